@@ -24,4 +24,16 @@ inline constexpr Instant kNever = Instant::max();
 // Wall-clock time since 1970, UTC. For stamps that people read and for ages across restarts; never for timers.
 using WallTime = std::chrono::time_point<std::chrono::system_clock, Duration>;
 
+// One moment on every clock we have, stored beside what must keep its age over a restart.
+struct ClockStamp {
+  std::uint64_t boot = 0;  // names this boot of the machine; monotonic times of different boots do not compare
+  Instant monotonic{};     // since boot, suspended time included
+  WallTime wall{};
+  bool trusted = false;  // whether `wall` is known to be right
+};
+
+// How long ago `then` was, as far as can be told: by the monotonic clock within one boot, else by the wall clock if both stamps
+// trust it. Where neither can tell, time spent powered off counts as nothing and only the time since this boot counts.
+Duration elapsed(const ClockStamp& then, const ClockStamp& now);
+
 }  // namespace furrow

@@ -1,0 +1,111 @@
+// The bytes of a segment: messages of one flush, each once, with the queues that want it.
+//
+//   directory := version:1 { queue first_sequence last_sequence messages bytes }*        all varints
+//   records   := stamp record*
+//   stamp     := boot:8 monotonic_us:8 wall_us:8 trusted:1                               little-endian, when it was written
+//   record    := flags:1 age_ms topic [expiry_s] [properties] payload deliveries
+//   flags     := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties
+//   topic     := index into the topics seen so far in this segment, or their count and then length bytes: a new one
+//   deliveries:= count { queue_index sequence_distance options [count subscription_identifier*] }*
+//   options   := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
+//
+// Numbers are varints where no width is given. A queue's index is its place in the directory; sequence distances count from the
+// queue's message before in this segment (the first from the directory's first_sequence). Topics are written once per segment.
+// The bytes may be damaged when they come back: reading never trusts a length.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "broker-core/base/bytes.h"
+#include "broker-core/base/ids.h"
+#include "broker-core/base/time.h"
+#include "broker-core/message.h"
+#include "broker-core/store.h"
+#include "tsl/robin_map.h"
+
+namespace furrow::broker {
+
+// How one queue delivers a message.
+struct DeliveryOptions {
+  mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+  bool retain = false;
+  std::span<const std::uint32_t> subscription_ids;  // borrowed
+};
+
+// One queue's part in a segment.
+struct DirectoryEntry {
+  QueueId queue;
+  Sequence first;
+  Sequence last;
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;  // of Message::bytes_size()
+};
+
+// False when the bytes are not a directory.
+bool parse_directory(ByteView directory, std::vector<DirectoryEntry>& entries);
+
+class SegmentWriter {
+ public:
+  explicit SegmentWriter(const ClockStamp& stamp);
+
+  // A record is a message and then its deliveries, `count` of them.
+  void add_message(const Message& message, std::uint32_t count);
+  // REQUIRES: sequences of one queue increase within the segment.
+  void add_delivery(QueueId queue, Sequence sequence, const DeliveryOptions& options);
+
+  std::size_t bytes() const { return records_.size(); }
+  bool empty() const { return messages_ == 0; }
+
+  // The finished row; the writer is spent.
+  SegmentRow finish(SegmentId id);
+
+ private:
+  ClockStamp stamp_;
+  ByteBuffer records_;
+  std::uint32_t messages_ = 0;
+  std::size_t message_bytes_ = 0;  // of the record begun last
+  std::vector<DirectoryEntry> directory_;
+  tsl::robin_map<std::uint64_t, std::uint32_t> queue_index_;
+  // Topics point into the messages, which live until finish() as the caller holds them.
+  tsl::robin_map<std::string_view, std::uint32_t> topic_index_;
+};
+
+// Walks the messages that a segment holds for one queue.
+class SegmentReader {
+ public:
+  // `now` turns stored ages into times of reception. Both views must live while the reader does.
+  SegmentReader(ByteView directory, ByteView records, QueueId queue, const ClockStamp& now);
+
+  struct Record {
+    Sequence sequence;
+    MessageRef message;
+    mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+    bool retain = false;
+    std::vector<std::uint32_t> subscription_ids;
+  };
+  // The next message for the queue whose sequence is at least `from`; false at the end or where the bytes are damaged.
+  bool next(Sequence from, Record& record);
+  // Whether the walk ended early because the bytes make no sense.
+  bool damaged() const { return damaged_; }
+
+ private:
+  bool read_message(Message::Fields& fields);
+  bool read_deliveries(Record& record, bool& wanted);
+
+  std::vector<DirectoryEntry> directory_;
+  std::vector<Sequence> sequence_;  // per queue of the directory: the one seen last
+  std::vector<std::string_view> topics_;
+  ByteView rest_;
+  std::size_t queue_index_ = 0;
+  Instant written_{};  // the moment of writing, on the present monotonic clock
+  bool damaged_ = false;
+};
+
+// A message alone, for the retained store's rows: stamp record without deliveries.
+Bytes encode_message(const Message& message, const ClockStamp& now);
+// Empty reference when the bytes are damaged.
+MessageRef decode_message(ByteView bytes, const ClockStamp& now);
+
+}  // namespace furrow::broker

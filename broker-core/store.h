@@ -1,0 +1,150 @@
+// The interface to durable storage: batches in, one number out, the durable watermark.
+//
+// The core gathers rows into a Batch and submits it; batches become durable whole and in order. `Batch n durable` (committed and synced)
+// means that everything in it and in all batches before it is. While one batch syncs, the core gathers the next (group commit).
+// The two files of the store (queues; sessions and retained messages) are not atomic together: within a batch the queue file is
+// committed first, so a queue exists before the session that names it. `queues_removed` is committed last for the same reason.
+// All rows are values and bytes: the thread that executes them shares nothing with the core.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker-core/base/bytes.h"
+#include "broker-core/base/ids.h"
+#include "broker-core/base/result.h"
+#include "broker-core/base/time.h"
+
+namespace furrow::broker {
+
+using Bytes = std::vector<std::uint8_t>;
+
+enum class QueueKind : std::uint8_t { Bridge = 1, Session = 2 };
+
+// A durable outbox comes into being. The name is the bridge's name or the session's client identifier.
+struct QueueRow {
+  QueueId id;
+  QueueKind kind = QueueKind::Bridge;
+  std::string name;
+};
+
+// A run of messages, written at once and shared by all queues that want them. The formats of `directory` and `records`
+// are those of session/segment.h; the store adds and checks a CRC over id, directory and records.
+struct SegmentRow {
+  SegmentId id;
+  std::uint32_t messages = 0;
+  Bytes directory;  // per queue: id, first and last sequence, count, bytes
+  Bytes records;
+};
+
+// How far a queue is settled, with its books: replaces the queue's cursor row.
+struct CursorRow {
+  QueueId queue;
+  Sequence settled;  // every message up to here is settled: acknowledged, dropped or expired
+  Sequence next;     // what the next accepted message gets
+  Bytes holes;       // messages settled out of order, beyond `settled`: varint distances, each from the one before
+  std::uint64_t messages = 0;  // stored and not settled, as of this batch
+  std::uint64_t bytes = 0;
+  Bytes counters;  // the books, opaque to the store; balanced with the rows of the same transaction
+};
+
+// One half-done QoS 2 exchange. Outbound: we sent the PUBLISH; inbound: we received it.
+struct ExchangeRow {
+  enum class Direction : std::uint8_t { Outbound = 1, Inbound = 2 };
+  enum class State : std::uint8_t {
+    Erased = 0,     // takes the row away
+    Published = 1,  // outbound: PUBLISH may have left; inbound: PUBREC may have left
+    Released = 2,   // outbound: PUBREC came, PUBREL may have left
+  };
+  QueueId queue;
+  Direction direction = Direction::Outbound;
+  PacketId packet_id;
+  State state = State::Published;
+  Sequence sequence;  // outbound: the message
+};
+
+// A session, or (with `data` empty) its removal. `data` is encoded by session/session_codec.h.
+struct SessionRow {
+  std::string client_id;
+  std::optional<Bytes> data;
+};
+
+// The retained message of a topic, or (without `data`) its removal.
+struct RetainedRow {
+  std::string topic;
+  std::optional<Bytes> data;
+};
+
+struct Batch {
+  BatchNumber number;
+  // The queue file, one transaction:
+  std::vector<QueueRow> queues_created;
+  std::vector<SegmentRow> segments;
+  std::vector<CursorRow> cursors;  // at most one a queue
+  std::vector<ExchangeRow> exchanges;
+  // The file of sessions and retained messages, one transaction:
+  std::vector<SessionRow> sessions;
+  std::vector<RetainedRow> retained;
+  // The queue file again: the queue with its cursor, its exchanges and what only it needed of the segments.
+  std::vector<QueueId> queues_removed;
+
+  bool empty() const {
+    return queues_created.empty() && segments.empty() && cursors.empty() && exchanges.empty() && sessions.empty() &&
+           retained.empty() && queues_removed.empty();
+  }
+};
+
+// Asks for stored segments that hold messages of `queue` from `from` on.
+struct ReadRequest {
+  QueueId queue;
+  Sequence from;
+  SegmentId after;            // continue behind this segment; 0 = from the queue's first
+  std::size_t bytes_max = 0;  // stop once this much was read; at least one segment comes if there is one
+};
+
+struct Page {
+  QueueId queue;
+  std::vector<SegmentRow> segments;  // in the order of their ids
+  SegmentId last;                    // where the next request continues
+  bool end = false;                  // no further stored segment of this queue
+  std::uint32_t damaged = 0;         // segments that could not be read or failed their CRC, skipped
+};
+
+// What the store says of itself in the status topic.
+enum class StoreState : std::uint8_t { Ok, Slow, Full, ReadOnly, Failing, Salvaging };
+
+struct StoreHealth {
+  StoreState state = StoreState::Ok;
+  std::string reason;  // empty while Ok
+  std::uint64_t file_bytes = 0;
+  std::uint64_t bytes_written = 0;  // since start
+  std::uint64_t commits = 0;        // since start
+};
+
+// What the core finds at start.
+struct RestoredQueue {
+  QueueRow row;
+  CursorRow cursor;
+};
+struct Restored {
+  std::vector<RestoredQueue> queues;
+  std::vector<ExchangeRow> exchanges;
+  std::vector<SessionRow> sessions;
+  std::vector<RetainedRow> retained;
+  SegmentId last_segment;  // ids given from now on are larger
+  QueueId last_queue;
+};
+
+// The verbs. Answers come as Broker::handle_persisted(watermark, health) and Broker::handle_page(page), in a later turn, never from within.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // REQUIRES: batch.number is one more than that of the batch before.
+  virtual void submit(Batch batch) = 0;
+  virtual void read(ReadRequest request) = 0;
+};
+
+}  // namespace furrow::broker
