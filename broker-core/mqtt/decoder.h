@@ -5,8 +5,9 @@
 //
 // Decodes in place from the caller's bytes and copies only an unfinished tail. Checks everything that the bytes of one
 // packet can show: lengths, flags, reserved bits, UTF-8, property places and duplicates, packet identifier zero, topic
-// names without wildcards. What needs a session or a limit table (topic depth, known identifiers, state) is the connection's.
-// After the first malformed packet the decoder is spent. Spec: MQTT 5.0 §2, §3; MQTT 3.1.1 §2, §3; MQTT 3.1.
+// names without wildcards. What needs a session or a limit table (topic depth, known identifiers, state) is the
+// connection's. After the first malformed packet the decoder is spent.
+// Spec: MQTT 5.0 §2, §3; MQTT 3.1.1 §2, §3; MQTT 3.1, whose PUBREL, SUBSCRIBE and UNSUBSCRIBE may have DUP.
 #pragma once
 
 #include <cstdint>
@@ -33,24 +34,42 @@ class Decoder {
   Decoder(Role role, std::uint32_t packet_bytes_max) : packet_bytes_max_(packet_bytes_max), role_(role) {}
 
   // Takes one packet off the front of `input`, advancing it past all bytes used.
-  // Decoded: `packet` is set and borrows from `input`'s bytes or from this decoder until the next call.
-  // NeedMore: all of `input` was used; what is unfinished is kept here.
-  // Malformed: `error` says why.
-  // A server's decoder takes the version from CONNECT; a client's must be told with set_version().
+  // - Decoded: `packet` is set and borrows from `input`'s bytes or from this decoder until the next call.
+  // - NeedMore: all of `input` was used; what is unfinished is kept here.
+  // - Malformed: `error` says why; `packet` is unspecified.
+  // Call until NeedMore, even when `input` is used up: only the next call frees a packet that was kept here.
+  // Give the same `packet` each time: the lists of SUBSCRIBE and its kin are reused.
   Step next(ByteView& input, Packet& packet, ProtocolError& error);
 
-  void set_version(Version version) { version_ = version; }
+  // A server's decoder takes the version from the first CONNECT, as soon as its level is read: also a CONNECT that is
+  // refused afterwards can be answered in its own version. A client's decoder must be told.
+  void set_version(Version version) {
+    version_ = version;
+    version_known_ = true;
+  }
+  // 3.1.1 until it is known.
   Version version() const { return version_; }
 
   // Bytes of an unfinished packet kept here.
-  std::size_t unfinished_bytes() const { return tail_.size(); }
+  std::size_t unfinished_bytes() const { return tail_taken_ ? 0 : tail_.size(); }
 
  private:
-  ByteBuffer tail_;  // the unfinished packet, from its first byte; no heap while there is none
+  struct Header;
+
+  // Reads the fixed header at the front of `bytes` and judges what it shows. Decoded: `header` is set.
+  Step read_header(ByteView bytes, Header& header, ProtocolError& error) const;
+  // Completes the packet in tail_ with what it lacks from `input`.
+  Step next_from_tail(ByteView& input, Packet& packet, ProtocolError& error);
+  bool decode(const Header& header, ByteView body, Packet& packet, ProtocolError& error);
+  bool decode_connect_packet(ByteView body, Packet& packet, ProtocolError& error);
+
+  ByteBuffer tail_;  // one packet from its first byte, unfinished or handed out last; no heap while there is none
   std::uint32_t packet_bytes_max_;
-  std::uint32_t tail_taken_ = 0;  // bytes of tail_ that the packet handed out last occupies
   Version version_ = Version::V3_1_1;
+  bool version_known_ = false;
+  bool tail_taken_ = false;  // whether tail_ holds the packet handed out last
   Role role_;
 };
+static_assert(sizeof(Decoder) <= 56, "every idle connection has one");
 
 }  // namespace furrow::mqtt

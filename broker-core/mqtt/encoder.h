@@ -1,7 +1,7 @@
 // Packets → bytes, appended to a buffer. The version is a parameter, never a second copy.
 //
-// What a version cannot say is left out (properties and most reason codes before 5.0) or translated (CONNACK return codes,
-// SUBACK failures). The caller's packets must be valid; that is our own promise and checked.
+// What a version cannot say is left out (properties and most reason codes before 5.0) or translated (CONNACK return
+// codes, SUBACK failures). The caller's packets must be valid; that is our own promise and checked.
 // Spec: MQTT 5.0 §3; MQTT 3.1.1 §3.
 #pragma once
 
@@ -26,8 +26,8 @@ void encode(const Disconnect& packet, Version version, ByteBuffer& out);  // a s
 void encode(const Auth& packet, Version version, ByteBuffer& out);        // 5.0 only
 
 // PUBACK, PUBREC, PUBREL, PUBCOMP: four bytes when the reason is success and there are no properties.
-void encode_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason, PropertyView properties, Version version,
-                            ByteBuffer& out);
+void encode_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason, PropertyView properties,
+                            Version version, ByteBuffer& out);
 template <PacketType kType>
 void encode(const Acknowledgement<kType>& packet, Version version, ByteBuffer& out) {
   encode_acknowledgement(kType, packet.packet_id, packet.reason, packet.properties, version, out);
@@ -37,8 +37,8 @@ void encode(const Packet& packet, Version version, ByteBuffer& out);
 // The bytes encode() would append for `packet`, fixed header included: what the peer's maximum packet size limits.
 std::size_t encoded_size(const Publish& packet, Version version);
 
-// Where the packet identifier stands in an encoded PUBLISH of QoS 1 or 2, counted from its first byte, so that one encoding
-// serves many receivers. REQUIRES: `publish` begins with a whole PUBLISH.
+// Where the packet identifier stands in an encoded PUBLISH of QoS 1 or 2, counted from its first byte, so that one
+// encoding serves many receivers. REQUIRES: `publish` begins with a whole PUBLISH.
 std::size_t packet_id_offset(ByteView publish);
 
 }  // namespace furrow::mqtt

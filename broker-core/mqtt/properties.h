@@ -1,5 +1,9 @@
 // The properties of an MQTT 5 packet, kept as the bytes that were received.
 //
+//   properties := property*
+//   property   := id:byte (byte | two_bytes | four_bytes | variable byte integer | string | binary data | string
+//   string)
+//
 // A PropertyView is checked once, when the packet is decoded (identifiers, types, places, duplicates, UTF-8);
 // reading and forwarding it afterwards cannot fail and keeps order, as [MQTT-3.3.2-18] asks for user properties.
 // Spec: MQTT 5.0 §2.2.2.
@@ -77,7 +81,7 @@ class PropertyView {
   Iterator begin() const;
   Iterator end() const;
 
-  // The first property `id`, as its kind of value; empty when it is not there.
+  // The first property `id`, as its kind of value; empty when it is not there. REQUIRES: `id` is of that kind.
   std::optional<std::uint32_t> number(PropertyId id) const;
   std::optional<std::string_view> text(PropertyId id) const;
 
@@ -110,6 +114,16 @@ enum class PropertyPlace : std::uint8_t {
   Auth,
 };
 
+// Which properties a list has, however often.
+class PropertySet {
+ public:
+  bool contains(PropertyId id) const { return (bits_ >> static_cast<unsigned>(id) & 1U) != 0; }
+  void add(PropertyId id) { bits_ |= std::uint64_t{1} << static_cast<unsigned>(id); }
+
+ private:
+  std::uint64_t bits_ = 0;
+};
+
 // What a property list may not do, in words for the log and the reason string; nullptr when it is valid.
 struct PropertyFault {
   const char* what = nullptr;  // static text
@@ -118,11 +132,18 @@ struct PropertyFault {
 
 class PropertyParser {
  public:
-  // Checks `bytes` (a property list without its length prefix) for `place`; sets `view` when there is no fault.
-  static PropertyFault parse(ByteView bytes, PropertyPlace place, PropertyView& view);
+  // Checks `bytes` (a property list without its length prefix) for `place`; sets `view` when there is no fault, and
+  // `present` to what stands in it. An empty list has no fault. Left to the decoder: a topic alias of zero, which has a
+  // reason code of its own, what AUTH must have, and what binds one end of the connection only.
+  static PropertyFault parse(ByteView bytes, PropertyPlace place, PropertyView& view, PropertySet& present);
+  static PropertyFault parse(ByteView bytes, PropertyPlace place, PropertyView& view) {
+    PropertySet present;
+    return parse(bytes, place, view, present);
+  }
 };
 
-// Appends properties to a buffer, in the order of the calls. Values must be valid: strings at most 65,535 bytes.
+// Appends properties to a buffer, in the order of the calls. Values must be valid: of the kind of `id`, in its range,
+// strings at most 65,535 bytes.
 class PropertyWriter {
  public:
   explicit PropertyWriter(ByteBuffer& out) : out_(out) {}

@@ -6,7 +6,8 @@
 
 namespace furrow::mqtt {
 
-// The protocol level byte of CONNECT. 3.1 speaks as 3.1.1 but for its protocol name and its limits on client identifiers.
+// The protocol level byte of CONNECT. 3.1 speaks as 3.1.1 but for its protocol name and its limits on client
+// identifiers.
 enum class Version : std::uint8_t { V3_1 = 3, V3_1_1 = 4, V5 = 5 };
 
 enum class Qos : std::uint8_t { AtMostOnce = 0, AtLeastOnce = 1, ExactlyOnce = 2 };

@@ -58,9 +58,12 @@ enum class ReasonCode : std::uint8_t {
 };
 
 // Reason codes from 0x80 say that the operation failed.
-constexpr bool is_error(ReasonCode reason) { return static_cast<std::uint8_t>(reason) >= 0x80; }
+constexpr bool is_error(ReasonCode reason) {
+  return static_cast<std::uint8_t>(reason) >= 0x80;
+}
 
-// The name of the specification in snake_case, `session_taken_over`: for logs, metrics and the status topic.
+// The name of the specification in snake_case, `session_taken_over`: for logs, metrics and the status topic. What the
+// specification does not know is `reserved`.
 std::string_view name(ReasonCode reason);
 
 // Whether `reason` may stand in a packet of `type` [MQTT 5.0 table 2-6].
@@ -68,7 +71,8 @@ bool is_allowed(ReasonCode reason, PacketType type);
 
 // CONNACK return codes 0 to 5 of MQTT 3.1.1 [§3.2.2.3] → reason code; empty for what is reserved.
 std::optional<ReasonCode> from_connack_return_code(std::uint8_t code);
-// The nearest of them: what a 3.1.1 client is told.
+// The nearest of them: what a 3.1.1 client is told. Where none is near, "not authorized" for what will not change by
+// trying again, "server unavailable" for what may.
 std::uint8_t to_connack_return_code(ReasonCode reason);
 
 }  // namespace furrow::mqtt

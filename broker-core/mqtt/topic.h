@@ -31,10 +31,12 @@ class TopicLevels {
 // How many levels `topic` has: one more than it has slashes.
 std::size_t level_count(std::string_view topic);
 
-// A name to publish to: not empty [MQTT-4.7.3-1], no wildcard [MQTT-3.3.2-2], no U+0000 [MQTT-4.7.3-2], at most 65,535 bytes.
+// A name to publish to: not empty [MQTT-4.7.3-1], no wildcard [MQTT-3.3.2-2], well-formed UTF-8 without U+0000
+// [MQTT-1.5.4-1, MQTT-4.7.3-2], at most 65,535 bytes [MQTT-4.7.3-3].
 bool is_valid_name(std::string_view topic);
 
-// A filter to subscribe to: `#` alone in the last level [MQTT-4.7.1-1], `+` alone in its level [MQTT-4.7.1-2].
+// A filter to subscribe to: `#` alone in the last level [MQTT-4.7.1-1], `+` alone in its level [MQTT-4.7.1-2], else as
+// a name. `$share/…` is a filter like any other here; parse_shared() knows its parts.
 bool is_valid_filter(std::string_view filter);
 
 // Whether `topic` matches `filter`. A filter that begins with a wildcard does not match a topic that begins
@@ -52,7 +54,9 @@ struct SharedFilter {
   std::string_view group;
   std::string_view filter;
 };
-// True when `filter` begins with `$share/`; then `shared` is set if it is well-formed, else both parts are empty.
+// True when `filter` begins with `$share/`; then `shared` is set if it is well-formed (group not empty and without
+// wildcards [MQTT-4.8.2-1, -2], the rest a valid filter), else both parts are empty. False for an ordinary filter,
+// which is `shared.filter` then, unchecked.
 bool parse_shared(std::string_view filter, SharedFilter& shared);
 
 }  // namespace furrow::mqtt

@@ -2,20 +2,20 @@
 //
 //   directory := version:1 { queue first_sequence last_sequence messages bytes }*        all varints
 //   records   := stamp record*
-//   stamp     := boot:8 monotonic_us:8 wall_us:8 trusted:1                               little-endian, when it was written
-//   record    := flags:1 age_ms topic [expiry_s] [properties] payload deliveries
-//   flags     := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties
-//   topic     := index into the topics seen so far in this segment, or their count and then length bytes: a new one
-//   deliveries:= count { queue_index sequence_distance options [count subscription_identifier*] }*
-//   options   := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
+//   stamp     := boot:8 monotonic_us:8 wall_us:8 trusted:1                               little-endian, when it was
+//   written record    := flags:1 age_ms topic [expiry_s] [properties] payload deliveries flags     := bits 0-1 QoS as
+//   published, 2 retain, 3 has expiry, 4 has properties topic     := index into the topics seen so far in this segment,
+//   or their count and then length bytes: a new one deliveries:= count { queue_index sequence_distance options [count
+//   subscription_identifier*] }* options   := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
 //
-// Numbers are varints where no width is given. A queue's index is its place in the directory; sequence distances count from the
-// queue's message before in this segment (the first from the directory's first_sequence). Topics are written once per segment.
-// The bytes may be damaged when they come back: reading never trusts a length.
+// Numbers are varints where no width is given. A queue's index is its place in the directory; sequence distances count
+// from the queue's message before in this segment (the first from the directory's first_sequence). Topics are written
+// once per segment. The bytes may be damaged when they come back: reading never trusts a length.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "broker-core/base/bytes.h"
@@ -51,8 +51,9 @@ class SegmentWriter {
   explicit SegmentWriter(const ClockStamp& stamp);
 
   // A record is a message and then its deliveries, `count` of them.
+  // REQUIRES: `message` lives until finish(); the deliveries of the message before are complete.
   void add_message(const Message& message, std::uint32_t count);
-  // REQUIRES: sequences of one queue increase within the segment.
+  // REQUIRES: sequences of one queue increase within the segment; a queue occurs once in a message.
   void add_delivery(QueueId queue, Sequence sequence, const DeliveryOptions& options);
 
   std::size_t bytes() const { return records_.size(); }
@@ -62,14 +63,25 @@ class SegmentWriter {
   SegmentRow finish(SegmentId id);
 
  private:
-  ClockStamp stamp_;
+  // A queue's entry in the directory as it grows.
+  struct Part {
+    DirectoryEntry entry;
+    std::uint32_t message = 0;  // the last one delivered to it, counted from 1
+  };
+  Part& part_of(QueueId queue);
+
+  // Constant after construction.
+  const ClockStamp stamp_;
+  // Changes with add_message().
   ByteBuffer records_;
   std::uint32_t messages_ = 0;
-  std::size_t message_bytes_ = 0;  // of the record begun last
-  std::vector<DirectoryEntry> directory_;
+  std::size_t message_bytes_ = 0;                                // of the record begun last
+  tsl::robin_map<std::string_view, std::uint32_t> topic_index_;  // keys point into the messages
+  // Changes with add_delivery().
+  std::uint32_t deliveries_left_ = 0;  // of the record begun last
+  std::vector<Part> parts_;
   tsl::robin_map<std::uint64_t, std::uint32_t> queue_index_;
-  // Topics point into the messages, which live until finish() as the caller holds them.
-  tsl::robin_map<std::string_view, std::uint32_t> topic_index_;
+  std::uint32_t recent_ = 0;  // the part used last: most flushes are for one queue
 };
 
 // Walks the messages that a segment holds for one queue.
@@ -91,19 +103,24 @@ class SegmentReader {
   bool damaged() const { return damaged_; }
 
  private:
-  bool read_message(Message::Fields& fields);
-  bool read_deliveries(Record& record, bool& wanted);
+  // Reads the deliveries of one record; `wanted` tells whether one is for the queue, from `from` on, and fills
+  // `record`.
+  bool read_deliveries(Sequence from, Record& record, bool& wanted);
+  bool read_delivery(Sequence from, Record& record, bool& wanted);
 
+  // Constant after construction.
   std::vector<DirectoryEntry> directory_;
-  std::vector<Sequence> sequence_;  // per queue of the directory: the one seen last
-  std::vector<std::string_view> topics_;
-  ByteView rest_;
   std::size_t queue_index_ = 0;
   Instant written_{};  // the moment of writing, on the present monotonic clock
+  // Changes with next().
+  ByteView rest_;
+  std::uint64_t messages_left_ = 0;       // for the queue
+  std::vector<Sequence> sequences_;       // per queue of the directory: the one seen last, 0 = none yet
+  std::vector<std::string_view> topics_;  // point into the records
   bool damaged_ = false;
 };
 
-// A message alone, for the retained store's rows: stamp record without deliveries.
+// A message alone, for the retained store's rows: a stamp and a record that ends with its payload.
 Bytes encode_message(const Message& message, const ClockStamp& now);
 // Empty reference when the bytes are damaged.
 MessageRef decode_message(ByteView bytes, const ClockStamp& now);

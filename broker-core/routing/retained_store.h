@@ -1,0 +1,86 @@
+// The retained message of each topic, bounded in messages and bytes [MQTT 5.0 §3.3.1.3].
+//
+// A table of slots, found two ways: a hash index by topic (publishing, and subscribing without wildcards), and the byte
+// order of topics (subscribing with wildcards). In that order whatever lies below a level is one range, so a walk seeks
+// over all that cannot match. Both hold slot numbers: replacing a value, which is what sensors do, touches neither.
+// Rejected: a tree of levels like the subscriptions have. It needs two nodes for a usual topic, with links between
+// siblings over 100 bytes, against less than 40 here, and walks them scattered over memory.
+// Knows no clock: the caller leaves out what has expired. Thread: loop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "broker-core/message.h"
+#include "broker-core/routing/hash_index.h"
+#include "broker-core/routing/keyed_hash.h"
+#include "broker-core/routing/topic_order.h"
+
+namespace furrow::broker {
+
+class RetainedStore {
+ public:
+  struct Options {
+    std::size_t messages_max;     // 0 = no limit
+    std::size_t bytes_max;        // 0 = no limit
+    std::uint64_t hash_seed = 0;  // secret and drawn at start: peers that know it could make look-ups slow
+  };
+  explicit RetainedStore(const Options& options);
+  RetainedStore(const RetainedStore&) = delete;
+  RetainedStore& operator=(const RetainedStore&) = delete;
+
+  enum class Outcome : std::uint8_t {
+    Stored,     // the topic had none
+    Replaced,   // the topic had another one
+    Removed,    // the payload was empty
+    Unchanged,  // the topic has an equal one already, which stays: nothing to write
+    NotThere,   // the payload was empty, and the topic had none
+    Full,       // a limit is reached; nothing changed, and the caller counts
+  };
+
+  // Keeps `message` for its topic, or with an empty payload removes what is there [MQTT-3.3.1-5, -6, -7]. Messages are
+  // equal when content and QoS are and neither expires: one that expires starts a new interval.
+  // REQUIRES: mqtt::is_valid_name(message->topic()).
+  Outcome set(MessageRef message);
+
+  // Removed or NotThere.
+  Outcome remove(std::string_view topic);
+
+  // The message of `topic`, or none. Takes one hash.
+  MessageRef find(std::string_view topic) const;
+
+  // Appends every message whose topic matches `filter`, in the byte order of topics. A filter that begins with a
+  // wildcard takes no topic that begins with `$` [MQTT-4.7.2-1]. REQUIRES: mqtt::is_valid_filter(filter).
+  void match(std::string_view filter, std::vector<MessageRef>& out) const;
+
+  // How many messages there are, and the sum of their memory_bytes().
+  std::size_t messages() const { return by_topic_.size(); }
+  std::size_t bytes() const { return bytes_; }
+
+  // What the store takes beside the messages.
+  std::size_t overhead_bytes() const;
+
+ private:
+  static constexpr std::uint32_t kNone = HashIndex::kNone;
+
+  std::uint32_t hash(std::string_view topic) const;
+  std::uint32_t find_slot(std::string_view topic) const;
+  bool fits(std::size_t messages, std::size_t bytes) const;
+  Outcome add(MessageRef message);
+  Outcome replace(std::uint32_t slot, MessageRef message);
+
+  // Constant after construction.
+  const Options options_;
+  const HashKey hash_key_;
+  // Changes with set() and remove(). Invariant: by_topic_ and order_ hold the slots with a message, free_ the others;
+  // bytes_ == sum of their memory_bytes().
+  std::vector<MessageRef> slots_;
+  std::vector<std::uint32_t> free_;
+  HashIndex by_topic_;
+  TopicOrder order_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace furrow::broker

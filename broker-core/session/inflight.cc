@@ -1,0 +1,278 @@
+#include "broker-core/session/inflight.h"
+
+#include <algorithm>
+
+namespace furrow::broker {
+
+using State = Outbox::State;
+
+void Inflight::connect(PublishSink& sink, std::uint16_t window, bool session_present, Instant now) {
+  FURROW_CHECK(window > 0);
+  sink_ = &sink;
+  window_ = window;
+  last_progress_ = now;
+  sampled_ = {};
+  if (!session_present) {
+    for (std::size_t i = outbox_.send_index(); i-- > 0;) {
+      Outbox::Entry& entry = outbox_.entry(i);
+      if (entry.state == State::Settled) continue;
+      if (entry.qos == mqtt::Qos::ExactlyOnce) erase_exchange(entry.packet_id, entry.sequence, now);
+      // The peer had taken it over with its PUBREC; sending it again would repeat it.
+      if (entry.state == State::Received || entry.state == State::Released) {
+        outbox_.settle(i, Outbox::Outcome::Delivered, now);
+      }
+    }
+    outbox_.rewind();
+    forget_restored(now);
+    count_ = durable_waits_ = 0;
+    resending_ = false;
+    return;
+  }
+  for (std::size_t i = 0; i < outbox_.send_index(); ++i) {
+    Outbox::Entry& entry = outbox_.entry(i);
+    entry.resend = entry.state == State::Sent || entry.state == State::Released;
+    resending_ = resending_ || entry.resend;
+  }
+  // Counted again as they are resent.
+  count_ = durable_waits_;
+}
+
+PacketId Inflight::next_packet_id() {
+  last_id_.value = static_cast<std::uint16_t>(last_id_.value == 0xFFFF ? 1 : last_id_.value + 1);
+  return last_id_;
+}
+
+void Inflight::pump(Instant now) {
+  if (sink_ == nullptr) return;
+  if (durable_waits_ > 0) continue_durable(now);
+  if (resending_) resend(now);
+  while (!resending_ && sink_->writable()) {
+    Outbox::Entry* entry = outbox_.next_waiting(now);
+    if (entry == nullptr || !send_next(*entry, now)) break;
+  }
+}
+
+// Sends or reserves the entry at the send index; false when the window does not allow it.
+bool Inflight::send_next(Outbox::Entry& entry, Instant now) {
+  const std::size_t index = outbox_.send_index();
+  if (!restored_.empty() && adopt(entry, now)) return true;
+  if (entry.qos == mqtt::Qos::AtMostOnce) {
+    (void)publish(index, false, now);
+    return true;
+  }
+  if (count_ >= window_ || index >= kRangeFactor * window_) return false;
+  entry.packet_id = next_packet_id();
+  ++count_;
+  if (entry.qos == mqtt::Qos::ExactlyOnce && outbox_.durable()) {
+    reserve(entry, now);
+    outbox_.advance();
+    return true;
+  }
+  entry.state = State::Sent;
+  outbox_.advance();
+  (void)publish(index, false, now);
+  return true;
+}
+
+void Inflight::reserve(Outbox::Entry& entry, Instant now) {
+  entry.state = State::Reserved;
+  entry.waits_for = journal_.put(ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, entry.packet_id,
+                                             ExchangeRow::State::Published, entry.sequence});
+  outbox_.hasten(entry, now);
+  ++durable_waits_;
+}
+
+// Writes the PUBLISH at `index`; false when the entry was settled instead, since it cannot be sent.
+bool Inflight::publish(std::size_t index, bool duplicate, Instant now) {
+  const Outbox::Entry& entry = outbox_.entry(index);
+  const PublishSink::Outcome outcome = sink_->write_publish(
+      *entry.message, {entry.qos, entry.retain, duplicate, entry.packet_id, entry.subscription_ids.view()}, now);
+  if (outcome == PublishSink::Outcome::Written) {
+    if (entry.qos == mqtt::Qos::AtMostOnce) {
+      outbox_.settle(index, Outbox::Outcome::Delivered, now);
+    } else if (!sampled_ && !duplicate) {
+      sampled_ = entry.sequence;
+      sampled_at_ = now;
+    }
+    return true;
+  }
+  if (entry.qos != mqtt::Qos::AtMostOnce) --count_;
+  if (entry.qos == mqtt::Qos::ExactlyOnce) erase_exchange(entry.packet_id, entry.sequence, now);
+  outbox_.settle(index, Outbox::Outcome::Dropped, now,
+                 outcome == PublishSink::Outcome::TooLarge ? DropReason::TooLarge : DropReason::RuleRemoved);
+  return false;
+}
+
+// Repeats what was in flight when the last connection ended, in order, as the window and the sink allow.
+void Inflight::resend(Instant now) {
+  for (std::size_t i = 0; i < outbox_.send_index();) {
+    Outbox::Entry& entry = outbox_.entry(i);
+    if (!entry.resend) {
+      ++i;
+      continue;
+    }
+    if (!sink_->writable() || (entry.state == State::Sent && count_ >= window_)) return;
+    entry.resend = false;
+    ++count_;
+    const std::size_t front_size = outbox_.front_size();
+    if (entry.state == State::Released) {
+      sink_->write_pubrel(entry.packet_id, mqtt::ReasonCode::Success);
+    } else {
+      (void)publish(i, true, now);
+    }
+    if (outbox_.front_size() == front_size) ++i;
+  }
+  resending_ = false;
+}
+
+// Goes on with what waited for the store, as far as that is durable now.
+void Inflight::continue_durable(Instant now) {
+  for (std::size_t i = 0; i < outbox_.send_index();) {
+    Outbox::Entry& entry = outbox_.entry(i);
+    const bool waits = entry.state == State::Reserved || entry.state == State::Received;
+    if (!waits || !journal_.is_durable(entry.waits_for) || entry.commitment != nullptr) {
+      ++i;
+      continue;
+    }
+    const std::size_t front_size = outbox_.front_size();
+    --durable_waits_;
+    if (entry.state == State::Received) {
+      entry.state = State::Released;
+      sink_->write_pubrel(entry.packet_id, mqtt::ReasonCode::Success);
+    } else {
+      entry.state = State::Sent;
+      (void)publish(i, false, now);
+    }
+    if (outbox_.front_size() == front_size) ++i;
+  }
+}
+
+// The entry's index, found at its distance from the oldest in flight when all identifiers between were given to messages.
+std::optional<std::size_t> Inflight::find(PacketId packet_id) const {
+  const std::size_t end = outbox_.send_index();
+  if (end == 0 || !packet_id) return std::nullopt;
+  const auto matches = [&](std::size_t index) {
+    const Outbox::Entry& entry = outbox_.entry(index);
+    return entry.packet_id == packet_id && entry.state != State::Settled;
+  };
+  const auto guess = static_cast<std::uint16_t>(packet_id.value - outbox_.entry(0).packet_id.value);
+  if (guess < end && matches(guess)) return guess;
+  for (std::size_t i = 0; i < end; ++i) {
+    if (matches(i)) return i;
+  }
+  return std::nullopt;
+}
+
+void Inflight::sample(Sequence sequence, Instant now) {
+  last_progress_ = now;
+  if (sequence != sampled_) return;
+  sampled_ = {};
+  const Duration taken = now - sampled_at_;
+  // As TCP smooths its round-trip time [RFC 6298 §2].
+  acknowledgement_time_ = acknowledgement_time_ ? (*acknowledgement_time_ * 7 + taken) / 8 : taken;
+}
+
+void Inflight::complete(std::size_t index, Outbox::Outcome outcome, Instant now) {
+  const Outbox::Entry& entry = outbox_.entry(index);
+  sample(entry.sequence, now);
+  // An entry that was not resent yet on this connection is not counted.
+  if (!entry.resend) --count_;
+  if (entry.qos == mqtt::Qos::ExactlyOnce) erase_exchange(entry.packet_id, entry.sequence, now);
+  outbox_.settle(index, outcome, now, DropReason::RefusedRemote);
+}
+
+void Inflight::erase_exchange(PacketId packet_id, Sequence sequence, Instant now) {
+  if (!outbox_.durable()) return;
+  journal_.put_lazy(ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, packet_id, ExchangeRow::State::Erased,
+                                sequence},
+                    now);
+}
+
+bool Inflight::handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
+  const auto index = find(packet_id);
+  if (!index) return false;
+  const Outbox::Entry& entry = outbox_.entry(*index);
+  if (entry.state != State::Sent || entry.qos != mqtt::Qos::AtLeastOnce) return false;
+  complete(*index, is_error(reason) ? Outbox::Outcome::Dropped : Outbox::Outcome::Delivered, now);
+  return true;
+}
+
+bool Inflight::handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
+  const auto index = find(packet_id);
+  if (!index) return false;
+  Outbox::Entry& entry = outbox_.entry(*index);
+  if (entry.qos != mqtt::Qos::ExactlyOnce || entry.state == State::Reserved) return false;
+  if (is_error(reason)) {
+    // [MQTT-4.3.3-4]: the exchange ends here.
+    if (entry.state != State::Sent) return false;
+    complete(*index, Outbox::Outcome::Dropped, now);
+    return true;
+  }
+  sample(entry.sequence, now);
+  if (entry.state == State::Released) {
+    sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);  // a repeated PUBREC
+  } else if (entry.state == State::Sent && outbox_.durable()) {
+    if (std::exchange(entry.resend, false)) ++count_;
+    entry.state = State::Received;
+    entry.waits_for = journal_.put(ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, packet_id,
+                                               ExchangeRow::State::Released, entry.sequence});
+    ++durable_waits_;
+  } else if (entry.state == State::Sent) {
+    if (std::exchange(entry.resend, false)) ++count_;
+    entry.state = State::Released;
+    sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);
+  }
+  return true;
+}
+
+bool Inflight::handle_pubcomp(PacketId packet_id, Instant now) {
+  const auto index = find(packet_id);
+  if (!index || outbox_.entry(*index).state != State::Released) return false;
+  complete(*index, Outbox::Outcome::Delivered, now);
+  return true;
+}
+
+void Inflight::restore(const ExchangeRow& row) {
+  FURROW_CHECK(row.direction == ExchangeRow::Direction::Outbound);
+  restored_.push_back({row.sequence, row.packet_id, row.state == ExchangeRow::State::Released, false});
+  last_id_ = row.packet_id;
+  outbox_.protect(row.sequence);
+}
+
+// Exchanges of the last run with a peer that knows nothing of them any more: what it had taken over stays delivered, the rest is
+// sent anew.
+void Inflight::forget_restored(Instant now) {
+  for (Restored& restored : restored_) {
+    restored.delivered = restored.released;
+    if (!restored.released) erase_exchange(restored.packet_id, restored.sequence, now);
+  }
+  std::erase_if(restored_, [](const Restored& restored) { return !restored.delivered; });
+}
+
+// Gives a message read back from the store the exchange that it was in before the restart. False when it was in none.
+bool Inflight::adopt(Outbox::Entry& entry, Instant now) {
+  // Messages come back in order: an exchange that was passed by has lost its message.
+  std::erase_if(restored_, [&](const Restored& restored) {
+    if (restored.sequence >= entry.sequence) return false;
+    erase_exchange(restored.packet_id, restored.sequence, now);
+    return true;
+  });
+  const auto found = std::ranges::find(restored_, entry.sequence, &Restored::sequence);
+  if (found == restored_.end()) return false;
+  const Restored restored = *found;
+  restored_.erase(found);
+  if (restored.delivered) {
+    erase_exchange(restored.packet_id, restored.sequence, now);
+    outbox_.settle(outbox_.send_index(), Outbox::Outcome::Delivered, now);
+    return true;
+  }
+  entry.packet_id = restored.packet_id;
+  entry.state = restored.released ? State::Released : State::Sent;
+  entry.resend = true;
+  outbox_.advance();
+  resending_ = true;
+  resend(now);
+  return true;
+}
+
+}  // namespace furrow::broker

@@ -1,0 +1,385 @@
+#include "broker-core/session/journal.h"
+
+#include <algorithm>
+
+#include "broker-core/session/outbox.h"
+#include "broker-core/session/segment.h"
+
+namespace furrow::broker {
+
+void Commitment::add(Destination destination) {
+  if (inline_count_ < kInline && more_.empty()) {
+    inline_[inline_count_++] = destination;
+  } else {
+    more_.push_back(destination);
+  }
+}
+
+bool Commitment::remove(const Outbox& outbox) {
+  for (std::size_t i = 0; i < destination_count(); ++i) {
+    if (destination(i).outbox != &outbox) continue;
+    destination(i) = destination(destination_count() - 1);
+    if (more_.empty()) {
+      --inline_count_;
+    } else {
+      more_.pop_back();
+    }
+    return true;
+  }
+  return false;
+}
+
+Journal::Journal(Options options, Store& store, StampClock stamp, SegmentId last_segment)
+    : options_(options), store_(store), stamp_(std::move(stamp)), last_segment_(last_segment) {
+  gathering_.number = BatchNumber{1};
+}
+
+Journal::~Journal() {
+  while (first_ != nullptr) {
+    Commitment& commitment = *first_;
+    unlink(commitment);
+    delete &commitment;
+  }
+  while (free_ != nullptr) delete std::exchange(free_, free_->next_);
+}
+
+// --- outboxes ---
+
+void Journal::attach(Outbox& outbox) { outboxes_[outbox.queue().value] = &outbox; }
+
+void Journal::detach(Outbox& outbox) {
+  outboxes_.erase(outbox.queue().value);
+  if (outbox.touched_) std::erase(touched_, &outbox);
+}
+
+void Journal::mark_touched(Outbox& outbox, Instant due) {
+  if (!outbox.touched_) {
+    outbox.touched_ = true;
+    touched_.push_back(&outbox);
+  }
+  cursors_due_ = std::min(cursors_due_, due);
+}
+
+void Journal::touch(Outbox& outbox, Instant now) { mark_touched(outbox, now + options_.cursor_interval); }
+void Journal::touch_books(Outbox& outbox, Instant now) { mark_touched(outbox, now + options_.books_interval); }
+
+// --- messages ---
+
+Commitment& Journal::open(MessageRef message) {
+  Commitment* commitment = free_;
+  if (commitment != nullptr) {
+    free_ = commitment->next_;
+    commitment->next_ = nullptr;
+  } else {
+    commitment = new Commitment;
+  }
+  commitment->message_ = std::move(message);
+  return *commitment;
+}
+
+void Journal::add_destination(Commitment& commitment, Outbox& outbox, Sequence sequence, Duration wait, Instant now) {
+  const bool first = commitment.destination_count() == 0;
+  commitment.add({&outbox, sequence});
+  if (wait <= Duration::zero()) {
+    commitment.gathered_ = true;
+    commitment.due_ = std::min(commitment.due_, now + options_.gather_interval);
+    commitment.aged_ = now;
+  } else if (!commitment.gathered_) {
+    // The longest wait of its destinations; half of it is old enough to go along with others.
+    commitment.due_ = first ? std::min(commitment.due_, now + wait) : std::max(commitment.due_, now + wait);
+    commitment.aged_ = first ? std::min(commitment.aged_, now + wait / 2) : std::max(commitment.aged_, now + wait / 2);
+  }
+}
+
+void Journal::add_retained(Commitment& commitment, Instant now) {
+  commitment.retained_ = true;
+  const Instant due = now + options_.retained_interval;
+  commitment.due_ = std::min(commitment.due_, due);
+  commitment.aged_ = std::min(commitment.aged_, due);
+}
+
+void Journal::add_exchange(Commitment& commitment, const ExchangeRow& row, Instant now) {
+  commitment.exchange_ = row;
+  commitment.due_ = commitment.aged_ = now;
+}
+
+void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode reason) {
+  if (options_.acknowledge_when_received && !commitment.exchange_) {
+    ticket.complete(reason);
+  } else {
+    commitment.ticket_ = std::move(ticket);
+    commitment.reason_ = reason;
+  }
+  commitment.previous_ = last_;
+  (last_ != nullptr ? last_->next_ : first_) = &commitment;
+  last_ = &commitment;
+  waiting_bytes_ += commitment.message_->bytes_size();
+  if (commitment.gathered_) gathered_bytes_ += commitment.message_->bytes_size();
+  earliest_due_ = std::min(earliest_due_, commitment.due_);
+  if (commitment.destination_count() == 0 && !commitment.retained_ && !commitment.exchange_) release(commitment);
+}
+
+void Journal::settled(Commitment& commitment, Outbox& outbox) {
+  FURROW_CHECK(commitment.remove(outbox));
+  if (commitment.destination_count() == 0 && !commitment.retained_ && !commitment.exchange_) release(commitment);
+}
+
+void Journal::hasten(Commitment& commitment, Instant now) {
+  commitment.due_ = commitment.aged_ = std::min(commitment.due_, now);
+  earliest_due_ = std::min(earliest_due_, commitment.due_);
+}
+
+void Journal::unlink(Commitment& commitment) {
+  (commitment.previous_ != nullptr ? commitment.previous_->next_ : first_) = commitment.next_;
+  (commitment.next_ != nullptr ? commitment.next_->previous_ : last_) = commitment.previous_;
+  waiting_bytes_ -= commitment.message_->bytes_size();
+  if (commitment.gathered_) gathered_bytes_ -= commitment.message_->bytes_size();
+  if (first_ == nullptr) earliest_due_ = kNever;
+}
+
+void Journal::recycle(Commitment& commitment) {
+  commitment = Commitment{};
+  commitment.next_ = free_;
+  free_ = &commitment;
+}
+
+void Journal::release(Commitment& commitment) {
+  unlink(commitment);
+  AckTicket ticket = std::move(commitment.ticket_);
+  const mqtt::ReasonCode reason = commitment.reason_;
+  recycle(commitment);
+  ticket.complete(reason);
+}
+
+// --- other rows ---
+
+BatchNumber Journal::put(QueueRow row) {
+  gathering_.queues_created.push_back(std::move(row));
+  rows_due_ = true;
+  return gathering_.number;
+}
+
+BatchNumber Journal::put(SessionRow row) {
+  gathering_.sessions.push_back(std::move(row));
+  rows_due_ = true;
+  return gathering_.number;
+}
+
+BatchNumber Journal::put(const ExchangeRow& row) {
+  gathering_.exchanges.push_back(row);
+  rows_due_ = true;
+  return gathering_.number;
+}
+
+BatchNumber Journal::remove_queue(QueueId queue) {
+  gathering_.queues_removed.push_back(queue);
+  rows_due_ = true;
+  return gathering_.number;
+}
+
+void Journal::put_lazy(SessionRow row, Instant now) {
+  gathering_.sessions.push_back(std::move(row));
+  cursors_due_ = std::min(cursors_due_, now + options_.cursor_interval);
+}
+
+void Journal::put_lazy(const ExchangeRow& row, Instant now) {
+  gathering_.exchanges.push_back(row);
+  cursors_due_ = std::min(cursors_due_, now + options_.cursor_interval);
+}
+
+void Journal::complete_when_durable(AckTicket ticket) {
+  gathering_tickets_.push_back(std::move(ticket));
+  rows_due_ = true;
+}
+
+void Journal::retained_changed(std::string_view topic, MessageRef message, Instant now) {
+  retained_.insert_or_assign(std::string(topic), std::move(message));
+  retained_due_ = std::min(retained_due_, now + options_.retained_interval);
+}
+
+// --- progress ---
+
+void Journal::wake(QueueId queue, Instant now) {
+  const auto outbox = outboxes_.find(queue.value);
+  if (outbox != outboxes_.end() && outbox->second->owner_ != nullptr) outbox->second->owner_->handle_progress(now);
+}
+
+void Journal::handle_page(const Page& page, Instant now) {
+  const auto outbox = outboxes_.find(page.queue.value);
+  if (outbox == outboxes_.end()) return;
+  outbox->second->handle_page(page, stamp_(now));
+  wake(page.queue, now);
+}
+
+void Journal::handle_persisted(BatchNumber watermark, Instant now) {
+  FURROW_CHECK(watermark >= durable_);
+  durable_ = watermark;
+  while (!submitted_.empty() && submitted_.front().number <= watermark) {
+    Submitted batch = submitted_.pop_front();
+    submitted_bytes_ -= batch.bytes;
+    for (const auto& [queue, sequence] : batch.written) {
+      const auto outbox = outboxes_.find(queue.value);
+      if (outbox != outboxes_.end()) outbox->second->handle_durable(sequence);
+    }
+    for (auto& [ticket, reason] : batch.tickets) ticket.complete(reason);
+    for (const QueueId queue : batch.exchanged) wake(queue, now);
+  }
+}
+
+bool Journal::is_due(Instant now) const {
+  if (rows_due_ || draining_) return true;
+  if (std::min({earliest_due_, cursors_due_, retained_due_}) <= now) return true;
+  return gathered_bytes_ >= options_.gather_bytes_max || (hurried_ && gathered_bytes_ > 0);
+}
+
+void Journal::flush_if_due(Instant now) {
+  if (!writer_idle() || !is_due(now)) return;
+  submit(now, draining_);
+}
+
+void Journal::flush_all(Instant now) {
+  draining_ = true;
+  flush_if_due(now);
+}
+
+bool Journal::idle() const {
+  return submitted_.empty() && first_ == nullptr && gathering_.empty() && retained_.empty() && touched_.empty();
+}
+
+Instant Journal::next_deadline() const {
+  if (!writer_idle()) return kNever;  // handle_persisted() comes first
+  if (rows_due_ || draining_) return Instant::min();
+  return std::min({earliest_due_, cursors_due_, retained_due_});
+}
+
+// Selects what goes into the batch. Walking backwards, whatever shares a queue with a later selected message is pulled along,
+// so that each queue is written in the order of its sequences.
+void Journal::select(Instant now, bool all) {
+  ++selection_;
+  for (Commitment* commitment = last_; commitment != nullptr; commitment = commitment->previous_) {
+    bool selected = all || commitment->due_ <= now || commitment->aged_ <= now;
+    const std::size_t count = commitment->destination_count();
+    for (std::size_t i = 0; i < count && !selected; ++i) {
+      selected = commitment->destination(i).outbox->selection_ == selection_;
+    }
+    commitment->selected_ = selected;
+    for (std::size_t i = 0; i < count && selected; ++i) commitment->destination(i).outbox->selection_ = selection_;
+  }
+}
+
+void Journal::submit(Instant now, bool all) {
+  const ClockStamp stamp = stamp_(now);
+  Submitted submitted;
+  submitted.number = gathering_.number;
+  Batch batch = std::move(gathering_);
+  gathering_ = Batch{};
+  gathering_.number = BatchNumber{batch.number.value + 1};
+
+  select(now, all);
+  const bool complete = write_selected(batch, submitted, stamp);
+  if (complete) {
+    for (AckTicket& ticket : gathering_tickets_) {
+      submitted.tickets.emplace_back(std::move(ticket), mqtt::ReasonCode::Success);
+    }
+    gathering_tickets_.clear();
+  }
+  for (const ExchangeRow& row : batch.exchanges) {
+    const bool step = row.direction == ExchangeRow::Direction::Outbound && row.state != ExchangeRow::State::Erased;
+    if (step) submitted.exchanged.push_back(row.queue);
+  }
+  std::ranges::sort(submitted.exchanged);
+  const auto repeated = std::ranges::unique(submitted.exchanged);
+  submitted.exchanged.erase(repeated.begin(), repeated.end());
+  if (all || retained_due_ <= now) {
+    for (const auto& [topic, message] : retained_) {
+      batch.retained.push_back({topic, message ? std::optional(encode_message(*message, stamp)) : std::nullopt});
+    }
+    retained_.clear();
+  }
+  write_cursors(batch);
+
+  hurried_ = false;
+  rows_due_ = !complete;
+  if (retained_.empty()) retained_due_ = kNever;
+  earliest_due_ = kNever;
+  for (const Commitment* waiting = first_; waiting != nullptr; waiting = waiting->next_) {
+    earliest_due_ = std::min(earliest_due_, waiting->due_);
+  }
+  if (first_ == nullptr && retained_.empty()) draining_ = false;
+
+  if (batch.empty() && submitted.tickets.empty()) {
+    // What was due has been settled meanwhile: the number is given to the next batch.
+    gathering_.number = batch.number;
+    return;
+  }
+  submitted_bytes_ += submitted.bytes;
+  submitted_.push_back(std::move(submitted));
+  store_.submit(std::move(batch));
+}
+
+// False when the batch is full before everything selected is in it: the rest, in the same order, goes with the next one.
+bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp) {
+  std::optional<SegmentWriter> writer(std::in_place, stamp);
+  std::vector<MessageRef> held;  // the writer's topics point into the messages
+  tsl::robin_map<std::uint64_t, Sequence> last;
+  const auto finish_segment = [&] {
+    if (writer->empty()) return;
+    last_segment_ = SegmentId{last_segment_.value + 1};
+    batch.segments.push_back(writer->finish(last_segment_));
+    writer.emplace(stamp);
+  };
+  bool complete = true;
+  std::size_t bytes = 0;
+  Commitment* next = nullptr;
+  for (Commitment* commitment = first_; commitment != nullptr; commitment = next) {
+    next = commitment->next_;
+    if (!commitment->selected_) continue;
+    if (bytes >= options_.batch_bytes_max) {
+      complete = false;
+      break;
+    }
+    const std::size_t count = commitment->destination_count();
+    if (count > 0) {
+      writer->add_message(*commitment->message_, static_cast<std::uint32_t>(count));
+      for (std::size_t i = 0; i < count; ++i) {
+        const Commitment::Destination destination = commitment->destination(i);
+        const DeliveryOptions options = destination.outbox->mark_written(destination.sequence, batch.number);
+        writer->add_delivery(destination.outbox->queue(), destination.sequence, options);
+        last[destination.outbox->queue().value] = destination.sequence;
+        mark_touched(*destination.outbox, kNever);
+      }
+      held.push_back(commitment->message_);
+    }
+    bytes += commitment->message_->bytes_size();
+    if (commitment->exchange_) batch.exchanges.push_back(*commitment->exchange_);
+    if (commitment->retained_) write_retained(batch, commitment->message_->topic(), stamp);
+    if (commitment->ticket_) submitted.tickets.emplace_back(std::move(commitment->ticket_), commitment->reason_);
+    unlink(*commitment);
+    recycle(*commitment);
+    if (writer->bytes() >= options_.segment_bytes_max) finish_segment();
+  }
+  finish_segment();
+  submitted.bytes = bytes;
+  for (const auto& [queue, sequence] : last) submitted.written.emplace_back(QueueId{queue}, sequence);
+  return complete;
+}
+
+// The newest value of the topic; nothing when this or an earlier batch has it already.
+void Journal::write_retained(Batch& batch, std::string_view topic, const ClockStamp& stamp) {
+  const auto changed = retained_.find(std::string(topic));
+  if (changed == retained_.end()) return;
+  const MessageRef& message = changed->second;
+  batch.retained.push_back({changed->first, message ? std::optional(encode_message(*message, stamp)) : std::nullopt});
+  retained_.erase(changed);
+}
+
+void Journal::write_cursors(Batch& batch) {
+  for (Outbox* outbox : touched_) {
+    outbox->touched_ = false;
+    batch.cursors.push_back(outbox->cursor());
+  }
+  touched_.clear();
+  cursors_due_ = kNever;
+}
+
+}  // namespace furrow::broker

@@ -1,0 +1,218 @@
+// What waits to become safe, and when it is written.
+//
+// A message that durable outboxes took, or that is retained, or whose QoS 2 packet identifier must be remembered, has one
+// Commitment here. It ends in one of two ways: every destination settles the message before it is due (the message is never
+// written), or a batch that holds it becomes durable. Either way the publisher's acknowledgement leaves then, not before.
+//
+//   waiting ──all destinations settled──────────────► released (nothing written)
+//      │ due, or the writer is idle and nobody should wait longer
+//      ▼
+//   submitted in batch n ──watermark reaches n──────► released
+//
+// Per queue, messages are written in the order of their sequences: when one is written, all before it that are not yet
+// settled go with it. One batch is at the writer at a time; while it syncs, the next gathers (group commit).
+// Thread: loop. Time: passed in. Owns commitments; refers to outboxes by registration, which an outbox ends in its destructor.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker-core/base/ids.h"
+#include "broker-core/base/ring.h"
+#include "broker-core/base/time.h"
+#include "broker-core/message.h"
+#include "broker-core/session/ack_queue.h"
+#include "broker-core/store.h"
+#include "tsl/robin_map.h"
+
+namespace furrow::broker {
+
+class Journal;
+class Outbox;
+
+// One message on its way to safety. Made by Journal::open(); ended by the journal.
+class Commitment {
+ public:
+  const MessageRef& message() const { return message_; }
+
+ private:
+  friend class Journal;
+  struct Destination {
+    Outbox* outbox = nullptr;
+    Sequence sequence;
+  };
+  static constexpr std::size_t kInline = 2;
+
+  std::size_t destination_count() const { return inline_count_ + more_.size(); }
+  Destination& destination(std::size_t index) { return index < inline_count_ ? inline_[index] : more_[index - inline_count_]; }
+  void add(Destination destination);
+  bool remove(const Outbox& outbox);
+
+  MessageRef message_;
+  AckTicket ticket_;
+  mqtt::ReasonCode reason_ = mqtt::ReasonCode::Success;  // what the ticket is completed with
+  Instant due_ = kNever;    // when it must be written
+  Instant aged_ = kNever;   // from when on it goes with a batch that is written for others
+  bool retained_ = false;   // its topic's retained row must be durable
+  bool selected_ = false;   // goes into the batch being built
+  bool gathered_ = false;   // counted in the journal's gathered bytes
+  std::uint8_t inline_count_ = 0;
+  std::optional<ExchangeRow> exchange_;  // the inbound packet identifier that must be durable with it
+  std::array<Destination, kInline> inline_{};
+  std::vector<Destination> more_;
+  Commitment* previous_ = nullptr;
+  Commitment* next_ = nullptr;
+};
+
+class Journal {
+ public:
+  struct Options {
+    // `store.acknowledge: received`: acknowledge at once; the loss in a crash is bounded by the flush.
+    bool acknowledge_when_received = false;
+    // `store.retained: lazy`: acknowledgements do not wait for the retained row.
+    bool retained_lazy = false;
+    // How long a retained value may wait for a newer one of its topic before it is written.
+    Duration retained_interval = std::chrono::seconds(1);
+    // How long messages gather for a destination that is away, unless somebody waits (store.md: 100 ms writes a sixth of what 5 ms does).
+    Duration gather_interval = std::chrono::milliseconds(100);
+    // This much gathered is written without waiting longer: a batch gains little beyond it.
+    std::size_t gather_bytes_max = 256 * KiB;
+    // How long a settled cursor may stay unwritten; repeating what was acknowledged since is allowed at QoS 1.
+    Duration cursor_interval = std::chrono::seconds(1);
+    // How long counters may stay unwritten when nothing else is written.
+    Duration books_interval = std::chrono::minutes(10);
+    // Records of one segment row; more are split.
+    std::size_t segment_bytes_max = 64 * KiB;
+    // Records of one batch: bounds the time of a commit and the memory that it holds.
+    std::size_t batch_bytes_max = 1 * MiB;
+  };
+
+  using StampClock = std::function<ClockStamp(Instant)>;
+
+  // `stamp` tells the wall clock and boot id that go with a moment of the monotonic clock.
+  Journal(Options options, Store& store, StampClock stamp, SegmentId last_segment);
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  // --- outboxes ---
+  void attach(Outbox& outbox);
+  void detach(Outbox& outbox);
+  // The cursor or books of `outbox` changed: its row goes with the next batch, at the latest after Options::cursor_interval
+  // (what is settled lies on disk) or Options::books_interval (only the books changed).
+  void touch(Outbox& outbox, Instant now);
+  void touch_books(Outbox& outbox, Instant now);
+
+  // --- messages: open, add what must be durable, then seal ---
+  Commitment& open(MessageRef message);
+  // `wait` is how long the destination is willing to wait for its own acknowledgement; 0 = it is away.
+  void add_destination(Commitment& commitment, Outbox& outbox, Sequence sequence, Duration wait, Instant now);
+  void add_retained(Commitment& commitment, Instant now);
+  void add_exchange(Commitment& commitment, const ExchangeRow& row, Instant now);
+  // From now on the commitment may end at any time. `ticket` is completed with `reason` once it has.
+  void seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode reason);
+
+  // `outbox` has settled the message: acknowledged, dropped or expired. The commitment may end here.
+  void settled(Commitment& commitment, Outbox& outbox);
+  // `outbox` needs the message on disk now (QoS 2: before the PUBLISH leaves).
+  void hasten(Commitment& commitment, Instant now);
+
+  // --- other rows; they go with the next batch, which is written as soon as the writer is idle ---
+  BatchNumber put(QueueRow row);
+  BatchNumber put(SessionRow row);
+  BatchNumber put(const ExchangeRow& row);
+  BatchNumber remove_queue(QueueId queue);
+  // As put(), without haste: the row goes with whatever is written next, or with the next cursor.
+  void put_lazy(SessionRow row, Instant now);
+  void put_lazy(const ExchangeRow& row, Instant now);
+  // Completes `ticket` when the batch being gathered is durable.
+  void complete_when_durable(AckTicket ticket);
+
+  // The retained message of `topic` changed (empty: was removed); `message` lives in the retained store.
+  // Written within Options::retained_interval, the newest value only.
+  void retained_changed(std::string_view topic, MessageRef message, Instant now);
+  // Whether the newest value of the topic may not be durable yet.
+  bool retained_unsafe(std::string_view topic) const {
+    return !submitted_.empty() || retained_.contains(std::string(topic));
+  }
+
+  // --- progress ---
+  BatchNumber durable() const { return durable_; }
+  bool is_durable(BatchNumber batch) const { return batch <= durable_; }
+  // A publisher can go no further before it is acknowledged: do not wait for more.
+  void hurry() { hurried_ = true; }
+  // Every batch up to `watermark` is durable: releases what waited for it and tells the outboxes that can go on.
+  void handle_persisted(BatchNumber watermark, Instant now);
+  // For outboxes: asks the store for a page; the answer reaches the outbox and then its owner.
+  void read(const ReadRequest& request) { store_.read(request); }
+  void handle_page(const Page& page, Instant now);
+  // Submits a batch if one is due and the writer is idle. Call once a loop turn and at next_deadline().
+  void flush_if_due(Instant now);
+  // Submits everything that waits, due or not (clean stop, link loss). No batch may be at the writer twice: what does not fit
+  // goes with the following ones.
+  void flush_all(Instant now);
+  // Whether nothing waits and nothing is at the writer.
+  bool idle() const;
+  Instant next_deadline() const;
+
+  // Bytes of messages that wait or are at the writer: what `limits.commit_waiting` bounds.
+  std::size_t waiting_bytes() const { return waiting_bytes_ + submitted_bytes_; }
+
+ private:
+  struct Submitted {
+    BatchNumber number;
+    std::vector<std::pair<QueueId, Sequence>> written;  // last sequence written, per queue
+    std::vector<QueueId> exchanged;  // queues with a QoS 2 step in this batch
+    std::vector<std::pair<AckTicket, mqtt::ReasonCode>> tickets;
+    std::size_t bytes = 0;
+  };
+
+  bool writer_idle() const { return submitted_.empty(); }
+  void release(Commitment& commitment);  // completes the ticket and frees
+  void unlink(Commitment& commitment);
+  void recycle(Commitment& commitment);
+  bool is_due(Instant now) const;
+  void select(Instant now, bool all);
+  void submit(Instant now, bool all);
+  bool write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp);
+  void wake(QueueId queue, Instant now);
+  void write_retained(Batch& batch, std::string_view topic, const ClockStamp& stamp);
+  void write_cursors(Batch& batch);
+  void mark_touched(Outbox& outbox, Instant due);
+
+  const Options options_;
+  Store& store_;
+  const StampClock stamp_;
+
+  tsl::robin_map<std::uint64_t, Outbox*> outboxes_;
+  std::vector<Outbox*> touched_;
+
+  // Waiting commitments in order of arrival.
+  Commitment* first_ = nullptr;
+  Commitment* last_ = nullptr;
+  Commitment* free_ = nullptr;
+  std::size_t waiting_bytes_ = 0;
+  std::size_t gathered_bytes_ = 0;  // of those that wait for a destination that is away
+  bool hurried_ = false;
+  bool draining_ = false;     // flush_all() has more to submit
+  std::uint64_t selection_ = 0;  // marks outboxes while a batch is selected
+  Instant earliest_due_ = kNever;  // not later than the earliest; may be stale after releases
+  Instant cursors_due_ = kNever;
+  Instant retained_due_ = kNever;
+  bool rows_due_ = false;
+
+  tsl::robin_map<std::string, MessageRef> retained_;  // changed topics not yet in a batch; an empty reference deletes
+
+  Batch gathering_;  // rows of the next batch
+  std::vector<AckTicket> gathering_tickets_;
+  Ring<Submitted> submitted_;
+  std::size_t submitted_bytes_ = 0;
+  BatchNumber durable_;
+  SegmentId last_segment_;
+};
+
+}  // namespace furrow::broker

@@ -1,0 +1,306 @@
+#include "broker-core/session/segment.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "broker-core/base/varint.h"
+#include "broker-core/session/stamp_codec.h"
+
+namespace furrow::broker {
+namespace {
+
+constexpr std::uint8_t kDirectoryVersion = 1;
+constexpr std::size_t kVarintBytesMax = 10;
+
+// Of a record's flags; the lowest two bits are the QoS.
+constexpr std::uint8_t kQosMask = 0x03;
+constexpr std::uint8_t kRetain = 0x04;
+constexpr std::uint8_t kHasExpiry = 0x08;
+constexpr std::uint8_t kHasProperties = 0x10;
+constexpr std::uint8_t kRecordFlags = kQosMask | kRetain | kHasExpiry | kHasProperties;
+
+// Of a delivery's options; the lowest two bits are the QoS.
+constexpr std::uint8_t kHasSubscriptionIds = 0x08;
+constexpr std::uint8_t kDeliveryFlags = kQosMask | kRetain | kHasSubscriptionIds;
+
+constexpr std::int64_t kAgeMsMax = kMicrosecondsMax / 1000;
+
+// As put_varint(), into room that the caller has reserved: one check of the capacity for a whole record.
+std::uint8_t* write_varint(std::uint8_t* out, std::uint64_t value) {
+  while (value >= 0x80) {
+    *out++ = static_cast<std::uint8_t>(value | 0x80U);
+    value >>= 7U;
+  }
+  *out++ = static_cast<std::uint8_t>(value);
+  return out;
+}
+
+std::uint8_t* write_bytes(std::uint8_t* out, ByteView bytes) {
+  return std::copy_n(bytes.data(), bytes.size(), write_varint(out, bytes.size()));
+}
+
+bool take_byte(ByteView& in, std::uint8_t& byte) {
+  if (in.empty()) return false;
+  byte = in.front();
+  in = in.subspan(1);
+  return true;
+}
+
+bool take_u32(ByteView& in, std::uint32_t& value) {
+  std::uint64_t wide = 0;
+  if (!take_varint(in, wide) || wide > std::numeric_limits<std::uint32_t>::max()) return false;
+  value = static_cast<std::uint32_t>(wide);
+  return true;
+}
+
+std::uint64_t age_ms(const Message& message, Instant now) {
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - message.received());
+  return static_cast<std::uint64_t>(std::clamp(std::int64_t{age.count()}, std::int64_t{0}, kAgeMsMax));
+}
+
+// An upper bound for what write_record() writes.
+std::size_t record_bytes_max(const Message& message) {
+  return 1 + 7 * kVarintBytesMax + message.bytes_size();
+}
+
+// A record up to its payload. `topic_index` is the topic's; `topic_new` says that its text goes with it.
+std::uint8_t* write_record(std::uint8_t* out, const Message& message, Instant now, std::uint32_t topic_index,
+                           bool topic_new) {
+  const ByteView properties = message.properties().bytes();
+  auto flags = static_cast<std::uint8_t>(message.qos());
+  if (message.retain()) flags |= kRetain;
+  if (message.expiry_s()) flags |= kHasExpiry;
+  if (!properties.empty()) flags |= kHasProperties;
+
+  *out++ = flags;
+  out = write_varint(out, age_ms(message, now));
+  out = write_varint(out, topic_index);
+  if (topic_new) out = write_bytes(out, as_bytes(message.topic()));
+  if (message.expiry_s()) out = write_varint(out, *message.expiry_s());
+  if (!properties.empty()) out = write_bytes(out, properties);
+  return write_bytes(out, message.payload());
+}
+
+bool take_topic(ByteView& in, std::vector<std::string_view>& topics, std::string_view& topic) {
+  std::uint64_t index = 0;
+  if (!take_varint(in, index) || index > topics.size()) return false;
+  if (index == topics.size()) {
+    ByteView text;
+    if (!take_bytes(in, text) || text.size() > mqtt::kStringBytesMax) return false;
+    topics.push_back(as_text(text));
+  }
+  topic = topics[static_cast<std::size_t>(index)];
+  return true;
+}
+
+// A record up to its payload; `fields` borrow from the bytes and from `topics`.
+bool take_record(ByteView& in, Instant written, std::vector<std::string_view>& topics, Message::Fields& fields) {
+  std::uint8_t flags = 0;
+  std::uint64_t age = 0;
+  if (!take_byte(in, flags) || (flags & ~kRecordFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
+  if (!take_varint(in, age) || age > std::uint64_t{kAgeMsMax} || !take_topic(in, topics, fields.topic)) return false;
+  fields.qos = static_cast<mqtt::Qos>(flags & kQosMask);
+  fields.retain = (flags & kRetain) != 0;
+  fields.received = written - std::chrono::milliseconds(age);
+  if ((flags & kHasExpiry) != 0 && !take_u32(in, fields.expiry_s.emplace())) return false;
+  if ((flags & kHasProperties) != 0) {
+    // Walking properties trusts their lengths, so they are checked like those of a packet.
+    ByteView properties;
+    if (!take_bytes(in, properties)) return false;
+    if (mqtt::PropertyParser::parse(properties, mqtt::PropertyPlace::Publish, fields.properties).what != nullptr) {
+      return false;
+    }
+  }
+  return take_bytes(in, fields.payload) && fields.payload.size() <= mqtt::kRemainingLengthMax;
+}
+
+bool take_entry(ByteView& in, DirectoryEntry& entry) {
+  return take_varint(in, entry.queue.value) && take_varint(in, entry.first.value) &&
+         take_varint(in, entry.last.value) && take_varint(in, entry.messages) && take_varint(in, entry.bytes);
+}
+
+bool plausible(const DirectoryEntry& entry) {
+  return entry.queue && entry.first && entry.first <= entry.last && entry.messages > 0 &&
+         entry.messages - 1 <= entry.last.value - entry.first.value;
+}
+
+}  // namespace
+
+bool parse_directory(ByteView directory, std::vector<DirectoryEntry>& entries) {
+  entries.clear();
+  std::uint8_t version = 0;
+  if (!take_byte(directory, version) || version != kDirectoryVersion) return false;
+  while (!directory.empty()) {
+    DirectoryEntry& entry = entries.emplace_back();
+    if (!take_entry(directory, entry) || !plausible(entry)) return false;
+  }
+  return true;
+}
+
+SegmentWriter::SegmentWriter(const ClockStamp& stamp) : stamp_(stamp) {
+  put_stamp(records_, stamp);
+}
+
+void SegmentWriter::add_message(const Message& message, std::uint32_t count) {
+  FURROW_CHECK(deliveries_left_ == 0);
+  const auto [topic, topic_new] =
+      topic_index_.try_emplace(message.topic(), static_cast<std::uint32_t>(topic_index_.size()));
+  const std::size_t begin = records_.size();
+  std::uint8_t* const place = records_.extend(record_bytes_max(message));
+  std::uint8_t* end = write_record(place, message, stamp_.monotonic, topic->second, topic_new);
+  end = write_varint(end, count);
+  records_.truncate(begin + static_cast<std::size_t>(end - place));
+  ++messages_;
+  message_bytes_ = message.bytes_size();
+  deliveries_left_ = count;
+}
+
+SegmentWriter::Part& SegmentWriter::part_of(QueueId queue) {
+  if (recent_ < parts_.size() && parts_[recent_].entry.queue == queue) return parts_[recent_];
+  const auto [place, is_new] = queue_index_.try_emplace(queue.value, static_cast<std::uint32_t>(parts_.size()));
+  if (is_new) parts_.push_back({.entry = {.queue = queue}});
+  recent_ = place->second;
+  return parts_[recent_];
+}
+
+void SegmentWriter::add_delivery(QueueId queue, Sequence sequence, const DeliveryOptions& options) {
+  FURROW_CHECK(deliveries_left_ > 0);
+  --deliveries_left_;
+  Part& part = part_of(queue);
+  DirectoryEntry& entry = part.entry;
+  FURROW_CHECK(sequence > entry.last);
+  FURROW_CHECK(part.message != messages_);
+  if (!entry.first) entry.first = entry.last = sequence;
+
+  auto flags = static_cast<std::uint8_t>(options.qos);
+  if (options.retain) flags |= kRetain;
+  if (!options.subscription_ids.empty()) flags |= kHasSubscriptionIds;
+
+  const std::size_t begin = records_.size();
+  std::uint8_t* const place = records_.extend((3 + options.subscription_ids.size()) * kVarintBytesMax + 1);
+  std::uint8_t* end = write_varint(place, recent_);
+  end = write_varint(end, sequence.value - entry.last.value);
+  *end++ = flags;
+  if (!options.subscription_ids.empty()) end = write_varint(end, options.subscription_ids.size());
+  for (const std::uint32_t id : options.subscription_ids) end = write_varint(end, id);
+  records_.truncate(begin + static_cast<std::size_t>(end - place));
+
+  entry.last = sequence;
+  ++entry.messages;
+  entry.bytes += message_bytes_;
+  part.message = messages_;
+}
+
+SegmentRow SegmentWriter::finish(SegmentId id) {
+  FURROW_CHECK(deliveries_left_ == 0);
+  ByteBuffer directory;
+  directory.push_back(kDirectoryVersion);
+  for (const Part& part : parts_) {
+    put_varint(directory, part.entry.queue.value);
+    put_varint(directory, part.entry.first.value);
+    put_varint(directory, part.entry.last.value);
+    put_varint(directory, part.entry.messages);
+    put_varint(directory, part.entry.bytes);
+  }
+  const ByteView head = directory.view();
+  const ByteView body = records_.view();
+  return {.id = id,
+          .messages = messages_,
+          .directory = Bytes(head.begin(), head.end()),
+          .records = Bytes(body.begin(), body.end())};
+}
+
+SegmentReader::SegmentReader(ByteView directory, ByteView records, QueueId queue, const ClockStamp& now)
+    : rest_(records) {
+  ClockStamp stamp;
+  damaged_ = !parse_directory(directory, directory_) || !take_stamp(rest_, stamp);
+  if (damaged_) return;
+  written_ = now.monotonic - elapsed(stamp, now);
+  const auto entry = std::ranges::find(directory_, queue, &DirectoryEntry::queue);
+  if (entry == directory_.end()) return;
+  queue_index_ = static_cast<std::size_t>(entry - directory_.begin());
+  messages_left_ = entry->messages;
+  sequences_.resize(directory_.size());
+}
+
+bool SegmentReader::next(Sequence from, Record& record) {
+  while (messages_left_ > 0 && !damaged_) {
+    Message::Fields fields;
+    bool wanted = false;
+    damaged_ = !take_record(rest_, written_, topics_, fields) || !read_deliveries(from, record, wanted);
+    if (wanted && !damaged_) {
+      record.message = Message::make(fields);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool SegmentReader::read_deliveries(Sequence from, Record& record, bool& wanted) {
+  std::uint64_t count = 0;
+  if (!take_varint(rest_, count)) return false;
+  for (; count > 0; --count) {
+    if (!read_delivery(from, record, wanted)) return false;
+  }
+  return true;
+}
+
+bool SegmentReader::read_delivery(Sequence from, Record& record, bool& wanted) {
+  std::uint64_t index = 0;
+  std::uint64_t distance = 0;
+  std::uint8_t flags = 0;
+  if (!take_varint(rest_, index) || !take_varint(rest_, distance) || !take_byte(rest_, flags)) return false;
+  if (index >= directory_.size() || (flags & ~kDeliveryFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
+
+  const DirectoryEntry& entry = directory_[static_cast<std::size_t>(index)];
+  Sequence& sequence = sequences_[static_cast<std::size_t>(index)];
+  const bool is_first = !sequence;
+  if (is_first) sequence = entry.first;
+  if (is_first != (distance == 0) || distance > entry.last.value - sequence.value) return false;
+  sequence.value += distance;
+
+  const bool ours = index == queue_index_;
+  if (ours && messages_left_ == 0) return false;  // more than the directory announced
+  if (ours) --messages_left_;
+  const bool take = ours && sequence >= from;
+  if (take) {
+    wanted = true;
+    record.sequence = sequence;
+    record.qos = static_cast<mqtt::Qos>(flags & kQosMask);
+    record.retain = (flags & kRetain) != 0;
+    record.subscription_ids.clear();
+  }
+  if ((flags & kHasSubscriptionIds) == 0) return true;
+  std::uint64_t count = 0;
+  if (!take_varint(rest_, count)) return false;
+  for (; count > 0; --count) {
+    std::uint32_t id = 0;
+    if (!take_u32(rest_, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
+    if (take) record.subscription_ids.push_back(id);
+  }
+  return true;
+}
+
+Bytes encode_message(const Message& message, const ClockStamp& now) {
+  ByteBuffer out;
+  put_stamp(out, now);
+  const std::size_t begin = out.size();
+  std::uint8_t* const place = out.extend(record_bytes_max(message));
+  const std::uint8_t* const end = write_record(place, message, now.monotonic, 0, true);
+  out.truncate(begin + static_cast<std::size_t>(end - place));
+  const ByteView bytes = out.view();
+  return {bytes.begin(), bytes.end()};
+}
+
+MessageRef decode_message(ByteView bytes, const ClockStamp& now) {
+  ClockStamp stamp;
+  if (!take_stamp(bytes, stamp)) return {};
+  const Instant written = now.monotonic - elapsed(stamp, now);
+  std::vector<std::string_view> topics;
+  Message::Fields fields;
+  if (!take_record(bytes, written, topics, fields) || !bytes.empty()) return {};
+  return Message::make(fields);
+}
+
+}  // namespace furrow::broker

@@ -1,0 +1,100 @@
+// What outlives a connection: a client's subscriptions, its queue, its half-done QoS 2 exchanges, its will.
+//
+// A session whose expiry is 0 ends with its connection and lives in memory only; any other is durable: it is committed before
+// CONNACK and SUBACK say so, and its queue is an outbox in the store. Owned by the broker; refers to its connection while there is one.
+// Spec: MQTT 5.0 §4.1; MQTT 3.1.1 §3.1.2.4.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker-core/mqtt/packet.h"
+#include "broker-core/publication.h"
+#include "broker-core/routing/subscription_tree.h"
+#include "broker-core/session/inflight.h"
+#include "broker-core/session/outbox.h"
+#include "broker-core/session/session_record.h"
+
+namespace furrow::broker {
+
+class Connection;
+
+// How long a destination that acknowledges is given before its message is written (`store.interval`).
+struct CommitInterval {
+  std::optional<Duration> fixed;  // empty: auto
+
+  // 0 while the receiver is away or its window is full: it will not acknowledge soon.
+  Duration wait(const Inflight& inflight) const;
+};
+
+class Session final : public Destination, private OutboxOwner {
+ public:
+  struct Shared {  // what all sessions of a broker have in common; outlives them
+    Journal& journal;
+    Books& books;
+    OutboxLimits queue_limits;
+    CommitInterval interval;
+  };
+
+  // `queue` is 0 for a session that ends with its connection.
+  Session(std::string client_id, SubscriberId subscriber, QueueId queue, Shared& shared);
+
+  const std::string& client_id() const { return record_.client_id; }
+  SubscriberId subscriber() const { return subscriber_; }
+  bool durable() const { return static_cast<bool>(record_.queue); }
+
+  // What is stored of it; the broker changes it and stores it.
+  SessionRecord& record() { return record_; }
+  const SessionRecord& record() const { return record_; }
+
+  Connection* connection() const { return connection_; }
+  // `session_present` says whether the client takes up what was in flight.
+  void attach(Connection& connection, std::uint16_t window, bool session_present, Instant now);
+  void detach();
+
+  void deliver(Publication& publication, const RoutedDelivery& delivery) override;
+  bool refuses(const Publication& publication, const RoutedDelivery& delivery) const override;
+  // A retained message for a new subscription: to this session alone.
+  void deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now);
+
+  // The queue, once a message of QoS 1 or 2 has needed it.
+  Outbox* outbox() { return exchange_ ? &exchange_->outbox : nullptr; }
+  Inflight* inflight() { return exchange_ ? &exchange_->inflight : nullptr; }
+  // Sends what the connection takes.
+  void pump(Instant now);
+  // At start: the queue as found in the store.
+  void restore(const CursorRow& cursor);
+
+  // Packet identifiers of QoS 2 messages that were received and not yet released [MQTT-4.3.3-10].
+  bool received_contains(PacketId packet_id) const;
+  void received_insert(PacketId packet_id);
+  bool received_erase(PacketId packet_id);
+  void received_clear() { received_.clear(); }
+  std::size_t received_count() const { return received_.size(); }
+
+ private:
+  struct Exchange {
+    Exchange(const Outbox::Options& options, Shared& shared)
+        : outbox(options, shared.journal, shared.books), inflight(outbox, shared.journal) {}
+    Exchange(const Outbox::Options& options, const CursorRow& cursor, Shared& shared)
+        : outbox(options, cursor, shared.journal, shared.books), inflight(outbox, shared.journal) {}
+    Outbox outbox;
+    Inflight inflight;
+  };
+
+  void handle_progress(Instant now) override { pump(now); }
+  Exchange& exchange(Instant now);
+  void connect_exchange(bool session_present, Instant now);
+
+  Shared& shared_;
+  const SubscriberId subscriber_;
+  std::uint16_t window_ = 0;
+  Connection* connection_ = nullptr;
+  SessionRecord record_;
+  std::unique_ptr<Exchange> exchange_;  // most sensors never receive a QoS 1 message
+  std::vector<PacketId> received_;
+};
+
+}  // namespace furrow::broker

@@ -1,0 +1,110 @@
+#include "broker-core/session/session_record.h"
+
+#include <algorithm>
+
+#include "broker-core/base/varint.h"
+#include "broker-core/session/stamp_codec.h"
+
+namespace furrow::broker {
+
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint64_t kConnected = 1;
+constexpr std::uint64_t kHasWill = 2;
+
+void put_will(ByteBuffer& out, const WillMessage& will) {
+  put_varint(out, static_cast<unsigned>(will.qos) | (will.retain ? 4U : 0U));
+  put_varint(out, will.delay_s);
+  put_varint(out, will.expiry_s ? std::uint64_t{*will.expiry_s} + 1 : 0);
+  put_bytes(out, as_bytes(will.topic));
+  put_bytes(out, will.payload);
+  put_bytes(out, will.properties);
+}
+
+bool take_will(ByteView& in, WillMessage& will) {
+  std::uint64_t flags = 0;
+  std::uint64_t delay = 0;
+  std::uint64_t expiry = 0;
+  ByteView topic;
+  ByteView payload;
+  ByteView properties;
+  if (!take_varint(in, flags) || (flags & 3U) > 2 || !take_varint(in, delay) || !take_varint(in, expiry) ||
+      !take_bytes(in, topic) || !take_bytes(in, payload) || !take_bytes(in, properties)) {
+    return false;
+  }
+  will.qos = static_cast<mqtt::Qos>(flags & 3U);
+  will.retain = (flags & 4U) != 0;
+  will.delay_s = static_cast<std::uint32_t>(delay);
+  if (expiry > 0) will.expiry_s = static_cast<std::uint32_t>(expiry - 1);
+  will.topic = as_text(topic);
+  will.payload.assign(payload.begin(), payload.end());
+  will.properties.assign(properties.begin(), properties.end());
+  return true;
+}
+
+void put_subscription(ByteBuffer& out, const Subscription& subscription) {
+  put_varint(out, static_cast<unsigned>(subscription.options.qos) | (subscription.options.no_local ? 4U : 0U) |
+                      (subscription.options.retain_as_published ? 8U : 0U) |
+                      (static_cast<unsigned>(subscription.retain_handling) << 4U));
+  put_bytes(out, as_bytes(subscription.filter));
+  put_varint(out, subscription.options.subscription_id);
+}
+
+bool take_subscription(ByteView& in, Subscription& subscription) {
+  std::uint64_t options = 0;
+  ByteView filter;
+  std::uint64_t id = 0;
+  if (!take_varint(in, options) || !take_bytes(in, filter) || !take_varint(in, id)) return false;
+  if ((options & 3U) > 2 || (options >> 4U) > 2) return false;
+  subscription.options.qos = static_cast<mqtt::Qos>(options & 3U);
+  subscription.options.no_local = (options & 4U) != 0;
+  subscription.options.retain_as_published = (options & 8U) != 0;
+  subscription.options.subscription_id = static_cast<std::uint32_t>(id);
+  subscription.retain_handling = static_cast<mqtt::RetainHandling>(options >> 4U);
+  subscription.filter = as_text(filter);
+  return true;
+}
+
+}  // namespace
+
+Bytes encode(const SessionRecord& record) {
+  ByteBuffer out;
+  out.push_back(kVersion);
+  put_varint(out, record.queue.value);
+  put_varint(out, record.expiry_s);
+  put_varint(out, (record.connected ? kConnected : 0) | (record.will ? kHasWill : 0));
+  if (!record.connected) put_stamp(out, record.disconnected);
+  if (record.will) put_will(out, *record.will);
+  put_varint(out, record.subscriptions.size());
+  for (const Subscription& subscription : record.subscriptions) put_subscription(out, subscription);
+  return {out.view().begin(), out.view().end()};
+}
+
+std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes) {
+  if (bytes.empty() || bytes.front() != kVersion) return std::nullopt;
+  bytes = bytes.subspan(1);
+  SessionRecord record;
+  record.client_id = client_id;
+  std::uint64_t expiry = 0;
+  std::uint64_t flags = 0;
+  if (!take_varint(bytes, record.queue.value) || !take_varint(bytes, expiry) || !take_varint(bytes, flags)) {
+    return std::nullopt;
+  }
+  record.expiry_s = static_cast<std::uint32_t>(expiry);
+  record.connected = (flags & kConnected) != 0;
+  if (!record.connected && !take_stamp(bytes, record.disconnected)) return std::nullopt;
+  if ((flags & kHasWill) != 0) {
+    record.will = std::make_unique<WillMessage>();
+    if (!take_will(bytes, *record.will)) return std::nullopt;
+  }
+  std::uint64_t count = 0;
+  if (!take_varint(bytes, count) || count > bytes.size()) return std::nullopt;
+  record.subscriptions.resize(static_cast<std::size_t>(count));
+  for (Subscription& subscription : record.subscriptions) {
+    if (!take_subscription(bytes, subscription)) return std::nullopt;
+  }
+  return record;
+}
+
+}  // namespace furrow::broker

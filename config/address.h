@@ -1,0 +1,46 @@
+// Where to connect to and where to listen, as text and as values.
+//
+//   connect: SCHEME "://" HOST [":" PORT]        SCHEME = mqtt; PORT is 1883 unless given, never 0
+//   bind:    HOST ":" PORT                       HOST is an address, `*` (every address) or `localhost`; PORT 0: any
+//   free one
+// An IPv6 address stands in brackets: `mqtt://[2001:db8::1]:1883`, `[::]:1883`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "broker-core/base/result.h"
+
+namespace furrow::config {
+
+inline constexpr std::uint16_t kMqttPort = 1883;
+
+enum class Scheme : std::uint8_t { Mqtt };
+
+struct Address {
+  Scheme scheme = Scheme::Mqtt;
+  std::string host;  // a name or an address, without brackets; lower case
+  std::uint16_t port = kMqttPort;
+
+  std::string text() const;
+  friend bool operator==(const Address&, const Address&) = default;
+};
+
+struct Bind {
+  std::string host = "127.0.0.1";  // an address without brackets, or `*`
+  std::uint16_t port = kMqttPort;
+
+  std::string text() const;
+  // Only programs of this machine can reach it.
+  bool is_loopback() const;
+  // One cannot be bound while the other is: the same port, and one host takes in the other. Port 0 never collides.
+  bool collides_with(const Bind& other) const;
+  friend bool operator==(const Bind&, const Bind&) = default;
+};
+
+// The error names the fix; it does not name the key.
+Result<Address> parse_address(std::string_view text);
+Result<Bind> parse_bind(std::string_view text);
+
+}  // namespace furrow::config

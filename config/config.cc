@@ -1,0 +1,30 @@
+#include "config/config.h"
+
+namespace furrow::config {
+
+Config embedded_default() {
+  Config config;
+  config.gateway.data = "furrow-data";
+  return config;
+}
+
+std::string expand_client_id(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name) {
+  constexpr std::string_view kGateway = "{gateway}";
+  constexpr std::string_view kBridge = "{bridge}";
+  std::string expanded;
+  while (!pattern.empty()) {
+    if (pattern.starts_with(kGateway)) {
+      expanded += gateway_id;
+      pattern.remove_prefix(kGateway.size());
+    } else if (pattern.starts_with(kBridge)) {
+      expanded += bridge_name;
+      pattern.remove_prefix(kBridge.size());
+    } else {
+      expanded += pattern.front();
+      pattern.remove_prefix(1);
+    }
+  }
+  return expanded;
+}
+
+}  // namespace furrow::config

@@ -1,0 +1,202 @@
+// Everything an operator can decide, as plain values; a default-constructed Config is the documented default.
+//
+// Knows nothing of YAML. The keys of the file have the names of these members; `schema` ties the two together.
+// Where a number may be 0 for "no limit", its comment says so. Sizes carry `bytes`, times are durations.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker-core/base/bytes.h"
+#include "broker-core/base/log.h"
+#include "broker-core/base/time.h"
+#include "config/address.h"
+#include "config/diagnostic.h"
+
+namespace furrow::config {
+
+using Days = std::chrono::days;
+using Seconds = std::chrono::seconds;
+
+// What a full queue does with the next message.
+enum class WhenFull : std::uint8_t {
+  DropOldest,
+  DropNewest,
+  Refuse,  // the publisher is told no, or waits; bridges only
+};
+
+struct Gateway {
+  std::string id;  // empty: host name and six hex digits of the machine id, made by the gateway and kept in its store
+  std::filesystem::path data = "/var/lib/furrow";
+
+  bool operator==(const Gateway&) const = default;
+};
+
+enum class Protocol : std::uint8_t { Mqtt };
+
+struct Listener {
+  Bind bind;
+  Protocol protocol = Protocol::Mqtt;
+  Place place;
+
+  bool operator==(const Listener&) const = default;
+};
+
+struct Access {
+  bool anonymous = true;
+
+  bool operator==(const Access&) const = default;
+};
+
+// The queue of each session that outlives its connection.
+struct SessionQueue {
+  std::uint64_t messages_max = 1000;          // 0 = no limit
+  std::uint64_t bytes_max = 4 * MiB;          // 0 = no limit
+  WhenFull when_full = WhenFull::DropOldest;  // never Refuse
+
+  bool operator==(const SessionQueue&) const = default;
+};
+
+struct Sessions {
+  Duration expiry_max = Days(7);  // 0 = a session ends with its connection
+  SessionQueue queue;
+
+  bool operator==(const Sessions&) const = default;
+};
+
+// What MQTT itself allows, which stands for "no limit" where the protocol has one.
+inline constexpr std::uint64_t kPacketBytesMax = 268'435'460;  // remaining length 0xFF 0xFF 0xFF 0x7F, and its header
+inline constexpr std::uint16_t kInflightMax = 65'535;          // Receive Maximum is two bytes
+inline constexpr std::uint64_t kTopicLevelsMax = 65'536;       // a topic of 65,535 slashes
+
+struct RetainedLimits {
+  std::uint64_t messages_max = 100'000;  // 0 = no limit
+  std::uint64_t bytes_max = 64 * MiB;    // 0 = no limit
+
+  bool operator==(const RetainedLimits&) const = default;
+};
+
+struct Limits {
+  std::uint64_t connections_max = 10'000;    // 0 = no limit
+  std::uint64_t packet_bytes_max = 1 * MiB;  // never 0
+  std::uint16_t inflight_max = 100;          // never 0
+  std::uint64_t topic_levels_max = 128;      // never 0
+  std::uint64_t subscriptions_max = 1000;    // per session; 0 = no limit
+  RetainedLimits retained;
+  std::uint64_t commit_waiting_bytes_max = 16 * MiB;  // 0 = no limit
+
+  bool operator==(const Limits&) const = default;
+};
+
+enum class Acknowledge : std::uint8_t { Durable, Received };
+enum class RetainedDurability : std::uint8_t { Durable, Lazy };
+
+struct Store {
+  Acknowledge acknowledge = Acknowledge::Durable;
+  std::optional<Duration> interval;  // nothing = auto (decided per destination from its acknowledgement times)
+  RetainedDurability retained = RetainedDurability::Durable;
+  Duration retained_interval = Seconds(1);
+
+  bool operator==(const Store&) const = default;
+};
+
+enum class Direction : std::uint8_t { Up, Down, Both };
+enum class RetainFlag : std::uint8_t { Keep, Clear };
+
+// One rule of a bridge. With X for whatever `filter` matches:
+// the local topic is local_prefix + X, the remote topic remote_prefix + X.
+struct TopicRule {
+  std::string filter;  // a valid filter after a load without errors; so are prefix + filter
+  Direction direction = Direction::Up;
+  std::uint8_t qos = 1;  // the highest that crosses
+  std::string local_prefix;
+  std::string remote_prefix;
+  std::vector<std::string> except;  // filters of X that this rule leaves alone
+  RetainFlag retain = RetainFlag::Keep;
+  bool buffer_qos0 = false;            // QoS 0 messages are buffered too while the link is down
+  Duration expire_after = Seconds(0);  // 0 = as the message says
+  Place place;
+
+  bool goes_up() const { return direction != Direction::Down; }
+  bool comes_down() const { return direction != Direction::Up; }
+  bool operator==(const TopicRule&) const = default;
+};
+
+enum class MqttVersion : std::uint8_t { Auto, V5, V311 };
+
+struct Backoff {
+  Duration initial = Seconds(1);
+  Duration max = Seconds(60);
+
+  bool operator==(const Backoff&) const = default;
+};
+
+struct Buffer {
+  std::uint64_t bytes_max = 1 * GiB;  // 0 = no limit
+  std::uint64_t messages_max = 0;     // 0 = no limit
+  Duration age_max = Days(30);        // 0 = no limit
+  WhenFull when_full = WhenFull::DropOldest;
+
+  bool operator==(const Buffer&) const = default;
+};
+
+struct Bridge {
+  std::string name = "bridge";
+  bool enabled = true;
+  std::vector<Address> connect;  // tried in this order; at least one after a load without errors
+  MqttVersion mqtt_version = MqttVersion::Auto;
+  std::string client_id = "{gateway}-{bridge}";  // see expand_client_id()
+  std::string username;
+  std::filesystem::path password_from;  // empty: no password. Read again at each connect
+  Duration keepalive = Seconds(30);     // whole seconds
+  Duration ack_timeout = Seconds(30);
+  std::optional<std::uint16_t> inflight;  // nothing = auto: CONNACK receive maximum, at most 1000; 100 in 3.1.1
+  Duration session_expiry = Days(7);      // whole seconds
+  Backoff backoff;
+  Buffer buffer;
+  std::vector<TopicRule> topics;  // per direction, the first that matches decides
+  Place place;
+
+  bool operator==(const Bridge&) const = default;
+};
+
+struct StatusTopics {
+  Duration interval = Seconds(10);
+
+  bool operator==(const StatusTopics&) const = default;
+};
+
+enum class LogFormat : std::uint8_t { Text, Json };
+
+struct Logging {
+  LogLevel level = LogLevel::Info;
+  LogFormat format = LogFormat::Text;
+
+  bool operator==(const Logging&) const = default;
+};
+
+struct Config {
+  Gateway gateway;
+  std::vector<Listener> listeners{Listener{}};  // default: MQTT on 127.0.0.1:1883
+  Access access;
+  Sessions sessions;
+  Limits limits;
+  Store store;
+  std::vector<Bridge> bridges;
+  StatusTopics status;
+  Logging log;
+
+  bool operator==(const Config&) const = default;
+};
+
+// What `furrow run` does without a file: the defaults, with the data in `./furrow-data`.
+Config embedded_default();
+
+// `pattern` with `{gateway}` and `{bridge}` replaced; everything else stays.
+std::string expand_client_id(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name);
+
+}  // namespace furrow::config

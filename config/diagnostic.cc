@@ -1,0 +1,30 @@
+#include "config/diagnostic.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace furrow::config {
+
+std::string format(const Diagnostic& diagnostic, std::string_view file_name) {
+  std::string line(file_name);
+  if (diagnostic.place.line != 0) {
+    line += ':' + std::to_string(diagnostic.place.line) + ':' + std::to_string(diagnostic.place.column);
+  }
+  line += ": ";
+  if (diagnostic.severity == Severity::Warning) line += "warning: ";
+  if (diagnostic.severity == Severity::Note) line += "note: ";
+  return line + diagnostic.message;
+}
+
+bool has_errors(const Diagnostics& diagnostics) {
+  return std::any_of(diagnostics.begin(), diagnostics.end(),
+                     [](const Diagnostic& one) { return one.severity == Severity::Error; });
+}
+
+void sort_by_place(Diagnostics& diagnostics) {
+  const auto key = [](const Diagnostic& one) { return std::tuple(one.place.line, one.place.column, one.severity); };
+  std::stable_sort(diagnostics.begin(), diagnostics.end(),
+                   [key](const Diagnostic& a, const Diagnostic& b) { return key(a) < key(b); });
+}
+
+}  // namespace furrow::config

@@ -1,0 +1,44 @@
+// What is wrong with a configuration file, or worth knowing about it, and where.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace furrow::config {
+
+// A place in the file, counted from 1 as editors do. Line 0 is nowhere: a value that was not written.
+struct Place {
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+
+  // Where a value was written does not change what it means: two configurations are equal
+  // when they say the same, whatever their layout.
+  friend bool operator==(const Place&, const Place&) { return true; }
+};
+
+enum class Severity : std::uint8_t {
+  Error,    // the file is refused
+  Warning,  // the file runs, but hardly does what was meant
+  Note,     // in plain words: what would not survive an outage, a restart, a power cut
+};
+
+struct Diagnostic {
+  Severity severity = Severity::Error;
+  Place place;
+  std::string message;
+};
+
+using Diagnostics = std::vector<Diagnostic>;
+
+// `furrow.yaml:12:5: message`; `warning: ` or `note: ` stands before the message of those. A diagnostic from
+// nowhere has the file alone.
+std::string format(const Diagnostic& diagnostic, std::string_view file_name);
+
+bool has_errors(const Diagnostics& diagnostics);
+
+// Sorts by place; at one place errors come first, and the order of discovery is kept.
+void sort_by_place(Diagnostics& diagnostics);
+
+}  // namespace furrow::config

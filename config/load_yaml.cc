@@ -1,0 +1,211 @@
+#include "config/load_yaml.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "broker-core/mqtt/protocol.h"
+#include "broker-core/mqtt/utf8.h"
+#include "config/assign.h"
+#include "config/key_names.h"
+#include "config/places.h"
+#include "config/schema.h"
+#include "config/validate.h"
+#include "config/yaml_tree.h"
+
+namespace furrow::config {
+namespace {
+
+bool has_control_characters(std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return true;
+  }
+  return false;
+}
+
+// A place in the file under two names: as the table has it, and with indices.
+struct Path {
+  std::string schema;    // `bridges[].topics[]`
+  std::string concrete;  // `bridges[0].topics[2]`
+
+  Path child(std::string_view schema_path, std::string_view name) const {
+    return {std::string(schema_path), concrete.empty() ? std::string(name) : concrete + "." + std::string(name)};
+  }
+  Path element(std::size_t index) const { return {schema, concrete + "[" + std::to_string(index) + "]"}; }
+};
+
+// Walks the tree of the file along the table of keys.
+class Reader {
+ public:
+  Reader(const std::filesystem::path& directory, const Environment& environment, Places& places,
+         Diagnostics& diagnostics)
+      : directory_(directory), environment_(environment), places_(places), diagnostics_(diagnostics) {}
+
+  // Reads the map `node` of section or list element `path`; a null node is an empty map.
+  void read_map(const YamlNode& node, const Path& path, Objects at) {
+    if (node.kind == YamlNode::Kind::Null) return;
+    if (node.kind != YamlNode::Kind::Map) {
+      return fail(node.place, path, " must be a map of 'key: value' lines");
+    }
+    std::map<std::string_view, Place> seen;
+    for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
+      read_pair(node.items[i], node.items[i + 1], path, at, seen);
+    }
+  }
+
+ private:
+  void read_pair(const YamlNode& name, const YamlNode& value, const Path& path, Objects at,
+                 std::map<std::string_view, Place>& seen) {
+    if (name.kind != YamlNode::Kind::Scalar) return say(name.place, "a key must be plain text");
+    const auto [first, is_new] = seen.emplace(name.text, name.place);
+    if (!is_new) {
+      return say(name.place,
+                 "duplicate key '" + name.text + "', first given in line " + std::to_string(first->second.line));
+    }
+    const Key* key = find_key(path.schema.empty() ? name.text : path.schema + "." + name.text);
+    // `bridges[]` is how the table writes it, not a file.
+    if (key == nullptr || written_name(key->path) != name.text) {
+      return say(name.place, explain_unknown(path.schema, name.text));
+    }
+    if (key->stage == Stage::Planned) {
+      return say(name.place, std::string(key->path) + " is not built yet in this version");
+    }
+    read_value(*key, value, path.child(key->path, name.text), at);
+  }
+
+  void read_value(const Key& key, const YamlNode& value, const Path& path, Objects at) {
+    places_.put(path.concrete, value.place);
+    switch (key.kind) {
+      case Kind::Section:
+        return read_map(value, path, at);
+      case Kind::List:
+        return read_list_of_maps(key, value, path, at);
+      case Kind::Texts:
+      case Kind::Addresses:
+        return read_list_of_scalars(key, value, path, at);
+      default:
+        return read_scalar(key, value, path, at);
+    }
+  }
+
+  void read_list_of_maps(const Key& key, const YamlNode& value, const Path& path, Objects at) {
+    if (value.kind == YamlNode::Kind::Null) return;
+    if (value.kind != YamlNode::Kind::List)
+      return fail(value.place, path, " must be a list: begin each element with '- '");
+    const Slot slot = key.slot(at);
+    if (const auto* listeners = std::get_if<std::vector<Listener>*>(&slot)) {
+      read_elements(**listeners, &Objects::listener, value, path, at);
+    } else if (const auto* bridges = std::get_if<std::vector<Bridge>*>(&slot)) {
+      read_elements(**bridges, &Objects::bridge, value, path, at);
+    } else if (const auto* topics = std::get_if<std::vector<TopicRule>*>(&slot)) {
+      read_elements(**topics, &Objects::rule, value, path, at);
+    }
+  }
+
+  template <typename Element>
+  void read_elements(std::vector<Element>& elements, Element* Objects::*current, const YamlNode& value,
+                     const Path& path, Objects at) {
+    elements.clear();
+    for (std::size_t i = 0; i < value.items.size(); ++i) {
+      const Path element_path = path.element(i);
+      Element& element = elements.emplace_back();
+      element.place = value.items[i].place;
+      at.*current = &element;
+      places_.put(element_path.concrete, element.place);
+      read_map(value.items[i], element_path, at);
+    }
+  }
+
+  void read_list_of_scalars(const Key& key, const YamlNode& value, const Path& path, Objects at) {
+    clear_list(key, at);
+    if (value.kind != YamlNode::Kind::List) return read_scalar(key, value, path, at);
+    for (std::size_t i = 0; i < value.items.size(); ++i) {
+      places_.put(path.element(i).concrete, value.items[i].place);
+      read_scalar(key, value.items[i], path.element(i), at);
+      if (places_.is_spoiled(path.element(i).concrete)) places_.spoil(path.concrete);
+    }
+  }
+
+  void read_scalar(const Key& key, const YamlNode& value, const Path& path, Objects at) {
+    if (value.kind == YamlNode::Kind::Null) {
+      const bool is_text = key.kind == Kind::Text || key.kind == Kind::Texts;
+      return fail(value.place, path, is_text ? " has no value; what begins with # stands in quotes" : " has no value");
+    }
+    if (value.kind != YamlNode::Kind::Scalar) return fail(value.place, path, " must be a single value");
+
+    const Result<std::string> text = interpolate(value.text, environment_);
+    if (!text.has_value()) return fail(value.place, path, ": " + text.error().message());
+    if (has_control_characters(*text)) return fail(value.place, path, " has a control character in it");
+    if (!mqtt::is_valid_utf8(*text)) return fail(value.place, path, " is not valid UTF-8");
+    if (text->size() > mqtt::kStringBytesMax) return fail(value.place, path, " is longer than 65535 bytes");
+    const Status assigned = assign(key, at, *text, directory_);
+    if (!assigned.has_value()) fail(value.place, path, ": " + assigned.error().message());
+  }
+
+  void say(Place place, std::string message) { diagnostics_.push_back({Severity::Error, place, std::move(message)}); }
+
+  // `problem` continues the sentence that begins with the key: " has no value", ": 'x' is not a time".
+  void fail(Place place, const Path& path, std::string_view problem) {
+    places_.spoil(path.concrete);
+    say(place, (path.schema.empty() ? "the file" : path.schema) + std::string(problem));
+  }
+
+  const std::filesystem::path& directory_;
+  const Environment& environment_;
+  Places& places_;
+  Diagnostics& diagnostics_;
+};
+
+// 0 is "no limit"; where MQTT itself has one, that one is written, so that nobody downstream has to know it.
+void replace_zero_by_protocol_limit(Limits& limits) {
+  if (limits.packet_bytes_max == 0) limits.packet_bytes_max = kPacketBytesMax;
+  if (limits.inflight_max == 0) limits.inflight_max = kInflightMax;
+  if (limits.topic_levels_max == 0) limits.topic_levels_max = kTopicLevelsMax;
+}
+
+void read_config(const YamlNode& root, const std::string& file_name, const Environment& environment, Loaded& loaded) {
+  const std::filesystem::path directory = std::filesystem::path(file_name).parent_path();
+  Places places;
+  Reader(directory, environment, places, loaded.diagnostics).read_map(root, {}, {.config = loaded.config});
+  replace_zero_by_protocol_limit(loaded.config.limits);
+  validate(loaded.config, places, loaded.diagnostics);
+}
+
+Error cannot_read(const std::filesystem::path& file, int error_number) {
+  const std::error_code cause(error_number, std::generic_category());
+  const Errc code = cause == std::errc::no_such_file_or_directory ? Errc::NotFound
+                    : cause == std::errc::permission_denied       ? Errc::PermissionDenied
+                                                                  : Errc::Io;
+  return {code, "read " + file.string() + ": " + cause.message()};
+}
+
+// At most one byte more than a configuration may have: enough to see that it is too large.
+Result<std::string> read_text(const std::filesystem::path& file) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "rb"), std::fclose);
+  if (stream == nullptr) return cannot_read(file, errno);
+  std::string text(kTextBytesMax + 1, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), stream.get()));
+  if (std::ferror(stream.get()) != 0) return cannot_read(file, errno);
+  return text;
+}
+
+}  // namespace
+
+Loaded load(const std::string& text, const std::string& file_name, const Environment& environment) {
+  Loaded loaded;
+  const YamlNode root = parse_yaml(text, loaded.diagnostics);
+  // Of a file that is not YAML nothing was read, and nothing more can be said.
+  if (!has_errors(loaded.diagnostics)) read_config(root, file_name, environment, loaded);
+  sort_by_place(loaded.diagnostics);
+  return loaded;
+}
+
+Result<Loaded> load_file(const std::filesystem::path& file, const Environment& environment) {
+  FURROW_TRY(const std::string text, read_text(file));
+  return load(text, file.string(), environment);
+}
+
+}  // namespace furrow::config

@@ -1,0 +1,28 @@
+// A configuration file into a Config and everything that is to be said about it.
+//
+// All mistakes are found at once, each with its place: what cannot be read is reported and skipped, and the rest is
+// read and checked as if the default stood there.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "broker-core/base/result.h"
+#include "config/config.h"
+#include "config/diagnostic.h"
+#include "config/scalar.h"
+
+namespace furrow::config {
+
+struct Loaded {
+  Config config;            // to be used only when the diagnostics have no error
+  Diagnostics diagnostics;  // sorted by place; notes only when there is no error
+};
+
+// `file_name` gives relative paths their directory. An empty text means the defaults.
+Loaded load(const std::string& text, const std::string& file_name, const Environment& environment);
+
+// Fails when the file cannot be read; what is wrong inside of it is in the diagnostics.
+Result<Loaded> load_file(const std::filesystem::path& file, const Environment& environment);
+
+}  // namespace furrow::config

@@ -1,0 +1,77 @@
+// The one table of keys. Parsing, suggestions, the reference file and the manual page all come from it.
+//
+// A path names its list elements by `[]`: `bridges[].topics[].qos`. The table stands in the order of the reference
+// file: a section or list comes before its keys.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "config/config.h"
+
+namespace furrow::config {
+
+enum class Kind : std::uint8_t {
+  Section,   // a map of further keys
+  List,      // a list of maps
+  Flag,      // true or false
+  Count,     // a whole number
+  Size,      // bytes, with a unit
+  Time,      // a duration, with a unit
+  Word,      // one of `words`
+  Text,      // any text without control characters
+  Texts,     // a list of texts, or one alone
+  File,      // a path, relative to the directory of the file
+  Bind,      // where to listen
+  Addresses  // where to connect to: a list, or one alone
+};
+
+enum class Stage : std::uint8_t { Built, Planned };
+
+// The objects that the keys of the current place in the file belong to. Inside a list, its element is set.
+struct Objects {
+  Config& config;
+  Listener* listener = nullptr;
+  Bridge* bridge = nullptr;
+  TopicRule* rule = nullptr;
+};
+
+// Where the value of a key goes. Its type decides how the text is read, and agrees with the key's kind.
+using Slot = std::variant<bool*, std::uint8_t*, std::uint16_t*, std::uint64_t*, std::optional<std::uint16_t>*,
+                          Duration*, std::optional<Duration>*, std::string*, std::filesystem::path*,
+                          std::vector<std::string>*, Bind*, std::vector<Address>*, std::vector<Listener>*,
+                          std::vector<Bridge>*, std::vector<TopicRule>*, WhenFull*, Protocol*, Acknowledge*,
+                          RetainedDurability*, Direction*, RetainFlag*, MqttVersion*, LogLevel*, LogFormat*>;
+
+struct Key {
+  std::string_view path;
+  Kind kind = Kind::Section;
+  // As it would be written in the file; empty for sections, lists and required keys.
+  std::string_view standard = {};
+  // The range of counts, sizes and times, as it would be written in the file.
+  std::string_view least = {};
+  std::string_view most = {};
+  // "a | b": for Kind::Word the allowed words, in the order of the enumeration; else words allowed beside a value
+  // (`auto`, which leaves the slot empty).
+  std::string_view words = {};
+  // Words of the same kind that a later version will know.
+  std::string_view words_planned = {};
+  std::string_view doc = {};      // one line: what it means
+  std::string_view danger = {};   // one line: what can go wrong; usually empty
+  std::string_view example = {};  // for required keys: what the reference file shows
+  bool needs_restart = false;
+  Stage stage = Stage::Built;
+  Slot (*slot)(Objects& objects) = nullptr;  // null for sections and for what is planned
+
+  bool is_required() const { return !example.empty(); }
+};
+
+std::span<const Key> keys();
+
+}  // namespace furrow::config

@@ -1,0 +1,80 @@
+#include "config/validate.h"
+
+#include <algorithm>
+
+#include "config/report.h"
+#include "config/survival_notes.h"
+#include "config/validate_bridges.h"
+
+namespace furrow::config {
+namespace {
+
+void check_listeners(const std::vector<Listener>& listeners, Report& report) {
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    const std::string path = listener_path(i) + ".bind";
+    for (std::size_t before = 0; before < i; ++before) {
+      const Bind& taken = listeners[before].bind;
+      if (report.places().is_spoiled(listener_path(before) + ".bind") || !taken.collides_with(listeners[i].bind))
+        continue;
+      report.error(path, "listeners[].bind: " + listeners[i].bind.text() + " is taken by the listener on " +
+                             taken.text() + " in line " + std::to_string(listeners[before].place.line));
+      break;
+    }
+  }
+}
+
+// Whoever reaches a listener may do everything, so that must be somebody's decision (and not an oversight).
+void check_access(const Config& config, Report& report) {
+  if (!config.access.anonymous) {
+    report.error("access.anonymous",
+                 "access.anonymous: false needs access.password_file, which is not built yet in this version");
+  }
+  if (report.places().is_written("access.anonymous")) return;
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    const Bind& bind = config.listeners[i].bind;
+    if (bind.is_loopback()) continue;
+    report.error(
+        listener_path(i) + ".bind",
+        "listeners[].bind: " + bind.text() +
+            " is open to the network without credentials; if that is meant, write 'access: {anonymous: true}'");
+  }
+}
+
+void check_sizes(const Config& config, Report& report) {
+  const std::uint64_t packet = config.limits.packet_bytes_max;
+  const auto too_small = [packet](std::uint64_t bytes) { return bytes != 0 && bytes < packet; };
+  if (too_small(config.limits.commit_waiting_bytes_max)) {
+    report.error(
+        "limits.commit_waiting",
+        "limits.commit_waiting is smaller than limits.packet: the largest message could never be acknowledged");
+  }
+  if (too_small(config.limits.retained.bytes_max)) {
+    report.warning("limits.retained.bytes",
+                   "limits.retained.bytes is smaller than limits.packet: the largest message cannot be retained");
+  }
+  if (too_small(config.sessions.queue.bytes_max)) {
+    report.warning("sessions.queue.bytes",
+                   "sessions.queue.bytes is smaller than limits.packet: the largest message never waits for a session");
+  }
+  for (std::size_t i = 0; i < config.bridges.size(); ++i) {
+    if (too_small(config.bridges[i].buffer.bytes_max)) {
+      report.warning(bridge_path(i) + ".buffer.bytes",
+                     "bridges[].buffer.bytes is smaller than limits.packet: the largest message is never buffered");
+    }
+  }
+}
+
+}  // namespace
+
+void validate(const Config& config, const Places& places, Diagnostics& diagnostics) {
+  Report report(places, diagnostics);
+  check_listeners(config.listeners, report);
+  check_access(config, report);
+  check_sizes(config, report);
+  check_gateway_id(config.gateway.id, report);
+  check_bridges(config, report);
+  warn_about_losses(config, report);
+  if (!has_errors(diagnostics)) note_limits(config, report);
+}
+
+}  // namespace furrow::config

@@ -1,0 +1,141 @@
+#include "config/validate_rules.h"
+
+#include <string_view>
+#include <vector>
+
+#include "broker-core/mqtt/topic.h"
+#include "config/messages.h"
+#include "config/rule_filters.h"
+
+namespace furrow::config {
+namespace {
+
+constexpr std::string_view kShare = "$share/";
+
+void check_prefix(const TopicRule& rule, const std::string& prefix, const std::string& path, const std::string& name,
+                  Report& report) {
+  const std::string key = "bridges[].topics[]." + name + ": ";
+  const std::string prefix_path = path + "." + name;
+  if (prefix.starts_with(kShare)) {
+    report.error(prefix_path, key + "shared subscriptions are not built yet in this version");
+  } else if (prefix.find_first_of("+#") != std::string::npos) {
+    report.error(prefix_path, key + in_quotes(prefix) + " has a wildcard, and a prefix is plain text");
+  } else if (!mqtt::is_valid_filter(prefix + rule.filter)) {
+    report.error(prefix_path, key + in_quotes(prefix) + " before " + in_quotes(rule.filter) + " makes no topic filter" +
+                                  (prefix.ends_with('/') ? "" : "; write " + in_quotes(prefix + "/")));
+  } else if (!prefix.empty() && !prefix.ends_with('/')) {
+    report.warning(prefix_path,
+                   key + in_quotes(prefix) + " does not end in '/': the rule takes " + in_quotes(prefix + rule.filter));
+  }
+}
+
+void check_exceptions(const TopicRule& rule, const std::string& path, Report& report) {
+  for (std::size_t i = 0; i < rule.except.size(); ++i) {
+    const std::string& exception = rule.except[i];
+    const std::string exception_path = path + ".except[" + std::to_string(i) + "]";
+    const std::string subject = "bridges[].topics[].except: " + in_quotes(exception);
+    if (!mqtt::is_valid_filter(exception)) {
+      report.error(exception_path, subject + " is not a topic filter");
+    } else if (mqtt::covers(exception, rule.filter)) {
+      report.warning(exception_path, subject + " takes in the whole filter: nothing is left for the rule");
+    } else if (!mqtt::overlaps(exception, rule.filter)) {
+      report.warning(exception_path, subject + " has nothing in common with the filter " + in_quotes(rule.filter) +
+                                         " (prefixes do not belong into it)");
+    }
+  }
+}
+
+// Rules whose filters cannot be compared were reported already.
+std::vector<bool> comparable_rules(const Bridge& bridge) {
+  std::vector<bool> comparable;
+  for (const TopicRule& rule : bridge.topics) comparable.push_back(has_valid_filters(rule));
+  return comparable;
+}
+
+}  // namespace
+
+void check_rule(const TopicRule& rule, const std::string& path, Report& report) {
+  const std::string filter_path = path + ".filter";
+  if (report.places().is_spoiled(filter_path)) return;
+  if (!report.places().is_written(filter_path)) {
+    return report.error(path, "bridges[].topics[] needs a filter, such as farm/#");
+  }
+  if (rule.filter.starts_with(kShare)) {
+    return report.error(filter_path,
+                        "bridges[].topics[].filter: shared subscriptions are not built yet in this version");
+  }
+  if (!mqtt::is_valid_filter(rule.filter)) {
+    return report.error(filter_path, "bridges[].topics[].filter: " + in_quotes(rule.filter) +
+                                         " is not a topic filter: + and # stand alone in their level, # in the last");
+  }
+  check_prefix(rule, rule.local_prefix, path, "local_prefix", report);
+  check_prefix(rule, rule.remote_prefix, path, "remote_prefix", report);
+  check_exceptions(rule, path, report);
+  if (rule.buffer_qos0 && !rule.goes_up()) {
+    report.warning(path + ".buffer_qos0", "bridges[].topics[].buffer_qos0 has no effect on the way down");
+  }
+}
+
+void check_shadowed_rules(const Bridge& bridge, std::size_t index, Report& report) {
+  const std::vector<bool> comparable = comparable_rules(bridge);
+  const auto shadowing = [&](std::size_t later, auto shadows) -> const TopicRule* {
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      if (comparable[earlier] && shadows(bridge.topics[earlier], bridge.topics[later])) return &bridge.topics[earlier];
+    }
+    return nullptr;
+  };
+  for (std::size_t later = 0; later < bridge.topics.size(); ++later) {
+    if (!comparable[later]) continue;
+    const auto warn = [&](const TopicRule* earlier, std::string_view direction) {
+      if (earlier == nullptr) return;
+      report.warning(rule_path(index, later) + ".filter",
+                     "on the way " + std::string(direction) + " this rule never takes anything: the rule " +
+                         in_line(earlier->place) + " stands before it and takes all of it");
+    };
+    warn(shadowing(later, shadows_on_the_way_up), "up");
+    warn(shadowing(later, shadows_on_the_way_down), "down");
+  }
+}
+
+// MQTT 5 has No Local [MQTT 5.0 §3.8.3.1] against getting back what was sent; 3.1.1 has only a convention.
+void check_echo(const Bridge& bridge, std::size_t index, Report& report) {
+  if (bridge.mqtt_version != MqttVersion::V311) return;
+  const std::vector<bool> comparable = comparable_rules(bridge);
+  for (std::size_t up = 0; up < bridge.topics.size(); ++up) {
+    for (std::size_t down = 0; down < bridge.topics.size(); ++down) {
+      if (!comparable[up] || !comparable[down]) continue;
+      if (circle_of(bridge.topics[down], bridge.topics[up]) == Circle::None) continue;
+      report.warning(rule_path(index, up) + ".filter",
+                     "what this rule sends up comes back down by the rule " + in_line(bridge.topics[down].place) +
+                         " unless the far broker knows bridges: MQTT 3.1.1 has no No Local");
+      break;
+    }
+  }
+}
+
+// Nothing stops such a message, because No Local works within one connection.
+void check_circles(const Config& config, std::size_t down_bridge, std::size_t up_bridge, Report& report) {
+  const Bridge& from = config.bridges[down_bridge];
+  const Bridge& to = config.bridges[up_bridge];
+  const std::vector<bool> down_comparable = comparable_rules(from);
+  const std::vector<bool> up_comparable = comparable_rules(to);
+  for (std::size_t up = 0; up < to.topics.size(); ++up) {
+    for (std::size_t down = 0; down < from.topics.size(); ++down) {
+      if (!up_comparable[up] || !down_comparable[down]) continue;
+      const Circle circle = circle_of(from.topics[down], to.topics[up]);
+      if (circle == Circle::None) continue;
+      const std::string path = rule_path(up_bridge, up) + ".filter";
+      const std::string story = "what bridge " + in_quotes(from.name) + " brings down by the rule " +
+                                in_line(from.topics[down].place) + " goes up again to the same broker by this rule";
+      const std::string way_out = "; narrow a filter, or leave it out with 'except'";
+      if (circle == Circle::Certain) {
+        report.error(path, "messages would circle forever: " + story + way_out);
+      } else {
+        report.warning(path, "messages may circle: " + story + ", under another name" + way_out);
+      }
+      break;
+    }
+  }
+}
+
+}  // namespace furrow::config

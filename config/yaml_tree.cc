@@ -1,0 +1,135 @@
+#include "config/yaml_tree.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+#include <utility>
+
+namespace furrow::config {
+namespace {
+
+Place place_of(const YAML::Mark& mark) {
+  if (mark.is_null()) return {};
+  return {static_cast<std::uint32_t>(mark.line + 1), static_cast<std::uint32_t>(mark.column + 1)};
+}
+
+// Builds the tree from yaml-cpp's events. Throws yaml-cpp's own exception at a limit, because that is how its
+// parser is left; parse_yaml() catches it.
+class TreeBuilder final : public YAML::EventHandler {
+ public:
+  YamlNode take_root() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ > 1) throw YAML::ParserException(mark, "one document only: take the '---' away");
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    open(YamlNode::Kind::Null, mark, anchor);
+    close();
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string& value) override {
+    constexpr std::size_t kTextBytesPerNode = 64;
+    open(YamlNode::Kind::Scalar, mark, anchor).text = value;
+    count(value.size() / kTextBytesPerNode, mark);
+    close();
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(YamlNode::Kind::List, mark, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(YamlNode::Kind::Map, mark, anchor);
+  }
+  void OnMapEnd() override { close(); }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto anchored = anchored_.find(anchor);
+    if (anchored == anchored_.end()) throw YAML::ParserException(mark, "an alias inside of what it stands for");
+    count(anchored->second.nodes, mark);
+    if (open_.size() + anchored->second.depth > kDepthMax) throw YAML::ParserException(mark, "nested too deeply");
+    YamlNode copy = anchored->second.node;
+    copy.place = place_of(mark);
+    note_depth(anchored->second.depth);
+    place_for_next() = std::move(copy);
+  }
+
+ private:
+  struct Open {
+    YamlNode node;
+    YAML::anchor_t anchor = 0;
+    std::size_t nodes_before = 0;
+    std::size_t depth = 1;  // of what is inside so far, itself included
+  };
+  struct Anchored {
+    YamlNode node;
+    std::size_t nodes = 0;
+    std::size_t depth = 0;
+  };
+
+  YamlNode& open(YamlNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
+    count(1, mark);
+    if (open_.size() >= kDepthMax) throw YAML::ParserException(mark, "nested too deeply");
+    Open& opened = open_.emplace_back();
+    opened.node.kind = kind;
+    opened.node.place = place_of(mark);
+    opened.anchor = anchor;
+    opened.nodes_before = nodes_ - 1;
+    return opened.node;
+  }
+
+  void close() {
+    Open closed = std::move(open_.back());
+    open_.pop_back();
+    if (closed.anchor != 0) {
+      anchored_[closed.anchor] = {closed.node, nodes_ - closed.nodes_before, closed.depth};
+    }
+    note_depth(closed.depth);
+    place_for_next() = std::move(closed.node);
+  }
+
+  YamlNode& place_for_next() { return open_.empty() ? root_ : open_.back().node.items.emplace_back(); }
+
+  void note_depth(std::size_t depth_inside) {
+    if (!open_.empty()) open_.back().depth = std::max(open_.back().depth, depth_inside + 1);
+  }
+
+  void count(std::size_t nodes, const YAML::Mark& mark) {
+    nodes_ += nodes;
+    if (nodes_ > kNodesMax) throw YAML::ParserException(mark, "more than " + std::to_string(kNodesMax) + " values");
+  }
+
+  YamlNode root_;
+  std::vector<Open> open_;  // from the root to the node that is being read
+  std::map<YAML::anchor_t, Anchored> anchored_;
+  std::size_t nodes_ = 0;
+  int documents_ = 0;
+};
+
+}  // namespace
+
+YamlNode parse_yaml(const std::string& text, Diagnostics& diagnostics) {
+  if (text.size() > kTextBytesMax) {
+    diagnostics.push_back({Severity::Error, {}, "the file is larger than 1 MiB"});
+    return {};
+  }
+  TreeBuilder builder;
+  try {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+    return builder.take_root();
+  } catch (const YAML::Exception& problem) {
+    diagnostics.push_back({Severity::Error, place_of(problem.mark), "YAML: " + problem.msg});
+    return {};
+  }
+}
+
+}  // namespace furrow::config

@@ -1,0 +1,149 @@
+#include "gateway/store/data_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace furrow::gateway {
+namespace {
+
+Error errno_error(const std::string& attempted) {
+  const int cause = errno;
+  return {errc_from_errno(cause), attempted + ": " + errno_text(cause)};
+}
+
+Status sync_directory(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return errno_error("open directory " + path);
+  // Some file systems cannot sync a directory and say EINVAL; they order renames by themselves.
+  const bool synced = ::fsync(descriptor) == 0 || errno == EINVAL;
+  Status status;
+  if (!synced) status = errno_error("sync directory " + path);
+  ::close(descriptor);  // read-only: nothing can be lost here
+  return status;
+}
+
+Status make_directory(const std::string& path) {
+  struct stat found = {};
+  if (::stat(path.c_str(), &found) == 0) {
+    if (S_ISDIR(found.st_mode)) return {};
+    return Error(Errc::InvalidArgument, "data directory " + path + ": is a file, not a directory");
+  }
+  if (errno != ENOENT) return errno_error("data directory " + path);
+  if (::mkdir(path.c_str(), 0700) != 0) return errno_error("create data directory " + path);
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  return sync_directory(parent.empty() ? "." : parent.string());
+}
+
+// The process that wrote itself into the lock file, for the message only.
+std::string lock_holder(int descriptor) {
+  std::array<char, 32> text{};
+  const ssize_t size = ::pread(descriptor, text.data(), text.size(), 0);
+  if (size <= 0) return "an unknown process";
+  std::string_view pid(text.data(), static_cast<std::size_t>(size));
+  return "process " + std::string(pid.substr(0, pid.find('\n')));
+}
+
+}  // namespace
+
+Errc errc_from_errno(int errno_value) {
+  switch (errno_value) {
+    case ENOENT:
+      return Errc::NotFound;
+    case EACCES:
+    case EPERM:
+      return Errc::PermissionDenied;
+    case ENOTDIR:
+    case EISDIR:
+    case ENAMETOOLONG:
+      return Errc::InvalidArgument;
+    case ENOSPC:
+    case EDQUOT:
+      return Errc::NoSpace;
+    case EROFS:
+      return Errc::ReadOnly;
+    default:
+      return Errc::Io;
+  }
+}
+
+std::string errno_text(int errno_value) { return std::generic_category().message(errno_value); }
+
+Result<DataDirectory> DataDirectory::open(const std::string& path) {
+  FURROW_TRY_STATUS(make_directory(path));
+  DataDirectory directory(path);
+  FURROW_TRY_STATUS(directory.lock());
+  return directory;
+}
+
+DataDirectory::DataDirectory(DataDirectory&& other) noexcept
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+
+DataDirectory& DataDirectory::operator=(DataDirectory&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(lock_, other.lock_);
+  return *this;
+}
+
+// The file stays: were it removed, a third process could lock a new one while a second still waits on the old.
+DataDirectory::~DataDirectory() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Status DataDirectory::lock() {
+  const std::string path = path_of("lock");
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) return errno_error("open " + path);
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return errno_error("lock " + path);
+    return Error(Errc::InUse, "data directory " + path_ + " is used by " + lock_holder(lock_) +
+                                  ", another furrow: stop it or choose another directory with --data");
+  }
+  // Whoever finds the lock taken wants to know by whom; without room for the number it is still taken.
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(lock_, 0) == 0) (void)!::pwrite(lock_, pid.data(), pid.size(), 0);
+  return {};
+}
+
+bool DataDirectory::has(const std::string& file) const {
+  struct stat found = {};
+  return ::stat(path_of(file).c_str(), &found) == 0;
+}
+
+Status DataDirectory::rename(const std::string& from, const std::string& to) const {
+  if (::rename(path_of(from).c_str(), path_of(to).c_str()) == 0 || errno == ENOENT) return {};
+  return errno_error("rename " + path_of(from) + " to " + to);
+}
+
+Status DataDirectory::remove(const std::string& file) const {
+  if (::unlink(path_of(file).c_str()) == 0 || errno == ENOENT) return {};
+  return errno_error("remove " + path_of(file));
+}
+
+Status DataDirectory::sync() const { return sync_directory(path_); }
+
+std::uint64_t DataDirectory::free_bytes() const {
+  struct statvfs found = {};
+  if (::statvfs(path_.c_str(), &found) != 0) return 0;
+  return std::uint64_t{found.f_bavail} * found.f_frsize;
+}
+
+std::string compact_utc(WallTime time) {
+  const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+  std::tm parts = {};
+  std::array<char, 20> text{};
+  if (::gmtime_r(&seconds, &parts) == nullptr) return "unknown-time";
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &parts)};
+}
+
+}  // namespace furrow::gateway

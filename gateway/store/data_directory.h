@@ -1,0 +1,48 @@
+// The data directory on the file system: made, locked against a second gateway, and its entries synced.
+//
+// A store on a VFS of its own (the simulator's) has none. Thread: any, one at a time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "broker-core/base/result.h"
+#include "broker-core/base/time.h"
+
+namespace furrow::gateway {
+
+// The kind of error that `errno_value` is, and its words.
+Errc errc_from_errno(int errno_value);
+std::string errno_text(int errno_value);
+
+class DataDirectory {
+ public:
+  // Makes `path` with mode 0700 if it is missing and takes `path`/lock. The kernel gives the lock back when the process ends.
+  // Errc::InUse: another gateway has it.
+  static Result<DataDirectory> open(const std::string& path);
+  DataDirectory(DataDirectory&& other) noexcept;
+  DataDirectory& operator=(DataDirectory&& other) noexcept;
+  ~DataDirectory();
+
+  std::string path_of(const std::string& file) const { return path_ + "/" + file; }
+  bool has(const std::string& file) const;
+  // Renames `from` to `to` within the directory; a missing `from` is fine.
+  Status rename(const std::string& from, const std::string& to) const;
+  Status remove(const std::string& file) const;  // a missing file is fine
+  // Makes names that came, changed or went survive a power cut.
+  Status sync() const;
+  // What an unprivileged process can still write to this file system.
+  std::uint64_t free_bytes() const;
+
+ private:
+  explicit DataDirectory(std::string path) : path_(std::move(path)) {}
+  Status lock();
+
+  std::string path_;
+  int lock_ = -1;  // owns the descriptor
+};
+
+// `2025-11-23T10:11:12Z` without its separators: what a file that is moved aside is called after.
+std::string compact_utc(WallTime time);
+
+}  // namespace furrow::gateway

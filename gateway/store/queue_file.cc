@@ -1,0 +1,223 @@
+#include "gateway/store/queue_file.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+#include <vector>
+
+#include "gateway/store/schema.h"
+
+namespace furrow::gateway {
+namespace {
+
+using broker::Batch;
+using broker::Bytes;
+using broker::CursorRow;
+using broker::ExchangeRow;
+using broker::QueueRow;
+using broker::Restored;
+
+// Segments outlive queues that they name, so an id that came back would find messages that were never its own.
+constexpr std::string_view kLastQueue = "last_queue";
+
+Bytes copy_of(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
+
+}  // namespace
+
+Result<std::unique_ptr<QueueFile>> QueueFile::open(const DatabaseOptions& options) {
+  FURROW_TRY(std::unique_ptr<Database> database, Database::open(options));
+  FURROW_TRY_STATUS(migrate_queues(*database));
+  std::unique_ptr<QueueFile> file(new QueueFile(std::move(database)));
+  FURROW_TRY_STATUS(file->prepare());
+  FURROW_TRY_STATUS(file->load_marks());
+  return file;
+}
+
+Status QueueFile::prepare() {
+  FURROW_TRY(log_, SegmentLog::open(*database_));
+  for (const auto& [statement, sql] : std::initializer_list<std::pair<Statement*, const char*>>{
+           {&create_queue_,
+            "INSERT INTO queue(id, kind, name) VALUES(?1, ?2, ?3) "
+            "ON CONFLICT(id) DO UPDATE SET kind = excluded.kind, name = excluded.name"},
+           {&create_cursor_,
+            "INSERT INTO cursor(queue, first_segment, last_segment, settled, next, messages, bytes, holes, counters) "
+            "VALUES(?1, 0, 0, 0, 1, 0, 0, x'', x'') ON CONFLICT(queue) DO NOTHING"},
+           {&write_cursor_,
+            "INSERT OR REPLACE INTO cursor(queue, first_segment, last_segment, settled, next, messages, bytes, holes, "
+            "counters) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
+           {&write_marks_, "UPDATE cursor SET first_segment = ?2, last_segment = ?3 WHERE queue = ?1"},
+           {&write_exchange_,
+            "INSERT OR REPLACE INTO exchange(queue, direction, packet_id, state, sequence) VALUES(?1, ?2, ?3, ?4, ?5)"},
+           {&delete_exchange_, "DELETE FROM exchange WHERE queue = ?1 AND direction = ?2 AND packet_id = ?3"},
+           {&delete_exchanges_, "DELETE FROM exchange WHERE queue = ?1"},
+           {&delete_cursor_, "DELETE FROM cursor WHERE queue = ?1"},
+           {&delete_queue_, "DELETE FROM queue WHERE id = ?1"},
+           {&read_meta_, "SELECT value FROM meta WHERE key = ?1"},
+           {&write_meta_, "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)"},
+       }) {
+    FURROW_TRY(*statement, database_->prepare(sql));
+  }
+  return {};
+}
+
+Status QueueFile::load_marks() {
+  FURROW_TRY(Statement rows, database_->prepare("SELECT queue.id, settled, first_segment, last_segment "
+                                                "FROM queue JOIN cursor ON cursor.queue = queue.id"));
+  while (true) {
+    FURROW_TRY(const bool row, rows.step());
+    if (!row) return {};
+    log_.restore_queue(QueueId{rows.number(0)},
+                       {.settled = {rows.number(1)}, .first = {rows.number(2)}, .last = {rows.number(3)}});
+  }
+}
+
+Status QueueFile::commit(const Batch& batch, std::span<const QueueId> removed) {
+  Status status = write(batch, removed);
+  if (status) {
+    log_.keep();
+  } else {
+    log_.undo();
+  }
+  return status;
+}
+
+Status QueueFile::write(const Batch& batch, std::span<const QueueId> removed) {
+  FURROW_TRY(Transaction transaction, Transaction::begin(*database_));
+  for (const QueueRow& row : batch.queues_created) FURROW_TRY_STATUS(create(row));
+  for (const CursorRow& row : batch.cursors) log_.settle(row.queue, row.settled);
+  for (const QueueId queue : removed) log_.remove_queue(queue);
+  for (const broker::SegmentRow& row : batch.segments) FURROW_TRY_STATUS(log_.insert(row));
+  FURROW_TRY_STATUS(log_.sweep());
+
+  // Marks go with the cursor's row where there is one.
+  std::vector<QueueId> written;
+  for (const CursorRow& row : batch.cursors) {
+    FURROW_TRY_STATUS(write_cursor(row));
+    written.push_back(row.queue);
+  }
+  std::ranges::sort(written);
+  for (const QueueId queue : log_.changed_queues()) {
+    if (!std::ranges::binary_search(written, queue)) FURROW_TRY_STATUS(write_marks(queue));
+  }
+  for (const ExchangeRow& row : batch.exchanges) FURROW_TRY_STATUS(write_exchange(row));
+  for (const QueueId queue : removed) FURROW_TRY_STATUS(erase(queue));
+  return transaction.commit();
+}
+
+Status QueueFile::create(const QueueRow& row) {
+  log_.create_queue(row.id);
+  create_queue_.bind(1, row.id.value);
+  create_queue_.bind(2, std::uint64_t{static_cast<std::uint8_t>(row.kind)});
+  create_queue_.bind(3, std::string_view(row.name));
+  FURROW_TRY_STATUS(create_queue_.run());
+  create_cursor_.bind(1, row.id.value);
+  FURROW_TRY_STATUS(create_cursor_.run());
+  return write_meta(kLastQueue, std::to_string(row.id.value));
+}
+
+Status QueueFile::write_cursor(const CursorRow& row) {
+  const SegmentLog::Marks* marks = log_.find(row.queue);
+  FURROW_CHECK(marks != nullptr);
+  write_cursor_.bind(1, row.queue.value);
+  write_cursor_.bind(2, marks->first.value);
+  write_cursor_.bind(3, marks->last.value);
+  write_cursor_.bind(4, row.settled.value);
+  write_cursor_.bind(5, row.next.value);
+  write_cursor_.bind(6, row.messages);
+  write_cursor_.bind(7, row.bytes);
+  write_cursor_.bind(8, ByteView(row.holes));
+  write_cursor_.bind(9, ByteView(row.counters));
+  return write_cursor_.run();
+}
+
+Status QueueFile::write_marks(QueueId queue) {
+  const SegmentLog::Marks* marks = log_.find(queue);
+  write_marks_.bind(1, queue.value);
+  write_marks_.bind(2, marks->first.value);
+  write_marks_.bind(3, marks->last.value);
+  return write_marks_.run();
+}
+
+Status QueueFile::write_exchange(const ExchangeRow& row) {
+  const bool erased = row.state == ExchangeRow::State::Erased;
+  Statement& statement = erased ? delete_exchange_ : write_exchange_;
+  statement.bind(1, row.queue.value);
+  statement.bind(2, std::uint64_t{static_cast<std::uint8_t>(row.direction)});
+  statement.bind(3, std::uint64_t{row.packet_id.value});
+  if (!erased) {
+    statement.bind(4, std::uint64_t{static_cast<std::uint8_t>(row.state)});
+    statement.bind(5, row.sequence.value);
+  }
+  return statement.run();
+}
+
+Status QueueFile::erase(QueueId queue) {
+  for (Statement* statement : {&delete_exchanges_, &delete_cursor_, &delete_queue_}) {
+    statement->bind(1, queue.value);
+    FURROW_TRY_STATUS(statement->run());
+  }
+  return {};
+}
+
+Status QueueFile::restore(Restored& restored) {
+  FURROW_TRY(Statement queues,
+             database_->prepare("SELECT id, kind, name, settled, next, messages, bytes, holes, counters "
+                                "FROM queue JOIN cursor ON cursor.queue = queue.id ORDER BY id"));
+  while (true) {
+    FURROW_TRY(const bool row, queues.step());
+    if (!row) break;
+    const QueueId id{queues.number(0)};
+    restored.queues.push_back(
+        {.row = {.id = id,
+                 .kind = static_cast<broker::QueueKind>(queues.number(1)),
+                 .name = std::string(queues.text(2))},
+         .cursor = {.queue = id,
+                    .settled = {queues.number(3)},
+                    .next = {queues.number(4)},
+                    .holes = copy_of(queues.blob(7)),
+                    .messages = queues.number(5),
+                    .bytes = queues.number(6),
+                    .counters = copy_of(queues.blob(8))}});
+    restored.last_queue = id;
+  }
+
+  FURROW_TRY(Statement exchanges, database_->prepare("SELECT queue, direction, packet_id, state, sequence "
+                                                     "FROM exchange ORDER BY queue, direction, packet_id"));
+  while (true) {
+    FURROW_TRY(const bool row, exchanges.step());
+    if (!row) break;
+    restored.exchanges.push_back({.queue = {exchanges.number(0)},
+                                  .direction = static_cast<ExchangeRow::Direction>(exchanges.number(1)),
+                                  .packet_id = {static_cast<std::uint16_t>(exchanges.number(2))},
+                                  .state = static_cast<ExchangeRow::State>(exchanges.number(3)),
+                                  .sequence = {exchanges.number(4)}});
+  }
+
+  restored.last_segment = log_.last_segment();
+  FURROW_TRY(const std::optional<std::string> last_queue, meta(kLastQueue));
+  QueueId noted;
+  if (last_queue) std::from_chars(last_queue->data(), last_queue->data() + last_queue->size(), noted.value);
+  restored.last_queue = std::max(restored.last_queue, noted);
+  return {};
+}
+
+Result<std::optional<std::string>> QueueFile::meta(std::string_view key) {
+  const StatementScope scope(read_meta_);
+  read_meta_.bind(1, key);
+  FURROW_TRY(const bool row, read_meta_.step());
+  return row ? std::optional(std::string(read_meta_.text(0))) : std::nullopt;
+}
+
+Status QueueFile::set_meta(std::string_view key, std::string_view value) {
+  FURROW_TRY(Transaction transaction, Transaction::begin(*database_));
+  FURROW_TRY_STATUS(write_meta(key, value));
+  return transaction.commit();
+}
+
+Status QueueFile::write_meta(std::string_view key, std::string_view value) {
+  write_meta_.bind(1, key);
+  write_meta_.bind(2, value);
+  return write_meta_.run();
+}
+
+}  // namespace furrow::gateway

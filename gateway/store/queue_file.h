@@ -1,0 +1,64 @@
+// queues.db: durable queues with their cursors, the log of segments, half-done QoS 2 exchanges, and what the gateway notes.
+//
+// Each call that changes something is one transaction. Thread: any, one at a time.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "broker-core/store.h"
+#include "gateway/store/segment_log.h"
+#include "gateway/store/sqlite.h"
+
+namespace furrow::gateway {
+
+class QueueFile {
+ public:
+  static constexpr const char* kName = "queues.db";
+
+  // Creates or migrates the file; memory and time do not depend on the number of segments.
+  static Result<std::unique_ptr<QueueFile>> open(const DatabaseOptions& options);
+
+  // Writes the queues created, segments, cursors and exchanges of `batch`, and takes `removed` away.
+  Status commit(const broker::Batch& batch, std::span<const QueueId> removed);
+  // Adds what is stored to `restored`.
+  Status restore(broker::Restored& restored);
+  broker::Page read(const broker::ReadRequest& request) { return log_.read(request); }
+
+  Result<std::optional<std::string>> meta(std::string_view key);
+  Status set_meta(std::string_view key, std::string_view value);
+
+  Database& database() { return *database_; }
+  const Database& database() const { return *database_; }
+
+ private:
+  explicit QueueFile(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  Status prepare();
+  Status load_marks();
+  Status write(const broker::Batch& batch, std::span<const QueueId> removed);
+  Status create(const broker::QueueRow& row);
+  Status write_cursor(const broker::CursorRow& row);
+  Status write_marks(QueueId queue);
+  Status write_exchange(const broker::ExchangeRow& row);
+  Status erase(QueueId queue);
+  Status write_meta(std::string_view key, std::string_view value);
+
+  std::unique_ptr<Database> database_;
+  SegmentLog log_;
+  Statement create_queue_;
+  Statement create_cursor_;
+  Statement write_cursor_;
+  Statement write_marks_;
+  Statement write_exchange_;
+  Statement delete_exchange_;
+  Statement delete_exchanges_;
+  Statement delete_cursor_;
+  Statement delete_queue_;
+  Statement read_meta_;
+  Statement write_meta_;
+};
+
+}  // namespace furrow::gateway

@@ -1,0 +1,55 @@
+// Walks the rows of a rowid table in the order of their keys, over places that cannot be read.
+//
+// An ordered scan ends at the first bad page. From there the walk looks single keys up until one is found, and scans on;
+// store trials got 99 % of the rows back that way, where a scan alone got half. Thread: that of the database.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "broker-core/base/result.h"
+#include "gateway/store/sqlite.h"
+
+namespace furrow::gateway {
+
+class RowWalk {
+ public:
+  // The end of a walk whose end is not known: so many keys looked up in vain one after the other end it, too.
+  static constexpr std::uint64_t kKeyMax = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::uint64_t kLookupsMax = 65'536;
+
+  enum class Step {
+    Row,         // row() has the columns, key() the key
+    Unreadable,  // key() may or may not have been there
+    End,
+  };
+
+  RowWalk() = default;
+  // `columns` are what row() shows, from column 1 on; column 0 is the key.
+  static Result<RowWalk> prepare(Database& database, const std::string& table, const std::string& key,
+                                 const std::string& columns);
+
+  // Walks the keys from `first` to `last`.
+  void start(std::uint64_t first, std::uint64_t last);
+  Step next();
+  Statement& row() { return looking_up_ ? lookup_ : scan_; }
+  std::uint64_t key() const { return key_; }
+  // Ends the walk early. A walk that is under way holds up checkpoints.
+  void stop();
+
+ private:
+  RowWalk(Statement scan, Statement lookup) : scan_(std::move(scan)), lookup_(std::move(lookup)) {}
+  Step look_up();
+
+  Statement scan_;
+  Statement lookup_;
+  bool scanning_ = false;    // scan_ stands on the row before the next one
+  bool looking_up_ = false;  // the row shown last is lookup_'s
+  std::uint64_t key_ = 0;    // shown last
+  std::uint64_t next_ = 0;   // not yet shown, from here on
+  std::uint64_t last_ = 0;
+  std::uint64_t lookups_left_ = 0;
+};
+
+}  // namespace furrow::gateway

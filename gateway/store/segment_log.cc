@@ -1,0 +1,321 @@
+#include "gateway/store/segment_log.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "gateway/store/crc32c.h"
+
+namespace furrow::gateway {
+namespace {
+
+using broker::DirectoryEntry;
+using broker::Page;
+using broker::SegmentRow;
+
+constexpr Sequence kEverything{std::numeric_limits<std::uint64_t>::max()};
+
+std::uint32_t head_crc(SegmentId id, ByteView directory) {
+  std::array<std::uint8_t, 8> number{};
+  for (std::size_t i = 0; i < number.size(); ++i) number[i] = static_cast<std::uint8_t>(id.value >> (8 * i));
+  return crc32c(crc32c(0, number), directory);
+}
+
+broker::Bytes copy_of(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
+
+}  // namespace
+
+std::uint64_t segment_checks(SegmentId id, ByteView directory, ByteView records) {
+  const std::uint32_t head = head_crc(id, directory);
+  return std::uint64_t{head} << 32U | crc32c(head, records);
+}
+
+const DirectoryEntry* SegmentWalk::Head::entry_of(QueueId queue) const {
+  const auto found = std::ranges::find(directory, queue, &DirectoryEntry::queue);
+  return found == directory.end() ? nullptr : &*found;
+}
+
+Result<SegmentWalk> SegmentWalk::prepare(Database& database) {
+  SegmentWalk walk;
+  FURROW_TRY(walk.rows_, RowWalk::prepare(database, "segment", "id", "checks, directory"));
+  FURROW_TRY(walk.fetch_, database.prepare("SELECT messages, checks, directory, records FROM segment WHERE id = ?1"));
+  return walk;
+}
+
+bool SegmentWalk::next(Head& head) {
+  const RowWalk::Step step = rows_.next();
+  if (step == RowWalk::Step::End) return false;
+  head.id = SegmentId{rows_.key()};
+  head.readable = step == RowWalk::Step::Row;
+  head.intact = false;
+  head.directory.clear();
+  if (!head.readable) return true;
+  const std::uint64_t checks = rows_.row().number(1);
+  const ByteView directory = rows_.row().blob(2);
+  head.intact = head_crc(head.id, directory) == checks >> 32U && broker::parse_directory(directory, head.directory);
+  return true;
+}
+
+std::optional<SegmentRow> SegmentWalk::fetch(SegmentId id) {
+  const StatementScope scope(fetch_);
+  fetch_.bind(1, id.value);
+  const Result<bool> found = fetch_.step();
+  if (!found || !*found) return std::nullopt;
+  const ByteView directory = fetch_.blob(2);
+  const ByteView records = fetch_.blob(3);
+  if (segment_checks(id, directory, records) != fetch_.number(1)) return std::nullopt;
+  return SegmentRow{.id = id,
+                    .messages = static_cast<std::uint32_t>(fetch_.number(0)),
+                    .directory = copy_of(directory),
+                    .records = copy_of(records)};
+}
+
+Result<SegmentLog> SegmentLog::open(Database& database) {
+  SegmentLog log;
+  FURROW_TRY(log.walk_, SegmentWalk::prepare(database));
+  FURROW_TRY(log.insert_, database.prepare("INSERT INTO segment(id, messages, checks, directory, records) "
+                                           "VALUES(?1, ?2, ?3, ?4, ?5)"));
+  FURROW_TRY(log.delete_, database.prepare("DELETE FROM segment WHERE id = ?1"));
+  FURROW_TRY(log.last_segment_.value, database.query_number("SELECT max(id) FROM segment"));
+  return log;
+}
+
+void SegmentLog::restore_queue(QueueId queue, const Marks& marks) {
+  queues_[queue.value] = {.marks = marks};
+  // A salvaged log may have lost its end; its ids must not come back within a queue's marks.
+  last_segment_ = std::max(last_segment_, marks.last);
+}
+
+const SegmentLog::Marks* SegmentLog::find(QueueId queue) const {
+  const auto found = queues_.find(queue.value);
+  return found == queues_.end() ? nullptr : &found->second.marks;
+}
+
+SegmentLog::Entry* SegmentLog::change(QueueId queue) {
+  const auto found = queues_.find(queue.value);
+  if (found == queues_.end()) return nullptr;
+  Entry& entry = found.value();
+  if (!entry.changed) changes_.push_back({queue, entry.marks});
+  entry.changed = true;
+  return &entry;
+}
+
+void SegmentLog::create_queue(QueueId queue) {
+  if (!queues_.try_emplace(queue.value, Entry{.marks = {}, .changed = true}).second) return;
+  changes_.push_back({queue, std::nullopt});
+}
+
+void SegmentLog::settle(QueueId queue, Sequence settled) {
+  const Marks* marks = find(queue);
+  FURROW_CHECK(marks != nullptr);
+  if (settled <= marks->settled) return;
+  Entry& entry = *change(queue);
+  entry.marks.settled = settled;
+  if (entry.marks.first) moved_.push_back(queue);
+}
+
+void SegmentLog::remove_queue(QueueId queue) {
+  if (find(queue) == nullptr) return;
+  settle(queue, kEverything);
+  change(queue)->removed = true;
+}
+
+bool SegmentLog::is_needed(const DirectoryEntry& entry) const {
+  const Marks* marks = find(entry.queue);
+  return marks != nullptr && entry.last > marks->settled;
+}
+
+Status SegmentLog::insert(const SegmentRow& segment) {
+  std::vector<DirectoryEntry> directory;
+  const bool parsed = broker::parse_directory(segment.directory, directory);
+  FURROW_CHECK(parsed);
+  last_segment_ = std::max(last_segment_, segment.id);
+  std::erase_if(directory, [this](const DirectoryEntry& entry) { return !is_needed(entry); });
+  if (directory.empty()) return {};
+
+  insert_.bind(1, segment.id.value);
+  insert_.bind(2, std::uint64_t{segment.messages});
+  insert_.bind(3, segment_checks(segment.id, segment.directory, segment.records));
+  insert_.bind(4, ByteView(segment.directory));
+  insert_.bind(5, ByteView(segment.records));
+  FURROW_TRY_STATUS(insert_.run());
+  for (const DirectoryEntry& needed : directory) {
+    Marks& marks = change(needed.queue)->marks;
+    if (!marks.first) marks.first = segment.id;
+    marks.last = segment.id;
+  }
+  return {};
+}
+
+// One sweep. Queues join when the walk reaches their first mark and leave at the first segment they still need, or behind
+// their last mark. Where no queue is followed, the walk jumps to the first mark of the next one.
+class SegmentLog::Sweep {
+ public:
+  explicit Sweep(SegmentLog& log) : log_(log) {
+    std::ranges::sort(log_.moved_, {}, [this](QueueId queue) { return std::pair(marks(queue).first, queue); });
+    const auto twice = std::ranges::unique(log_.moved_);  // settled further and then removed
+    log_.moved_.erase(twice.begin(), twice.end());
+  }
+
+  Status run() {
+    while (next_ < log_.moved_.size()) {
+      log_.walk_.start(marks(log_.moved_[next_]).first, log_.last_segment_);
+      sweep_stretch();
+      log_.walk_.stop();
+    }
+    for (const SegmentId id : dead_) FURROW_TRY_STATUS(log_.erase(id));
+    // What a damaged directory says cannot be known; such a segment goes when no queue's marks enclose it.
+    for (const SegmentId id : damaged_) {
+      if (!log_.is_within_marks(id)) FURROW_TRY_STATUS(log_.erase(id));
+    }
+    return {};
+  }
+
+ private:
+  const Marks& marks(QueueId queue) const { return *log_.find(queue); }
+
+  void join(SegmentId position) {
+    for (; next_ < log_.moved_.size() && marks(log_.moved_[next_]).first <= position; ++next_) {
+      Entry& entry = *log_.change(log_.moved_[next_]);
+      entry.followed = true;
+      followed_.push_back(log_.moved_[next_]);
+      ++followed_count_;
+      horizon_ = std::max(horizon_, entry.marks.last);
+    }
+  }
+
+  void leave(Entry& entry, SegmentId first) {
+    entry.marks.first = first;
+    if (!first) entry.marks.last = {};
+    entry.followed = false;
+    --followed_count_;
+  }
+
+  void sweep_stretch() {
+    SegmentWalk::Head head;
+    join(marks(log_.moved_[next_]).first);
+    while (followed_count_ > 0 && log_.walk_.next(head)) {
+      if (head.id > horizon_) break;
+      join(head.id);
+      if (head.intact) {
+        pass(head);
+      } else if (head.readable) {
+        damaged_.push_back(head.id);
+      }
+    }
+    // Whoever is followed beyond the last segment of its marks has nothing left.
+    for (const QueueId queue : followed_) {
+      if (Entry& entry = *log_.change(queue); entry.followed) leave(entry, {});
+    }
+    followed_.clear();
+    horizon_ = {};
+  }
+
+  void pass(const SegmentWalk::Head& head) {
+    bool needed = false;
+    for (const DirectoryEntry& part : head.directory) {
+      const auto found = log_.queues_.find(part.queue.value);
+      if (found == log_.queues_.end()) continue;
+      Entry& entry = found.value();
+      const bool needs_it = part.last > entry.marks.settled;
+      needed = needed || needs_it;
+      if (!entry.followed) continue;
+      if (needs_it) {
+        leave(entry, head.id);
+      } else if (entry.marks.last <= head.id) {
+        leave(entry, {});
+      }
+    }
+    if (!needed) dead_.push_back(head.id);
+  }
+
+  SegmentLog& log_;
+  std::size_t next_ = 0;  // in moved_: the first queue that has not joined
+  std::vector<QueueId> followed_;
+  std::size_t followed_count_ = 0;  // of them, not yet left
+  SegmentId horizon_;               // the furthest last mark of those that joined
+  std::vector<SegmentId> dead_;
+  std::vector<SegmentId> damaged_;
+};
+
+Status SegmentLog::sweep() {
+  if (moved_.empty()) return {};
+  return Sweep(*this).run();
+}
+
+bool SegmentLog::is_within_marks(SegmentId id) const {
+  return std::ranges::any_of(queues_, [id](const auto& queue) {
+    const Marks& marks = queue.second.marks;
+    return marks.first && marks.first <= id && id <= marks.last;
+  });
+}
+
+Status SegmentLog::erase(SegmentId id) {
+  delete_.bind(1, id.value);
+  return delete_.run();
+}
+
+std::vector<QueueId> SegmentLog::changed_queues() const {
+  std::vector<QueueId> queues;
+  for (const Change& change : changes_) {
+    if (!queues_.find(change.queue.value)->second.removed) queues.push_back(change.queue);
+  }
+  return queues;
+}
+
+void SegmentLog::keep() {
+  for (const Change& change : changes_) {
+    const auto found = queues_.find(change.queue.value);
+    if (found->second.removed) {
+      queues_.erase(found);
+    } else {
+      found.value().changed = false;
+    }
+  }
+  changes_.clear();
+  moved_.clear();
+}
+
+void SegmentLog::undo() {
+  for (const Change& change : changes_) {
+    if (change.before) {
+      queues_[change.queue.value] = {.marks = *change.before};
+    } else {
+      queues_.erase(change.queue.value);
+    }
+  }
+  changes_.clear();
+  moved_.clear();
+}
+
+Page SegmentLog::read(const broker::ReadRequest& request) {
+  Page page{.queue = request.queue, .segments = {}, .last = request.after, .end = true};
+  const Marks* marks = find(request.queue);
+  if (marks == nullptr || !marks->first) return page;
+  walk_.start(std::max(marks->first, SegmentId{request.after.value + 1}), marks->last);
+  std::size_t bytes = 0;
+  for (SegmentWalk::Head head; walk_.next(head);) {
+    page.last = head.id;
+    if (!head.intact) {
+      ++page.damaged;
+      continue;
+    }
+    const DirectoryEntry* entry = head.entry_of(request.queue);
+    if (entry == nullptr || entry->last < request.from) continue;
+    std::optional<SegmentRow> segment = walk_.fetch(head.id);
+    if (!segment) {
+      ++page.damaged;
+      continue;
+    }
+    bytes += segment->directory.size() + segment->records.size();
+    page.segments.push_back(*std::move(segment));
+    if (bytes < request.bytes_max || head.id == marks->last) continue;
+    page.end = false;
+    break;
+  }
+  walk_.stop();
+  return page;
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,118 @@
+// The segments on disk, and which of them are still needed.
+//
+// A segment is shared by many queues. Each queue keeps two marks, the first and the last segment that may hold messages it has
+// not settled: no list of segments lies in memory, whatever the backlog. When queues settle further, one sweep walks
+// from their first marks forward, past what they no longer need; the queue that passes a segment last takes it away. So each
+// queue passes each segment of its stretch once, and a segment's directory is read once for all queues that move together.
+//
+// Changes happen inside a transaction of the caller's; keep() or undo() ends it for the marks. Thread: that of the database.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "broker-core/session/segment.h"
+#include "broker-core/store.h"
+#include "gateway/store/row_walk.h"
+#include "gateway/store/sqlite.h"
+#include "tsl/robin_map.h"
+
+namespace furrow::gateway {
+
+// Both checksums of a segment in one number: of its id and directory (upper half), so that a directory can be trusted without
+// reading the records, and of id, directory and records (lower half).
+std::uint64_t segment_checks(SegmentId id, ByteView directory, ByteView records);
+
+// Reads stored segments in the order of their ids: their directories, and the records of those that are wanted.
+class SegmentWalk {
+ public:
+  struct Head {
+    SegmentId id;
+    bool readable = false;  // its row can be read
+    bool intact = false;    // its directory is what was written
+    std::vector<broker::DirectoryEntry> directory;
+
+    const broker::DirectoryEntry* entry_of(QueueId queue) const;
+  };
+
+  SegmentWalk() = default;
+  static Result<SegmentWalk> prepare(Database& database);
+
+  void start(SegmentId first, SegmentId last) { rows_.start(first.value, last.value); }
+  // False at the end.
+  bool next(Head& head);
+  // The whole segment `id`; empty when it is damaged. May be called during a walk.
+  std::optional<broker::SegmentRow> fetch(SegmentId id);
+  void stop() { rows_.stop(); }
+
+ private:
+  RowWalk rows_;
+  Statement fetch_;
+};
+
+class SegmentLog {
+ public:
+  struct Marks {
+    Sequence settled;
+    SegmentId first;  // 0: nothing is stored
+    SegmentId last;
+  };
+
+  SegmentLog() = default;
+  static Result<SegmentLog> open(Database& database);
+
+  // The marks of a queue as they were stored. For the start.
+  void restore_queue(QueueId queue, const Marks& marks);
+
+  // Ids given from now on must be larger.
+  SegmentId last_segment() const { return last_segment_; }
+  // nullptr: no such queue.
+  const Marks* find(QueueId queue) const;
+
+  // --- inside a transaction, in this order ---
+  void create_queue(QueueId queue);  // one that is known stays as it is
+  void settle(QueueId queue, Sequence settled);
+  void remove_queue(QueueId queue);  // the queue needs nothing any more
+  // Stores the segment unless every queue in it has settled it already.
+  Status insert(const broker::SegmentRow& segment);
+  // Takes away what is no longer needed.
+  Status sweep();
+  // Queues whose marks differ from before the transaction, but for removed ones.
+  std::vector<QueueId> changed_queues() const;
+  // The transaction is durable, or did not happen.
+  void keep();
+  void undo();
+
+  broker::Page read(const broker::ReadRequest& request);
+
+ private:
+  struct Entry {
+    Marks marks;
+    bool changed = false;   // in this transaction
+    bool removed = false;   // in this transaction
+    bool followed = false;  // by the sweep: its first mark is being looked for
+  };
+  struct Change {
+    QueueId queue;
+    std::optional<Marks> before;  // empty: was not there
+  };
+  class Sweep;
+
+  // The entry of `queue`, noted for undo(); nullptr when there is no such queue.
+  Entry* change(QueueId queue);
+  bool is_needed(const broker::DirectoryEntry& entry) const;
+  bool is_within_marks(SegmentId id) const;
+  Status erase(SegmentId id);
+
+  SegmentWalk walk_;
+  Statement insert_;
+  Statement delete_;
+  SegmentId last_segment_;
+  tsl::robin_map<std::uint64_t, Entry> queues_;
+  // Of the transaction:
+  std::vector<Change> changes_;
+  std::vector<QueueId> moved_;  // settled further and with something stored
+};
+
+}  // namespace furrow::gateway

@@ -1,0 +1,105 @@
+// The durable store: executes batches of rows on two SQLite files, finds them again at start, reads segments back.
+//
+// Owns the data directory (locked), the connections and their statements. Synchronous: gateway/store_thread puts a thread
+// around it. Knows neither clock nor MQTT. Thread: any, one at a time; `log` must allow that.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker-core/base/log.h"
+#include "broker-core/base/result.h"
+#include "broker-core/base/time.h"
+#include "broker-core/store.h"
+#include "gateway/store/counting_vfs.h"
+#include "gateway/store/data_directory.h"
+#include "gateway/store/queue_file.h"
+#include "gateway/store/salvage.h"
+#include "gateway/store/session_file.h"
+
+namespace furrow::gateway {
+
+struct StoreOptions {
+  std::string directory;
+  // A SQLite VFS registered by the caller (the simulator); empty: SQLite's own. With one, the directory is the caller's business:
+  // not made, not locked, and a damaged file is an error rather than salvaged.
+  std::string vfs;
+  std::uint32_t page_bytes = 1024;  // of new files
+  // `store.disk_reserve`: with less free space the state is Full. What the core still submits then is executed as ever,
+  // so that queues can drain.
+  std::uint64_t disk_reserve = 0;
+  WallTime now{};  // names files that are moved aside
+};
+
+class SqliteStore {
+ public:
+  // Makes the directory if need be, locks it, opens both files. Files that are damaged are moved aside and salvaged.
+  static Result<std::unique_ptr<SqliteStore>> open(const StoreOptions& options, Log& log);
+
+  // Everything but the segments; memory and time do not depend on their number.
+  Result<broker::Restored> restore();
+
+  // Executes the batch, all or nothing per file, in the order that broker-core/store.h gives. After an error the caller
+  // repeats the same batch: what of it is durable already is not done twice. Errc::Corrupt: the repetition salvages first.
+  Status commit(const broker::Batch& batch);
+
+  // What is durable of a queue. Damaged segments are skipped and counted.
+  Result<broker::Page> read(const broker::ReadRequest& request);
+
+  broker::StoreHealth health() const;
+
+  // Small notes of the gateway's own (its id), apart from batches.
+  Result<std::optional<std::string>> meta(std::string_view key);
+  Status set_meta(std::string_view key, std::string_view value);
+
+ private:
+  // How far the batch in hand is.
+  enum class Step : std::uint8_t { Queues, Sessions, Removals, Done };
+  struct Progress {
+    BatchNumber batch;
+    Step step = Step::Done;
+  };
+
+  SqliteStore(const StoreOptions& options, Log& log) : options_(options), log_(log) {}
+  DatabaseOptions database_options(const std::string& file) const;
+  Status open_files();
+  template <typename File>
+  Status open_file(std::unique_ptr<File>& file);
+  // Opens `file` again if it was found damaged.
+  template <typename File>
+  Status require(std::unique_ptr<File>& file);
+  // REQUIRES: directory_.
+  template <typename File>
+  Status salvage_file(std::unique_ptr<File>& file);
+  template <typename File>
+  Result<SalvageReport> fill_salvage();
+  // Closes `file` if that is what `status` asks for and it may be salvaged.
+  template <typename File>
+  void look_for_damage(const Status& status, std::unique_ptr<File>& file);
+  template <typename File>
+  Status after_transaction(Status status, std::unique_ptr<File>& file);
+  Status read_rows(broker::Restored& restored);
+  Status take_step(const broker::Batch& batch);
+  std::uint64_t free_bytes() const;
+
+  // Constant after open().
+  const StoreOptions options_;
+  Log& log_;
+  std::optional<DataDirectory> directory_;  // none with a VFS of the caller's
+  std::unique_ptr<CountingVfs> vfs_;
+  // nullptr: damaged, to be salvaged before the next use.
+  std::unique_ptr<QueueFile> queues_;
+  std::unique_ptr<SessionFile> sessions_;
+  // Changes with commit().
+  Progress progress_;
+  std::uint64_t commits_ = 0;
+  unsigned salvages_ = 0;
+};
+
+// The state that an error of the store is shown as.
+broker::StoreState store_state(Errc code);
+
+}  // namespace furrow::gateway

@@ -1,0 +1,89 @@
+// The writer thread: executes batches and reads of the core on a SqliteStore, away from the loop.
+//
+// The loop submits and takes events; the thread calls `wake` when there are new ones. Pages are read between commits, so
+// a page shows what is durable when it is read, and reading goes on while commits fail. A batch that fails is repeated
+// until it succeeds; batches behind it wait. One mutex guards all that both threads touch, and is never held over a call
+// into the store.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "broker-core/base/ids.h"
+#include "broker-core/base/result.h"
+#include "broker-core/base/time.h"
+#include "broker-core/store.h"
+#include "gateway/store/sqlite_store.h"
+
+namespace furrow::gateway {
+
+class StoreThread final : public broker::Store {
+ public:
+  struct Options {
+    // Called on the writer thread when take_events() has something new; must not call back.
+    std::function<void()> wake;
+    // The monotonic clock; called on the writer thread.
+    std::function<Instant()> now;
+    // How long after a failure the batch is tried again.
+    Duration retry_interval = std::chrono::seconds(1);
+    // A commit that takes longer makes the state Slow.
+    Duration slow_after = std::chrono::seconds(2);
+  };
+
+  StoreThread(std::unique_ptr<SqliteStore> store, Options options);
+  // As stop().
+  ~StoreThread() override;
+  StoreThread(const StoreThread&) = delete;
+  StoreThread& operator=(const StoreThread&) = delete;
+
+  void submit(broker::Batch batch) override;
+  void read(broker::ReadRequest request) override;
+
+  struct Events {
+    BatchNumber durable;  // everything up to this batch is
+    broker::StoreHealth health;
+    std::vector<broker::Page> pages;        // each is handed out once
+    std::optional<Instant> commit_started;  // one is under way
+  };
+  // What has happened up to `now`. Without a wake it is worth asking while a commit is under way: that it is slow shows
+  // in `health` while it lasts.
+  Events take_events(Instant now);
+
+  // Finishes what is queued, or gives up at the first failure, and ends the thread. The error is that of the batch that could
+  // not be written. No wake comes after it returns.
+  Status stop();
+
+ private:
+  void run();
+  // Each works on one thing with the lock released; false when there was none.
+  bool serve_read(std::unique_lock<std::mutex>& lock);
+  bool execute_batch(std::unique_lock<std::mutex>& lock);
+  void note_result(const Status& status, broker::StoreHealth health);
+  bool may_retry() const;
+
+  // Constant after construction.
+  const Options options_;
+  const std::unique_ptr<SqliteStore> store_;  // the writer thread's alone
+  // Guarded by mutex_.
+  std::mutex mutex_;
+  std::condition_variable work_;  // for the writer thread: there is something to do
+  std::deque<broker::Batch> batches_;
+  std::deque<broker::ReadRequest> reads_;
+  bool stopping_ = false;
+  BatchNumber durable_;
+  broker::StoreHealth health_;
+  std::vector<broker::Page> pages_;
+  std::optional<Instant> commit_started_;
+  std::optional<Error> failure_;  // of the front batch, the last time it was tried
+  std::optional<std::chrono::steady_clock::time_point> retry_at_;
+
+  std::thread thread_;  // last: starts when all else is there
+};
+
+}  // namespace furrow::gateway
