@@ -63,7 +63,7 @@ Result<HostPort> split_host_port(std::string_view text) {
     rest = text.substr(close + 1);
     if (!is_v6(split.host)) return invalid(in_quotes(split.host) + " is not an IPv6 address");
   } else {
-    if (is_v6(text)) return invalid("an IPv6 address stands in brackets: write [" + std::string(text) + "]:1883");
+    if (is_v6(text)) return invalid("an IPv6 address stands in brackets, as in [::1]:1883");
     const std::size_t colon = std::min(text.find(':'), text.size());
     split.host = text.substr(0, colon);
     rest = text.substr(colon);

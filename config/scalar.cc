@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <limits>
+#include <span>
 
 #include "broker-core/base/bytes.h"
 #include "config/messages.h"
@@ -32,19 +33,47 @@ struct Quantity {
 const Quantity kTime{"a time", "ms s m h d", "s", kTimeUnits};
 const Quantity kSize{"a size", "KiB MiB GiB", "MiB", kSizeUnits};
 
-// The unit that was probably meant by "sec", "MB" or "mib": the same first letter, whatever the case.
-// "ms" is found exactly or not at all, so that "5M" and "5min" become minutes.
+char lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return lower(c); });
+  return result;
+}
+
+// The unit that was probably meant: one that `word` begins with ("sec", "msec", "mib"), or else one with the same
+// first letter ("MB"), whatever the case; empty if there is none.
 std::string_view unit_like(std::string_view word, const Quantity& quantity) {
   while (word.starts_with(' ')) word.remove_prefix(1);
   if (word.empty()) return quantity.fix_bare;
   for (const Unit& unit : quantity.table) {
-    if (word == unit.name) return unit.name;
+    if (lower(word).starts_with(lower(unit.name))) return unit.name;
   }
-  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
   for (const Unit& unit : quantity.table) {
-    if (unit.name != "ms" && lower(unit.name.front()) == lower(word.front())) return unit.name;
+    if (lower(word.front()) == lower(unit.name.front())) return unit.name;
   }
   return {};
+}
+
+std::string quantity_text(std::uint64_t value, const Quantity& quantity) {
+  if (value == 0) return "0";
+  const Unit* unit = &quantity.table.front();
+  for (const Unit& larger : quantity.table) {
+    if (value % larger.factor == 0) unit = &larger;
+  }
+  return std::to_string(value / unit->factor) + std::string(unit->name);
+}
+
+std::string fix_for(std::uint64_t number, std::string_view unit_text, const Quantity& quantity) {
+  // Whoever writes 1048576 counted bytes; whoever writes 4 did not.
+  if (unit_text.empty() && &quantity == &kSize && number >= KiB) {
+    return "write " + size_text((number / KiB + (number % KiB == 0 ? 0 : 1)) * KiB);
+  }
+  const std::string_view meant = unit_like(unit_text, quantity);
+  if (meant.empty()) return "write a whole number and one of " + std::string(quantity.units);
+  return "write " + std::to_string(number) + std::string(meant);
 }
 
 Result<std::uint64_t> parse_quantity(std::string_view text, const Quantity& quantity) {
@@ -57,31 +86,21 @@ Result<std::uint64_t> parse_quantity(std::string_view text, const Quantity& quan
     return invalid(in_quotes(text) + " is not " + std::string(quantity.what) + ": write a whole number and one of " +
                    std::string(quantity.units));
   }
-  if (read.ec != std::errc{}) return invalid(in_quotes(text) + " is too large");
+  // Signed, because durations are; so large that no range allows it anyway.
+  constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (read.ec != std::errc{} || number > kMax) return invalid(in_quotes(text) + " is too large");
   if (unit_text.empty() && number == 0) return std::uint64_t{0};
 
   const auto unit = std::find_if(quantity.table.begin(), quantity.table.end(),
                                  [&](const Unit& one) { return one.name == unit_text; });
   if (unit == quantity.table.end()) {
-    const std::string_view meant = unit_like(unit_text, quantity);
-    std::string problem = unit_text.empty() ? in_quotes(text) + " needs a unit (" + std::string(quantity.units) + "): "
-                                            : in_quotes(text) + " is not " + std::string(quantity.what) + ": ";
-    if (meant.empty()) return invalid(problem + "write a whole number and one of " + std::string(quantity.units));
-    return invalid(problem + "write " + std::string(number_text) + std::string(meant));
+    const std::string problem = unit_text.empty()
+                                    ? in_quotes(text) + " needs a unit (" + std::string(quantity.units) + "): "
+                                    : in_quotes(text) + " is not " + std::string(quantity.what) + ": ";
+    return invalid(problem + fix_for(number, unit_text, quantity));
   }
-  // Signed, because durations are; so large that no range allows it anyway.
-  constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   if (number > kMax / unit->factor) return invalid(in_quotes(text) + " is too large");
   return number * unit->factor;
-}
-
-std::string quantity_text(std::uint64_t value, const Quantity& quantity) {
-  if (value == 0) return "0";
-  const Unit* unit = &quantity.table.front();
-  for (const Unit& larger : quantity.table) {
-    if (value % larger.factor == 0) unit = &larger;
-  }
-  return std::to_string(value / unit->factor) + std::string(unit->name);
 }
 
 bool is_variable_name(std::string_view name) {

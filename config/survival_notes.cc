@@ -54,10 +54,13 @@ void warn_about_rule(const TopicRule& rule, const std::string& path, Report& rep
   }
 }
 
+bool comes_down(const Bridge& bridge) {
+  return std::any_of(bridge.topics.begin(), bridge.topics.end(),
+                     [](const TopicRule& rule) { return rule.comes_down(); });
+}
+
 void warn_about_bridge(const Bridge& bridge, const std::string& path, Report& report) {
-  const bool comes_down =
-      std::any_of(bridge.topics.begin(), bridge.topics.end(), [](const TopicRule& rule) { return rule.comes_down(); });
-  if (comes_down && bridge.session_expiry == Duration::zero()) {
+  if (comes_down(bridge) && bridge.session_expiry == Duration::zero()) {
     report.warning(
         path + ".session_expiry",
         "bridges[].session_expiry: 0s: what the far side publishes while the link is down does not come down");
@@ -82,24 +85,22 @@ void note_buffer(const Bridge& bridge, const std::string& path, Report& report) 
 }
 
 void note_rules(const Bridge& bridge, std::size_t index, Report& report) {
+  const auto loses_qos0 = [](const TopicRule& rule) { return rule.goes_up() && rule.qos > 0 && !rule.buffer_qos0; };
+  const auto first = std::find_if(bridge.topics.begin(), bridge.topics.end(), loses_qos0);
+  if (first != bridge.topics.end()) {
+    report.note(rule_path(index, static_cast<std::size_t>(first - bridge.topics.begin())),
+                "bridge " + in_quotes(bridge.name) +
+                    " loses what is published at QoS 0 while the link is down, except by rules with buffer_qos0: true");
+  }
   for (std::size_t i = 0; i < bridge.topics.size(); ++i) {
-    const TopicRule& rule = bridge.topics[i];
-    if (rule.goes_up() && rule.qos > 0 && !rule.buffer_qos0) {
-      report.note(rule_path(index, i),
-                  "what is published at QoS 0 while the link is down is lost; buffer_qos0: true buffers it");
-    }
-    if (rule.retain == RetainFlag::Clear) {
-      report.note(
-          rule_path(index, i) + ".retain",
-          "bridges[].topics[].retain: clear: who subscribes later on the other side does not get the last value");
-    }
+    if (bridge.topics[i].retain != RetainFlag::Clear) continue;
+    report.note(rule_path(index, i) + ".retain",
+                "bridges[].topics[].retain: clear: who subscribes later on the other side does not get the last value");
   }
 }
 
 void note_session(const Bridge& bridge, const std::string& path, Report& report) {
-  const bool comes_down =
-      std::any_of(bridge.topics.begin(), bridge.topics.end(), [](const TopicRule& rule) { return rule.comes_down(); });
-  if (!comes_down || bridge.session_expiry == Duration::zero()) return;
+  if (!comes_down(bridge) || bridge.session_expiry == Duration::zero()) return;
   report.note(path + ".session_expiry", "after an outage of more than " + time_text(bridge.session_expiry) +
                                             " the far side has forgotten what should have come down by bridge " +
                                             in_quotes(bridge.name));

@@ -29,7 +29,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    open(YamlNode::Kind::Null, mark, anchor);
+    const Place key = place_of_waiting_key();
+    YamlNode& node = open(YamlNode::Kind::Null, mark, anchor);
+    // The mark of what is not there is that of whatever comes next.
+    if (key.line != 0) node.place = key;
     close();
   }
   void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string& value) override {
@@ -94,6 +97,14 @@ class TreeBuilder final : public YAML::EventHandler {
     place_for_next() = std::move(closed.node);
   }
 
+  // The place of the key whose value comes next; nowhere, if none does.
+  Place place_of_waiting_key() const {
+    if (open_.empty()) return {};
+    const YamlNode& parent = open_.back().node;
+    const bool is_value = parent.kind == YamlNode::Kind::Map && parent.items.size() % 2 == 1;
+    return is_value ? parent.items.back().place : Place{};
+  }
+
   YamlNode& place_for_next() { return open_.empty() ? root_ : open_.back().node.items.emplace_back(); }
 
   void note_depth(std::size_t depth_inside) {
@@ -112,6 +123,16 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
+// yaml-cpp's own words, and what is usually behind them.
+std::string explain(const std::string& message) {
+  if (message == YAML::ErrorMsg::MAP_VALUE || message == YAML::ErrorMsg::END_OF_MAP) {
+    return message + ": look at the indentation (blanks, never tabs), and quote texts with ': ' in them";
+  }
+  if (message == YAML::ErrorMsg::END_OF_MAP_FLOW) return message + ": a '}' is missing";
+  if (message == YAML::ErrorMsg::END_OF_SEQ_FLOW) return message + ": a ']' is missing";
+  return message;
+}
+
 }  // namespace
 
 YamlNode parse_yaml(const std::string& text, Diagnostics& diagnostics) {
@@ -127,7 +148,7 @@ YamlNode parse_yaml(const std::string& text, Diagnostics& diagnostics) {
     }
     return builder.take_root();
   } catch (const YAML::Exception& problem) {
-    diagnostics.push_back({Severity::Error, place_of(problem.mark), "YAML: " + problem.msg});
+    diagnostics.push_back({Severity::Error, place_of(problem.mark), "YAML: " + explain(problem.msg)});
     return {};
   }
 }

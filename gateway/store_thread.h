@@ -1,9 +1,9 @@
 // The writer thread: executes batches and reads of the core on a SqliteStore, away from the loop.
 //
-// The loop submits and takes events; the thread calls `wake` when there are new ones. Pages are read between commits, so
-// a page shows what is durable when it is read, and reading goes on while commits fail. A batch that fails is repeated
-// until it succeeds; batches behind it wait. One mutex guards all that both threads touch, and is never held over a call
-// into the store.
+// The loop submits and takes events; the thread calls `wake` when there are new ones. Pages are read between commits,
+// so a page shows what is durable when it is read, and reading goes on while commits fail. A batch that fails is
+// repeated until it succeeds; batches behind it wait. One mutex guards all that both threads touch, and is never held
+// over a call into the store.
 #pragma once
 
 #include <condition_variable>
@@ -55,33 +55,41 @@ class StoreThread final : public broker::Store {
   // in `health` while it lasts.
   Events take_events(Instant now);
 
-  // Finishes what is queued, or gives up at the first failure, and ends the thread. The error is that of the batch that could
-  // not be written. No wake comes after it returns.
+  // Finishes what is queued, or gives up at the first failure, and ends the thread. The error is that of the batch that
+  // could not be written. No wake comes after it returns.
   Status stop();
 
  private:
+  using Lock = std::unique_lock<std::mutex>;
+
   void run();
-  // Each works on one thing with the lock released; false when there was none.
-  bool serve_read(std::unique_lock<std::mutex>& lock);
-  bool execute_batch(std::unique_lock<std::mutex>& lock);
-  void note_result(const Status& status, broker::StoreHealth health);
-  bool may_retry() const;
+  // Each does one thing with the lock released meanwhile; false when there is nothing to do now.
+  bool serve_read(Lock& lock);
+  bool execute_batch(Lock& lock);
+  // The moment of the next attempt, and the state to show until then.
+  Instant note_failure(const Error& error);
+  // Waits for work, for the next attempt, or to look again at a state that is not Ok.
+  void wait(Lock& lock);
+  void refresh_health(Lock& lock);
+  bool is_backing_off(Instant until) const { return !stopping_ && options_.now() < until; }
 
   // Constant after construction.
   const Options options_;
   const std::unique_ptr<SqliteStore> store_;  // the writer thread's alone
   // Guarded by mutex_.
   std::mutex mutex_;
-  std::condition_variable work_;  // for the writer thread: there is something to do
+  std::condition_variable work_;  // for the writer thread
   std::deque<broker::Batch> batches_;
   std::deque<broker::ReadRequest> reads_;
-  bool stopping_ = false;
   BatchNumber durable_;
   broker::StoreHealth health_;
   std::vector<broker::Page> pages_;
   std::optional<Instant> commit_started_;
-  std::optional<Error> failure_;  // of the front batch, the last time it was tried
-  std::optional<std::chrono::steady_clock::time_point> retry_at_;
+  std::optional<Error> failure_;        // of the front batch, the last time it was tried
+  Instant retry_at_ = Instant::min();   // the front batch, not before
+  Instant reread_at_ = Instant::min();  // the front read, not before
+  bool stopping_ = false;
+  bool gave_up_ = false;
 
   std::thread thread_;  // last: starts when all else is there
 };

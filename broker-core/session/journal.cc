@@ -177,6 +177,11 @@ BatchNumber Journal::remove_queue(QueueId queue) {
   return gathering_.number;
 }
 
+void Journal::put_lazy(QueueRow row, Instant now) {
+  gathering_.queues_created.push_back(std::move(row));
+  cursors_due_ = std::min(cursors_due_, now + options_.cursor_interval);
+}
+
 void Journal::put_lazy(SessionRow row, Instant now) {
   gathering_.sessions.push_back(std::move(row));
   cursors_due_ = std::min(cursors_due_, now + options_.cursor_interval);

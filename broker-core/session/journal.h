@@ -127,6 +127,7 @@ class Journal {
   BatchNumber put(const ExchangeRow& row);
   BatchNumber remove_queue(QueueId queue);
   // As put(), without haste: the row goes with whatever is written next, or with the next cursor.
+  void put_lazy(QueueRow row, Instant now);
   void put_lazy(SessionRow row, Instant now);
   void put_lazy(const ExchangeRow& row, Instant now);
   // Completes `ticket` when the batch being gathered is durable.
@@ -142,6 +143,8 @@ class Journal {
 
   // --- progress ---
   BatchNumber durable() const { return durable_; }
+  // The batch that rows put now go into.
+  BatchNumber gathering() const { return gathering_.number; }
   bool is_durable(BatchNumber batch) const { return batch <= durable_; }
   // A publisher can go no further before it is acknowledged: do not wait for more.
   void hurry() { hurried_ = true; }

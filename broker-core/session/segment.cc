@@ -24,7 +24,7 @@ constexpr std::uint8_t kRecordFlags = kQosMask | kRetain | kHasExpiry | kHasProp
 constexpr std::uint8_t kHasSubscriptionIds = 0x08;
 constexpr std::uint8_t kDeliveryFlags = kQosMask | kRetain | kHasSubscriptionIds;
 
-constexpr std::int64_t kAgeMsMax = kMicrosecondsMax / 1000;
+constexpr std::int64_t kAgeMsMax = (std::int64_t{1} << 60) / 1000;
 
 // As put_varint(), into room that the caller has reserved: one check of the capacity for a whole record.
 std::uint8_t* write_varint(std::uint8_t* out, std::uint64_t value) {
@@ -159,7 +159,7 @@ void SegmentWriter::add_message(const Message& message, std::uint32_t count) {
 SegmentWriter::Part& SegmentWriter::part_of(QueueId queue) {
   if (recent_ < parts_.size() && parts_[recent_].entry.queue == queue) return parts_[recent_];
   const auto [place, is_new] = queue_index_.try_emplace(queue.value, static_cast<std::uint32_t>(parts_.size()));
-  if (is_new) parts_.push_back({.entry = {.queue = queue}});
+  if (is_new) parts_.emplace_back().entry.queue = queue;
   recent_ = place->second;
   return parts_[recent_];
 }

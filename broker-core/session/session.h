@@ -49,6 +49,10 @@ class Session final : public Destination, private OutboxOwner {
   SessionRecord& record() { return record_; }
   const SessionRecord& record() const { return record_; }
 
+  // What its stored row says of its connection: after a crash a session stored as connected counts its expiry from the restart.
+  bool stored_connected() const { return stored_connected_; }
+  void set_stored_connected(bool connected) { stored_connected_ = connected; }
+
   Connection* connection() const { return connection_; }
   // `session_present` says whether the client takes up what was in flight.
   void attach(Connection& connection, std::uint16_t window, bool session_present, Instant now);
@@ -86,10 +90,10 @@ class Session final : public Destination, private OutboxOwner {
 
   void handle_progress(Instant now) override { pump(now); }
   Exchange& exchange(Instant now);
-  void connect_exchange(bool session_present, Instant now);
 
   Shared& shared_;
   const SubscriberId subscriber_;
+  bool stored_connected_ = false;
   std::uint16_t window_ = 0;
   Connection* connection_ = nullptr;
   SessionRecord record_;

@@ -16,7 +16,9 @@ sqlite3_file* below(sqlite3_file* file) {
   return reinterpret_cast<sqlite3_file*>(static_cast<CountingFile*>(file) + 1);
 }
 
-int close(sqlite3_file* file) { return below(file)->pMethods->xClose(below(file)); }
+int close(sqlite3_file* file) {
+  return below(file)->pMethods->xClose(below(file));
+}
 
 int read(sqlite3_file* file, void* bytes, int size, sqlite3_int64 offset) {
   return below(file)->pMethods->xRead(below(file), bytes, size, offset);
@@ -27,18 +29,26 @@ int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset)
   return below(file)->pMethods->xWrite(below(file), bytes, size, offset);
 }
 
-int truncate(sqlite3_file* file, sqlite3_int64 size) { return below(file)->pMethods->xTruncate(below(file), size); }
+int truncate(sqlite3_file* file, sqlite3_int64 size) {
+  return below(file)->pMethods->xTruncate(below(file), size);
+}
 
 int sync(sqlite3_file* file, int flags) {
   ++static_cast<CountingFile*>(file)->counts->syncs;
   return below(file)->pMethods->xSync(below(file), flags);
 }
 
-int file_size(sqlite3_file* file, sqlite3_int64* size) { return below(file)->pMethods->xFileSize(below(file), size); }
+int file_size(sqlite3_file* file, sqlite3_int64* size) {
+  return below(file)->pMethods->xFileSize(below(file), size);
+}
 
-int lock(sqlite3_file* file, int level) { return below(file)->pMethods->xLock(below(file), level); }
+int lock(sqlite3_file* file, int level) {
+  return below(file)->pMethods->xLock(below(file), level);
+}
 
-int unlock(sqlite3_file* file, int level) { return below(file)->pMethods->xUnlock(below(file), level); }
+int unlock(sqlite3_file* file, int level) {
+  return below(file)->pMethods->xUnlock(below(file), level);
+}
 
 int check_reserved_lock(sqlite3_file* file, int* result) {
   return below(file)->pMethods->xCheckReservedLock(below(file), result);
@@ -48,9 +58,13 @@ int file_control(sqlite3_file* file, int operation, void* argument) {
   return below(file)->pMethods->xFileControl(below(file), operation, argument);
 }
 
-int sector_size(sqlite3_file* file) { return below(file)->pMethods->xSectorSize(below(file)); }
+int sector_size(sqlite3_file* file) {
+  return below(file)->pMethods->xSectorSize(below(file));
+}
 
-int device_characteristics(sqlite3_file* file) { return below(file)->pMethods->xDeviceCharacteristics(below(file)); }
+int device_characteristics(sqlite3_file* file) {
+  return below(file)->pMethods->xDeviceCharacteristics(below(file));
+}
 
 // Version 1 ends before the shared memory and memory mapping that we do not use.
 const sqlite3_io_methods kMethods = {
@@ -90,8 +104,8 @@ Result<std::unique_ptr<CountingVfs>> CountingVfs::make(const std::string& base) 
   return vfs;
 }
 
-// The base gets itself handed in everywhere, as it may be more than a plain sqlite3_vfs. Without extensions to load there
-// is nothing to forward for xDl….
+// The base gets itself handed in everywhere, as it may be more than a plain sqlite3_vfs. Without extensions to load
+// there is nothing to forward for xDl….
 CountingVfs::CountingVfs(sqlite3_vfs* base) : name_(next_name()) {
   vfs_.base = base;
   vfs_.iVersion = 1;
@@ -119,7 +133,9 @@ CountingVfs::CountingVfs(sqlite3_vfs* base) : name_(next_name()) {
 }
 
 // Unregistering fails only for what was never registered, which is as good.
-CountingVfs::~CountingVfs() { (void)sqlite3_vfs_unregister(&vfs_); }
+CountingVfs::~CountingVfs() {
+  (void)sqlite3_vfs_unregister(&vfs_);
+}
 
 int CountingVfs::open(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* file, int flags, int* flags_out) {
   file->pMethods = nullptr;         // stays so when opening fails: SQLite then calls nothing on it

@@ -77,7 +77,9 @@ Errc errc_from_errno(int errno_value) {
   }
 }
 
-std::string errno_text(int errno_value) { return std::generic_category().message(errno_value); }
+std::string errno_text(int errno_value) {
+  return std::generic_category().message(errno_value);
+}
 
 Result<DataDirectory> DataDirectory::open(const std::string& path) {
   FURROW_TRY_STATUS(make_directory(path));
@@ -130,7 +132,9 @@ Status DataDirectory::remove(const std::string& file) const {
   return errno_error("remove " + path_of(file));
 }
 
-Status DataDirectory::sync() const { return sync_directory(path_); }
+Status DataDirectory::sync() const {
+  return sync_directory(path_);
+}
 
 std::uint64_t DataDirectory::free_bytes() const {
   struct statvfs found = {};

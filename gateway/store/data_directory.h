@@ -17,8 +17,8 @@ std::string errno_text(int errno_value);
 
 class DataDirectory {
  public:
-  // Makes `path` with mode 0700 if it is missing and takes `path`/lock. The kernel gives the lock back when the process ends.
-  // Errc::InUse: another gateway has it.
+  // Makes `path` with mode 0700 if it is missing and takes `path`/lock. The kernel gives the lock back when the process
+  // ends. Errc::InUse: another gateway has it.
   static Result<DataDirectory> open(const std::string& path);
   DataDirectory(DataDirectory&& other) noexcept;
   DataDirectory& operator=(DataDirectory&& other) noexcept;

@@ -20,7 +20,9 @@ using broker::Restored;
 // Segments outlive queues that they name, so an id that came back would find messages that were never its own.
 constexpr std::string_view kLastQueue = "last_queue";
 
-Bytes copy_of(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
+Bytes copy_of(ByteView bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
 }  // namespace
 
@@ -167,17 +169,16 @@ Status QueueFile::restore(Restored& restored) {
     FURROW_TRY(const bool row, queues.step());
     if (!row) break;
     const QueueId id{queues.number(0)};
-    restored.queues.push_back(
-        {.row = {.id = id,
-                 .kind = static_cast<broker::QueueKind>(queues.number(1)),
-                 .name = std::string(queues.text(2))},
-         .cursor = {.queue = id,
-                    .settled = {queues.number(3)},
-                    .next = {queues.number(4)},
-                    .holes = copy_of(queues.blob(7)),
-                    .messages = queues.number(5),
-                    .bytes = queues.number(6),
-                    .counters = copy_of(queues.blob(8))}});
+    restored.queues.push_back({.row = {.id = id,
+                                       .kind = static_cast<broker::QueueKind>(queues.number(1)),
+                                       .name = std::string(queues.text(2))},
+                               .cursor = {.queue = id,
+                                          .settled = {queues.number(3)},
+                                          .next = {queues.number(4)},
+                                          .holes = copy_of(queues.blob(7)),
+                                          .messages = queues.number(5),
+                                          .bytes = queues.number(6),
+                                          .counters = copy_of(queues.blob(8))}});
     restored.last_queue = id;
   }
 

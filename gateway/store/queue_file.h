@@ -1,4 +1,5 @@
-// queues.db: durable queues with their cursors, the log of segments, half-done QoS 2 exchanges, and what the gateway notes.
+// queues.db: durable queues with their cursors, the log of segments, half-done QoS 2 exchanges, and what the gateway
+// notes.
 //
 // Each call that changes something is one transaction. Thread: any, one at a time.
 #pragma once

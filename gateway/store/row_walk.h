@@ -1,7 +1,7 @@
 // Walks the rows of a rowid table in the order of their keys, over places that cannot be read.
 //
-// An ordered scan ends at the first bad page. From there the walk looks single keys up until one is found, and scans on;
-// store trials got 99 % of the rows back that way, where a scan alone got half. Thread: that of the database.
+// An ordered scan ends at the first bad page. From there the walk looks single keys up until one is found, and scans
+// on; store trials got 99 % of the rows back that way, where a scan alone got half. Thread: that of the database.
 #pragma once
 
 #include <cstdint>

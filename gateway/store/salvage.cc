@@ -18,7 +18,9 @@ using broker::DirectoryEntry;
 // Bounds the memory of a salvage, and of one transaction in it.
 constexpr std::size_t kBatchBytesMax = 1 * MiB;
 
-Bytes copy_of(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
+Bytes copy_of(ByteView bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
 // Calls `visit` with each row of a table that can be read; it returns whether the row makes sense.
 template <typename Visit>
@@ -76,10 +78,11 @@ class QueueSalvage {
   Status copy_queues() {
     Batch batch;
     walk_rows(damaged_, "queue", "id", "kind, name", report_, [&](std::uint64_t id, Statement& row) {
-      batch.queues_created.push_back({.id = {id},
-                                      .kind = static_cast<broker::QueueKind>(row.number(1)),
-                                      .name = std::string(row.text(2))});
-      without_cursor_.insert_or_assign(id, CursorRow{.queue = {id}, .next = {1}});
+      batch.queues_created.push_back(
+          {.id = {id}, .kind = static_cast<broker::QueueKind>(row.number(1)), .name = std::string(row.text(2))});
+      CursorRow& cursor = without_cursor_[id];
+      cursor.queue = QueueId{id};
+      cursor.next = Sequence{1};
       return true;
     });
     walk_rows(damaged_, "cursor", "queue", "settled, next, messages, bytes, holes, counters", report_,
@@ -138,12 +141,11 @@ class QueueSalvage {
                    [&](Statement& row) {
                      const QueueId queue{row.number(0)};
                      if (!std::ranges::binary_search(queues_, queue)) return;
-                     batch.exchanges.push_back(
-                         {.queue = queue,
-                          .direction = static_cast<broker::ExchangeRow::Direction>(row.number(1)),
-                          .packet_id = {static_cast<std::uint16_t>(row.number(2))},
-                          .state = static_cast<broker::ExchangeRow::State>(row.number(3)),
-                          .sequence = {row.number(4)}});
+                     batch.exchanges.push_back({.queue = queue,
+                                                .direction = static_cast<broker::ExchangeRow::Direction>(row.number(1)),
+                                                .packet_id = {static_cast<std::uint16_t>(row.number(2))},
+                                                .state = static_cast<broker::ExchangeRow::State>(row.number(3)),
+                                                .sequence = {row.number(4)}});
                    });
     return fresh_.commit(batch, {});
   }
@@ -151,7 +153,7 @@ class QueueSalvage {
   Database& damaged_;
   QueueFile& fresh_;
   SalvageReport report_;
-  std::vector<QueueId> queues_;                       // in the order of their ids
+  std::vector<QueueId> queues_;                        // in the order of their ids
   std::map<std::uint64_t, CursorRow> without_cursor_;  // what segments tell of queues whose cursor is lost
 };
 
@@ -181,7 +183,9 @@ Status copy_rows(Database& damaged, const char* table, const char* key, SessionF
 
 }  // namespace
 
-Result<SalvageReport> salvage(Database& damaged, QueueFile& fresh) { return QueueSalvage(damaged, fresh).run(); }
+Result<SalvageReport> salvage(Database& damaged, QueueFile& fresh) {
+  return QueueSalvage(damaged, fresh).run();
+}
 
 Result<SalvageReport> salvage(Database& damaged, SessionFile& fresh) {
   SalvageReport report;
@@ -191,8 +195,8 @@ Result<SalvageReport> salvage(Database& damaged, SessionFile& fresh) {
 }
 
 // The log goes first: beside another file it would be taken for that one's.
-Status finish_salvage(const DataDirectory& directory, const std::string& name, WallTime now) {
-  if (!directory.has(name + ".salvaged")) return {};
+Result<std::string> finish_salvage(const DataDirectory& directory, const std::string& name, WallTime now) {
+  if (!directory.has(name + ".salvaged")) return std::string();
   const std::string base = name + ".corrupt-" + compact_utc(now);
   std::string aside = base;
   // A clock that starts at the same time with each boot must not make us overwrite what was kept before.
@@ -202,7 +206,8 @@ Status finish_salvage(const DataDirectory& directory, const std::string& name, W
   FURROW_TRY_STATUS(directory.rename(name + "-wal", aside + "-wal"));
   FURROW_TRY_STATUS(directory.rename(name, aside));
   FURROW_TRY_STATUS(directory.rename(name + ".salvaged", name));
-  return directory.sync();
+  FURROW_TRY_STATUS(directory.sync());
+  return aside;
 }
 
 }  // namespace furrow::gateway

@@ -18,18 +18,20 @@
 namespace furrow::gateway {
 
 struct SalvageReport {
-  std::uint64_t rows = 0;        // copied, segments included
-  std::uint64_t unreadable = 0;  // rows that could not be read or failed their checksum; where keys are unknown, a guess
+  std::uint64_t rows = 0;  // copied, segments included
+  std::uint64_t unreadable =
+      0;  // rows that could not be read or failed their checksum; where keys are unknown, a guess
 };
 
 // Copies what can be read of `damaged` into `fresh`, which is empty. An error is one of writing.
 //
-// A queue whose cursor is lost gets one from its segments: everything stored counts as not settled, so what was acknowledged
-// since may be delivered again, and its books begin anew.
+// A queue whose cursor is lost gets one from its segments: everything stored counts as not settled, so what was
+// acknowledged since may be delivered again, and its books begin anew.
 Result<SalvageReport> salvage(Database& damaged, QueueFile& fresh);
 Result<SalvageReport> salvage(Database& damaged, SessionFile& fresh);
 
-// Puts a complete salvaged file into the place of `name`, if there is one. To be called before `name` is opened.
-Status finish_salvage(const DataDirectory& directory, const std::string& name, WallTime now);
+// Puts a complete salvaged file into the place of `name`, if there is one, and returns under which name the damaged
+// file is kept, else an empty one. To be called before `name` is opened.
+Result<std::string> finish_salvage(const DataDirectory& directory, const std::string& name, WallTime now);
 
 }  // namespace furrow::gateway

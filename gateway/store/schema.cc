@@ -50,8 +50,12 @@ Status migrate(Database& database, std::span<const char* const> steps) {
 
 }  // namespace
 
-Status migrate_queues(Database& database) { return migrate(database, kQueueSteps); }
+Status migrate_queues(Database& database) {
+  return migrate(database, kQueueSteps);
+}
 
-Status migrate_sessions(Database& database) { return migrate(database, kSessionSteps); }
+Status migrate_sessions(Database& database) {
+  return migrate(database, kSessionSteps);
+}
 
 }  // namespace furrow::gateway

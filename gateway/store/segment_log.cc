@@ -22,7 +22,9 @@ std::uint32_t head_crc(SegmentId id, ByteView directory) {
   return crc32c(crc32c(0, number), directory);
 }
 
-broker::Bytes copy_of(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
+broker::Bytes copy_of(ByteView bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
 }  // namespace
 
@@ -148,8 +150,8 @@ Status SegmentLog::insert(const SegmentRow& segment) {
   return {};
 }
 
-// One sweep. Queues join when the walk reaches their first mark and leave at the first segment they still need, or behind
-// their last mark. Where no queue is followed, the walk jumps to the first mark of the next one.
+// One sweep. Queues join when the walk reaches their first mark and leave at the first segment they still need, or
+// behind their last mark. Where no queue is followed, the walk jumps to the first mark of the next one.
 class SegmentLog::Sweep {
  public:
   explicit Sweep(SegmentLog& log) : log_(log) {

@@ -1,11 +1,13 @@
 // The segments on disk, and which of them are still needed.
 //
-// A segment is shared by many queues. Each queue keeps two marks, the first and the last segment that may hold messages it has
-// not settled: no list of segments lies in memory, whatever the backlog. When queues settle further, one sweep walks
-// from their first marks forward, past what they no longer need; the queue that passes a segment last takes it away. So each
-// queue passes each segment of its stretch once, and a segment's directory is read once for all queues that move together.
+// A segment is shared by many queues. Each queue keeps two marks, the first and the last segment that may hold messages
+// it has not settled: no list of segments lies in memory, whatever the backlog. When queues settle further, one sweep
+// walks from their first marks forward, past what they no longer need; the queue that passes a segment last takes it
+// away. So each queue passes each segment of its stretch once, and a segment's directory is read once for all queues
+// that move together.
 //
-// Changes happen inside a transaction of the caller's; keep() or undo() ends it for the marks. Thread: that of the database.
+// Changes happen inside a transaction of the caller's; keep() or undo() ends it for the marks. Thread: that of the
+// database.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +22,8 @@
 
 namespace furrow::gateway {
 
-// Both checksums of a segment in one number: of its id and directory (upper half), so that a directory can be trusted without
-// reading the records, and of id, directory and records (lower half).
+// Both checksums of a segment in one number: of its id and directory (upper half), so that a directory can be trusted
+// without reading the records, and of id, directory and records (lower half).
 std::uint64_t segment_checks(SegmentId id, ByteView directory, ByteView records);
 
 // Reads stored segments in the order of their ids: their directories, and the records of those that are wanted.

@@ -45,7 +45,9 @@ Result<std::uint64_t> read_rows(Database& database, std::string_view select, std
 
 }  // namespace
 
-std::uint32_t row_crc(std::string_view key, ByteView data) { return crc32c(crc32c(0, as_bytes(key)), data); }
+std::uint32_t row_crc(std::string_view key, ByteView data) {
+  return crc32c(crc32c(0, as_bytes(key)), data);
+}
 
 Result<std::unique_ptr<SessionFile>> SessionFile::open(const DatabaseOptions& options) {
   FURROW_TRY(std::unique_ptr<Database> database, Database::open(options));

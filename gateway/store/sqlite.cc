@@ -8,7 +8,8 @@
 namespace furrow::gateway {
 namespace {
 
-// A checkpoint is due at 4 MiB: a backlog that drains before it never reaches the file, and replay at start stays short.
+// A checkpoint is due at 4 MiB: a backlog that drains before it never reaches the file, and replay at start stays
+// short.
 constexpr std::uint64_t kLogBytesDue = 4 * MiB;
 
 Errc errc_from_sqlite(int code, int errno_value) {
@@ -152,8 +153,8 @@ Status Database::connect(const DatabaseOptions& options, int flags) {
   // NOMUTEX: one thread at a time is our promise.
   flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   sqlite3* connection = nullptr;
-  const int code = sqlite3_open_v2(options.path.c_str(), &connection, flags,
-                                   options.vfs.empty() ? nullptr : options.vfs.c_str());
+  const int code =
+      sqlite3_open_v2(options.path.c_str(), &connection, flags, options.vfs.empty() ? nullptr : options.vfs.c_str());
   connection_.reset(connection);
   if (code != SQLITE_OK) return sqlite_error(connection, code, "open " + options.path);
   const auto note_log = [](void* self, sqlite3*, const char*, int pages) {
@@ -219,8 +220,7 @@ Result<std::uint64_t> Database::query_number(std::string_view sql) const {
 
 // PASSIVE suffices: nobody else reads or writes.
 Status Database::checkpoint() {
-  const int code =
-      sqlite3_wal_checkpoint_v2(connection_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  const int code = sqlite3_wal_checkpoint_v2(connection_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (code != SQLITE_OK) return sqlite_error(connection_.get(), code, path_ + ": checkpoint");
   log_pages_ = 0;
   return {};

@@ -21,7 +21,8 @@ class Statement {
  public:
   Statement() = default;
 
-  // Parameters count from 1. Texts and blobs are borrowed until the statement is reset. A binding that fails fails the next step().
+  // Parameters count from 1. Texts and blobs are borrowed until the statement is reset. A binding that fails fails the
+  // next step().
   void bind(int parameter, std::uint64_t value);
   void bind(int parameter, std::string_view text);
   void bind(int parameter, ByteView blob);

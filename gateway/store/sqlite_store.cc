@@ -16,14 +16,17 @@ using broker::StoreState;
 // A file that is damaged again and again lies on a medium that cannot be helped; each salvage keeps a copy of it.
 constexpr unsigned kSalvagesMax = 3;
 
-bool is_corrupt(const Status& status) { return !status && status.error().code() == Errc::Corrupt; }
-
-bool has_queue_rows(const Batch& batch) {
-  return !batch.queues_created.empty() || !batch.segments.empty() || !batch.cursors.empty() ||
-         !batch.exchanges.empty();
+bool is_corrupt(const Status& status) {
+  return !status && status.error().code() == Errc::Corrupt;
 }
 
-bool has_session_rows(const Batch& batch) { return !batch.sessions.empty() || !batch.retained.empty(); }
+bool has_queue_rows(const Batch& batch) {
+  return !batch.queues_created.empty() || !batch.segments.empty() || !batch.cursors.empty() || !batch.exchanges.empty();
+}
+
+bool has_session_rows(const Batch& batch) {
+  return !batch.sessions.empty() || !batch.retained.empty();
+}
 
 }  // namespace
 
@@ -64,7 +67,10 @@ Status SqliteStore::open_files() {
 
 template <typename File>
 Status SqliteStore::open_file(std::unique_ptr<File>& file) {
-  if (directory_) FURROW_TRY_STATUS(finish_salvage(*directory_, File::kName, options_.now));
+  if (directory_) {
+    FURROW_TRY(const std::string kept, finish_salvage(*directory_, File::kName, options_.now));
+    if (!kept.empty()) log_.write(LogLevel::Warning, "store.salvage_finished", {{"file", File::kName}, {"kept", kept}});
+  }
   Result<std::unique_ptr<File>> opened = File::open(database_options(File::kName));
   if (!opened && opened.error().code() == Errc::Corrupt && directory_) return salvage_file(file);
   FURROW_TRY(file, std::move(opened));
@@ -79,20 +85,19 @@ Status SqliteStore::require(std::unique_ptr<File>& file) {
 template <typename File>
 Status SqliteStore::salvage_file(std::unique_ptr<File>& file) {
   const std::string name = File::kName;
-  // Complete, but not yet put into place: a step after it failed the last time.
+  SalvageReport report;
+  // Is there already when a step after this one failed the last time.
   if (!directory_->has(name + ".salvaged")) {
-    FURROW_TRY(const SalvageReport report, fill_salvage<File>());
+    FURROW_TRY(report, fill_salvage<File>());
     FURROW_TRY_STATUS(directory_->rename(name + ".salvage", name + ".salvaged"));
     FURROW_TRY_STATUS(directory_->sync());
-    log_.write(LogLevel::Error, "store.salvaged",
-               {{"file", directory_->path_of(name)},
-                {"rows", report.rows},
-                {"unreadable", report.unreadable},
-                {"kept", directory_->path_of(name) + ".corrupt-" + compact_utc(options_.now)}});
   }
-  FURROW_TRY_STATUS(finish_salvage(*directory_, name, options_.now));
+  FURROW_TRY(const std::string kept, finish_salvage(*directory_, name, options_.now));
   FURROW_TRY(file, File::open(database_options(name)));
   ++salvages_;
+  log_.write(
+      LogLevel::Error, "store.salvaged",
+      {{"file", directory_->path_of(name)}, {"rows", report.rows}, {"unreadable", report.unreadable}, {"kept", kept}});
   return {};
 }
 
@@ -199,14 +204,18 @@ Status SqliteStore::after_transaction(Status status, std::unique_ptr<File>& file
 }
 
 Result<Page> SqliteStore::read(const ReadRequest& request) {
-  if (!queues_) return Error(Errc::Corrupt, options_.directory + "/" + QueueFile::kName + ": waits for salvage");
+  FURROW_TRY_STATUS(require(queues_));
   return queues_->read(request);
 }
 
 StoreHealth SqliteStore::health() const {
-  StoreHealth health{.bytes_written = vfs_->counts().bytes, .commits = commits_};
+  StoreHealth health;
+  health.bytes_written = vfs_->counts().bytes;
+  health.commits = commits_;
   const auto report = [&health](StoreState state, const std::string& reason) {
-    if (health.state == StoreState::Ok) health = {state, reason, health.file_bytes, health.bytes_written, health.commits};
+    if (health.state != StoreState::Ok) return;
+    health.state = state;
+    health.reason = reason;
   };
   const auto look_at = [&](const char* name, const auto& file) {
     if (!file) return report(StoreState::Salvaging, std::string(name) + " is damaged");

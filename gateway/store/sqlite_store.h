@@ -1,7 +1,7 @@
 // The durable store: executes batches of rows on two SQLite files, finds them again at start, reads segments back.
 //
-// Owns the data directory (locked), the connections and their statements. Synchronous: gateway/store_thread puts a thread
-// around it. Knows neither clock nor MQTT. Thread: any, one at a time; `log` must allow that.
+// Owns the data directory (locked), the connections and their statements. Synchronous: gateway/store_thread puts a
+// thread around it. Knows neither clock nor MQTT. Thread: any, one at a time; `log` must allow that.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ namespace furrow::gateway {
 
 struct StoreOptions {
   std::string directory;
-  // A SQLite VFS registered by the caller (the simulator); empty: SQLite's own. With one, the directory is the caller's business:
-  // not made, not locked, and a damaged file is an error rather than salvaged.
+  // A SQLite VFS registered by the caller (the simulator); empty: SQLite's own. With one, the directory is the caller's
+  // business: not made, not locked, and a damaged file is an error rather than salvaged.
   std::string vfs;
   std::uint32_t page_bytes = 1024;  // of new files
   // `store.disk_reserve`: with less free space the state is Full. What the core still submits then is executed as ever,
@@ -43,7 +43,8 @@ class SqliteStore {
   Result<broker::Restored> restore();
 
   // Executes the batch, all or nothing per file, in the order that broker-core/store.h gives. After an error the caller
-  // repeats the same batch: what of it is durable already is not done twice. Errc::Corrupt: the repetition salvages first.
+  // repeats the same batch: what of it is durable already is not done twice. Errc::Corrupt: the repetition salvages
+  // first.
   Status commit(const broker::Batch& batch);
 
   // What is durable of a queue. Damaged segments are skipped and counted.

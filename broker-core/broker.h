@@ -1,0 +1,190 @@
+// The broker: connections, sessions, routing, retained messages, and what must be safe before it is acknowledged.
+//
+// Sans-IO. The methods fall into four groups:
+//   handle_*   the world → the broker: a connection was accepted, bytes came, the store answered, time passed
+//   publish…   commands of the owner (the bridges, the status topics)
+//   poll_*     the broker → the world: which connections have bytes to write or are to be closed
+//   getters    counters and gauges for the status
+// Order in one loop turn: handle_* for everything that is ready; then handle_turn_end(); then poll_ready() until it gives none,
+// writing out output() of each; then wait until next_deadline() at most. `now` never goes backwards.
+// Nothing here calls back into the caller except the Store, whose answers come in a later turn, and the Log.
+#pragma once
+
+#include <span>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "broker-core/base/deadlines.h"
+#include "broker-core/base/log.h"
+#include "broker-core/base/random.h"
+#include "broker-core/connection.h"
+#include "broker-core/limits.h"
+#include "broker-core/publication.h"
+#include "broker-core/routing/retained_store.h"
+#include "broker-core/routing/route_cache.h"
+#include "broker-core/routing/subscription_tree.h"
+#include "broker-core/session/journal.h"
+#include "broker-core/session/session.h"
+#include "broker-core/stats.h"
+#include "broker-core/store.h"
+
+namespace furrow::broker {
+
+class Broker {
+ public:
+  struct Options {
+    Limits limits;
+    Journal::Options journal;
+    CommitInterval commit_interval;
+    std::uint64_t seed = 1;  // for client identifiers that we assign and for hashing
+  };
+
+  // `restored` is what the store held at start: sessions, their queues and retained messages come back; the queues of bridges
+  // are left in it for the owner. `now` is the first moment.
+  Broker(const Options& options, Store& store, Journal::StampClock stamp, Log& log, Restored& restored, Instant now);
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  // --- the world → the broker ---
+  // A client connected from `peer`. 0 when the limit is reached: close it.
+  ConnectionId handle_accept(std::string peer, Instant now);
+  // `dry`: the socket had no more than these bytes.
+  void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
+  // The caller has written out and consumed bytes of output(connection).
+  void handle_sent(ConnectionId connection, std::size_t bytes, Instant now);
+  // The network connection is gone; the id is invalid from now on.
+  void handle_closed(ConnectionId connection, Instant now);
+  void handle_persisted(BatchNumber watermark, Instant now);
+  void handle_page(const Page& page, Instant now);
+  void handle_timeout(Instant now);
+  void handle_turn_end(Instant now);
+  Instant next_deadline() const;
+  // Clean stop: clients are told (0x8B), wills are not published, and everything that waits is submitted to the store.
+  void shut_down(Instant now);
+
+  // --- the broker → the world ---
+  // A connection whose output, closing or reading_paused changed; false when there is none. Each is given once a change.
+  bool poll_ready(ConnectionId& connection);
+  ByteBuffer& output(ConnectionId connection);
+  // Whether to close the network connection once output() is empty.
+  bool closing(ConnectionId connection) const;
+  // Whether not to read from it for now.
+  bool reading_paused(ConnectionId connection) const;
+
+  // --- commands ---
+  // Another kind of destination (a bridge); must live until remove_destination().
+  SubscriberId add_destination(Destination& destination);
+  void remove_destination(SubscriberId subscriber);
+  void subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options);
+  void unsubscribe(SubscriberId subscriber, std::string_view filter);
+
+  struct Published {
+    mqtt::ReasonCode reason = mqtt::ReasonCode::Success;  // success, no matching subscribers, or why it was not taken
+    bool refused = false;  // no destination took it; `ticket` was not used: acknowledge it with `reason`, or hold it
+  };
+  // Routes a message. `origin` is who published it (no-local). `ticket`, if any, is completed once the message is safe.
+  // `exchange`, if any, is stored with it: the packet identifier of an inbound QoS 2 message.
+  Published publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
+                    Instant now);
+  // A status topic: retained in memory only, delivered live as QoS 0, never queued, never stored.
+  void publish_status(std::string_view topic, std::string_view payload, Instant now);
+  // A queue id never used before, for a bridge's outbox.
+  QueueId new_queue() { return QueueId{++last_queue_.value}; }
+
+  // --- getters ---
+  Journal& journal() { return journal_; }
+  const Journal& journal() const { return journal_; }
+  const Limits& limits() const { return options_.limits; }
+  const CommitInterval& commit_interval() const { return options_.commit_interval; }
+  const Stats& stats() const { return stats_; }
+  // All persistent sessions together.
+  const Books& session_books() const { return session_books_; }
+  std::size_t connections() const { return connection_count_; }
+  std::size_t clients() const { return clients_connected_; }
+  std::size_t sessions() const { return sessions_.size(); }
+  std::size_t subscriptions() const { return tree_.size(); }
+  const RetainedStore& retained() const { return retained_; }
+
+ private:
+  friend class Connection;  // the handlers of packets are the connection's; what they change is here
+
+  struct Slot {
+    std::unique_ptr<Connection> connection;
+    std::uint32_t generation = 0;
+  };
+
+  // --- for connections ---
+  Stats& mutable_stats() { return stats_; }
+  Log& log() { return log_; }
+  Connection* find(ConnectionId connection);
+  const Connection* find(ConnectionId connection) const;
+  void mark_ready(Connection& connection);
+  std::string assign_client_id();
+  // The session for a CONNECT: taken over, resumed or new. Ends what clean start ends.
+  struct Opened {
+    Session& session;
+    bool present = false;  // for CONNACK
+    bool stored = false;   // its row went into the batch being gathered
+  };
+  Opened open_session(const std::string& client_id, bool clean_start, std::uint32_t expiry_s,
+                      std::unique_ptr<WillMessage> will, Instant now);
+  // The connection of `session` is gone: its will, its expiry.
+  void leave_session(Session& session, bool publish_will, Instant now);
+  // Its row goes into the batch being gathered.
+  void store_session(Session& session);
+  void store_session_lazily(Session& session, Instant now);
+  mqtt::ReasonCode add_subscription(Session& session, Subscription subscription, bool& is_new, bool& changed);
+  bool remove_subscription(Session& session, std::string_view filter);
+  void send_retained(Session& session, const Subscription& subscription, Instant now);
+  void clients_connected(int change) { clients_connected_ += static_cast<std::size_t>(change); }
+
+  // --- inside ---
+  void restore(Restored& restored, Instant now);
+  void restore_session(SessionRow& row, const ClockStamp& stamp, std::vector<RestoredQueue>& queues, Instant now);
+  SubscriberId new_subscriber();  // its destination is to be set
+  void end_session(Session& session, Instant now);
+  void publish_will(Session& session, Instant now);
+  void retain(Publication& publication, bool wait, Instant now);
+  bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
+  void check_waiting(Instant now);
+  void check_session(const std::string& client_id, Instant now);
+
+  // Constant after construction.
+  const Options options_;
+  Log& log_;
+  Journal::StampClock stamp_;
+
+  Random random_;
+  Journal journal_;
+  Books session_books_;
+  Session::Shared session_shared_;
+  SubscriptionTree tree_;
+  RouteCache routes_;
+  RetainedStore retained_;
+  PublishForms forms_;
+  mqtt::Packet packet_;  // what is being decoded; one for all connections
+
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<ConnectionId> ready_;
+  std::vector<ConnectionId> held_;    // waiting for the store
+  std::vector<ConnectionId> paused_;  // reading paused by `commit_waiting`
+  bool waiting_over_limit_ = false;
+  std::size_t connection_count_ = 0;
+  std::size_t clients_connected_ = 0;
+
+  std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
+  std::vector<Destination*> subscribers_;  // by SubscriberId
+  std::vector<SubscriberId> free_subscribers_;
+  QueueId last_queue_;
+
+  Deadlines<ConnectionId> connection_deadlines_;
+  Deadlines<std::string> session_deadlines_;  // wills and expiries of sessions without a connection
+  Stats stats_;
+};
+
+}  // namespace furrow::broker

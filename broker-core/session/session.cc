@@ -1,0 +1,109 @@
+#include "broker-core/session/session.h"
+
+#include <algorithm>
+
+#include "broker-core/connection.h"
+
+namespace furrow::broker {
+
+namespace {
+
+// Four acknowledgement times let a late one still come in time; the bounds keep a fast link from writing at every hiccup and
+// a slow one from holding its publisher (measured: store.md §5, and the README of this folder).
+constexpr Duration kWaitMin = std::chrono::milliseconds(100);
+constexpr Duration kWaitMax = std::chrono::seconds(1);
+// Before the first acknowledgement its time is unknown.
+constexpr Duration kWaitFirst = std::chrono::milliseconds(250);
+
+}  // namespace
+
+Duration CommitInterval::wait(const Inflight& inflight) const {
+  if (!inflight.connected() || inflight.window_full()) return Duration::zero();
+  if (fixed) return *fixed;
+  const auto time = inflight.acknowledgement_time();
+  return time ? std::clamp(*time * 4, kWaitMin, kWaitMax) : kWaitFirst;
+}
+
+Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, Shared& shared)
+    : shared_(shared), subscriber_(subscriber) {
+  record_.client_id = std::move(client_id);
+  record_.queue = queue;
+}
+
+void Session::attach(Connection& connection, std::uint16_t window, bool session_present, Instant now) {
+  connection_ = &connection;
+  window_ = window;
+  if (!exchange_) return;
+  exchange_->inflight.connect(connection, window, session_present, now);
+  exchange_->inflight.pump(now);
+}
+
+void Session::detach() {
+  connection_ = nullptr;
+  if (exchange_) exchange_->inflight.disconnect();
+}
+
+Session::Exchange& Session::exchange(Instant now) {
+  if (exchange_) return *exchange_;
+  const Outbox::Options options{shared_.queue_limits, record_.queue, durable() ? this : nullptr, false};
+  // The queue's row need not hurry: it goes with the first message that is written.
+  if (durable()) shared_.journal.put_lazy(QueueRow{record_.queue, QueueKind::Session, client_id()}, now);
+  exchange_ = std::make_unique<Exchange>(options, shared_);
+  if (connection_ != nullptr) exchange_->inflight.connect(*connection_, window_, true, now);
+  return *exchange_;
+}
+
+void Session::restore(const CursorRow& cursor) {
+  FURROW_CHECK(!exchange_ && durable());
+  const Outbox::Options options{shared_.queue_limits, record_.queue, this, false};
+  exchange_ = std::make_unique<Exchange>(options, cursor, shared_);
+}
+
+void Session::deliver(Publication& publication, const RoutedDelivery& delivery) {
+  if (delivery.qos == mqtt::Qos::AtMostOnce) {
+    // A client that is away misses QoS 0, as it asked to.
+    if (connection_ != nullptr) connection_->write_qos0(publication, delivery);
+    return;
+  }
+  Exchange& own = exchange(publication.now());
+  const Duration wait = own.outbox.has_waiting() ? Duration::zero() : shared_.interval.wait(own.inflight);
+  own.outbox.push(publication.message(), {delivery.qos, delivery.retain, delivery.subscription_ids}, wait,
+                  publication.now(), [&]() -> Commitment& { return publication.commitment(); });
+  own.inflight.pump(publication.now());
+}
+
+bool Session::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
+  return delivery.qos != mqtt::Qos::AtMostOnce && exchange_ && exchange_->outbox.refuses(publication.bytes_size());
+}
+
+void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now) {
+  if (delivery.qos == mqtt::Qos::AtMostOnce) {
+    const Delivery once{delivery.qos, delivery.retain, false, {}, delivery.subscription_ids};
+    if (connection_ != nullptr) (void)connection_->write_publish(*message, once, now);
+    return;
+  }
+  Exchange& own = exchange(now);
+  // The retained value itself is safe; its delivery becomes so without holding anybody.
+  Commitment* commitment = nullptr;
+  own.outbox.push(message, {delivery.qos, delivery.retain, delivery.subscription_ids},
+                  shared_.interval.wait(own.inflight), now, [&]() -> Commitment& {
+                    commitment = &shared_.journal.open(message);
+                    return *commitment;
+                  });
+  if (commitment != nullptr) shared_.journal.seal(*commitment, {}, mqtt::ReasonCode::Success);
+  own.inflight.pump(now);
+}
+
+void Session::pump(Instant now) {
+  if (exchange_) exchange_->inflight.pump(now);
+}
+
+bool Session::received_contains(PacketId packet_id) const {
+  return std::ranges::find(received_, packet_id) != received_.end();
+}
+
+void Session::received_insert(PacketId packet_id) { received_.push_back(packet_id); }
+
+bool Session::received_erase(PacketId packet_id) { return std::erase(received_, packet_id) > 0; }
+
+}  // namespace furrow::broker

@@ -1,0 +1,149 @@
+#include "gateway/store_thread.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace furrow::gateway {
+
+using broker::Batch;
+using broker::Page;
+using broker::ReadRequest;
+using broker::StoreHealth;
+using broker::StoreState;
+
+StoreThread::StoreThread(std::unique_ptr<SqliteStore> store, Options options)
+    : options_(std::move(options)), store_(std::move(store)), health_(store_->health()), thread_([this] { run(); }) {}
+
+// Whoever wants to know how it went calls stop().
+StoreThread::~StoreThread() {
+  (void)stop();
+}
+
+void StoreThread::submit(Batch batch) {
+  {
+    const Lock lock(mutex_);
+    batches_.push_back(std::move(batch));
+  }
+  work_.notify_one();
+}
+
+void StoreThread::read(ReadRequest request) {
+  {
+    const Lock lock(mutex_);
+    reads_.push_back(request);
+  }
+  work_.notify_one();
+}
+
+StoreThread::Events StoreThread::take_events(Instant now) {
+  const Lock lock(mutex_);
+  Events events{
+      .durable = durable_, .health = health_, .pages = std::exchange(pages_, {}), .commit_started = commit_started_};
+  const Duration running = commit_started_ ? now - *commit_started_ : Duration::zero();
+  if (running > options_.slow_after && events.health.state == StoreState::Ok) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(running).count();
+    events.health.state = StoreState::Slow;
+    events.health.reason = "a commit has been running for " + std::to_string(seconds) + " s";
+  }
+  return events;
+}
+
+Status StoreThread::stop() {
+  {
+    const Lock lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  if (failure_) return *failure_;
+  return {};
+}
+
+// Reads and commits take turns, so that neither starves the other.
+void StoreThread::run() {
+  Lock lock(mutex_);
+  while (true) {
+    const bool served = serve_read(lock);
+    const bool executed = execute_batch(lock);
+    if (served || executed) continue;
+    if (stopping_) return;
+    wait(lock);
+  }
+}
+
+bool StoreThread::serve_read(Lock& lock) {
+  if (reads_.empty() || stopping_ || is_backing_off(reread_at_)) return false;
+  const ReadRequest request = reads_.front();
+  lock.unlock();
+  Result<Page> page = store_->read(request);
+  lock.lock();
+  if (!page) {
+    reread_at_ = note_failure(page.error());
+  } else {
+    reads_.pop_front();
+    pages_.push_back(*std::move(page));
+  }
+  lock.unlock();
+  options_.wake();
+  lock.lock();
+  return true;
+}
+
+bool StoreThread::execute_batch(Lock& lock) {
+  if (batches_.empty() || gave_up_ || is_backing_off(retry_at_)) return false;
+  const Batch& batch = batches_.front();  // stays in its place while others are put behind it
+  commit_started_ = options_.now();
+  lock.unlock();
+  const Status status = store_->commit(batch);
+  StoreHealth health = store_->health();
+  lock.lock();
+  commit_started_.reset();
+  health_ = std::move(health);
+  failure_.reset();
+  if (status) {
+    durable_ = batch.number;
+    batches_.pop_front();
+  } else {
+    failure_ = status.error();
+    retry_at_ = note_failure(status.error());
+    gave_up_ = stopping_;
+  }
+  lock.unlock();
+  options_.wake();
+  lock.lock();
+  return true;
+}
+
+Instant StoreThread::note_failure(const Error& error) {
+  health_.state = store_state(error.code());
+  health_.reason = error.message();
+  return options_.now() + options_.retry_interval;
+}
+
+void StoreThread::wait(Lock& lock) {
+  if (health_.state == StoreState::Ok) {
+    work_.wait(lock);
+    return;
+  }
+  Instant until = options_.now() + options_.retry_interval;
+  if (!batches_.empty()) until = std::min(until, retry_at_);
+  if (!reads_.empty()) until = std::min(until, reread_at_);
+  const Duration pause = std::max(until - options_.now(), Duration::zero());
+  const bool nothing_came = work_.wait_for(lock, pause) == std::cv_status::timeout;
+  // While a batch fails its own error is what counts.
+  if (nothing_came && !failure_) refresh_health(lock);
+}
+
+void StoreThread::refresh_health(Lock& lock) {
+  lock.unlock();
+  StoreHealth health = store_->health();
+  lock.lock();
+  if (health.state == health_.state) return;
+  health_ = std::move(health);
+  lock.unlock();
+  options_.wake();
+  lock.lock();
+}
+
+}  // namespace furrow::gateway

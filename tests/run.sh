@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Everything that CI checks: installs the packages that are missing, builds, and runs the tests of preset `dev` (ASan and
+# UBSan) once, with the release binary for the integration tests. --full adds a longer simulation and preset `tsan`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+full=false
+case "${1:-}" in
+  "") ;;
+  --full) full=true ;;
+  *) echo "usage: tests/run.sh [--full]" >&2; exit 2 ;;
+esac
+jobs="$(nproc)"
+
+# build PRESET [configure option...]
+build() {
+  cmake --preset "$@"
+  cmake --build --preset "$1" --parallel "$jobs"
+}
+
+# Each skipped test with its reason, from CTest's log $1.
+skipped() {
+  sed -nE -e "s/^(.*) \.\.\. skipped '?(.*[^'])'?$/  \1: \2/p" \
+    -e '/^\[ RUN +\] /{s///;h}' -e '/: Skipped$/{n;G;s/^(.*)\n(.*)$/  \2: \1/p}' "$1"
+}
+
+# Runs the tests of preset $1 and shows what was skipped, then CTest's summary.
+run() {
+  local folder="build/$1" status=0 summary='% tests passed, '
+  ctest --preset "$1" --parallel "$jobs" | tee "$folder/ctest.log" | sed -u "/$summary/,\$d" || status=$?
+  echo "Skipped, and why:"
+  skipped "$folder/Testing/Temporary/LastTest.log" | grep . || echo "  nothing"
+  sed -n "/$summary/,\$p" "$folder/ctest.log"
+  return "$status"
+}
+
+gateway/packages.sh build test
+status=0
+build release
+build dev -DFURROW_TEST_BINARY="$PWD/build/release/furrow" -DFURROW_TEST_FULL="$full"
+run dev || status=$?
+if "$full"; then
+  build tsan
+  run tsan || status=$?
+fi
+exit "$status"

@@ -1,0 +1,83 @@
+#include "config/address.h"
+
+#include <gtest/gtest.h>
+
+namespace furrow::config {
+namespace {
+
+Address address(std::string_view text) {
+  Result<Address> parsed = parse_address(text);
+  EXPECT_TRUE(parsed.has_value()) << text;
+  return parsed.has_value() ? *parsed : Address{};
+}
+
+Bind bind(std::string_view text) {
+  Result<Bind> parsed = parse_bind(text);
+  EXPECT_TRUE(parsed.has_value()) << text;
+  return parsed.has_value() ? *parsed : Bind{};
+}
+
+TEST(Address, HasTheStandardPortUnlessGiven) {
+  EXPECT_EQ(address("mqtt://region.example.org"), (Address{Scheme::Mqtt, "region.example.org", 1883}));
+  EXPECT_EQ(address("mqtt://region.example.org:2883"), (Address{Scheme::Mqtt, "region.example.org", 2883}));
+}
+
+TEST(Address, NamesOneHostInOneWay) {
+  EXPECT_EQ(address("mqtt://Region.Example.ORG"), address("mqtt://region.example.org"));
+}
+
+TEST(Address, TakesIpv6InBrackets) {
+  EXPECT_EQ(address("mqtt://[2001:db8::1]:1884"), (Address{Scheme::Mqtt, "2001:db8::1", 1884}));
+  EXPECT_EQ(address("mqtt://[fe80::1%eth0]").host, "fe80::1%eth0");
+}
+
+TEST(Address, TextIsReadBackAsTheSame) {
+  for (const char* text : {"mqtt://region.example.org:1883", "mqtt://[2001:db8::1]:1884", "mqtt://10.0.0.1:1"}) {
+    EXPECT_EQ(address(text).text(), text);
+  }
+}
+
+TEST(Address, RefusesPortsThatAreNone) {
+  for (const char* text :
+       {"mqtt://a:0", "mqtt://a:65536", "mqtt://a:", "mqtt://a:-1", "mqtt://a:1883x", "mqtt://[::1]:"}) {
+    EXPECT_FALSE(parse_address(text).has_value()) << text;
+  }
+}
+
+TEST(Bind, TakesAddressesOfThisMachineAndAnyFreePort) {
+  EXPECT_EQ(bind("0.0.0.0:1883"), (Bind{"0.0.0.0", 1883}));
+  EXPECT_EQ(bind("[::]:0"), (Bind{"::", 0}));
+  EXPECT_EQ(bind("*:8883"), (Bind{"*", 8883}));
+  EXPECT_EQ(bind("localhost:1883"), (Bind{"127.0.0.1", 1883}));
+}
+
+TEST(Bind, TextIsReadBackAsTheSame) {
+  for (const char* text : {"0.0.0.0:1883", "[::]:0", "*:1883"}) EXPECT_EQ(bind(text).text(), text);
+}
+
+TEST(Bind, KnowsWhatOnlyThisMachineCanReach) {
+  for (const char* text : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[0::0:1]:1"}) {
+    EXPECT_TRUE(bind(text).is_loopback()) << text;
+  }
+  for (const char* text : {"0.0.0.0:1", "[::]:1", "*:1", "10.0.0.1:1", "128.0.0.1:1"}) {
+    EXPECT_FALSE(bind(text).is_loopback()) << text;
+  }
+}
+
+TEST(Bind, CollidesWithWhatItTakesIn) {
+  EXPECT_TRUE(bind("0.0.0.0:1883").collides_with(bind("10.0.0.1:1883")));
+  EXPECT_TRUE(bind("10.0.0.1:1883").collides_with(bind("*:1883")));
+  EXPECT_TRUE(bind("[::]:1883").collides_with(bind("[fe80::1%eth0]:1883")));
+  EXPECT_TRUE(bind("[::1]:1883").collides_with(bind("[0:0::1]:1883")));
+}
+
+TEST(Bind, DoesNotCollideAcrossFamiliesPortsOrLinks) {
+  EXPECT_FALSE(bind("0.0.0.0:1883").collides_with(bind("[::]:1883")));
+  EXPECT_FALSE(bind("10.0.0.1:1883").collides_with(bind("10.0.0.1:1884")));
+  EXPECT_FALSE(bind("10.0.0.1:1883").collides_with(bind("10.0.0.2:1883")));
+  EXPECT_FALSE(bind("[fe80::1%eth0]:1883").collides_with(bind("[fe80::1%eth1]:1883")));
+  EXPECT_FALSE(bind("127.0.0.1:0").collides_with(bind("127.0.0.1:0")));
+}
+
+}  // namespace
+}  // namespace furrow::config

@@ -1,0 +1,34 @@
+#include "config/config.h"
+
+#include <gtest/gtest.h>
+
+namespace furrow::config {
+namespace {
+
+TEST(Config, EmbeddedDefaultListensOnLoopbackAndKeepsItsDataHere) {
+  const Config config = embedded_default();
+  ASSERT_EQ(config.listeners.size(), 1U);
+  EXPECT_EQ(config.listeners[0].bind.text(), "127.0.0.1:1883");
+  EXPECT_EQ(config.gateway.data, "furrow-data");
+  EXPECT_TRUE(config.bridges.empty());
+}
+
+TEST(Config, IsEqualWhateverItsLayout) {
+  Config one;
+  Config other;
+  other.listeners[0].place = {.line = 7, .column = 3};
+  EXPECT_EQ(one, other);
+  other.listeners[0].bind.port = 1884;
+  EXPECT_NE(one, other);
+}
+
+TEST(Config, ExpandsPlaceholdersOfClientIds) {
+  EXPECT_EQ(expand_client_id("{gateway}-{bridge}", "barn-7", "region"), "barn-7-region");
+  EXPECT_EQ(expand_client_id("fixed", "barn-7", "region"), "fixed");
+  EXPECT_EQ(expand_client_id("{gateway}{gateway}", "a", "b"), "aa");
+  EXPECT_EQ(expand_client_id("{bridge}", "barn-7", "{gateway}"), "{gateway}");
+  EXPECT_EQ(expand_client_id("", "a", "b"), "");
+}
+
+}  // namespace
+}  // namespace furrow::config

@@ -1,0 +1,64 @@
+// config/furrow.yaml tells the truth: it is what the table of keys says, and the table says what the structs have.
+#include "config/reference.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+#include "config/load_yaml.h"
+
+namespace furrow::config {
+namespace {
+
+constexpr const char* kReferenceFile = FURROW_TEST_DATA "/../../config/furrow.yaml";
+
+std::string read(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file.is_open()) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Config loaded(const std::string& text) {
+  const Loaded result = load(text, "furrow.yaml", process_environment());
+  for (const Diagnostic& one : result.diagnostics) {
+    if (one.severity != Severity::Note) ADD_FAILURE() << format(one, "furrow.yaml");
+  }
+  return result.config;
+}
+
+TEST(Reference, FileIsWhatTheTableSays) {
+  EXPECT_EQ(read(kReferenceFile), reference_yaml())
+      << "build the target furrow_config_docs, and from the top of the checkout run its program:\n"
+         "  furrow_config_docs yaml > config/furrow.yaml";
+}
+
+TEST(Reference, FileAsItStandsChangesNothing) {
+  EXPECT_EQ(loaded(reference_yaml()), Config{});
+}
+
+TEST(Reference, EveryDefaultWrittenOutIsTheDefaultOfItsMember) {
+  Config expected;
+  Bridge& bridge = expected.bridges.emplace_back();
+  bridge.connect.push_back({.scheme = Scheme::Mqtt, .host = "region.example.org", .port = 1883});
+  bridge.topics.emplace_back().filter = "farm/#";
+  EXPECT_EQ(loaded(uncommented(reference_yaml())), expected);
+}
+
+TEST(Reference, ManualPageHasEveryKey) {
+  const std::string page = manual_page();
+  EXPECT_NE(page.find(".B bridges[].topics[].qos\n"), std::string::npos);
+  EXPECT_LT(page.find(".SH NOT BUILT YET"), page.find(".B bridges[].tls\n"));
+  EXPECT_NE(page.find("Default: drop\\-oldest\n"), std::string::npos);
+}
+
+TEST(Minimal, IsOneAddressAndOneFilter) {
+  const Config config = loaded(read(FURROW_TEST_DATA "/../../config/minimal.yaml"));
+  ASSERT_EQ(config.bridges.size(), 1U);
+  EXPECT_EQ(config.bridges[0].connect[0].text(), "mqtt://region.example.org:1883");
+  ASSERT_EQ(config.bridges[0].topics.size(), 1U);
+  EXPECT_EQ(config.bridges[0].topics[0].filter, "farm/#");
+}
+
+}  // namespace
+}  // namespace furrow::config
