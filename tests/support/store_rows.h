@@ -27,12 +27,17 @@ struct Part {
 inline broker::SegmentRow segment(std::uint64_t id, const std::vector<Part>& parts,
                                   const std::string& payload = "reading") {
   broker::SegmentWriter writer(kStamp);
-  const broker::MessageRef message = broker::Message::make(
-      {.topic = "farm/field-1/moisture", .payload = as_bytes(payload), .received = kStamp.monotonic});
+  broker::Message::Fields fields;
+  fields.topic = "farm/field-1/moisture";
+  fields.payload = as_bytes(payload);
+  fields.received = kStamp.monotonic;
+  const broker::MessageRef message = broker::Message::make(fields);
+  broker::DeliveryOptions options;
+  options.qos = mqtt::Qos::AtLeastOnce;
   for (const Part& part : parts) {
     for (const std::uint64_t sequence : part.sequences) {
       writer.add_message(*message, 1);
-      writer.add_delivery(QueueId{part.queue}, Sequence{sequence}, {.qos = mqtt::Qos::AtLeastOnce});
+      writer.add_delivery(QueueId{part.queue}, Sequence{sequence}, options);
     }
   }
   return writer.finish(SegmentId{id});

@@ -25,8 +25,8 @@ ClockStamp later(Duration by) {
 struct Said {
   std::string topic = "farm/field-1/moisture";
   std::string payload = "12.5";
-  Bytes properties;
-  std::optional<std::uint32_t> expiry_s;
+  Bytes properties = {};
+  std::optional<std::uint32_t> expiry_s = std::nullopt;
   Duration age{};
   mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
   bool retain = false;
@@ -86,7 +86,9 @@ TEST(Segment, GivesBackWhatWasWritten) {
                   .retain = true};
   const std::uint32_t ids[] = {1, 268'435'455};
   const SegmentRow row =
-      Flush().say(said, {{kBridge, 41}}, {.qos = mqtt::Qos::AtLeastOnce, .retain = true, .subscription_ids = ids}).finish();
+      Flush()
+          .say(said, {{kBridge, 41}}, {.qos = mqtt::Qos::AtLeastOnce, .retain = true, .subscription_ids = ids})
+          .finish();
 
   EXPECT_EQ(row.id, SegmentId{9});
   EXPECT_EQ(row.messages, 1U);
@@ -224,7 +226,8 @@ TEST(Segment, RefusesWhatIsNoDirectory) {
 }
 
 TEST(Segment, AMessageAloneIsGivenBack) {
-  const Said said{.payload = "on", .properties = user_property("a", "b"), .expiry_s = 60, .age = seconds(1), .retain = true};
+  const Said said{
+      .payload = "on", .properties = user_property("a", "b"), .expiry_s = 60, .age = seconds(1), .retain = true};
   const MessageRef written = message(said);
   const Bytes bytes = encode_message(*written, kNow);
   const ClockStamp now = later(seconds(9));

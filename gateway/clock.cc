@@ -1,0 +1,87 @@
+#include "gateway/clock.h"
+
+#include <sys/stat.h>
+#include <sys/timex.h>
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+#include <string_view>
+
+#include "broker-core/base/check.h"
+#include "gateway/text_file.h"
+
+namespace furrow::gateway {
+namespace {
+
+Duration read(clockid_t id) {
+  timespec time = {};
+  FURROW_CHECK(::clock_gettime(id, &time) == 0);
+  return std::chrono::seconds(time.tv_sec) +
+         std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(time.tv_nsec));
+}
+
+// One number per boot of the machine; 0, like any other, if the kernel does not tell: ages then count as within one boot.
+std::uint64_t boot_number() {
+  const auto id = read_first_line("/proc/sys/kernel/random/boot_id");
+  return id ? hash_text(*id) : 0;
+}
+
+bool has_hardware_clock() {
+  struct stat found = {};
+  return ::stat("/sys/class/rtc/rtc0", &found) == 0;
+}
+
+bool kernel_synchronised() {
+  timex state = {};  // modes 0: only asks
+  const int result = ::adjtimex(&state);
+  return result >= 0 && result != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+}
+
+}  // namespace
+
+bool is_trusted(const ClockEvidence& evidence) {
+  return evidence.synchronised || (evidence.has_hardware && evidence.wall > evidence.built);
+}
+
+Clock::Clock() : boot_(boot_number()), has_hardware_(has_hardware_clock()) {}
+
+Instant Clock::now() const {
+  return Instant(read(CLOCK_BOOTTIME));
+}
+
+WallTime Clock::wall() const {
+  return WallTime(read(CLOCK_REALTIME));
+}
+
+bool Clock::trusted() const {
+  return is_trusted({.synchronised = kernel_synchronised(),
+                     .has_hardware = has_hardware_,
+                     .wall = wall(),
+                     .built = WallTime(std::chrono::seconds(FURROW_BUILD_TIME))});
+}
+
+ClockStamp Clock::stamp(Instant now) const {
+  return {.boot = boot_, .monotonic = now, .wall = wall_at(now), .trusted = trusted()};
+}
+
+std::string utc_text(WallTime time) {
+  const auto since_epoch = time.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(since_epoch - seconds).count();
+  const std::time_t count = seconds.count();
+  std::tm parts = {};
+  std::array<char, 40> text{};
+  if (::gmtime_r(&count, &parts) == nullptr) return "unknown-time";
+  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  const int rest = std::snprintf(text.data() + size, text.size() - size, ".%03dZ", static_cast<int>(milliseconds));
+  return {text.data(), size + static_cast<std::size_t>(rest)};
+}
+
+std::uint64_t hash_text(std::string_view text) {
+  std::uint64_t hash = 0xCBF29CE484222325U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
+  return hash;
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,49 @@
+// The clocks of this machine: the only `now()` of the program.
+//
+// Reads, never sets. Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "broker-core/base/time.h"
+
+namespace furrow::gateway {
+
+// What is known about the wall clock, to judge whether it is right.
+struct ClockEvidence {
+  bool synchronised = false;   // the kernel says so: something (NTP) steers it
+  bool has_hardware = false;   // a real-time clock keeps it while the power is off
+  WallTime wall{};
+  WallTime built{};            // when this program was built: no right clock shows less
+};
+
+// A machine without a real-time clock shows some time of its last run after boot, until it hears from a time server.
+bool is_trusted(const ClockEvidence& evidence);
+
+class Clock {
+ public:
+  Clock();
+
+  // Since boot, suspended time included: what was asleep has aged.
+  Instant now() const;
+  WallTime wall() const;
+  bool trusted() const;
+  // The other clocks at the moment `now`, which is not long ago.
+  ClockStamp stamp(Instant now) const;
+  // The wall-clock time of a moment of this boot, by today's idea of the time.
+  WallTime wall_at(Instant then) const { return wall() - (now() - then); }
+
+ private:
+  const std::uint64_t boot_;
+  const bool has_hardware_;
+};
+
+// `2026-11-24T10:00:00.123Z` (RFC 3339).
+std::string utc_text(WallTime time);
+
+// FNV-1a: names long texts by a number. Not for tables that a peer fills.
+std::uint64_t hash_text(std::string_view text);
+
+}  // namespace furrow::gateway

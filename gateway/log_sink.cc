@@ -1,0 +1,139 @@
+#include "gateway/log_sink.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+namespace furrow::gateway {
+namespace {
+
+std::string_view name(LogLevel level) {
+  switch (level) {
+    case LogLevel::Error:
+      return "error";
+    case LogLevel::Warning:
+      return "warning";
+    case LogLevel::Info:
+      return "info";
+    case LogLevel::Debug:
+      return "debug";
+  }
+  return "error";
+}
+
+// sd-daemon(3): the severities of syslog.
+std::string_view journal_priority(LogLevel level) {
+  switch (level) {
+    case LogLevel::Error:
+      return "<3>";
+    case LogLevel::Warning:
+      return "<4>";
+    case LogLevel::Info:
+      return "<6>";
+    case LogLevel::Debug:
+      return "<7>";
+  }
+  return "<3>";
+}
+
+// systemd names the stream that it reads, so that a redirected standard error is not taken for it.
+bool is_journal(const char* stream) {
+  struct stat found = {};
+  if (stream == nullptr || ::fstat(STDERR_FILENO, &found) != 0) return false;
+  return std::to_string(found.st_dev) + ":" + std::to_string(found.st_ino) == stream;
+}
+
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
+
+// JSON's escapes, which text lines use too: whatever a client chose as its name stays within its line and its quotes.
+void append_quoted(std::string& line, std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  line += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      line += '\\';
+      line += c;
+    } else if (c == '\n') {
+      line += "\\n";
+    } else if (is_control(c)) {
+      line += "\\u00";
+      line += kHex[static_cast<unsigned char>(c) >> 4U];
+      line += kHex[static_cast<unsigned char>(c) & 0x0FU];
+    } else {
+      line += c;
+    }
+  }
+  line += '"';
+}
+
+bool needs_quotes(std::string_view text) {
+  if (text.empty()) return true;
+  for (const char c : text) {
+    if (c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(c)) return true;
+  }
+  return false;
+}
+
+void append_text(std::string& line, const LogField& field) {
+  line += ' ';
+  line += field.name;
+  line += '=';
+  if (field.is_number) {
+    line += std::to_string(field.number);
+  } else if (needs_quotes(field.text)) {
+    append_quoted(line, field.text);
+  } else {
+    line += field.text;
+  }
+}
+
+void append_json(std::string& line, const LogField& field) {
+  line += ',';
+  append_quoted(line, field.name);
+  line += ':';
+  if (field.is_number) {
+    line += std::to_string(field.number);
+  } else {
+    append_quoted(line, field.text);
+  }
+}
+
+}  // namespace
+
+std::string format_log_line(LogFormat format, WallTime time, LogLevel level, std::string_view event,
+                            std::initializer_list<LogField> fields) {
+  std::string line;
+  if (format == LogFormat::Text) {
+    line = utc_text(time);
+    line += ' ';
+    line += name(level);
+    line += ' ';
+    line += event;
+    for (const LogField& field : fields) append_text(line, field);
+  } else {
+    line = "{\"time\":\"" + utc_text(time) + "\"";
+    append_json(line, {"level", name(level)});
+    append_json(line, {"event", event});
+    for (const LogField& field : fields) append_json(line, field);
+    line += '}';
+  }
+  line += '\n';
+  return line;
+}
+
+LogSink::LogSink(Options options, const Clock& clock)
+    : options_(options), clock_(clock), journal_(is_journal(std::getenv("JOURNAL_STREAM"))) {}
+
+void LogSink::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  if (!enabled(level)) return;
+  std::string line(journal_ ? journal_priority(level) : "");
+  line += format_log_line(options_.format, clock_.wall(), level, event, fields);
+  // A log that cannot be written must not stop the gateway, and there is nowhere to say so.
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,44 @@
+// Where the log goes: one line per event on standard error, as text or JSON.
+//
+//   2026-11-24T10:00:00.123Z info bridge.offline name=cloud reason="connection refused" retry_in=8s
+//   {"time":"2026-11-24T10:00:00.123Z","level":"info","event":"bridge.offline","name":"cloud",…}
+//
+// A line is one write, so that lines of several threads and processes do not mix. Under systemd each begins with its
+// journal priority, `<6>`. Thread: any; there is nothing to lock.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "broker-core/base/log.h"
+#include "broker-core/base/time.h"
+#include "gateway/clock.h"
+
+namespace furrow::gateway {
+
+enum class LogFormat : std::uint8_t { Text, Json };
+
+// One line, with its end.
+std::string format_log_line(LogFormat format, WallTime time, LogLevel level, std::string_view event,
+                            std::initializer_list<LogField> fields);
+
+class LogSink final : public Log {
+ public:
+  struct Options {
+    LogLevel level = LogLevel::Info;
+    LogFormat format = LogFormat::Text;
+  };
+  // `clock` must outlive the sink.
+  LogSink(Options options, const Clock& clock);
+
+  bool enabled(LogLevel level) const override { return level <= options_.level; }
+  void write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) override;
+
+ private:
+  const Options options_;
+  const Clock& clock_;
+  const bool journal_;  // standard error goes to systemd's journal
+};
+
+}  // namespace furrow::gateway

@@ -1,0 +1,45 @@
+#include "gateway/socket_address.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+namespace furrow::gateway {
+
+SocketAddress::SocketAddress(const sockaddr* address, socklen_t size)
+    : size_(std::min<socklen_t>(size, sizeof storage_)) {
+  std::memcpy(&storage_, address, size_);
+}
+
+Result<SocketAddress> SocketAddress::parse(const std::string& host, std::uint16_t port) {
+  addrinfo hints = {};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;  // no name is looked up
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (code != 0) return Error(Errc::InvalidArgument, "address " + host + ": " + ::gai_strerror(code));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
+  return SocketAddress(found->ai_addr, found->ai_addrlen);
+}
+
+std::string SocketAddress::text() const {
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (::getnameinfo(get(), size_, host.data(), host.size(), port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV) !=
+      0) {
+    return "an unknown address";
+  }
+  constexpr std::string_view kMapped = "::ffff:";
+  std::string_view name(host.data());
+  if (name.starts_with(kMapped) && name.find('.') != std::string_view::npos) name.remove_prefix(kMapped.size());
+  const bool is_v6 = name.find(':') != std::string_view::npos;
+  return (is_v6 ? "[" + std::string(name) + "]" : std::string(name)) + ":" + port.data();
+}
+
+}  // namespace furrow::gateway

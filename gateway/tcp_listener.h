@@ -1,0 +1,68 @@
+// A TCP port that accepts connections.
+//
+// Two steps, so that a program can first see whether it gets all its ports and then begin: bind(), then accept().
+// Rejected: uv_listen(). Out of descriptors it closes newcomers, or spins, without telling us; here they wait in the
+// kernel's queue, and the operator reads why. Thread: loop.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "broker-core/base/log.h"
+#include "broker-core/base/result.h"
+#include "gateway/uv_handle.h"
+
+namespace furrow::gateway {
+
+// Owns a descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(value_, other.value_);
+    return *this;
+  }
+  ~Descriptor();
+
+  int get() const { return value_; }
+  explicit operator bool() const { return value_ >= 0; }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_ = -1;
+};
+
+class TcpListener {
+ public:
+  // Takes the port; connections wait in the kernel's queue. `host` is an address without brackets, or `*` for all,
+  // IPv4 and IPv6. Port 0 takes a free one. Errc::InUse: somebody has it.
+  static Result<std::unique_ptr<TcpListener>> bind(const std::string& host, std::uint16_t port);
+
+  ~TcpListener();
+
+  // `HOST:PORT` as bound, with the real port.
+  const std::string& address() const { return address_; }
+
+  // Gets the descriptor of each new connection, non-blocking, and the peer's `HOST:PORT`.
+  using Accepted = std::function<void(Descriptor connection, std::string peer)>;
+  // Begins to accept. `log` must outlive the listener.
+  void accept(uv_loop_t& loop, Log& log, Accepted accepted);
+
+ private:
+  struct Accepting;
+
+  TcpListener(Descriptor socket, std::string address);
+
+  const std::string address_;
+  Descriptor socket_;
+  std::unique_ptr<Accepting> accepting_;  // after socket_: its poll handle must go first
+};
+
+}  // namespace furrow::gateway

@@ -1,0 +1,106 @@
+#include "gateway/tcp_stream.h"
+
+#include <algorithm>
+#include <climits>
+#include <string>
+#include <utility>
+
+#include "gateway/event_loop.h"
+
+namespace furrow::gateway {
+namespace {
+
+uv_stream_t* as_stream(uv_tcp_t* handle) {
+  return reinterpret_cast<uv_stream_t*>(handle);  // NOLINT: libuv's kind of inheritance
+}
+
+uv_buf_t as_buffer(ByteBuffer& bytes) {
+  const std::size_t size = std::min(bytes.size(), std::size_t{INT_MAX});
+  return uv_buf_init(reinterpret_cast<char*>(bytes.data()), static_cast<unsigned>(size));
+}
+
+void lend_buffer(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
+  EventLoop::ReadBuffer& shared = EventLoop::read_buffer(*handle->loop);
+  *buffer = uv_buf_init(shared.data(), static_cast<unsigned>(shared.size()));
+}
+
+}  // namespace
+
+std::string_view uv_text(int code) {
+  return uv_strerror(code);
+}
+
+TcpStream::TcpStream(uv_loop_t& loop, Owner* owner) : handle_(loop, this, uv_tcp_init), owner_(owner) {}
+
+TcpStream::~TcpStream() {
+  if (rest_ != nullptr) rest_->stream = nullptr;
+}
+
+Status TcpStream::adopt(int descriptor) {
+  const int code = uv_tcp_open(handle_.get(), descriptor);
+  if (code != 0) return Error(Errc::Io, "take over a connection: " + std::string(uv_text(code)));
+  start();
+  return {};
+}
+
+void TcpStream::start() {
+  // Answers are gathered per loop turn already: waiting for more would only delay them. On a connection that is gone
+  // it fails, which reading will show.
+  (void)uv_tcp_nodelay(handle_.get(), 1);
+}
+
+void TcpStream::set_reading(bool reading) {
+  if (reading == reading_) return;
+  reading_ = reading;
+  if (!reading) {
+    uv_read_stop(as_stream(handle_.get()));
+  } else if (uv_read_start(as_stream(handle_.get()), lend_buffer, on_read) != 0) {
+    reading_ = false;  // the handle is closing
+  }
+}
+
+void TcpStream::on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer) {
+  auto& stream = *static_cast<TcpStream*>(handle->data);
+  if (count == 0) return;  // nothing there after all
+  if (count < 0) {
+    stream.set_reading(false);
+    stream.owner_->on_ended(count == UV_EOF ? "closed by the peer" : uv_text(static_cast<int>(count)));
+    return;
+  }
+  const auto size = static_cast<std::size_t>(count);
+  stream.owner_->on_read({reinterpret_cast<const std::uint8_t*>(buffer->base), size}, size < buffer->len);
+}
+
+Result<std::size_t> TcpStream::write(ByteBuffer& output) {
+  FURROW_CHECK(!writing());
+  const uv_buf_t buffer = as_buffer(output);
+  const int taken = uv_try_write(as_stream(handle_.get()), &buffer, 1);
+  if (taken < 0 && taken != UV_EAGAIN) return Error(Errc::Io, std::string(uv_text(taken)));
+  const std::size_t count = taken < 0 ? 0 : static_cast<std::size_t>(taken);
+  output.consume(count);
+  if (!output.empty()) begin_write(std::move(output));
+  return count;
+}
+
+void TcpStream::begin_write(ByteBuffer bytes) {
+  rest_ = new Rest{.request = {}, .bytes = std::move(bytes), .stream = this};
+  rest_->request.data = rest_;
+  const uv_buf_t buffer = as_buffer(rest_->bytes);
+  // Fails for a closing handle only; with a live one every error comes by the callback.
+  FURROW_CHECK(uv_write(&rest_->request, as_stream(handle_.get()), &buffer, 1, on_written) == 0);
+}
+
+void TcpStream::on_written(uv_write_t* request, int status) {
+  const std::unique_ptr<Rest> rest(static_cast<Rest*>(request->data));
+  TcpStream* const stream = rest->stream;
+  if (stream == nullptr) return;
+  stream->rest_ = nullptr;
+  if (status == 0) {
+    stream->owner_->on_written(rest->bytes.size());
+  } else {
+    stream->set_reading(false);
+    stream->owner_->on_ended(uv_text(status));
+  }
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,77 @@
+// One TCP connection, accepted or made by us.
+//
+// Reads into the loop's one buffer. Writes what the socket takes at once straight from the caller's buffer; a rest is
+// moved (not copied) here and written when the socket has room. Closing is by destruction, at any moment. Thread: loop.
+#pragma once
+
+#include <uv.h>
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "broker-core/base/bytes.h"
+#include "broker-core/base/result.h"
+#include "gateway/uv_handle.h"
+
+namespace furrow::gateway {
+
+class TcpStream {
+ public:
+  // Who is told. The stream may be destroyed from within each of these.
+  class Owner {
+   public:
+    // `dry`: the socket had no more than these bytes, which are borrowed for the call.
+    virtual void on_read(ByteView bytes, bool dry) = 0;
+    // The rest of the last write() has been taken, `bytes` of it.
+    virtual void on_written(std::size_t bytes) = 0;
+    // The peer closed, or the connection broke: `reason` in words. Nothing comes after it.
+    virtual void on_ended(std::string_view reason) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // An unconnected socket; `owner` must outlive the stream, or be changed before.
+  TcpStream(uv_loop_t& loop, Owner* owner);
+  ~TcpStream();
+  TcpStream(const TcpStream&) = delete;
+  TcpStream& operator=(const TcpStream&) = delete;
+
+  void set_owner(Owner* owner) { owner_ = owner; }
+  uv_tcp_t* uv() { return handle_.get(); }
+
+  // Takes over a connected socket. On failure the descriptor is the caller's still.
+  Status adopt(int descriptor);
+  // Sets what every connection has (TCP_NODELAY). For sockets that have just been connected.
+  void start();
+
+  // Reading is off at first.
+  void set_reading(bool reading);
+
+  // Writes `output`, which is empty afterwards, and returns how many bytes the socket took at once. The rest is on its
+  // way until on_written(). REQUIRES: !writing().
+  Result<std::size_t> write(ByteBuffer& output);
+  bool writing() const { return rest_ != nullptr; }
+
+ private:
+  struct Rest {
+    uv_write_t request;
+    ByteBuffer bytes;
+    TcpStream* stream;  // nullptr once the stream is gone
+  };
+
+  void begin_write(ByteBuffer bytes);
+  static void on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer);
+  static void on_written(uv_write_t* request, int status);
+
+  UvHandle<uv_tcp_t> handle_;
+  Owner* owner_;
+  Rest* rest_ = nullptr;  // owned by its callback
+  bool reading_ = false;
+};
+
+// An error of libuv in words.
+std::string_view uv_text(int code);
+
+}  // namespace furrow::gateway
