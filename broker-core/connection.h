@@ -5,16 +5,20 @@
 //   Connected        close    route   window  subscribe unsubscribe answer  close       close
 //   Closing          everything is ignored; what is in the output is flushed, then the network connection is closed
 //
-// While a CONNACK or SUBACK waits for the store, the connection is held: what arrives is kept and handled afterwards, and the
-// caller should stop reading. Owned by the broker. Spec: MQTT 5.0 §3, §4; MQTT 3.1.1 §3.
+// While a CONNACK, SUBACK or UNSUBACK waits for the store, or retained messages for a client that does not read, the
+// connection is held: what arrives is kept and handled afterwards, and the caller should stop reading.
+// Owned by the broker. Spec: MQTT 5.0 §3, §4; MQTT 3.1.1 §3.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ids.h"
+#include "broker-core/base/log.h"
 #include "broker-core/base/time.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/decoder.h"
@@ -45,7 +49,7 @@ class Connection final : public AckSink, public PublishSink {
   void end(bool graceful, Instant now);
   // Says goodbye as the version can, and closes. The log says why.
   void close(mqtt::ReasonCode reason, std::string_view why, Instant now);
-  // What is held may be durable now.
+  // What is held may go on now.
   void resume(Instant now);
   bool held() const { return held_ != nullptr; }
 
@@ -65,24 +69,26 @@ class Connection final : public AckSink, public PublishSink {
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
 
-  // When something is due if nothing arrives: the CONNECT, or 1.5 × keep-alive [MQTT-3.1.2-22].
+  // When something is due if nothing arrives: the CONNECT, 1.5 × keep-alive [MQTT-3.1.2-22], or the end of closing.
   Instant deadline() const;
   void handle_timeout(Instant now);
 
  private:
   enum class State : std::uint8_t { AwaitConnect, Connected, Closing };
 
-  // What waits for the store before this connection goes on.
+  // What has to wait before this connection goes on.
   struct Held {
     BatchNumber until;
-    ByteBuffer input;     // what arrived meanwhile
-    ByteBuffer response;  // the CONNACK or SUBACK
-    bool session_starts = false;   // CONNACK: the session's messages follow
+    ByteBuffer input;             // what arrived meanwhile
+    ByteBuffer response;          // the CONNACK, SUBACK or UNSUBACK
+    bool session_starts = false;  // CONNACK: the session's messages follow
     bool session_present = false;
+    std::uint16_t window = 0;             // CONNACK: how many messages may be in flight to the client
     std::vector<Subscription> retained;  // SUBACK: subscriptions whose retained messages follow
   };
 
   void decode(ByteView bytes, Instant now);
+  void handle_malformed(const mqtt::ProtocolError& error, Instant now);
   void handle_packet(const mqtt::Packet& packet, Instant now);
   void handle(const mqtt::Connect& packet, Instant now);
   void handle(const mqtt::Publish& packet, Instant now);
@@ -94,24 +100,42 @@ class Connection final : public AckSink, public PublishSink {
   void handle(const mqtt::Unsubscribe& packet, Instant now);
   void handle(const mqtt::Pingreq& packet, Instant now);
   void handle(const mqtt::Disconnect& packet, Instant now);
-  void handle_unexpected(std::string_view what, Instant now);
-  // Packets that a server never receives are refused by the decoder.
+  // AUTH, whose method no CONNECT has agreed on. What a server never receives is refused by the decoder.
   template <typename Other>
   void handle(const Other&, Instant now) {
-    handle_unexpected("a packet that only a server sends", now);
+    reject(mqtt::ReasonCode::ProtocolError, "AUTH without an authentication method in CONNECT", now);
   }
 
+  void refuse_connect(mqtt::ReasonCode reason, std::string_view why, std::string_view client_id, Instant now);
+  void accept_connect(const mqtt::Connect& packet, const std::string& client_id, Instant now);
+  // `expiry_cut_s`: the session expiry interval, when it is not the one asked for.
+  ByteBuffer connack(const mqtt::Connect& packet, const std::string& client_id, bool session_present,
+                     std::optional<std::uint32_t> expiry_cut_s) const;
+  // Ends the connection of this client whose CONNACK still waits: its session does not know it yet.
+  void take_over_waiting(const std::string& client_id, Instant now);
+
+  // Answers or closes when the PUBLISH may not be routed.
   bool publish_allowed(const mqtt::Publish& packet, Instant now);
+  void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
-  void refuse_connect(mqtt::ReasonCode reason, std::string_view why, Instant now);
-  void accept_connect(const mqtt::Connect& packet, std::string client_id, bool assigned, Instant now);
-  ByteBuffer connack(const mqtt::Connect& packet, bool session_present, bool assigned) const;
-  mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id, Held& held);
-  // Sends held.response and what follows it: now if that is durable, else once it is.
+  mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
+                             std::vector<Subscription>& retained, bool& changed);
+  mqtt::ReasonCode unsubscribe(std::string_view filter, bool& changed);
+
+  // Sends held.response and what follows it: now if that is durable and the client reads, else once it is so.
   void hold(Held held, Instant now);
   void finish_hold(Held& held, Instant now);
   AckQueue& acknowledgements();
   AckTicket ticket(mqtt::PacketType type, PacketId packet_id);
+
+  // Closes because of what the client sent.
+  void reject(mqtt::ReasonCode reason, std::string_view why, Instant now);
+  void leave(LogLevel level, mqtt::ReasonCode reason, std::string_view why, Instant now);
+  void start_closing(bool graceful, Instant now);
+  void write_disconnect(mqtt::ReasonCode reason, std::string_view why);
+  void log_closed(LogLevel level, std::string_view reason, std::string_view why) const;
+  // Makes handle_timeout() come at deadline(), unless it comes earlier anyway.
+  void arm();
   void written();
 
   // Constant after construction.
@@ -132,9 +156,10 @@ class Connection final : public AckSink, public PublishSink {
   // What CONNECT said.
   std::uint32_t packet_bytes_max_ = mqtt::kRemainingLengthMax;  // of the client [MQTT-3.1.2-24]
   std::uint16_t keep_alive_s_ = 0;
-  bool problem_information_ = true;
-  std::uint16_t inbound_ = 0;  // QoS 1 and 2 messages received and not yet acknowledged
-  Instant last_received_;
+  bool bridge_ = false;        // by the bridge bit of 3.1.1: nothing is echoed, and retain flags are kept
+  std::uint16_t inbound_ = 0;  // MQTT 5: QoS 1 and 2 messages received and not yet acknowledged
+  Instant last_received_;      // until CONNECT: when the connection was accepted; while closing: since when
+  Instant armed_;              // when handle_timeout() comes next
 };
 
 }  // namespace furrow::broker

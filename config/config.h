@@ -1,6 +1,6 @@
 // Everything an operator can decide, as plain values; a default-constructed Config is the documented default.
 //
-// Knows nothing of YAML. The keys of the file have the names of these members; `schema` ties the two together.
+// Knows nothing of YAML. The members are named after the keys of the file; `schema` ties the two together.
 // Where a number may be 0 for "no limit", its comment says so. Sizes carry `bytes`, times are durations.
 #pragma once
 

@@ -63,6 +63,12 @@ std::string explain_unknown(std::string_view path, std::string_view name) {
   const std::vector<const Key*> siblings = keys_in(path);
   const std::string unknown = "unknown key '" + std::string(name.substr(0, kNameBytesMax)) + "'";
 
+  if (const Key* dotted = find_key(path.empty() ? std::string(name) : std::string(path) + "." + std::string(name));
+      dotted != nullptr && name.find('.') != std::string_view::npos) {
+    return unknown + "; write '" + std::string(written_name(name)) + "' inside of '" +
+           std::string(parent_of(dotted->path)) + "'";
+  }
+
   const auto distance = [&](const Key* key) { return edit_distance(name, written_name(key->path)); };
   if (name.size() <= kNameBytesMax && !siblings.empty()) {
     const Key* nearest = *std::min_element(siblings.begin(), siblings.end(),

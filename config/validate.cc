@@ -1,7 +1,6 @@
 #include "config/validate.h"
 
-#include <algorithm>
-
+#include "config/messages.h"
 #include "config/report.h"
 #include "config/survival_notes.h"
 #include "config/validate_bridges.h"
@@ -11,13 +10,13 @@ namespace {
 
 void check_listeners(const std::vector<Listener>& listeners, Report& report) {
   for (std::size_t i = 0; i < listeners.size(); ++i) {
-    const std::string path = listener_path(i) + ".bind";
+    const Bind& bind = listeners[i].bind;
     for (std::size_t before = 0; before < i; ++before) {
       const Bind& taken = listeners[before].bind;
-      if (report.places().is_spoiled(listener_path(before) + ".bind") || !taken.collides_with(listeners[i].bind))
-        continue;
-      report.error(path, "listeners[].bind: " + listeners[i].bind.text() + " is taken by the listener on " +
-                             taken.text() + " in line " + std::to_string(listeners[before].place.line));
+      const bool is_known = !report.places().is_spoiled(listener_path(before) + ".bind");
+      if (!is_known || !taken.collides_with(bind)) continue;
+      report.error(listener_path(i) + ".bind", "listeners[].bind: " + bind.text() + " is taken by the listener on " +
+                                                   taken.text() + " " + in_line(listeners[before].place));
       break;
     }
   }
@@ -44,9 +43,9 @@ void check_sizes(const Config& config, Report& report) {
   const std::uint64_t packet = config.limits.packet_bytes_max;
   const auto too_small = [packet](std::uint64_t bytes) { return bytes != 0 && bytes < packet; };
   if (too_small(config.limits.commit_waiting_bytes_max)) {
-    report.error(
-        "limits.commit_waiting",
-        "limits.commit_waiting is smaller than limits.packet: the largest message could never be acknowledged");
+    report.warning("limits.commit_waiting",
+                   "limits.commit_waiting is smaller than limits.packet: one large message makes all QoS 1 and 2 "
+                   "publishers wait");
   }
   if (too_small(config.limits.retained.bytes_max)) {
     report.warning("limits.retained.bytes",

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,18 @@ class Resolver {
   // In the order in which they should be tried (RFC 6724); never empty.
   using Found = std::function<void(Result<std::vector<SocketAddress>>)>;
 
-  // The Resolver may be destroyed from within `found`.
-  Resolver(uv_loop_t& loop, const std::string& host, std::uint16_t port, Found found);
+  // The Resolver may be destroyed from within `found`, which is never called before start() has returned. Fails for
+  // what cannot be a host name.
+  static Result<std::unique_ptr<Resolver>> start(uv_loop_t& loop, const std::string& host, std::uint16_t port,
+                                                 Found found);
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
  private:
   struct Request;
+  explicit Resolver(std::unique_ptr<Request> request);
+
   Request* request_;  // owned by its callback
 };
 

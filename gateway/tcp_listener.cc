@@ -2,10 +2,9 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 #include "gateway/socket_address.h"
 #include "gateway/store/data_directory.h"
@@ -47,10 +46,6 @@ Result<Descriptor> listen_on_all(std::uint16_t port) {
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-  if (value_ >= 0) ::close(value_);
-}
 
 struct TcpListener::Accepting {
   Accepting(uv_loop_t& loop, int socket, Log& log_to, Accepted callback)

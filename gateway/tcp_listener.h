@@ -11,33 +11,13 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
+#include "gateway/descriptor.h"
 #include "gateway/uv_handle.h"
 
 namespace furrow::gateway {
-
-// Owns a descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(value_, other.value_);
-    return *this;
-  }
-  ~Descriptor();
-
-  int get() const { return value_; }
-  explicit operator bool() const { return value_ >= 0; }
-  int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_ = -1;
-};
 
 class TcpListener {
  public:

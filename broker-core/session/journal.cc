@@ -110,6 +110,7 @@ void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode re
     commitment.ticket_ = std::move(ticket);
     commitment.reason_ = reason;
   }
+  commitment.sealed_ = true;
   commitment.previous_ = last_;
   (last_ != nullptr ? last_->next_ : first_) = &commitment;
   last_ = &commitment;
@@ -121,7 +122,8 @@ void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode re
 
 void Journal::settled(Commitment& commitment, Outbox& outbox) {
   FURROW_CHECK(commitment.remove(outbox));
-  if (commitment.destination_count() == 0 && !commitment.retained_ && !commitment.exchange_) release(commitment);
+  // A destination may drop the message at once, while others are still being asked.
+  if (commitment.sealed_ && commitment.destination_count() == 0 && !commitment.retained_ && !commitment.exchange_) release(commitment);
 }
 
 void Journal::hasten(Commitment& commitment, Instant now) {

@@ -58,6 +58,7 @@ class Commitment {
   Instant due_ = kNever;    // when it must be written
   Instant aged_ = kNever;   // from when on it goes with a batch that is written for others
   bool retained_ = false;   // its topic's retained row must be durable
+  bool sealed_ = false;     // in the list of those that wait; before that it cannot end
   bool selected_ = false;   // goes into the batch being built
   bool gathered_ = false;   // counted in the journal's gathered bytes
   std::uint8_t inline_count_ = 0;

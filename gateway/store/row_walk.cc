@@ -60,7 +60,10 @@ RowWalk::Step RowWalk::look_up() {
     lookup_.reset();
     lookup_.bind(1, key_);
     const Result<bool> row = lookup_.step();
-    if (!row) return Step::Unreadable;
+    if (!row) {
+      if (lookups_left_ == 0) next_ = last_ + 1;
+      return Step::Unreadable;
+    }
     if (*row) {
       lookups_left_ = 0;  // the next step scans on from here
       return Step::Row;

@@ -22,18 +22,48 @@ Bytes copy_of(ByteView bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
+// The last key of a table; RowWalk::kKeyMax when even that cannot be read.
+std::uint64_t last_key(const Database& damaged, const std::string& table, const std::string& key) {
+  const Result<std::uint64_t> last = damaged.query_number("SELECT max(" + key + ") FROM " + table);
+  return last ? *last : RowWalk::kKeyMax;
+}
+
+// Counts what a walk shows. Keys that cannot be read behind the last row are many when the end of the table is not
+// known, and most of them were never there: they count as one.
+class Tally {
+ public:
+  Tally(SalvageReport& report, bool end_known) : report_(report), end_known_(end_known) {}
+  ~Tally() { report_.unreadable += end_known_ || pending_ == 0 ? pending_ : 1; }
+  Tally(const Tally&) = delete;
+  Tally& operator=(const Tally&) = delete;
+
+  void count(bool copied) {
+    if (!copied) {
+      ++pending_;
+      return;
+    }
+    ++report_.rows;
+    report_.unreadable += pending_;
+    pending_ = 0;
+  }
+
+ private:
+  SalvageReport& report_;
+  const bool end_known_;
+  std::uint64_t pending_ = 0;
+};
+
 // Calls `visit` with each row of a table that can be read; it returns whether the row makes sense.
 template <typename Visit>
 void walk_rows(Database& damaged, const char* table, const char* key, const char* columns, SalvageReport& report,
                Visit visit) {
   Result<RowWalk> walk = RowWalk::prepare(damaged, table, key, columns);
   if (!walk) return;  // not even the table is known
-  const std::string last_key = std::string("SELECT max(") + key + ") FROM " + table;
-  const Result<std::uint64_t> last = damaged.query_number(last_key);
-  walk->start(1, last ? *last : RowWalk::kKeyMax);
+  const std::uint64_t last = last_key(damaged, table, key);
+  Tally tally(report, last != RowWalk::kKeyMax);
+  walk->start(1, last);
   for (RowWalk::Step step = walk->next(); step != RowWalk::Step::End; step = walk->next()) {
-    const bool copied = step == RowWalk::Step::Row && visit(walk->key(), walk->row());
-    ++(copied ? report.rows : report.unreadable);
+    tally.count(step == RowWalk::Step::Row && visit(walk->key(), walk->row()));
   }
 }
 
@@ -104,13 +134,14 @@ class QueueSalvage {
   Status copy_segments() {
     Result<SegmentWalk> walk = SegmentWalk::prepare(damaged_);
     if (!walk) return {};
-    const Result<std::uint64_t> last = damaged_.query_number("SELECT max(id) FROM segment");
-    walk->start(SegmentId{1}, SegmentId{last ? *last : RowWalk::kKeyMax});
+    const std::uint64_t last = last_key(damaged_, "segment", "id");
+    Tally tally(report_, last != RowWalk::kKeyMax);
+    walk->start(SegmentId{1}, SegmentId{last});
     Batch batch;
     std::size_t bytes = 0;
     for (SegmentWalk::Head head; walk->next(head);) {
       std::optional<broker::SegmentRow> segment = head.intact ? walk->fetch(head.id) : std::nullopt;
-      ++(segment ? report_.rows : report_.unreadable);
+      tally.count(segment.has_value());
       if (!segment) continue;
       for (const DirectoryEntry& entry : head.directory) add_to_lost_cursor(entry);
       bytes += segment->directory.size() + segment->records.size();

@@ -18,9 +18,8 @@
 namespace furrow::gateway {
 
 struct SalvageReport {
-  std::uint64_t rows = 0;  // copied, segments included
-  std::uint64_t unreadable =
-      0;  // rows that could not be read or failed their checksum; where keys are unknown, a guess
+  std::uint64_t rows = 0;        // copied, segments included
+  std::uint64_t unreadable = 0;  // could not be read or failed their checksum; a lower bound
 };
 
 // Copies what can be read of `damaged` into `fresh`, which is empty. An error is one of writing.

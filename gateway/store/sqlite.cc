@@ -169,8 +169,8 @@ Status Database::connect(const DatabaseOptions& options, int flags) {
 Status Database::set_up(std::uint32_t page_bytes) {
   FURROW_TRY_STATUS(execute("PRAGMA page_size=" + std::to_string(page_bytes)));
   for (const char* pragma : {
+           "PRAGMA locking_mode=EXCLUSIVE",  // before the first access: a log without shared memory needs it
            "PRAGMA auto_vacuum=NONE",
-           "PRAGMA locking_mode=EXCLUSIVE",
            "PRAGMA journal_mode=WAL",
            "PRAGMA synchronous=FULL",
            "PRAGMA journal_size_limit=8388608",

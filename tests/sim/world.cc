@@ -330,6 +330,7 @@ void World::step() {
   // At least a microsecond passes, so that what is due "now" and cannot be done yet does not stop the clock.
   now_ = std::max(now_ + Duration(1), std::min(next_event(), now_ + seconds(1)));
   log_.set_now(now_);
+  disk_.set_now(now_);
   strike_faults();
   connect_sensors();
   for (const auto& sensor : sensors_) sensor->run(now_);

@@ -115,6 +115,12 @@ TEST(KeyNames, SuggestsOnlyWhatIsNear) {
   EXPECT_EQ(explain_unknown("log", "when_full"), "unknown key 'when_full' here; it belongs into 'sessions.queue'");
 }
 
+TEST(KeyNames, UntiesDots) {
+  EXPECT_EQ(explain_unknown("", "log.level"), "unknown key 'log.level'; write 'level' inside of 'log'");
+  EXPECT_EQ(explain_unknown("bridges[]", "buffer.age"),
+            "unknown key 'buffer.age'; write 'age' inside of 'bridges[].buffer'");
+}
+
 // A file can hold names of a megabyte; the message about one cannot.
 TEST(KeyNames, CutsEndlessNames) {
   EXPECT_LT(explain_unknown("log", std::string(1'000'000, 'x')).size(), 200U);

@@ -72,6 +72,12 @@ TEST_F(RowWalkTest, GoesOnBehindAPageThatIsRuined) {
   EXPECT_EQ(seen.keys.back(), kRows);
 }
 
+TEST_F(RowWalkTest, EndsWhenNothingCanBeRead) {
+  ruin_page(2);  // the root of the table
+  EXPECT_EQ(walk(1, 100).unreadable, 100U);
+  EXPECT_EQ(walk(1, RowWalk::kKeyMax).unreadable, RowWalk::kLookupsMax);
+}
+
 TEST_F(RowWalkTest, EndsBehindTheLastKeyWhenTheEndIsNotKnown) {
   ruin_page(20);
   EXPECT_EQ(walk(1, RowWalk::kKeyMax).keys.back(), kRows);

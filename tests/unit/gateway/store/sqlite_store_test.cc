@@ -236,12 +236,12 @@ TEST_F(SqliteStoreTest, AKilledGatewayLosesNothingThatWasDurable) {
     }
     ::_exit(1);
   }
+  ::close(pipe_ends[1]);
   std::uint64_t durable = 0;
   while (durable < 50) ASSERT_EQ(::read(pipe_ends[0], &durable, sizeof durable), ssize_t{sizeof durable});
   ASSERT_EQ(::kill(child, SIGKILL), 0);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   ::close(pipe_ends[0]);
-  ::close(pipe_ends[1]);
 
   start();
   const Page page = read(1);
@@ -482,13 +482,12 @@ TEST_F(SqliteStoreTest, AQueueWhoseCursorIsLostGetsOneFromItsSegments) {
 }
 
 TEST_F(SqliteStoreTest, SalvageBringsBackWhatLiesAroundABadPage) {
-  create_queues({queue(1)});
-  for (std::uint64_t i = 1; i <= 300; ++i) commit_segments({segment(i, {{1, {i}}})});
   commit(one_of_everything());
+  for (std::uint64_t i = 7; i <= 306; ++i) commit_segments({segment(i, {{1, {i}}})});
   ASSERT_TRUE(store_->set_meta("gateway_id", "barn-7"));
   stop();
   const std::uint64_t exchange = root_page(place_ / "data/queues.db", "exchange");
-  overwrite("queues.db", 40 * 1024, 1024);              // a page of segments
+  overwrite("queues.db", 19 * 1024, 1024);              // a page of segments
   overwrite("queues.db", (exchange - 1) * 1024, 1024);  // makes the restore fail
   start();
   const Restored restored = restore();

@@ -1,0 +1,231 @@
+#include "bridge/remote_session.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <variant>
+
+#include "broker-core/limits.h"
+#include "broker-core/mqtt/encoder.h"
+#include "broker-core/session/publish_encoding.h"
+
+namespace furrow::bridge {
+
+using mqtt::PropertyId;
+using mqtt::Version;
+
+namespace {
+
+// A broker that does not answer CONNECT for so long is not one, or cannot.
+constexpr Duration kConnackTimeout = std::chrono::seconds(10);
+// Fixed header, length and identifier fields, an expiry interval and an alias take less than this.
+constexpr std::size_t kPublishOverheadMax = 32;
+
+std::uint16_t keep_alive_seconds(Duration keep_alive) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(keep_alive).count();
+  return static_cast<std::uint16_t>(std::clamp<std::int64_t>(seconds, 0, 0xFFFF));
+}
+
+}  // namespace
+
+// --- opening and closing ---
+
+void RemoteSession::open(const Opening& opening, Instant now) {
+  FURROW_CHECK(state_ == State::Closed);
+  state_ = State::AwaitConnack;
+  version_ = opening.version;
+  limits_ = {};
+  aliases_.reset(0);
+  keep_alive_ = options_.keep_alive;
+  connack_due_ = now + kConnackTimeout;
+  pong_due_ = kNever;
+  last_sent_ = last_received_ = now;
+  decoder_.emplace(mqtt::Role::Client,
+                   options_.packet_bytes_max == 0 ? mqtt::kRemainingLengthMax : options_.packet_bytes_max);
+  decoder_->set_version(version_);
+
+  scratch_.clear();
+  mqtt::PropertyWriter writer(scratch_);
+  if (options_.session_expiry_s > 0) writer.number(PropertyId::SessionExpiryInterval, options_.session_expiry_s);
+  writer.number(PropertyId::ReceiveMaximum, options_.receive_maximum);
+  if (options_.packet_bytes_max > 0) writer.number(PropertyId::MaximumPacketSize, options_.packet_bytes_max);
+
+  mqtt::Connect connect;
+  connect.version = version_;
+  connect.bridge = opening.bridge_bit;
+  // In 3.1.1 a clean session is the only one that ends with its connection.
+  connect.clean_start = version_ != Version::V5 && options_.session_expiry_s == 0;
+  connect.keep_alive_s = keep_alive_seconds(keep_alive_);
+  connect.client_id = options_.client_id;
+  if (options_.username) connect.username = *options_.username;
+  // 3.1.1 has no password without a user name [MQTT-3.1.2-22].
+  if (opening.password && (version_ == Version::V5 || options_.username)) {
+    connect.password = as_bytes(*opening.password);
+  }
+  if (version_ == Version::V5) connect.properties = mqtt::PropertyView::from_valid(scratch_.view());
+  mqtt::encode(connect, output_);
+}
+
+void RemoteSession::close() {
+  state_ = State::Closed;
+  output_.clear();
+}
+
+// --- reading ---
+
+void RemoteSession::handle_bytes(ByteView bytes, Instant now) {
+  last_received_ = now;
+  pong_due_ = kNever;
+  mqtt::ProtocolError error;
+  while (state_ != State::Closed) {
+    switch (decoder_->next(bytes, packet_, error)) {
+      case mqtt::Decoder::Step::NeedMore:
+        return;
+      case mqtt::Decoder::Step::Malformed:
+        lose(error.what, now);
+        return;
+      case mqtt::Decoder::Step::Decoded:
+        break;
+    }
+    // [MQTT-3.2.0-1], [MQTT-3.2.0-2]: CONNACK is the first packet, and only that.
+    if (std::holds_alternative<mqtt::Connack>(packet_) != (state_ == State::AwaitConnack)) {
+      lose(connected() ? "a second CONNACK came" : "the first packet was not CONNACK", now);
+      return;
+    }
+    std::visit([&](const auto& packet) { handle(packet, now); }, packet_);
+  }
+}
+
+void RemoteSession::handle(const mqtt::Connack& packet, Instant now) {
+  if (packet.reason != mqtt::ReasonCode::Success) {
+    handler_.handle_refused(packet.reason, now);
+    return;
+  }
+  if (version_ == Version::V5) read_limits(packet.properties);
+  state_ = State::Connected;
+  connack_due_ = kNever;
+  handler_.handle_accepted(packet.session_present, now);
+}
+
+void RemoteSession::read_limits(mqtt::PropertyView properties) {
+  for (const mqtt::Property& property : properties) {
+    switch (property.id) {
+      case PropertyId::ReceiveMaximum:
+        limits_.receive_maximum = static_cast<std::uint16_t>(property.number);
+        break;
+      case PropertyId::MaximumQos:
+        limits_.maximum_qos = static_cast<mqtt::Qos>(property.number);
+        break;
+      case PropertyId::RetainAvailable:
+        limits_.retain_available = property.number != 0;
+        break;
+      case PropertyId::SubscriptionIdentifierAvailable:
+        limits_.subscription_ids_available = property.number != 0;
+        break;
+      case PropertyId::MaximumPacketSize:
+        limits_.packet_bytes_max = property.number;
+        break;
+      case PropertyId::TopicAliasMaximum:
+        aliases_.reset(static_cast<std::uint16_t>(property.number));
+        break;
+      case PropertyId::ServerKeepAlive:
+        keep_alive_ = std::chrono::seconds(property.number);  // [MQTT-3.2.2-21]
+        break;
+      case PropertyId::AssignedClientIdentifier:
+        options_.client_id = property.text;
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void RemoteSession::handle(const mqtt::Publish& packet, Instant now) {
+  // We announced no topic alias maximum, so there must be none [MQTT-3.1.2-27].
+  if (packet.properties.number(PropertyId::TopicAlias)) {
+    lose("a topic alias came that we did not allow", now);
+    return;
+  }
+  handler_.handle_publish(packet, now);
+}
+
+void RemoteSession::handle(const mqtt::Disconnect& packet, Instant now) {
+  handler_.handle_lost("the far broker sent DISCONNECT: " + std::string(mqtt::name(packet.reason)), packet.reason, now);
+}
+
+// --- time ---
+
+// Keep-alive asks that we send something that often [MQTT-3.1.2-20]. We also ask when nothing came, however much we send: a
+// connection that is dead on the way back looks alive otherwise.
+Instant RemoteSession::ping_due() const { return std::min(last_sent_, last_received_) + keep_alive_; }
+
+Instant RemoteSession::deadline() const {
+  if (state_ == State::Closed) return kNever;
+  if (state_ == State::AwaitConnack) return connack_due_;
+  if (keep_alive_ == Duration::zero()) return kNever;
+  return pong_due_ != kNever ? pong_due_ : ping_due();
+}
+
+void RemoteSession::handle_timeout(bool reading_paused, Instant now) {
+  if (deadline() > now) return;
+  if (state_ == State::AwaitConnack) {
+    lose("no CONNACK within 10 s", now);
+  } else if (pong_due_ != kNever && !reading_paused) {
+    lose("no PINGRESP within " + std::to_string(keep_alive_seconds(keep_alive_)) + " s", now);
+  } else {
+    if (pong_due_ == kNever) mqtt::encode(mqtt::Pingreq{}, version_, output_);
+    pong_due_ = now + keep_alive_;
+  }
+}
+
+// --- writing ---
+
+bool RemoteSession::writable() const { return connected() && output_.size() < broker::kOutputBytesMax; }
+
+bool RemoteSession::fits(const broker::Message::Fields& fields, const broker::Delivery& delivery, Instant now) const {
+  if (fields.topic.size() > mqtt::kStringBytesMax) return false;
+  const std::size_t bytes = fields.topic.size() + fields.properties.bytes().size() + fields.payload.size();
+  if (bytes + kPublishOverheadMax <= limits_.packet_bytes_max && bytes < mqtt::kRemainingLengthMax / 2) return true;
+  ByteBuffer encoded;
+  return broker::encode_publish(fields, delivery, version_, now, limits_.packet_bytes_max, encoded);
+}
+
+bool RemoteSession::write_publish(broker::Message::Fields fields, broker::Delivery delivery, Instant now) {
+  if (fields.topic.size() > mqtt::kStringBytesMax) return false;
+  delivery.retain = delivery.retain && limits_.retain_available;  // [MQTT-3.2.2-14]
+  const auto alias = version_ == Version::V5 ? aliases_.use(fields.topic) : std::nullopt;
+  if (!alias) return broker::encode_publish(fields, delivery, version_, now, limits_.packet_bytes_max, output_);
+
+  broker::Message::Fields aliased = fields;
+  scratch_.clear();
+  mqtt::PropertyWriter(scratch_).number(PropertyId::TopicAlias, alias->number);
+  scratch_.append(fields.properties.bytes());
+  aliased.properties = mqtt::PropertyView::from_valid(scratch_.view());
+  if (alias->known) aliased.topic = {};
+  if (broker::encode_publish(aliased, delivery, version_, now, limits_.packet_bytes_max, output_)) return true;
+  // The three bytes that tell of an alias may be those too many.
+  if (!alias->known) aliases_.forget(fields.topic);
+  return broker::encode_publish(fields, delivery, version_, now, limits_.packet_bytes_max, output_);
+}
+
+void RemoteSession::write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) {
+  if (connected()) mqtt::encode_acknowledgement(type, packet_id, reason, {}, version_, output_);
+}
+
+void RemoteSession::write_subscribe(PacketId packet_id, const mqtt::SubscriptionRequest& request,
+                                    std::uint32_t subscription_id) {
+  mqtt::Subscribe subscribe;
+  subscribe.packet_id = packet_id;
+  subscribe.requests.push_back(request);
+  ByteBuffer properties;
+  if (version_ == Version::V5 && limits_.subscription_ids_available) {
+    mqtt::PropertyWriter(properties).number(PropertyId::SubscriptionIdentifier, subscription_id);
+    subscribe.properties = mqtt::PropertyView::from_valid(properties.view());
+  }
+  mqtt::encode(subscribe, version_, output_);
+}
+
+void RemoteSession::write_disconnect() {
+  if (connected()) mqtt::encode(mqtt::Disconnect{}, version_, output_);
+}
+
+}  // namespace furrow::bridge

@@ -1,0 +1,44 @@
+// Topic aliases that we assign on one network connection: the least recently used makes room.
+//
+// The topic name is most of a 12-byte reading; an alias takes its place from the second message on. Bounded: at most
+// kAliasesMax, and topics above kTopicBytesMax get none. Spec: MQTT 5.0 §3.3.2.3.4.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace furrow::bridge {
+
+class TopicAliases {
+ public:
+  static constexpr std::uint16_t kAliasesMax = 1024;
+  static constexpr std::size_t kTopicBytesMax = 1024;
+
+  struct Alias {
+    std::uint16_t number = 0;
+    bool known = false;  // the far side has been told: the topic may be left out
+  };
+
+  // A new connection: nothing is assigned. `maximum` is the peer's topic alias maximum; 0 = none [MQTT-3.3.2-9].
+  void reset(std::uint16_t maximum);
+  // The alias for a PUBLISH to `topic`, assigned now if it has none.
+  std::optional<Alias> use(std::string_view topic);
+  // The PUBLISH that was to tell of the alias for `topic` was not sent.
+  void forget(std::string_view topic);
+
+ private:
+  struct Slot {
+    std::string topic;
+    std::uint16_t number;
+  };
+
+  std::uint16_t maximum_ = 0;
+  std::list<Slot> slots_;  // the most recently used first
+  std::unordered_map<std::string_view, std::list<Slot>::iterator> by_topic_;  // keys point into slots_
+};
+
+}  // namespace furrow::bridge

@@ -1,0 +1,80 @@
+// The rules of a bridge: which topics cross, and what they are called on the other side.
+//
+//   local topic = local_prefix + X, remote topic = remote_prefix + X, where X matches `filter` and none of `except`
+//
+// Of the rules of a direction the first that matches, in the order of the file, decides. Immutable after construction.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker-core/base/time.h"
+#include "broker-core/mqtt/protocol.h"
+
+namespace furrow::bridge {
+
+enum class Direction : std::uint8_t { Up, Down, Both };
+
+struct Rule {
+  std::string filter;
+  std::string local_prefix;
+  std::string remote_prefix;
+  Direction direction = Direction::Up;
+  mqtt::Qos qos_max = mqtt::Qos::AtLeastOnce;  // the highest QoS that crosses
+  std::vector<std::string> except;             // filters of X
+  bool retain_keep = true;                     // else the retain flag is cleared on the way
+  bool buffer_qos0 = false;                    // QoS 0 waits in the buffer while the link is down
+  Duration expire_after{};                     // on the way up; 0 = as the message says
+
+  bool goes_up() const { return direction != Direction::Down; }
+  bool comes_down() const { return direction != Direction::Up; }
+  std::string local_filter() const { return local_prefix + filter; }
+  std::string remote_filter() const { return remote_prefix + filter; }
+};
+
+class TopicMap {
+ public:
+  // REQUIRES: `filter`, both filters with their prefixes, and `except` of every rule are valid.
+  explicit TopicMap(std::vector<Rule> rules);
+
+  // A topic on the other side, in two parts; `rest` borrows from the topic that was mapped.
+  struct Mapping {
+    std::size_t rule = 0;
+    std::string_view prefix;
+    std::string_view rest;
+
+    std::size_t size() const { return prefix.size() + rest.size(); }
+    std::string topic() const { return std::string(prefix).append(rest); }
+  };
+
+  // The remote name of a local topic on its way up, and the local name of a remote topic on its way down.
+  std::optional<Mapping> up(std::string_view local) const;
+  std::optional<Mapping> down(std::string_view remote) const;
+  // As down(), by one rule only: the one whose subscription the far broker names.
+  std::optional<Mapping> down_by(std::size_t rule, std::string_view remote) const;
+
+  // The name under which an answer must be asked for: a response topic crosses with its request, the answer comes back
+  // against the arrow, so the rules of the other direction map it.
+  std::optional<Mapping> answer_up(std::string_view local) const;
+  std::optional<Mapping> answer_down(std::string_view remote) const;
+
+  const std::vector<Rule>& rules() const { return rules_; }
+  const Rule& rule(const Mapping& mapping) const { return rules_[mapping.rule]; }
+  bool goes_up() const;
+  bool comes_down() const;
+
+ private:
+  std::optional<Mapping> to_remote(std::size_t rule, std::string_view local) const;
+  std::optional<Mapping> to_local(std::size_t rule, std::string_view remote) const;
+
+  // Constant after construction.
+  const std::vector<Rule> rules_;
+  std::vector<std::string> local_filters_;
+  std::vector<std::string> remote_filters_;
+};
+
+}  // namespace furrow::bridge

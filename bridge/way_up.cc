@@ -1,0 +1,275 @@
+#include "bridge/way_up.h"
+
+#include <algorithm>
+
+#include "bridge/forwarding.h"
+#include "broker-core/session/publish_encoding.h"
+
+namespace furrow::bridge {
+
+using broker::DropReason;
+using broker::Outbox;
+using mqtt::PacketType;
+using mqtt::Qos;
+
+namespace {
+
+// How far behind the send index is looked for outdated messages at a time; the window is at most this.
+constexpr std::size_t kLookaheadMax = 1000;
+
+// An empty queue is one that was found with nothing in it.
+broker::CursorRow cursor_of(const broker::RestoredQueue* restored, QueueId queue) {
+  if (restored != nullptr) return restored->cursor;
+  broker::CursorRow cursor;
+  cursor.queue = queue;
+  cursor.next = Sequence{1};
+  return cursor;
+}
+
+}  // namespace
+
+WayUp::WayUp(const std::string& name, const broker::OutboxLimits& limits, const TopicMap& map, RemoteSession& remote,
+             broker::Broker& broker, const broker::RestoredQueue* restored,
+             std::span<const broker::ExchangeRow> exchanges)
+    : map_(map),
+      remote_(remote),
+      broker_(broker),
+      queue_(restored != nullptr ? restored->row.id : broker.new_queue()),
+      subscriber_(broker.add_destination(*this)),
+      outbox_({limits, queue_, this, true}, cursor_of(restored, queue_), broker.journal(), books_),
+      inflight_(outbox_, broker.journal()),
+      taken_(map.rules().size()) {
+  rules_expire_ = std::ranges::any_of(map.rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
+  if (restored == nullptr) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
+  for (const broker::ExchangeRow& row : exchanges) {
+    if (row.direction != broker::ExchangeRow::Direction::Outbound) continue;
+    inflight_.restore(row);
+    restored_ = std::max(restored_, row.sequence);
+  }
+}
+
+WayUp::~WayUp() {
+  if (subscribed_) {
+    for (const Rule& rule : map_.rules()) {
+      if (rule.goes_up()) broker_.unsubscribe(subscriber_, rule.local_filter());
+    }
+  }
+  broker_.remove_destination(subscriber_);
+}
+
+void WayUp::subscribe() {
+  subscribed_ = true;
+  for (const Rule& rule : map_.rules()) {
+    if (!rule.goes_up()) continue;
+    // The rule that decides is found for each message; its QoS is applied then.
+    broker_.subscribe(subscriber_, rule.local_filter(),
+                      {.qos = Qos::ExactlyOnce, .no_local = true, .retain_as_published = true, .subscription_id = 0});
+  }
+}
+
+// --- taking messages ---
+
+bool WayUp::refuses(const broker::Publication& publication, const broker::RoutedDelivery& delivery) const {
+  if (delivery.qos == Qos::AtMostOnce) return false;
+  const auto mapping = map_.up(publication.fields().topic);
+  if (!mapping || map_.rule(*mapping).qos_max == Qos::AtMostOnce) return false;
+  return outbox_.refuses(publication.bytes_size());
+}
+
+void WayUp::deliver(broker::Publication& publication, const broker::RoutedDelivery& delivery) {
+  const auto mapping = map_.up(publication.fields().topic);
+  if (!mapping) return;  // an exception of every rule whose filter it matches
+  const Rule& rule = map_.rule(*mapping);
+  ++taken_[mapping->rule];
+  Qos qos = std::min(delivery.qos, rule.qos_max);
+  if (direct()) qos = std::min(qos, remote_.limits().maximum_qos);
+  if (qos == Qos::AtMostOnce && (direct() || !rule.buffer_qos0)) {
+    deliver_once(publication, *mapping, delivery.retain);
+  } else {
+    enqueue(publication, *mapping, qos, delivery.retain);
+  }
+}
+
+void WayUp::deliver_once(const broker::Publication& publication, const TopicMap::Mapping& mapping, bool retain) {
+  const Instant now = publication.now();
+  if (!inflight_.connected() || !remote_.writable()) {
+    outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
+    return;
+  }
+  broker::Delivery delivery;
+  delivery.retain = retain && map_.rule(mapping).retain_keep;
+  if (remote_.write_publish(remote_fields(publication.fields(), mapping), delivery, now)) {
+    ++unflushed_;
+  } else {
+    outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
+  }
+}
+
+void WayUp::enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, Qos qos, bool retain) {
+  const Instant now = publication.now();
+  const broker::MessageRef& message = publication.message();
+  if (message->expires_at() <= now) {
+    outbox_.pass(Outbox::Outcome::Expired, now);
+    return;
+  }
+  if (outbox_.refuses(message->bytes_size())) {
+    outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::RefusedQos0);
+    return;
+  }
+  const bool at_once = direct();
+  broker::Delivery delivery;
+  delivery.qos = qos;
+  delivery.packet_id = PacketId{1};
+  if (at_once && !remote_.fits(remote_fields(publication.fields(), mapping), delivery, now)) {
+    outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
+    return;
+  }
+  const Duration wait = at_once ? broker_.commit_interval().wait(inflight_) : Duration::zero();
+  outbox_.push(message, {qos, retain, {}}, wait, now, [&]() -> broker::Commitment& { return publication.commitment(); });
+  // What waits before it goes first, and something else will set that going.
+  if (at_once) pump(now);
+}
+
+// --- sending ---
+
+broker::Message::Fields WayUp::remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping) {
+  topic_.assign(mapping.prefix).append(mapping.rest);
+  fields.topic = topic_;
+  const auto response = fields.properties.text(mqtt::PropertyId::ResponseTopic);
+  if (!response) return fields;
+  const auto answer = map_.answer_up(*response);
+  if (answer && answer->size() <= mqtt::kStringBytesMax) {
+    fields.properties = with_response_topic(fields.properties, answer->topic(), properties_);
+  }
+  return fields;
+}
+
+broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message, const broker::Delivery& delivery,
+                                                  Instant now) {
+  const auto mapping = map_.up(message.topic());
+  if (!mapping) return Outcome::RuleRemoved;
+  broker::Delivery lowered = delivery;
+  lowered.qos = std::min(delivery.qos, remote_.limits().maximum_qos);  // [MQTT-3.2.2-11]
+  lowered.retain = delivery.retain && map_.rule(*mapping).retain_keep;
+  if (lowered.qos == Qos::AtMostOnce) {
+    lowered.packet_id = {};
+    lowered.duplicate = false;
+  }
+  if (!remote_.write_publish(remote_fields(broker::fields_of(message), *mapping), lowered, now)) return Outcome::TooLarge;
+  if (lowered.qos == Qos::AtMostOnce && delivery.qos != Qos::AtMostOnce) {
+    const bool once = delivery.qos == Qos::AtLeastOnce;
+    answers_.push_back({once ? PacketType::Puback : PacketType::Pubrec, delivery.packet_id});
+  }
+  return Outcome::Written;
+}
+
+void WayUp::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
+  if (remote_.limits().maximum_qos == Qos::ExactlyOnce) {
+    remote_.write_acknowledgement(PacketType::Pubrel, packet_id, reason);
+  } else {
+    answers_.push_back({PacketType::Pubcomp, packet_id});
+  }
+}
+
+void WayUp::pump(Instant now) {
+  drop_outdated(now);
+  inflight_.pump(now);
+  while (!answers_.empty()) {
+    for (const Answer& answer : std::exchange(answers_, {})) {
+      (void)apply(answer.type, answer.packet_id, mqtt::ReasonCode::Success, now);
+    }
+    inflight_.pump(now);
+  }
+  if (outbox_.inflight() == 0) {
+    inflight_since_.reset();
+  } else if (!inflight_since_) {
+    inflight_since_ = now;
+  }
+}
+
+// Counts what has waited longer than its rule allows. The outbox knows the message's own expiry; a rule's lies over it, at the place
+// where the rule is known. Looks no further than one pump() can send.
+void WayUp::drop_outdated(Instant now) {
+  if (!rules_expire_ || outbox_.next_waiting(now) == nullptr) return;
+  std::size_t fresh = 0;
+  std::size_t index = outbox_.send_index();
+  while (index < outbox_.front_size() && fresh < kLookaheadMax) {
+    const Outbox::Entry& entry = outbox_.entry(index);
+    const bool waits = entry.state == Outbox::State::Waiting && entry.sequence > restored_;
+    const auto mapping = waits ? map_.up(entry.message->topic()) : std::nullopt;
+    const Duration limit = mapping ? map_.rule(*mapping).expire_after : Duration::zero();
+    if (limit == Duration::zero() || now - entry.message->received() <= limit) {
+      ++fresh;
+      ++index;
+      continue;
+    }
+    const std::size_t size = outbox_.front_size();
+    outbox_.settle(index, Outbox::Outcome::Expired, now);
+    // At the very front it is gone at once; elsewhere it stays as a settled entry.
+    if (outbox_.front_size() == size) ++index;
+    index = std::max(index, outbox_.send_index());
+  }
+}
+
+void WayUp::expire(Instant now) {
+  (void)outbox_.expire(now);
+  drop_outdated(now);
+}
+
+// --- the far side ---
+
+void WayUp::connect(std::uint16_t window, bool session_present, Instant now) {
+  inflight_since_.reset();
+  inflight_.connect(*this, window, session_present, now);
+  pump(now);
+}
+
+void WayUp::disconnect(Instant now) {
+  inflight_.disconnect();
+  inflight_since_.reset();
+  answers_.clear();
+  for (; unflushed_ > 0; --unflushed_) outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
+}
+
+void WayUp::handle_sent(Instant now) {
+  if (remote_.output().empty()) {
+    for (; unflushed_ > 0; --unflushed_) outbox_.pass(Outbox::Outcome::Delivered, now);
+  }
+  pump(now);
+}
+
+bool WayUp::apply(PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
+  switch (type) {
+    case PacketType::Puback:
+      if (inflight_.handle_puback(packet_id, reason, now)) return true;
+      // A message of QoS 2 that went at QoS 1.
+      return remote_.limits().maximum_qos == Qos::AtLeastOnce && inflight_.handle_pubrec(packet_id, reason, now);
+    case PacketType::Pubrec:
+      return inflight_.handle_pubrec(packet_id, reason, now);
+    default:
+      return inflight_.handle_pubcomp(packet_id, now);
+  }
+}
+
+void WayUp::handle_acknowledgement(PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
+  if (apply(type, packet_id, reason, now)) {
+    last_acknowledgement_ = now;
+  } else if (type == PacketType::Pubrec && !mqtt::is_error(reason)) {
+    // Ends the exchange at the far side, which has one that we do not know of (any more).
+    remote_.write_acknowledgement(PacketType::Pubrel, packet_id, mqtt::ReasonCode::PacketIdentifierNotFound);
+  }
+  pump(now);
+}
+
+Instant WayUp::progress_due(Duration timeout) const {
+  if (!inflight_.connected() || !inflight_since_) return kNever;
+  return std::max(*inflight_since_, inflight_.last_progress()) + timeout;
+}
+
+broker::Books WayUp::books() const {
+  broker::Books books = books_;
+  books.accepted += unflushed_;
+  return books;
+}
+
+}  // namespace furrow::bridge

@@ -1,0 +1,319 @@
+#include "broker-core/connection.h"
+
+#include <utility>
+
+#include "broker-core/broker.h"
+#include "broker-core/mqtt/encoder.h"
+#include "broker-core/session/publish_encoding.h"
+
+namespace furrow::broker {
+
+namespace {
+
+// A client that does not take our last words is not waited for longer.
+constexpr Duration kClosingTimeout = std::chrono::seconds(10);
+// There are no more packet identifiers than this: a client with more acknowledgements outstanding uses one twice.
+constexpr std::size_t kAcknowledgementsMax = 0xFFFF;
+
+std::uint32_t packet_bytes_limit(const Limits& limits) {
+  return limits.packet_bytes == 0 ? UINT32_MAX : limits.packet_bytes;
+}
+
+}  // namespace
+
+Connection::Connection(ConnectionId id, std::string peer, Broker& broker, Instant now)
+    : id_(id),
+      broker_(broker),
+      peer_(std::move(peer)),
+      decoder_(mqtt::Role::Server, packet_bytes_limit(broker.limits())),
+      last_received_(now),
+      armed_(deadline()) {}
+
+Connection::~Connection() {
+  // When the broker itself ends: what waits in the journal outlives us and must not answer any more.
+  if (acknowledgements_) acknowledgements_->detach();
+  if (session_ != nullptr) session_->detach();
+}
+
+// --- bytes in ---
+
+void Connection::handle_bytes(ByteView bytes, Instant now) {
+  if (closing()) return;
+  if (state_ == State::Connected) last_received_ = now;
+  if (held_) {
+    held_->input.append(bytes);
+    return;
+  }
+  decode(bytes, now);
+}
+
+void Connection::decode(ByteView bytes, Instant now) {
+  mqtt::Packet& packet = broker_.packet_;
+  mqtt::ProtocolError error;
+  while (!closing()) {
+    if (held_) {
+      held_->input.append(bytes);
+      return;
+    }
+    switch (decoder_.next(bytes, packet, error)) {
+      case mqtt::Decoder::Step::Decoded:
+        handle_packet(packet, now);
+        break;
+      case mqtt::Decoder::Step::NeedMore:
+        return;
+      case mqtt::Decoder::Step::Malformed:
+        handle_malformed(error, now);
+        return;
+    }
+  }
+}
+
+void Connection::handle_malformed(const mqtt::ProtocolError& error, Instant now) {
+  // A CONNECT is answered once its level is known, and MQTT 5 is known from nothing else. Before MQTT 5 only an unknown
+  // level is answered [MQTT 3.1.1: MQTT-3.1.2-2]; who does not speak MQTT hears nothing.
+  const bool answered = version() == mqtt::Version::V5 || error.reason == mqtt::ReasonCode::UnsupportedProtocolVersion;
+  if (state_ == State::AwaitConnect && answered) {
+    ++broker_.mutable_stats().protocol_errors;
+    refuse_connect(error.reason, error.what, {}, now);
+    return;
+  }
+  reject(error.reason, error.what, now);
+}
+
+void Connection::handle_packet(const mqtt::Packet& packet, Instant now) {
+  const bool is_connect = std::holds_alternative<mqtt::Connect>(packet);
+  if (is_connect != (state_ == State::AwaitConnect)) {
+    // [MQTT-3.1.0-1, -2]
+    reject(mqtt::ReasonCode::ProtocolError, is_connect ? "a second CONNECT" : "the first packet is not CONNECT", now);
+    return;
+  }
+  if (acknowledgements_waiting() >= kAcknowledgementsMax) {
+    reject(mqtt::ReasonCode::ProtocolError, "more packets in flight than there are packet identifiers", now);
+    return;
+  }
+  std::visit([&](const auto& alternative) { handle(alternative, now); }, packet);
+}
+
+// --- what waits ---
+
+void Connection::hold(Held held, Instant now) {
+  if (broker_.journal().is_durable(held.until) && writable()) {
+    finish_hold(held, now);
+    return;
+  }
+  held_ = std::make_unique<Held>(std::move(held));
+  broker_.held_.push_back(id_);
+  broker_.mark_ready(*this);
+}
+
+void Connection::finish_hold(Held& held, Instant now) {
+  output_.append(held.response.view());
+  written();
+  if (held.session_starts) {
+    broker_.log().write(LogLevel::Info, "connection.opened",
+                        {{"client", session_->client_id()},
+                         {"peer", peer_},
+                         {"version", static_cast<std::uint64_t>(version())},
+                         {"session_present", held.session_present ? "true" : "false"}});
+    session_->attach(*this, held.window, held.session_present, now);
+  }
+  for (const Subscription& subscription : held.retained) broker_.send_retained(*session_, subscription, now);
+}
+
+void Connection::resume(Instant now) {
+  if (!held_ || !broker_.journal().is_durable(held_->until) || !writable()) return;
+  const std::unique_ptr<Held> held = std::move(held_);
+  finish_hold(*held, now);
+  // What the client sent meanwhile was not read: its silence begins now.
+  last_received_ = now;
+  decode(held->input.view(), now);
+}
+
+// --- the end ---
+
+void Connection::close(mqtt::ReasonCode reason, std::string_view why, Instant now) {
+  leave(LogLevel::Info, reason, why, now);
+}
+
+void Connection::reject(mqtt::ReasonCode reason, std::string_view why, Instant now) {
+  ++broker_.mutable_stats().protocol_errors;
+  leave(LogLevel::Warning, reason, why, now);
+}
+
+void Connection::leave(LogLevel level, mqtt::ReasonCode reason, std::string_view why, Instant now) {
+  if (closing()) return;
+  // Nothing goes to a client before its CONNACK [MQTT-3.2.0-1].
+  const bool greeted = state_ == State::Connected && !(held_ && held_->session_starts);
+  if (greeted && version() == mqtt::Version::V5) write_disconnect(reason, why);
+  log_closed(level, name(reason), why);
+  start_closing(false, now);
+}
+
+void Connection::start_closing(bool graceful, Instant now) {
+  state_ = State::Closing;
+  held_.reset();
+  last_received_ = now;
+  arm();
+  written();
+  end(graceful, now);
+}
+
+void Connection::end(bool graceful, Instant now) {
+  if (ended_) return;
+  ended_ = true;
+  if (acknowledgements_) acknowledgements_->detach();
+  acknowledgements_ = {};
+  if (session_ == nullptr) return;
+  if (state_ == State::Connected) {
+    log_closed(LogLevel::Info, "network", "the network connection ended without DISCONNECT");
+  }
+  Session& session = *std::exchange(session_, nullptr);
+  session.detach();
+  broker_.clients_connected(-1);
+  broker_.leave_session(session, !graceful, now);
+}
+
+void Connection::write_disconnect(mqtt::ReasonCode reason, std::string_view why) {
+  // What only CONNACK may say is a protocol error by now.
+  if (!is_allowed(reason, mqtt::PacketType::Disconnect)) reason = mqtt::ReasonCode::ProtocolError;
+  ByteBuffer properties;
+  mqtt::PropertyWriter(properties).text(mqtt::PropertyId::ReasonString, why);
+  const std::size_t begin = output_.size();
+  encode(mqtt::Disconnect{reason, mqtt::PropertyView::from_valid(properties.view())}, version(), output_);
+  if (output_.size() - begin <= packet_bytes_max_) return;
+  // The reason string may not make the packet larger than the client takes [MQTT-3.14.2-3].
+  output_.truncate(begin);
+  encode(mqtt::Disconnect{reason, {}}, version(), output_);
+}
+
+void Connection::log_closed(LogLevel level, std::string_view reason, std::string_view why) const {
+  broker_.log().write(level, "connection.closed",
+                      {{"client", session_ != nullptr ? std::string_view(session_->client_id()) : std::string_view()},
+                       {"peer", peer_},
+                       {"reason", reason},
+                       {"why", why}});
+}
+
+// --- time ---
+
+Instant Connection::deadline() const {
+  switch (state_) {
+    case State::AwaitConnect:
+      return last_received_ + kConnectTimeout;
+    case State::Connected:
+      return keep_alive_s_ == 0 ? kNever : last_received_ + std::chrono::milliseconds(1500) * keep_alive_s_;
+    case State::Closing:
+      break;
+  }
+  return last_received_ + kClosingTimeout;
+}
+
+void Connection::arm() {
+  const Instant due = deadline();
+  if (due >= armed_) return;
+  armed_ = due;
+  broker_.connection_deadlines_.add(due, id_);
+}
+
+void Connection::handle_timeout(Instant now) {
+  if (now < armed_) return;  // an earlier one has come in place of this one
+  armed_ = kNever;
+  // A client that we do not read from is not silent, as long as it reads.
+  if (broker_.reading_paused(id_) && writable()) last_received_ = now;
+  if (deadline() > now) {
+    arm();
+    return;
+  }
+  switch (state_) {
+    case State::AwaitConnect:
+      ++broker_.mutable_stats().connect_timeouts;
+      close(mqtt::ReasonCode::KeepAliveTimeout, "no CONNECT came in time", now);
+      break;
+    case State::Connected:
+      ++broker_.mutable_stats().keep_alive_timeouts;
+      close(mqtt::ReasonCode::KeepAliveTimeout, "no packet came for 1.5 times the keep-alive", now);
+      break;
+    case State::Closing:
+      output_.release();
+      written();
+      break;
+  }
+}
+
+// --- bytes out ---
+
+void Connection::handle_sent(Instant now) {
+  if (output_.empty()) output_.release();  // an idle connection owns no heap
+  if (closing()) return;
+  if (held_) last_received_ = now;  // not read from, but alive
+  resume(now);
+  if (session_ != nullptr) session_->pump(now);
+}
+
+void Connection::written() {
+  broker_.mark_ready(*this);
+}
+
+void Connection::write_qos0(Publication& publication, const RoutedDelivery& delivery) {
+  Stats& stats = broker_.mutable_stats();
+  if (!writable()) {
+    ++stats.dropped_qos0_slow;
+    return;
+  }
+  bool fits = false;
+  if (delivery.subscription_ids.empty()) {
+    const ByteView form = publication.form(version(), mqtt::Qos::AtMostOnce, delivery.retain);
+    fits = form.size() <= packet_bytes_max_;
+    if (fits) output_.append(form);
+  } else {
+    const Delivery once{.qos = mqtt::Qos::AtMostOnce,
+                        .retain = delivery.retain,
+                        .duplicate = false,
+                        .packet_id = {},
+                        .subscription_ids = delivery.subscription_ids};
+    fits = encode_publish(publication.fields(), once, version(), publication.now(), packet_bytes_max_, output_);
+  }
+  if (!fits) {
+    ++stats.dropped_too_large;  // [MQTT-3.1.2-25]
+    return;
+  }
+  ++stats.messages_sent;
+  written();
+}
+
+PublishSink::Outcome Connection::write_publish(const Message& message, const Delivery& delivery, Instant now) {
+  Stats& stats = broker_.mutable_stats();
+  if (!encode_publish(fields_of(message), delivery, version(), now, packet_bytes_max_, output_)) {
+    // The books of the queue count the others.
+    if (delivery.qos == mqtt::Qos::AtMostOnce) ++stats.dropped_too_large;
+    return Outcome::TooLarge;
+  }
+  ++stats.messages_sent;
+  written();
+  return Outcome::Written;
+}
+
+void Connection::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
+  encode_acknowledgement(mqtt::PacketType::Pubrel, packet_id, reason, {}, version(), output_);
+  written();
+}
+
+void Connection::write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) {
+  encode_acknowledgement(type, packet_id, reason, {}, version(), output_);
+  // After a PUBREC that says success the exchange goes on.
+  const bool goes_on = type == mqtt::PacketType::Pubrec && !is_error(reason);
+  if (!goes_on && inbound_ > 0) --inbound_;
+  written();
+}
+
+AckQueue& Connection::acknowledgements() {
+  if (!acknowledgements_) acknowledgements_ = AckQueue::make(*this);
+  return *acknowledgements_;
+}
+
+AckTicket Connection::ticket(mqtt::PacketType type, PacketId packet_id) {
+  AckQueue& queue = acknowledgements();
+  return {acknowledgements_, queue.open(type, packet_id)};
+}
+
+}  // namespace furrow::broker

@@ -1,0 +1,422 @@
+// What each packet of a client does: CONNECT, PUBLISH and its acknowledgements, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT.
+#include <algorithm>
+
+#include "broker-core/broker.h"
+#include "broker-core/connection.h"
+#include "broker-core/mqtt/encoder.h"
+#include "broker-core/mqtt/topic.h"
+
+namespace furrow::broker {
+
+namespace {
+
+using mqtt::PacketType;
+using mqtt::PropertyId;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+// A topic of n levels has at least n - 1 bytes, so that short ones need not be counted.
+bool is_too_deep(std::string_view topic, std::uint32_t levels_max) {
+  return levels_max > 0 && topic.size() >= levels_max && mqtt::level_count(topic) > levels_max;
+}
+
+// Topics that begin with `$` are the server's own [MQTT-4.7.2-1].
+bool is_reserved(std::string_view topic) {
+  return topic.starts_with('$');
+}
+
+// Properties of a PUBLISH or a will that concern this delivery to us, and not the message.
+bool is_forwarded(PropertyId id) {
+  switch (id) {
+    case PropertyId::MessageExpiryInterval:  // kept apart, since it runs down
+    case PropertyId::WillDelayInterval:
+    case PropertyId::TopicAlias:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// The properties that every receiver gets, in their order [MQTT-3.3.2-18]: the list itself when it has no others,
+// else a copy in `scratch`.
+mqtt::PropertyView forwarded_of(mqtt::PropertyView properties, ByteBuffer& scratch) {
+  bool all = true;
+  for (const mqtt::Property& property : properties) all = all && is_forwarded(property.id);
+  if (all) return properties;
+  for (const mqtt::Property& property : properties) {
+    if (is_forwarded(property.id)) scratch.append(property.encoded);
+  }
+  return mqtt::PropertyView::from_valid(scratch.view());
+}
+
+std::unique_ptr<WillMessage> make_will(const mqtt::Will& will) {
+  ByteBuffer scratch;
+  const ByteView forwarded = forwarded_of(will.properties, scratch).bytes();
+  auto message = std::make_unique<WillMessage>();
+  message->topic = will.topic;
+  message->payload.assign(will.payload.begin(), will.payload.end());
+  message->properties.assign(forwarded.begin(), forwarded.end());
+  message->expiry_s = will.properties.number(PropertyId::MessageExpiryInterval);
+  message->delay_s = will.properties.number(PropertyId::WillDelayInterval).value_or(0);
+  message->qos = will.qos;
+  message->retain = will.retain;
+  return message;
+}
+
+// Whether a client without an identifier is given one: only 5.0 can say which, so before that the session may not
+// outlive the connection [MQTT 3.1.1: MQTT-3.1.3-8]; 3.1 asks for 1 to 23 characters.
+bool may_assign_client_id(const mqtt::Connect& packet) {
+  return packet.version == Version::V5 || (packet.version == Version::V3_1_1 && packet.clean_start);
+}
+
+// Why a CONNECT is refused; nothing when it is not.
+std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const Limits& limits) {
+  using Fault = mqtt::ProtocolError;
+  if (packet.properties.text(PropertyId::AuthenticationMethod)) {
+    return Fault{ReasonCode::BadAuthenticationMethod, "no enhanced authentication is supported"};
+  }
+  if (packet.client_id.empty() && !may_assign_client_id(packet)) {
+    return Fault{ReasonCode::ClientIdentifierNotValid, "no client identifier"};
+  }
+  if (packet.client_id.size() > kClientIdBytesMax) {
+    return Fault{ReasonCode::ClientIdentifierNotValid, "the client identifier is too long"};
+  }
+  if (!packet.will) return std::nullopt;
+  if (is_too_deep(packet.will->topic, limits.topic_levels)) {
+    return Fault{ReasonCode::TopicNameInvalid, "the will topic has too many levels"};
+  }
+  if (is_reserved(packet.will->topic)) {
+    return Fault{ReasonCode::NotAuthorized, "the will topic begins with $"};
+  }
+  return std::nullopt;
+}
+
+// How long the session outlives the connection if the client may have its way. Before 5.0 a session that is kept is
+// kept for good [MQTT 3.1.1 §3.1.2.4].
+std::uint32_t expiry_asked_s(const mqtt::Connect& packet) {
+  if (packet.version == Version::V5) return packet.properties.number(PropertyId::SessionExpiryInterval).value_or(0);
+  return packet.clean_start ? 0 : kExpiryNever;
+}
+
+std::uint32_t expiry_granted_s(std::uint32_t asked_s, Duration limit) {
+  if (limit == Duration::zero()) return asked_s;
+  const auto limit_s = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
+  return static_cast<std::uint32_t>(std::min<std::int64_t>(asked_s, limit_s));
+}
+
+PacketType acknowledgement_of(Qos qos) {
+  return qos == Qos::AtLeastOnce ? PacketType::Puback : PacketType::Pubrec;
+}
+
+}  // namespace
+
+// --- CONNECT ---
+
+void Connection::handle(const mqtt::Connect& packet, Instant now) {
+  packet_bytes_max_ = packet.properties.number(PropertyId::MaximumPacketSize).value_or(mqtt::kRemainingLengthMax);
+  if (const auto fault = fault_of(packet, broker_.limits())) {
+    refuse_connect(fault->reason, fault->what, packet.client_id, now);
+    return;
+  }
+  keep_alive_s_ = packet.keep_alive_s;
+  bridge_ = packet.bridge;
+  accept_connect(packet, packet.client_id.empty() ? broker_.assign_client_id() : std::string(packet.client_id), now);
+}
+
+void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::string_view client_id, Instant now) {
+  ++broker_.mutable_stats().connects_refused;
+  ByteBuffer properties;
+  mqtt::PropertyWriter(properties).text(PropertyId::ReasonString, why);
+  encode(mqtt::Connack{false, reason, mqtt::PropertyView::from_valid(properties.view())}, version(), output_);
+  if (output_.size() > packet_bytes_max_) {
+    output_.clear();  // [MQTT-3.2.2-19]
+    encode(mqtt::Connack{false, reason, {}}, version(), output_);
+  }
+  broker_.log().write(LogLevel::Warning, "connection.refused",
+                      {{"client", client_id}, {"peer", peer_}, {"reason", name(reason)}, {"why", why}});
+  start_closing(false, now);
+}
+
+void Connection::take_over_waiting(const std::string& client_id, Instant now) {
+  const auto found = broker_.sessions_.find(client_id);
+  if (found == broker_.sessions_.end()) return;
+  const Session& session = *found->second;
+  if (!session.record().connected || session.connection() != nullptr) return;
+  for (const ConnectionId id : broker_.held_) {
+    Connection* other = broker_.find(id);
+    if (other == nullptr || other->session_ != &session) continue;
+    ++broker_.mutable_stats().takeovers;
+    other->close(ReasonCode::SessionTakenOver, "another connection uses this client identifier", now);
+    return;
+  }
+}
+
+void Connection::accept_connect(const mqtt::Connect& packet, const std::string& client_id, Instant now) {
+  const Limits& limits = broker_.limits();
+  const std::uint32_t asked_s = expiry_asked_s(packet);
+  const std::uint32_t granted_s = expiry_granted_s(asked_s, limits.session_expiry_max);
+  take_over_waiting(client_id, now);
+  const Broker::Opened opened = broker_.open_session(client_id, packet.clean_start, granted_s,
+                                                     packet.will ? make_will(*packet.will) : nullptr, now);
+  session_ = &opened.session;
+  state_ = State::Connected;
+  last_received_ = now;
+  arm();
+  ++broker_.mutable_stats().connects_accepted;
+  broker_.clients_connected(+1);
+
+  Held held;
+  if (opened.stored) held.until = broker_.journal().gathering();
+  held.session_starts = true;
+  held.session_present = opened.present;
+  const std::uint32_t receive_maximum = packet.properties.number(PropertyId::ReceiveMaximum).value_or(limits.inflight);
+  held.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(receive_maximum, limits.inflight));
+  held.response = connack(packet, client_id, opened.present,
+                          granted_s == asked_s ? std::nullopt : std::optional<std::uint32_t>(granted_s));
+  hold(std::move(held), now);
+}
+
+ByteBuffer Connection::connack(const mqtt::Connect& packet, const std::string& client_id, bool session_present,
+                               std::optional<std::uint32_t> expiry_cut_s) const {
+  const Limits& limits = broker_.limits();
+  ByteBuffer properties;
+  mqtt::PropertyWriter writer(properties);
+  if (expiry_cut_s) writer.number(PropertyId::SessionExpiryInterval, *expiry_cut_s);
+  writer.number(PropertyId::ReceiveMaximum, limits.inflight);
+  if (limits.packet_bytes > 0) writer.number(PropertyId::MaximumPacketSize, limits.packet_bytes);
+  if (packet.client_id.empty()) writer.text(PropertyId::AssignedClientIdentifier, client_id);
+  writer.number(PropertyId::SharedSubscriptionAvailable, 0);
+
+  mqtt::Connack connack;
+  connack.session_present = session_present && version() != Version::V3_1;  // a reserved bit there
+  connack.properties = mqtt::PropertyView::from_valid(properties.view());
+  ByteBuffer bytes;
+  encode(connack, version(), bytes);
+  return bytes;
+}
+
+// --- PUBLISH ---
+
+bool Connection::publish_allowed(const mqtt::Publish& packet, Instant now) {
+  const Limits& limits = broker_.limits();
+  const bool v5 = version() == Version::V5;
+  const bool acknowledged = packet.qos != Qos::AtMostOnce;
+  if (v5 && packet.properties.number(PropertyId::TopicAlias)) {
+    reject(ReasonCode::TopicAliasInvalid, "a topic alias, though none was allowed", now);  // [MQTT-3.2.2-18]
+    return false;
+  }
+  if (v5 && acknowledged) {
+    if (inbound_ >= limits.inflight) {
+      reject(ReasonCode::ReceiveMaximumExceeded, "more unacknowledged messages than receive maximum", now);
+      return false;  // [MQTT-3.3.4-9]
+    }
+    ++inbound_;
+  }
+  if (is_too_deep(packet.topic, limits.topic_levels)) {
+    if (v5 && acknowledged) {
+      acknowledgements().pass(acknowledgement_of(packet.qos), packet.packet_id, ReasonCode::TopicNameInvalid);
+    } else {
+      reject(ReasonCode::TopicNameInvalid, "the topic has too many levels", now);
+    }
+    return false;
+  }
+  if (!is_reserved(packet.topic)) return true;
+  ++broker_.mutable_stats().dropped_not_authorized;
+  if (acknowledged) {
+    // Before 5.0 a refusal cannot be said, other than by closing [MQTT 3.1.1: MQTT-3.3.5-2].
+    acknowledgements().pass(acknowledgement_of(packet.qos), packet.packet_id,
+                            v5 ? ReasonCode::NotAuthorized : ReasonCode::Success);
+  }
+  return false;
+}
+
+void Connection::handle(const mqtt::Publish& packet, Instant now) {
+  if (!publish_allowed(packet, now)) return;
+  ByteBuffer scratch;
+  Message::Fields fields{.topic = packet.topic,
+                         .payload = packet.payload,
+                         .properties = {},
+                         .expiry_s = std::nullopt,
+                         .received = now,
+                         .qos = packet.qos,
+                         .retain = packet.retain};
+  if (!packet.properties.empty()) {
+    fields.properties = forwarded_of(packet.properties, scratch);
+    fields.expiry_s = packet.properties.number(PropertyId::MessageExpiryInterval);
+  }
+  switch (packet.qos) {
+    case Qos::AtMostOnce:
+      if (broker_.publish(fields, session_->subscriber(), {}, nullptr, now).refused) {
+        ++broker_.mutable_stats().dropped_refused;
+      }
+      break;
+    case Qos::AtLeastOnce:
+      publish_at_least_once(packet, fields, now);
+      break;
+    case Qos::ExactlyOnce:
+      publish_exactly_once(packet, fields, now);
+      break;
+  }
+}
+
+void Connection::publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now) {
+  AckTicket waiting = ticket(PacketType::Puback, packet.packet_id);
+  const Broker::Published published = broker_.publish(fields, session_->subscriber(), waiting, nullptr, now);
+  // Before 5.0 a refused message stays unacknowledged: the client sends it again when it is back.
+  if (published.refused && version() == Version::V5) waiting.complete(published.reason);
+}
+
+// The packet identifier is remembered from before the PUBREC until the PUBREL, in the store if the session is there: a
+// PUBLISH that comes again meanwhile is not another message [MQTT-4.3.3-10].
+void Connection::publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now) {
+  AckTicket waiting = ticket(PacketType::Pubrec, packet.packet_id);
+  const bool durable = session_->durable();
+  if (session_->received_contains(packet.packet_id)) {
+    if (durable) {
+      broker_.journal().complete_when_durable(std::move(waiting));
+    } else {
+      waiting.complete(ReasonCode::Success);
+    }
+    return;
+  }
+  session_->received_insert(packet.packet_id);
+  const ExchangeRow row{session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id,
+                        ExchangeRow::State::Published, {}};
+  const Broker::Published published =
+      broker_.publish(fields, session_->subscriber(), waiting, durable ? &row : nullptr, now);
+  if (!published.refused) return;
+  session_->received_erase(packet.packet_id);
+  if (version() == Version::V5) waiting.complete(published.reason);
+}
+
+void Connection::handle(const mqtt::Pubrel& packet, Instant) {
+  Journal& journal = broker_.journal();
+  const bool known = session_->received_erase(packet.packet_id);
+  const bool durable = session_->durable();
+  if (known && durable) {
+    journal.put(ExchangeRow{session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id,
+                            ExchangeRow::State::Erased, {}});
+  }
+  // From PUBCOMP on the client may use the identifier for another message, so it must be forgotten for good by then.
+  // A PUBREL that comes again may find it forgotten, but not yet in the store.
+  if (durable && (known || !journal.idle())) {
+    journal.complete_when_durable(ticket(PacketType::Pubcomp, packet.packet_id));
+    return;
+  }
+  const bool says_unknown = !known && version() == Version::V5;
+  acknowledgements().pass(PacketType::Pubcomp, packet.packet_id,
+                          says_unknown ? ReasonCode::PacketIdentifierNotFound : ReasonCode::Success);
+}
+
+// --- acknowledgements of what we sent ---
+
+void Connection::handle(const mqtt::Puback& packet, Instant now) {
+  Inflight* inflight = session_->inflight();
+  if (inflight != nullptr && inflight->handle_puback(packet.packet_id, packet.reason, now)) session_->pump(now);
+}
+
+void Connection::handle(const mqtt::Pubrec& packet, Instant now) {
+  Inflight* inflight = session_->inflight();
+  if (inflight != nullptr && inflight->handle_pubrec(packet.packet_id, packet.reason, now)) {
+    session_->pump(now);
+    return;
+  }
+  // A failure has ended the exchange on the client's side too.
+  if (is_error(packet.reason)) return;
+  write_pubrel(packet.packet_id,
+               version() == Version::V5 ? ReasonCode::PacketIdentifierNotFound : ReasonCode::Success);
+}
+
+void Connection::handle(const mqtt::Pubcomp& packet, Instant now) {
+  Inflight* inflight = session_->inflight();
+  if (inflight != nullptr && inflight->handle_pubcomp(packet.packet_id, now)) session_->pump(now);
+}
+
+// --- subscriptions ---
+
+void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
+  const std::uint32_t id = packet.properties.number(PropertyId::SubscriptionIdentifier).value_or(0);
+  mqtt::Suback suback;
+  suback.packet_id = packet.packet_id;
+  Held held;
+  bool changed = false;
+  for (const mqtt::SubscriptionRequest& request : packet.requests) {
+    suback.reasons.push_back(subscribe(request, id, held.retained, changed));
+  }
+  encode(suback, version(), held.response);
+  if (changed && session_->durable()) {
+    broker_.store_session(*session_);
+    held.until = broker_.journal().gathering();
+  }
+  hold(std::move(held), now);
+}
+
+ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
+                                 std::vector<Subscription>& retained, bool& changed) {
+  mqtt::SharedFilter shared;
+  if (mqtt::parse_shared(request.filter, shared)) return ReasonCode::SharedSubscriptionsNotSupported;
+  if (!mqtt::is_valid_filter(request.filter) || is_too_deep(request.filter, broker_.limits().topic_levels)) {
+    return ReasonCode::TopicFilterInvalid;
+  }
+  Subscription subscription{.filter = std::string(request.filter),
+                            .options = {.qos = request.qos,
+                                        .no_local = request.no_local || bridge_,
+                                        .retain_as_published = request.retain_as_published || bridge_,
+                                        .subscription_id = subscription_id},
+                            .retain_handling = request.retain_handling};
+  bool is_new = false;
+  bool differs = false;
+  const ReasonCode reason = broker_.add_subscription(*session_, subscription, is_new, differs);
+  changed = changed || differs;
+  const bool sends_retained =
+      !is_error(reason) && (request.retain_handling == mqtt::RetainHandling::Send ||
+                            (request.retain_handling == mqtt::RetainHandling::SendIfNew && is_new));
+  if (sends_retained) retained.push_back(std::move(subscription));
+  return reason;
+}
+
+void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
+  mqtt::Unsuback unsuback;
+  unsuback.packet_id = packet.packet_id;
+  bool changed = false;
+  for (const std::string_view filter : packet.filters) unsuback.reasons.push_back(unsubscribe(filter, changed));
+  Held held;
+  encode(unsuback, version(), held.response);
+  if (changed && session_->durable()) {
+    broker_.store_session(*session_);
+    held.until = broker_.journal().gathering();
+  }
+  hold(std::move(held), now);
+}
+
+ReasonCode Connection::unsubscribe(std::string_view filter, bool& changed) {
+  if (!mqtt::is_valid_filter(filter)) return ReasonCode::TopicFilterInvalid;
+  if (!broker_.remove_subscription(*session_, filter)) return ReasonCode::NoSubscriptionExisted;
+  changed = true;
+  return ReasonCode::Success;
+}
+
+// --- the rest ---
+
+void Connection::handle(const mqtt::Pingreq&, Instant) {
+  encode(mqtt::Pingresp{}, version(), output_);
+  written();
+}
+
+void Connection::handle(const mqtt::Disconnect& packet, Instant now) {
+  SessionRecord& record = session_->record();
+  if (const auto asked_s = packet.properties.number(PropertyId::SessionExpiryInterval)) {
+    if (record.expiry_s == 0 && *asked_s != 0) {
+      // [MQTT 5.0 §3.14.2.2.2]
+      reject(ReasonCode::ProtocolError, "DISCONNECT keeps a session that CONNECT did not ask to keep", now);
+      return;
+    }
+    record.expiry_s = expiry_granted_s(*asked_s, broker_.limits().session_expiry_max);
+  }
+  log_closed(LogLevel::Info, name(packet.reason), "the client sent DISCONNECT");
+  // Only a normal disconnection takes the will away [MQTT-3.14.4-3].
+  start_closing(packet.reason == ReasonCode::NormalDisconnection, now);
+}
+
+}  // namespace furrow::broker

@@ -1,0 +1,90 @@
+#include "gateway/bridge_link.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "gateway/text_file.h"
+
+namespace furrow::gateway {
+namespace {
+
+Result<std::optional<std::string>> read_password(const std::filesystem::path& file) {
+  if (file.empty()) return std::optional<std::string>();
+  auto line = read_first_line(file.string());
+  if (!line) return std::move(line).error().within("password_from");
+  return std::optional<std::string>(*std::move(line));
+}
+
+}  // namespace
+
+BridgeLink::BridgeLink(uv_loop_t& loop, const Clock& clock, std::unique_ptr<bridge::Bridge> bridge,
+                       std::filesystem::path password_from)
+    : loop_(loop), clock_(clock), password_from_(std::move(password_from)), bridge_(std::move(bridge)) {}
+
+void BridgeLink::flush() {
+  write();
+  // A command can make output and a write can end the connection, after which the bridge may want something.
+  while (auto command = bridge_->poll_command()) {
+    std::visit([this](const auto& one) { perform(one); }, *command);
+    write();
+  }
+  if (stream_) stream_->set_reading(!bridge_->reading_paused());
+}
+
+void BridgeLink::perform(const bridge::Connect& command) {
+  connector_ = std::make_unique<TcpConnector>(
+      loop_, command.address.host, command.address.port,
+      [this](Result<std::unique_ptr<TcpStream>> stream) { on_connected(std::move(stream)); });
+}
+
+void BridgeLink::perform(const bridge::Disconnect&) {
+  connector_.reset();
+  stream_.reset();
+}
+
+void BridgeLink::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
+  connector_.reset();
+  if (!stream) {
+    bridge_->handle_connect_failed(stream.error().message(), clock_.now());
+    return;
+  }
+  auto password = read_password(password_from_);
+  if (!password) {
+    bridge_->handle_connect_failed(password.error().message(), clock_.now());
+    return;
+  }
+  stream_ = *std::move(stream);
+  stream_->set_owner(this);
+  bridge_->handle_connected(*std::move(password), clock_.now());
+}
+
+void BridgeLink::write() {
+  if (!stream_) return;
+  ByteBuffer& output = bridge_->output();
+  while (!output.empty() && !stream_->writing()) {
+    const Result<std::size_t> written = stream_->write(output);
+    if (!written) {
+      stream_.reset();
+      bridge_->handle_closed(written.error().message(), clock_.now());
+      return;
+    }
+    if (*written > 0) bridge_->handle_sent(clock_.now());
+  }
+}
+
+void BridgeLink::on_read(ByteView bytes, bool dry) {
+  bridge_->handle_bytes(bytes, dry, clock_.now());
+}
+
+void BridgeLink::on_written(std::size_t) {
+  bridge_->handle_sent(clock_.now());
+}
+
+void BridgeLink::on_ended(std::string_view reason) {
+  stream_.reset();
+  bridge_->handle_closed(reason, clock_.now());
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,50 @@
+// The network side of one bridge: does what it asks for, and tells it what came of that. Thread: loop.
+#pragma once
+
+#include <uv.h>
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "bridge/bridge.h"
+#include "gateway/clock.h"
+#include "gateway/tcp_connector.h"
+#include "gateway/tcp_stream.h"
+
+namespace furrow::gateway {
+
+class BridgeLink final : private TcpStream::Owner {
+ public:
+  // `password_from` is read again at each connect, so that a password can change; empty: there is none.
+  // `loop` and `clock` must outlive the link.
+  BridgeLink(uv_loop_t& loop, const Clock& clock, std::unique_ptr<bridge::Bridge> bridge,
+             std::filesystem::path password_from);
+
+  bridge::Bridge& bridge() { return *bridge_; }
+
+  // Performs what the bridge wants and writes its output. Once a loop turn.
+  void flush();
+
+  bool disconnected() const { return !connector_ && !stream_; }
+
+ private:
+  void on_read(ByteView bytes, bool dry) override;
+  void on_written(std::size_t bytes) override;
+  void on_ended(std::string_view reason) override;
+
+  void perform(const bridge::Connect& command);
+  void perform(const bridge::Disconnect& command);
+  void on_connected(Result<std::unique_ptr<TcpStream>> stream);
+  void write();
+
+  uv_loop_t& loop_;
+  const Clock& clock_;
+  const std::filesystem::path password_from_;
+  const std::unique_ptr<bridge::Bridge> bridge_;
+  // At most one of the two: on the way to a connection, or connected.
+  std::unique_ptr<TcpConnector> connector_;
+  std::unique_ptr<TcpStream> stream_;
+};
+
+}  // namespace furrow::gateway

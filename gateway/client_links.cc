@@ -1,0 +1,84 @@
+#include "gateway/client_links.h"
+
+#include <string_view>
+#include <utility>
+
+#include "gateway/tcp_stream.h"
+
+namespace furrow::gateway {
+
+class ClientLinks::Link final : public TcpStream::Owner {
+ public:
+  Link(ClientLinks& all, ConnectionId id) : all_(all), id_(id), stream_(all.loop_, this) {}
+
+  ConnectionId id() const { return id_; }
+  TcpStream& stream() { return stream_; }
+
+  void on_read(ByteView bytes, bool dry) override { all_.broker_.handle_bytes(id_, bytes, dry, all_.clock_.now()); }
+  void on_written(std::size_t bytes) override {
+    all_.written_.push_back(id_);
+    all_.broker_.handle_sent(id_, bytes, all_.clock_.now());
+  }
+  // The broker has logged what it wants to say of an end that it caused; of others the client knows best.
+  void on_ended(std::string_view) override { all_.end(id_); }
+
+ private:
+  ClientLinks& all_;
+  const ConnectionId id_;
+  TcpStream stream_;
+};
+
+ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock)
+    : loop_(loop), broker_(broker), clock_(clock) {}
+
+ClientLinks::~ClientLinks() = default;
+
+void ClientLinks::accept(Descriptor connection, std::string peer) {
+  const ConnectionId id = broker_.handle_accept(std::move(peer), clock_.now());
+  if (!id) return;
+  auto link = std::make_unique<Link>(*this, id);
+  if (!link->stream().adopt(connection.get())) {
+    broker_.handle_closed(id, clock_.now());
+    return;
+  }
+  (void)connection.release();  // the stream has it now
+  link->stream().set_reading(true);
+  links_.emplace(id.value, std::move(link));
+}
+
+void ClientLinks::flush() {
+  const auto flush_id = [this](ConnectionId id) {
+    const auto found = links_.find(id.value);
+    if (found != links_.end()) flush(*found->second);
+  };
+  for (const ConnectionId id : std::exchange(written_, {})) flush_id(id);
+  ConnectionId id;
+  while (broker_.poll_ready(id)) flush_id(id);
+}
+
+void ClientLinks::flush(Link& link) {
+  const ConnectionId id = link.id();
+  ByteBuffer& output = broker_.output(id);
+  TcpStream& stream = link.stream();
+  // What is sent makes room, and the broker may fill it at once.
+  while (!output.empty() && !stream.writing()) {
+    const Result<std::size_t> written = stream.write(output);
+    if (!written) {
+      end(id);
+      return;
+    }
+    if (*written > 0) broker_.handle_sent(id, *written, clock_.now());
+  }
+  if (broker_.closing(id) && !stream.writing()) {
+    end(id);
+  } else {
+    stream.set_reading(!broker_.reading_paused(id));
+  }
+}
+
+void ClientLinks::end(ConnectionId id) {
+  broker_.handle_closed(id, clock_.now());
+  links_.erase(id.value);
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,133 @@
+#include "gateway/config_to_options.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace furrow::gateway {
+namespace {
+
+// Limits of the core are as wide as what they count; a configured number beyond that is as good as the widest.
+template <typename Narrow>
+Narrow clamp_to(std::uint64_t value) {
+  return static_cast<Narrow>(std::min<std::uint64_t>(value, std::numeric_limits<Narrow>::max()));
+}
+
+std::uint32_t whole_seconds(Duration duration) {
+  return clamp_to<std::uint32_t>(
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count()));
+}
+
+broker::WhenFull when_full(config::WhenFull choice) {
+  switch (choice) {
+    case config::WhenFull::DropOldest:
+      return broker::WhenFull::DropOldest;
+    case config::WhenFull::DropNewest:
+      return broker::WhenFull::DropNewest;
+    case config::WhenFull::Refuse:
+      return broker::WhenFull::Refuse;
+  }
+  return broker::WhenFull::DropOldest;
+}
+
+broker::Limits limits(const config::Config& config) {
+  const config::Limits& from = config.limits;
+  const config::SessionQueue& queue = config.sessions.queue;
+  return {.connections = clamp_to<std::uint32_t>(from.connections_max),
+          .packet_bytes = clamp_to<std::uint32_t>(from.packet_bytes_max),
+          .inflight = from.inflight_max,
+          .topic_levels = clamp_to<std::uint32_t>(from.topic_levels_max),
+          .subscriptions = clamp_to<std::uint32_t>(from.subscriptions_max),
+          .retained_messages = from.retained.messages_max,
+          .retained_bytes = from.retained.bytes_max,
+          .commit_waiting_bytes = from.commit_waiting_bytes_max,
+          .session_expiry_max = config.sessions.expiry_max,
+          .session_queue = {.messages_max = queue.messages_max,
+                            .bytes_max = queue.bytes_max,
+                            .age_max = {},
+                            .when_full = when_full(queue.when_full)}};
+}
+
+broker::Journal::Options journal_options(const config::Store& store) {
+  broker::Journal::Options options;
+  options.acknowledge_when_received = store.acknowledge == config::Acknowledge::Received;
+  options.retained_lazy = store.retained == config::RetainedDurability::Lazy;
+  options.retained_interval = store.retained_interval;
+  // A fixed interval also says how long messages gather for a destination that is away (`store.interval`).
+  if (store.interval) options.gather_interval = *store.interval;
+  return options;
+}
+
+bridge::Direction direction(config::Direction choice) {
+  switch (choice) {
+    case config::Direction::Up:
+      return bridge::Direction::Up;
+    case config::Direction::Down:
+      return bridge::Direction::Down;
+    case config::Direction::Both:
+      return bridge::Direction::Both;
+  }
+  return bridge::Direction::Up;
+}
+
+bridge::VersionChoice version(config::MqttVersion choice) {
+  switch (choice) {
+    case config::MqttVersion::Auto:
+      return bridge::VersionChoice::Auto;
+    case config::MqttVersion::V5:
+      return bridge::VersionChoice::V5;
+    case config::MqttVersion::V311:
+      return bridge::VersionChoice::V3_1_1;
+  }
+  return bridge::VersionChoice::Auto;
+}
+
+bridge::Rule rule(const config::TopicRule& from) {
+  return {.filter = from.filter,
+          .local_prefix = from.local_prefix,
+          .remote_prefix = from.remote_prefix,
+          .direction = direction(from.direction),
+          .qos_max = static_cast<mqtt::Qos>(from.qos),
+          .except = from.except,
+          .retain_keep = from.retain == config::RetainFlag::Keep,
+          .buffer_qos0 = from.buffer_qos0,
+          .expire_after = from.expire_after};
+}
+
+}  // namespace
+
+broker::Broker::Options broker_options(const config::Config& config, std::uint64_t seed) {
+  return {.limits = limits(config),
+          .journal = journal_options(config.store),
+          .commit_interval = {.fixed = config.store.interval},
+          .seed = seed};
+}
+
+bridge::Options bridge_options(const config::Bridge& bridge, const std::string& gateway_id, std::uint64_t seed) {
+  bridge::Options options;
+  options.name = bridge.name;
+  options.enabled = bridge.enabled;
+  for (const config::Address& address : bridge.connect) options.addresses.push_back({address.host, address.port});
+  options.version = version(bridge.mqtt_version);
+  options.client_id = config::expand_client_id(bridge.client_id, gateway_id, bridge.name);
+  if (!bridge.username.empty()) options.username = bridge.username;
+  options.keep_alive = bridge.keepalive;
+  options.ack_timeout = bridge.ack_timeout;
+  options.inflight_max = bridge.inflight.value_or(0);
+  options.session_expiry_s = whole_seconds(bridge.session_expiry);
+  options.backoff_initial = bridge.backoff.initial;
+  options.backoff_max = bridge.backoff.max;
+  options.buffer = {.messages_max = bridge.buffer.messages_max,
+                    .bytes_max = bridge.buffer.bytes_max,
+                    .age_max = bridge.buffer.age_max,
+                    .when_full = when_full(bridge.buffer.when_full)};
+  for (const config::TopicRule& one : bridge.topics) options.rules.push_back(rule(one));
+  options.seed = seed;
+  return options;
+}
+
+LogSink::Options log_options(const config::Logging& logging) {
+  return {.level = logging.level,
+          .format = logging.format == config::LogFormat::Json ? LogFormat::Json : LogFormat::Text};
+}
+
+}  // namespace furrow::gateway

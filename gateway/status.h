@@ -1,0 +1,67 @@
+// The status documents: what `$SYS/furrow/gateway` and `$SYS/furrow/bridge/NAME` say, as JSON.
+//
+// Names and meaning of every field are a contract with whoever reads them; fields are added, never changed. Times are
+// RFC 3339 UTC (`…_at`) or seconds ago or ahead (`…_s`); what is not known is null. The only file that uses
+// nlohmann/json, whose exceptions do not leave it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bridge/bridge.h"
+#include "broker-core/base/time.h"
+#include "broker-core/store.h"
+
+namespace furrow::gateway {
+
+// When a document is made, and its place in the order of documents.
+struct StatusMoment {
+  std::uint64_t seq = 0;
+  Instant now;
+  WallTime wall;
+
+  // The wall-clock time of a moment of this boot.
+  WallTime wall_at(Instant then) const { return wall - (now - then); }
+};
+
+struct ListenerStatus {
+  std::string name;
+  std::string protocol;
+  std::string address;
+};
+
+struct StoreStatus {
+  broker::StoreHealth health;
+  Instant since;               // of the state
+  std::uint64_t messages = 0;  // that wait on disk or on their way to it
+  std::uint64_t bytes = 0;     // of messages in the buffers of bridges
+};
+
+struct GatewayStatus {
+  std::string id;
+  std::string version;
+  Instant started;
+  std::string acknowledge;
+  std::uint64_t clients_connected = 0;
+  std::uint64_t sessions = 0;
+  std::uint64_t messages_received = 0;
+  std::uint64_t messages_sent = 0;
+  std::uint64_t messages_dropped = 0;
+  std::uint64_t retained_messages = 0;
+  std::uint64_t retained_bytes = 0;
+  StoreStatus store;
+  std::vector<ListenerStatus> listeners;
+  std::optional<std::uint64_t> memory_bytes;
+  bool clock_trusted = false;
+};
+
+std::string_view name(broker::StoreState state);
+std::string_view name(bridge::State state);
+
+std::string to_json(const GatewayStatus& status, const StatusMoment& moment);
+std::string to_json(const std::string& bridge_name, const bridge::Snapshot& bridge, const StatusMoment& moment);
+
+}  // namespace furrow::gateway

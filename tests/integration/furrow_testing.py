@@ -1,0 +1,481 @@
+"""What the integration tests share: real processes on free loopback ports, MQTT clients, and a network that can be cut.
+
+Everything lives in a temporary folder and ends with its test, whatever happened. A test that fails prints the log of
+each of its processes and the command that repeats it.
+"""
+
+import contextlib
+import getpass
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+
+def skip_all(reason):
+    """Ends the program as skipped: CTest and tests/run.sh know the line and the exit code."""
+    print(f"{pathlib.Path(sys.argv[0]).stem} ... skipped '{reason}'")
+    sys.exit(77)
+
+
+try:
+    import paho.mqtt.client as paho
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+except ImportError:
+    skip_all("python3-paho-mqtt is not installed")
+for program in ("mosquitto", "mosquitto_pub"):
+    if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") is None:
+        skip_all(f"{program} is not installed")
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("FURROW_BINARY", ROOT / "build/release/furrow")).resolve()
+PATIENCE = 60.0  # seconds until something that must happen counts as not happening; a loaded machine is slow
+
+V3_1_1 = paho.MQTTv311
+V5 = paho.MQTTv5
+VERSION_NAMES = {V3_1_1: "3.1.1", V5: "5"}
+
+
+def wait_for(what, condition, seconds=PATIENCE):
+    """Returns the first true result of `condition`; fails the test with `what` when there is none in time."""
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def properties(packet_type, **values):
+    """MQTT 5 properties by their names in paho: `MessageExpiryInterval=10`."""
+    result = Properties(packet_type)
+    for name, value in values.items():
+        setattr(result, name, value)
+    return result
+
+
+class Process:
+    """A program with its output in a file, so that it can be read while the program runs and after it was killed."""
+
+    def __init__(self, name, folder):
+        self.name = name
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.log_path = self.folder / f"{name}.log"
+        self.process = None
+
+    def spawn(self, *arguments):
+        with open(self.log_path, "ab") as log:
+            self.log_start = log.tell()
+            self.process = subprocess.Popen(
+                [str(argument) for argument in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def log(self, whole=False):
+        """What it wrote since its last start, or since the first."""
+        if not self.log_path.exists():
+            return ""
+        with open(self.log_path, "rb") as log:
+            log.seek(0 if whole else self.log_start)
+            return log.read().decode("utf-8", "replace")
+
+    def stop(self):
+        """A clean stop; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired as expired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop within {PATIENCE:g} s of SIGTERM") from expired
+
+    def kill(self):
+        if self.running():
+            self.process.kill()
+            self.process.wait()
+
+
+class Gateway(Process):
+    """`furrow run` with a configuration of its own; a restart keeps the data and takes a new port."""
+
+    def __init__(self, name, folder, config):
+        super().__init__(name, folder)
+        self.config_path = self.folder / f"{name}.yaml"
+        self.data = self.folder / f"{name}-data"
+        self.config_path.write_text(
+            f"gateway: {{id: {name}, data: {self.data}}}\n"
+            "listeners: [{bind: 127.0.0.1:0}]\n"
+            "status: {interval: 1s}\n" + config)
+
+    def start(self):
+        self.spawn(BINARY, "run", "-c", self.config_path)
+        wait_for(f"gateway {self.name} is ready", self.ready)
+        return self
+
+    def ready(self):
+        log = self.log()
+        if not self.running():
+            raise AssertionError(f"gateway {self.name} ended with {self.process.returncode}:\n{log}")
+        return re.search(r"^\S+ info ready\b", log, re.MULTILINE)
+
+    @property
+    def port(self):
+        return int(re.search(r" listening .*\baddress=127\.0\.0\.1:(\d+)", self.log()).group(1))
+
+    def crash(self):
+        """kill -9: nothing of what is only in memory survives."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+class Mosquitto(Process):
+    """A real regional broker. Sessions and messages survive stop(); its port stays the same."""
+
+    SETTINGS = """
+allow_anonymous true
+max_queued_messages 0
+persistence true
+queue_qos0_messages false
+"""
+
+    def __init__(self, name, folder, settings=""):
+        super().__init__(name, folder)
+        self.settings = settings
+        self.port = None
+
+    def start(self):
+        if self.port is not None:
+            self.try_start()
+            return self
+        for _ in range(5):  # somebody else may take the free port first
+            self.port = free_port()
+            with contextlib.suppress(AssertionError):
+                self.try_start()
+                return self
+        raise AssertionError(f"mosquitto found no free port:\n{self.log(whole=True)}")
+
+    def try_start(self):
+        data = self.folder / f"{self.name}-data"
+        data.mkdir(exist_ok=True)
+        config = self.folder / f"{self.name}.conf"
+        config.write_text(
+            f"listener {self.port} 127.0.0.1\npersistence_location {data}\n"
+            f"user {getpass.getuser()}\n"  # else root's mosquitto becomes another user, who cannot write there
+            + self.SETTINGS + self.settings)
+        self.spawn(shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"), "-c", config)
+        wait_for("mosquitto accepts", self.accepts)
+
+    def accepts(self):
+        if not self.running():
+            raise AssertionError(f"mosquitto ended with {self.process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
+
+
+class Client:
+    """A paho client that records what it gets. Use as a context manager, or connect() and close()."""
+
+    def __init__(self, port, client_id="", version=V5, clean=True, expiry=0xFFFFFFFF, will=None, keepalive=60):
+        self.port = port
+        self.version = version
+        self.clean = clean
+        self.expiry = expiry
+        self.keepalive = keepalive
+        self.changed = threading.Condition()
+        self.messages = []
+        self.connack = None  # (session present, reason code)
+        self.disconnected = None  # the reason code
+        settings = {} if version == V5 else {"clean_session": clean}
+        self.paho = paho.Client(client_id, protocol=version, reconnect_on_failure=False, **settings)
+        self.paho.on_connect = lambda client, data, flags, reason, *rest: self.note(
+            connack=(bool(flags["session present"]), number(reason)))
+        self.paho.on_disconnect = lambda client, data, reason, *rest: self.note(disconnected=number(reason))
+        self.paho.on_message = lambda client, data, message: self.note(message=message)
+        self.paho.on_subscribe = lambda client, data, identifier, granted, *rest: self.note(
+            suback=(identifier, [number(one) for one in granted]))
+        self.subacks = {}
+        if will is not None:
+            self.paho.will_set(**will)
+
+    def note(self, connack=None, disconnected=None, message=None, suback=None):
+        with self.changed:
+            if connack is not None:
+                self.connack = connack
+            if disconnected is not None:
+                self.disconnected = disconnected
+            if message is not None:
+                self.messages.append(message)
+            if suback is not None:
+                self.subacks[suback[0]] = suback[1]
+            self.changed.notify_all()
+
+    def wait(self, what, condition, seconds=PATIENCE):
+        with self.changed:
+            if not self.changed.wait_for(condition, seconds):
+                raise AssertionError(f"not within {seconds:g} s: {what}")
+
+    def connect(self):
+        self.connack = None
+        self.disconnected = None
+        settings = {}
+        if self.version == V5:
+            settings["clean_start"] = self.clean
+            if not self.clean:
+                settings["properties"] = properties(PacketTypes.CONNECT, SessionExpiryInterval=self.expiry)
+        self.paho.connect("127.0.0.1", self.port, self.keepalive, **settings)
+        self.paho.loop_start()
+        self.wait("CONNACK", lambda: self.connack is not None or self.disconnected is not None)
+        if self.connack is None or self.connack[1] != 0:
+            raise AssertionError(f"CONNECT was answered with {self.connack}, {self.disconnected}")
+        return self
+
+    def close(self):
+        """Disconnects; a persistent session stays."""
+        self.paho.disconnect()
+        self.paho.loop_stop()
+
+    def drop(self):
+        """Ends the network connection without a DISCONNECT."""
+        self.paho.socket().shutdown(socket.SHUT_RDWR)
+        self.wait("the connection is gone", lambda: self.disconnected is not None)
+
+    def __enter__(self):
+        return self.connect()
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def subscribe(self, topic_filter, qos=0, **settings):
+        """Returns the granted QoS, or the reason code."""
+        result, identifier = self.paho.subscribe(topic_filter, qos, **settings)
+        assert result == paho.MQTT_ERR_SUCCESS, result
+        self.wait(f"SUBACK for {topic_filter}", lambda: identifier in self.subacks)
+        return self.subacks[identifier][0]
+
+    def publish(self, topic, payload="", qos=0, retain=False, **settings):
+        """Returns once it is acknowledged."""
+        self.paho.publish(topic, payload, qos, retain, **settings).wait_for_publish(PATIENCE)
+
+    def take(self, count, seconds=PATIENCE):
+        """The first `count` messages, as soon as there are so many."""
+        self.wait(f"{count} messages", lambda: len(self.messages) >= count, seconds)
+        return self.messages[:count]
+
+    def payloads(self, topic=None):
+        return [text(one) for one in self.messages if topic is None or one.topic == topic]
+
+
+def number(reason):
+    """paho gives a reason code as a number or as an object with one."""
+    return getattr(reason, "value", reason)
+
+
+def text(message):
+    return message.payload.decode()
+
+
+class StatusReader(Client):
+    """Reads the status documents of a gateway. Each document of a bridge must have books that balance."""
+
+    def __init__(self, gateway):
+        super().__init__(gateway.port, "status-reader")
+
+    def connect(self):
+        super().connect()
+        self.subscribe("$SYS/furrow/#")
+        return self
+
+    def documents(self, topic):
+        return [json.loads(one.payload) for one in list(self.messages) if one.topic == f"$SYS/furrow/{topic}"]
+
+    def wait_until(self, what, condition, topic="bridge/region", seconds=PATIENCE):
+        """Returns the first document, from the last one on, that fulfils `condition`; those before it only count
+        as latest."""
+        def latest():
+            documents = self.documents(topic)
+            return documents[-1] if documents and condition(documents[-1]) else None
+        try:
+            return wait_for(what, latest, seconds)
+        except AssertionError as failure:
+            documents = self.documents(topic)
+            raise AssertionError(f"{failure}; last status: {documents[-1] if documents else 'none'}") from None
+
+    def assert_books_balance(self, topic="bridge/region"):
+        documents = self.documents(topic)
+        assert documents, f"no document on {topic}"
+        for one in documents:
+            where = (one["delivered"] + one["backlog"]["messages"] + one["inflight"] + one["quarantined"]
+                     + one["expired"] + sum(one["dropped"].values()))
+            assert one["accepted"] == where, f"accepted {one['accepted']}, found {where}: {one}"
+
+
+class Proxy:
+    """A TCP proxy on a free loopback port: a WAN that resets connections, or is gone."""
+
+    def __init__(self, port):
+        self.target = port
+        self.cut_every = None  # reset all connections after so many bytes on their way to the target
+        self.cuts = 0
+        self.bytes_since_cut = 0
+        self.lock = threading.Lock()
+        self.pairs = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):  # the listener was closed
+            while True:
+                near, _ = self.listener.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.target))
+                except OSError:
+                    near.close()
+                    continue
+                with self.lock:
+                    self.pairs.append((near, far))
+                threading.Thread(target=self.pump, args=(near, far, True), daemon=True).start()
+                threading.Thread(target=self.pump, args=(far, near, False), daemon=True).start()
+
+    def pump(self, source, sink, counted):
+        with contextlib.suppress(OSError):  # cut
+            while data := source.recv(4096):
+                if counted and self.count(len(data)):
+                    return
+                sink.sendall(data)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def count(self, size):
+        """True when these bytes are lost in a cut."""
+        self.bytes_since_cut += size
+        if self.cut_every is None or self.bytes_since_cut < self.cut_every:
+            return False
+        self.cut()
+        return True
+
+    def cut(self):
+        """Resets every connection, at both ends, with whatever is on its way."""
+        with self.lock:
+            self.cuts += 1
+            self.bytes_since_cut = 0
+            pairs, self.pairs = self.pairs, []
+        for pair in pairs:
+            for one in pair:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with contextlib.suppress(OSError):  # closed by its peer
+                    one.shutdown(socket.SHUT_RD)  # wakes the other thread, which holds the socket in recv()
+                one.close()
+
+    def close(self):
+        self.listener.close()
+        self.cut()
+
+
+def bridge(port, *rules, settings=""):
+    """The bridge `region` to a broker on loopback, with quick reconnects; each rule as YAML's `{filter: …}`."""
+    lines = ["bridges:", "  - name: region", f"    connect: mqtt://127.0.0.1:{port}",
+             "    backoff: {initial: 50ms, max: 500ms}"]
+    lines += [f"    {line}" for line in settings.splitlines()]
+    lines += ["    topics:"] + [f"      - {rule}" for rule in rules]
+    return "\n".join(lines) + "\n"
+
+
+def publish_lines(port, topic, lines, qos=1, version="mqttv311"):
+    """Starts a mosquitto_pub that publishes each line; it ends with 0 once the last one is acknowledged."""
+    with tempfile.TemporaryFile("w+") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.seek(0)
+        return subprocess.Popen(
+            ["mosquitto_pub", "-p", str(port), "-t", topic, "-q", str(qos), "-V", version, "-l"],
+            stdin=file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def run_furrow(*arguments, **settings):
+    """Runs a command to its end."""
+    return subprocess.run([str(BINARY), *(str(one) for one in arguments)], capture_output=True, text=True,
+                          timeout=PATIENCE, check=False, **settings)
+
+
+class TestCase(unittest.TestCase):
+    """A temporary folder and processes that end with the test."""
+
+    maxDiff = 2000
+
+    def run(self, result=None):
+        result = result or self.defaultTestResult()
+        failed_before = len(result.failures) + len(result.errors)
+        self.processes = []
+        with tempfile.TemporaryDirectory(prefix="furrow-test-") as folder:
+            self.folder = pathlib.Path(folder)
+            super().run(result)
+            if len(result.failures) + len(result.errors) > failed_before:
+                self.print_evidence()
+        return result
+
+    def print_evidence(self):
+        for process in self.processes:
+            print(f"--- {process.name} ---\n{process.log(whole=True)[-20000:]}", file=sys.stderr)
+        script = pathlib.Path(sys.argv[0]).resolve()
+        print(f"to repeat: FURROW_BINARY={BINARY} {sys.executable} {script} {type(self).__name__}.{self._testMethodName}",
+              file=sys.stderr)
+
+    def own(self, process):
+        self.processes.append(process)
+        self.addCleanup(process.kill)
+        return process
+
+    def gateway(self, config="", name="barn"):
+        return self.own(Gateway(name, self.folder, config))
+
+    def mosquitto(self, settings="", name="region"):
+        return self.own(Mosquitto(name, self.folder, settings))
+
+    def proxy(self, port):
+        proxy = Proxy(port)
+        self.addCleanup(proxy.close)
+        return proxy
+
+    def client(self, port, *arguments, **settings):
+        """A connected client, closed with the test."""
+        client = Client(port, *arguments, **settings).connect()
+        self.addCleanup(client.close)
+        return client
+
+    def status(self, gateway):
+        reader = StatusReader(gateway).connect()
+        self.addCleanup(reader.close)
+        return reader
+
+    def assert_published(self, *publishers):
+        for one in publishers:
+            output, _ = one.communicate(timeout=PATIENCE)
+            self.assertEqual(one.returncode, 0, output)
+
+
+def main():
+    if not BINARY.exists():
+        sys.exit(f"{BINARY} does not exist: build it, or name another with FURROW_BINARY")
+    unittest.main(module="__main__", verbosity=2, warnings="ignore")  # paho leaves sockets to the garbage collector
