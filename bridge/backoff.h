@@ -1,7 +1,7 @@
 // How long to wait before the next attempt: random between `initial` and three times the delay before, at most `max`.
 //
-// Decorrelated jitter: a thousand gateways that lost the same region at once do not come back at once, and keep apart however
-// often they fail. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+// Decorrelated jitter: a thousand gateways that lost the same region at once do not come back at once, and keep apart
+// however often they fail. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 #pragma once
 
 #include "broker-core/base/random.h"

@@ -23,12 +23,14 @@ void Dialect::handle_understood() {
   silent_closes_ = 0;
 }
 
-bool Dialect::handle_refused() { return advance(); }
+bool Dialect::handle_refused() {
+  return advance();
+}
 
 bool Dialect::handle_closed_silently() {
-  const unsigned patience = understood_                         ? kSilentClosesUnderstood
+  const unsigned patience = understood_                      ? kSilentClosesUnderstood
                             : version() == mqtt::Version::V5 ? kSilentClosesV5
-                                                                : kSilentClosesV3;
+                                                             : kSilentClosesV3;
   if (++silent_closes_ < patience) return false;
   return advance();
 }

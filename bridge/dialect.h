@@ -2,10 +2,10 @@
 //
 //   MQTT 5  →  3.1.1 with the bridge bit  →  3.1.1        one step at each refusal; after the last, from the start
 //
-// The bridge bit (level byte 0x84) asks a 3.1.1 broker not to send our own messages back, so it is tried only when something comes
-// down. A refusal is CONNACK 0x84 (return code 1), or that the connection is closed in answer to CONNECT without CONNACK: a
-// broker of 3.1.1 may do that to a level it does not know. A broker that is starting does so too, hence twice for MQTT 5.
-// What was accepted is kept for later connections.
+// The bridge bit (level byte 0x84) asks a 3.1.1 broker not to send our own messages back, so it is tried only when
+// something comes down. A refusal is CONNACK 0x84 (return code 1), or that the connection is closed in answer to
+// CONNECT without CONNACK: a broker of 3.1.1 may do that to a level it does not know. A broker that is starting does so
+// too, hence twice for MQTT 5. What was accepted is kept for later connections.
 #pragma once
 
 #include <cstdint>

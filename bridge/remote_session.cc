@@ -154,9 +154,11 @@ void RemoteSession::handle(const mqtt::Disconnect& packet, Instant now) {
 
 // --- time ---
 
-// Keep-alive asks that we send something that often [MQTT-3.1.2-20]. We also ask when nothing came, however much we send: a
-// connection that is dead on the way back looks alive otherwise.
-Instant RemoteSession::ping_due() const { return std::min(last_sent_, last_received_) + keep_alive_; }
+// Keep-alive asks that we send something that often [MQTT-3.1.2-20]. We also ask when nothing came, however much we
+// send: a connection that is dead on the way back looks alive otherwise.
+Instant RemoteSession::ping_due() const {
+  return std::min(last_sent_, last_received_) + keep_alive_;
+}
 
 Instant RemoteSession::deadline() const {
   if (state_ == State::Closed) return kNever;
@@ -179,7 +181,9 @@ void RemoteSession::handle_timeout(bool reading_paused, Instant now) {
 
 // --- writing ---
 
-bool RemoteSession::writable() const { return connected() && output_.size() < broker::kOutputBytesMax; }
+bool RemoteSession::writable() const {
+  return connected() && output_.size() < broker::kOutputBytesMax;
+}
 
 bool RemoteSession::fits(const broker::Message::Fields& fields, const broker::Delivery& delivery, Instant now) const {
   if (fields.topic.size() > mqtt::kStringBytesMax) return false;
@@ -226,6 +230,7 @@ void RemoteSession::write_subscribe(PacketId packet_id, const mqtt::Subscription
 
 void RemoteSession::write_disconnect() {
   if (connected()) mqtt::encode(mqtt::Disconnect{}, version_, output_);
+  state_ = State::Closed;  // nothing may follow it [MQTT-3.14.4-1]
 }
 
 }  // namespace furrow::bridge

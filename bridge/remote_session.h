@@ -5,9 +5,9 @@
 //   AwaitConnack    decide     lost                                lost       lost               lost after 10 s
 //   Connected       lost       to the handler                      –          lost               PINGREQ, then lost
 //
-// Obeys what CONNACK says (RemoteLimits). Knows nothing of queues, topic rules or when to connect: that is the handler's.
-// Reused for connection after connection; remembers an assigned client identifier. Thread: loop. Time: passed in.
-// Spec: MQTT 5.0 §3; MQTT 3.1.1 §3.
+// Obeys what CONNACK says (RemoteLimits). Knows nothing of queues, topic rules or when to connect: that is the
+// handler's. Reused for connection after connection; remembers an assigned client identifier. Thread: loop. Time:
+// passed in. Spec: MQTT 5.0 §3; MQTT 3.1.1 §3.
 #pragma once
 
 #include <cstdint>
@@ -89,15 +89,18 @@ class RemoteSession {
   Instant deadline() const;
 
   ByteBuffer& output() { return output_; }
+  const ByteBuffer& output() const { return output_; }
   // Whether more should be written now; false while enough waits for the socket.
   bool writable() const;
 
   // Whether write_publish() would write it. Cheap unless it is near the limit.
   bool fits(const broker::Message::Fields& fields, const broker::Delivery& delivery, Instant now) const;
-  // False when the packet would be larger than the far broker takes; then nothing is written. `fields` has the remote topic.
+  // False when the packet would be larger than the far broker takes; then nothing is written. `fields` has the remote
+  // topic.
   bool write_publish(broker::Message::Fields fields, broker::Delivery delivery, Instant now);
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason);
   void write_subscribe(PacketId packet_id, const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id);
+  // The last packet: what is in output() may still leave, until close().
   void write_disconnect();
 
  private:

@@ -37,7 +37,7 @@ class TopicAliases {
   };
 
   std::uint16_t maximum_ = 0;
-  std::list<Slot> slots_;  // the most recently used first
+  std::list<Slot> slots_;                                                     // the most recently used first
   std::unordered_map<std::string_view, std::list<Slot>::iterator> by_topic_;  // keys point into slots_
 };
 

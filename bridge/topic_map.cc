@@ -27,8 +27,12 @@ TopicMap::TopicMap(std::vector<Rule> rules) : rules_(std::move(rules)) {
   }
 }
 
-bool TopicMap::goes_up() const { return std::ranges::any_of(rules_, &Rule::goes_up); }
-bool TopicMap::comes_down() const { return std::ranges::any_of(rules_, &Rule::comes_down); }
+bool TopicMap::goes_up() const {
+  return std::ranges::any_of(rules_, &Rule::goes_up);
+}
+bool TopicMap::comes_down() const {
+  return std::ranges::any_of(rules_, &Rule::comes_down);
+}
 
 std::optional<TopicMap::Mapping> TopicMap::to_remote(std::size_t rule, std::string_view local) const {
   Mapping mapping{rule, rules_[rule].remote_prefix, {}};

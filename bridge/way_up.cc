@@ -39,7 +39,8 @@ WayUp::WayUp(const std::string& name, const broker::OutboxLimits& limits, const 
       outbox_({limits, queue_, this, true}, cursor_of(restored, queue_), broker.journal(), books_),
       inflight_(outbox_, broker.journal()),
       taken_(map.rules().size()) {
-  rules_expire_ = std::ranges::any_of(map.rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
+  rules_expire_ =
+      std::ranges::any_of(map.rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
   if (restored == nullptr) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
   for (const broker::ExchangeRow& row : exchanges) {
     if (row.direction != broker::ExchangeRow::Direction::Outbound) continue;
@@ -125,7 +126,8 @@ void WayUp::enqueue(broker::Publication& publication, const TopicMap::Mapping& m
     return;
   }
   const Duration wait = at_once ? broker_.commit_interval().wait(inflight_) : Duration::zero();
-  outbox_.push(message, {qos, retain, {}}, wait, now, [&]() -> broker::Commitment& { return publication.commitment(); });
+  outbox_.push(message, {qos, retain, {}}, wait, now,
+               [&]() -> broker::Commitment& { return publication.commitment(); });
   // What waits before it goes first, and something else will set that going.
   if (at_once) pump(now);
 }
@@ -155,7 +157,8 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
     lowered.packet_id = {};
     lowered.duplicate = false;
   }
-  if (!remote_.write_publish(remote_fields(broker::fields_of(message), *mapping), lowered, now)) return Outcome::TooLarge;
+  if (!remote_.write_publish(remote_fields(broker::fields_of(message), *mapping), lowered, now))
+    return Outcome::TooLarge;
   if (lowered.qos == Qos::AtMostOnce && delivery.qos != Qos::AtMostOnce) {
     const bool once = delivery.qos == Qos::AtLeastOnce;
     answers_.push_back({once ? PacketType::Puback : PacketType::Pubrec, delivery.packet_id});
@@ -187,8 +190,8 @@ void WayUp::pump(Instant now) {
   }
 }
 
-// Counts what has waited longer than its rule allows. The outbox knows the message's own expiry; a rule's lies over it, at the place
-// where the rule is known. Looks no further than one pump() can send.
+// Counts what has waited longer than its rule allows. The outbox knows the message's own expiry; a rule's lies over it,
+// at the place where the rule is known. Looks no further than one pump() can send.
 void WayUp::drop_outdated(Instant now) {
   if (!rules_expire_ || outbox_.next_waiting(now) == nullptr) return;
   std::size_t fresh = 0;

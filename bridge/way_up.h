@@ -1,10 +1,10 @@
 // The way up: what local publishers send, through the bridge's buffer, to the far broker.
 //
 // Owns the buffer (an outbox that no expiry, takeover or reload empties), its in-flight window and its books.
-// Records hold the local topic; the rules map it when it is sent, so that changed rules apply to what waits. The far broker's
-// limits apply then as well: a QoS that it does not know is lowered, and what it will never acknowledge is answered here.
-// QoS 0 is written at once or counted as dropped, unless its rule buffers it; it counts as in flight until the socket has it.
-// Thread: loop. Time: passed in.
+// Records hold the local topic; the rules map it when it is sent, so that changed rules apply to what waits. The far
+// broker's limits apply then as well: a QoS that it does not know is lowered, and what it will never acknowledge is
+// answered here. QoS 0 is written at once or counted as dropped, unless its rule buffers it; it counts as in flight
+// until the socket has it. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstdint>

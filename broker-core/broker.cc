@@ -383,7 +383,7 @@ void Broker::end_session(Session& session, Instant now) {
   }
   if (session.durable()) {
     journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
-    if (session.outbox() != nullptr) journal_.remove_queue(session.record().queue);
+    journal_.remove_queue(session.record().queue);
   }
   remove_destination(session.subscriber());
   sessions_.erase(std::string(session.client_id()));

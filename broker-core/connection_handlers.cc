@@ -413,6 +413,7 @@ void Connection::handle(const mqtt::Disconnect& packet, Instant now) {
       return;
     }
     record.expiry_s = expiry_granted_s(*asked_s, broker_.limits().session_expiry_max);
+    if (session_->durable()) broker_.store_session_lazily(*session_, now);
   }
   log_closed(LogLevel::Info, name(packet.reason), "the client sent DISCONNECT");
   // Only a normal disconnection takes the will away [MQTT-3.14.4-3].

@@ -43,7 +43,7 @@ class ClientLinks {
   broker::Broker& broker_;
   const Clock& clock_;
   tsl::robin_map<std::uint64_t, std::unique_ptr<Link>> links_;  // by ConnectionId
-  std::vector<ConnectionId> written_;  // whose sockets have room again
+  std::vector<ConnectionId> written_;                           // whose sockets have room again
 };
 
 }  // namespace furrow::gateway

@@ -21,7 +21,8 @@ Duration read(clockid_t id) {
          std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(time.tv_nsec));
 }
 
-// One number per boot of the machine; 0, like any other, if the kernel does not tell: ages then count as within one boot.
+// One number per boot of the machine; 0, like any other, if the kernel does not tell: ages then count as within one
+// boot.
 std::uint64_t boot_number() {
   const auto id = read_first_line("/proc/sys/kernel/random/boot_id");
   return id ? hash_text(*id) : 0;

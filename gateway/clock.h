@@ -13,10 +13,10 @@ namespace furrow::gateway {
 
 // What is known about the wall clock, to judge whether it is right.
 struct ClockEvidence {
-  bool synchronised = false;   // the kernel says so: something (NTP) steers it
-  bool has_hardware = false;   // a real-time clock keeps it while the power is off
+  bool synchronised = false;  // the kernel says so: something (NTP) steers it
+  bool has_hardware = false;  // a real-time clock keeps it while the power is off
   WallTime wall{};
-  WallTime built{};            // when this program was built: no right clock shows less
+  WallTime built{};  // when this program was built: no right clock shows less
 };
 
 // A machine without a real-time clock shows some time of its last run after boot, until it hears from a time server.

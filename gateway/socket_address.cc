@@ -31,8 +31,8 @@ Result<SocketAddress> SocketAddress::parse(const std::string& host, std::uint16_
 std::string SocketAddress::text() const {
   std::array<char, NI_MAXHOST> host{};
   std::array<char, NI_MAXSERV> port{};
-  if (::getnameinfo(get(), size_, host.data(), host.size(), port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV) !=
-      0) {
+  if (::getnameinfo(get(), size_, host.data(), host.size(), port.data(), port.size(),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
     return "an unknown address";
   }
   constexpr std::string_view kMapped = "::ffff:";

@@ -59,7 +59,6 @@ struct GatewayStatus {
 };
 
 std::string_view name(broker::StoreState state);
-std::string_view name(bridge::State state);
 
 std::string to_json(const GatewayStatus& status, const StatusMoment& moment);
 std::string to_json(const std::string& bridge_name, const bridge::Snapshot& bridge, const StatusMoment& moment);

@@ -45,6 +45,10 @@ bridge::Snapshot snapshot_of(const broker::CursorRow& cursor, Instant now) {
   snapshot.backlog_messages = snapshot.disk_messages = cursor.messages;
   snapshot.backlog_bytes = cursor.bytes;
   snapshot.books = broker::decode_books(cursor.counters, cursor.messages);
+  snapshot.accepted = snapshot.books.accepted;
+  snapshot.delivered = snapshot.books.delivered;
+  snapshot.expired = snapshot.books.expired;
+  snapshot.quarantined = snapshot.books.quarantined;
   return snapshot;
 }
 
@@ -55,8 +59,9 @@ StatusTopics::StatusTopics(Options options, broker::Broker& broker, const Clock&
   store_.since = now;
 }
 
-void StatusTopics::add(const std::string& name, bridge::Bridge& bridge) {
-  bridges_.push_back({.name = name, .bridge = &bridge, .snapshot = {}, .pace = StatusPace(options_.interval)});
+void StatusTopics::add(bridge::Bridge& bridge) {
+  bridges_.push_back(
+      {.name = bridge.bridge_name(), .bridge = &bridge, .snapshot = {}, .pace = StatusPace(options_.interval)});
 }
 
 void StatusTopics::add_unconfigured(const broker::RestoredQueue& queue, Instant now) {
@@ -140,7 +145,7 @@ Instant StatusTopics::next_deadline() const {
 std::string StatusTopics::summary() const {
   std::string line = std::to_string(broker_.clients()) + " clients";
   for (const BridgeTopic& topic : bridges_) {
-    line += ", bridge " + topic.name + " " + std::string(name(topic.snapshot.state));
+    line += ", bridge " + topic.name + " " + std::string(bridge::name(topic.snapshot.state));
   }
   return line;
 }

@@ -29,7 +29,7 @@ class StatusTopics {
   StatusTopics(Options options, broker::Broker& broker, const Clock& clock, Instant now);
 
   // A bridge that runs; it must outlive this.
-  void add(const std::string& name, bridge::Bridge& bridge);
+  void add(bridge::Bridge& bridge);
   // A queue in the store whose bridge is not in the configuration any more: shown until somebody purges it.
   void add_unconfigured(const broker::RestoredQueue& queue, Instant now);
 

@@ -23,8 +23,8 @@ struct TcpConnector::Attempt {
 
 TcpConnector::TcpConnector(uv_loop_t& loop, std::string host, std::uint16_t port, Done done)
     : loop_(loop), host_(std::move(host)), done_(std::move(done)), timer_(loop, this, uv_timer_init) {
-  auto resolver = Resolver::start(
-      loop_, host_, port, [this](Result<std::vector<SocketAddress>> found) { on_resolved(std::move(found)); });
+  auto resolver = Resolver::start(loop_, host_, port,
+                                  [this](Result<std::vector<SocketAddress>> found) { on_resolved(std::move(found)); });
   if (resolver) {
     resolver_ = *std::move(resolver);
     begin_step(kStepTimeoutMs);

@@ -48,11 +48,11 @@ class TcpConnector {
   Done done_;
   std::unique_ptr<Resolver> resolver_;
   std::vector<SocketAddress> addresses_;
-  std::size_t next_ = 0;                // of addresses_
-  Attempt* attempt_ = nullptr;          // under way; owned by its callback
-  std::unique_ptr<TcpStream> stream_;   // of the attempt
-  std::string reason_;                  // why the last one failed
-  UvHandle<uv_timer_t> timer_;          // for one step: the look-up, or one address
+  std::size_t next_ = 0;               // of addresses_
+  Attempt* attempt_ = nullptr;         // under way; owned by its callback
+  std::unique_ptr<TcpStream> stream_;  // of the attempt
+  std::string reason_;                 // why the last one failed
+  UvHandle<uv_timer_t> timer_;         // for one step: the look-up, or one address
 };
 
 }  // namespace furrow::gateway

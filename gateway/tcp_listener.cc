@@ -57,9 +57,8 @@ struct TcpListener::Accepting {
   }
 
   void resume() {
-    uv_poll_start(poll.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
-      static_cast<Accepting*>(handle->data)->on_readable();
-    });
+    uv_poll_start(poll.get(), UV_READABLE,
+                  [](uv_poll_t* handle, int, int) { static_cast<Accepting*>(handle->data)->on_readable(); });
   }
 
   void on_readable() {

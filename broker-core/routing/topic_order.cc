@@ -56,12 +56,12 @@ TopicOrder::Place TopicOrder::seek(Place from, std::string_view topic) const {
     if (is_end(from)) return from;
   }
   const Block& block = blocks_[from.block];
-  // Everything before `low` is less. Steps double until one would overshoot; the answer lies within that step.
+  // Everything before `low` is less. Steps double until the last of the next one is not less, or not there.
   std::size_t low = from.offset;
   std::size_t step = 1;
   for (; low + step <= block.size() && is_less(block[low + step - 1]); step *= 2) low += step;
   const auto first = block.begin() + static_cast<std::ptrdiff_t>(low);
-  const auto last = block.begin() + static_cast<std::ptrdiff_t>(std::min(low + step, block.size()));
+  const auto last = block.begin() + static_cast<std::ptrdiff_t>(std::min(low + step - 1, block.size()));
   from.offset = static_cast<std::size_t>(std::partition_point(first, last, is_less) - block.begin());
   return from;
 }

@@ -28,13 +28,17 @@ void Inflight::connect(PublishSink& sink, std::uint16_t window, bool session_pre
     resending_ = false;
     return;
   }
+  // All is counted again as it is resent; what waits between PUBREC and PUBREL has nothing to resend.
+  resending_ = false;
+  count_ = 0;
   for (std::size_t i = 0; i < outbox_.send_index(); ++i) {
     Outbox::Entry& entry = outbox_.entry(i);
-    entry.resend = entry.state == State::Sent || entry.state == State::Released;
-    resending_ = resending_ || entry.resend;
+    if (entry.state == State::Received) {
+      ++count_;
+    } else if (entry.state != State::Settled) {
+      entry.resend = resending_ = true;
+    }
   }
-  // Counted again as they are resent.
-  count_ = durable_waits_;
 }
 
 PacketId Inflight::next_packet_id() {
@@ -43,9 +47,10 @@ PacketId Inflight::next_packet_id() {
 }
 
 void Inflight::pump(Instant now) {
+  // Also while the peer is away: what waits behind them must be able to make room.
+  adopt_restored(now);
   if (sink_ == nullptr) return;
-  if (durable_waits_ > 0) continue_durable(now);
-  if (resending_) resend(now);
+  if (resending_ || durable_waits_ > 0) go_on(now);
   while (!resending_ && sink_->writable()) {
     Outbox::Entry* entry = outbox_.next_waiting(now);
     if (entry == nullptr || !send_next(*entry, now)) break;
@@ -55,12 +60,15 @@ void Inflight::pump(Instant now) {
 // Sends or reserves the entry at the send index; false when the window does not allow it.
 bool Inflight::send_next(Outbox::Entry& entry, Instant now) {
   const std::size_t index = outbox_.send_index();
-  if (!restored_.empty() && adopt(entry, now)) return true;
+  if (!restored_.empty() && adopt(entry, now)) {
+    if (resending_) go_on(now);
+    return true;
+  }
   if (entry.qos == mqtt::Qos::AtMostOnce) {
     (void)publish(index, false, now);
     return true;
   }
-  if (count_ >= window_ || index >= kRangeFactor * window_) return false;
+  if (count_ >= window_ || !in_range()) return false;
   entry.packet_id = next_packet_id();
   ++count_;
   if (entry.qos == mqtt::Qos::ExactlyOnce && outbox_.durable()) {
@@ -74,12 +82,21 @@ bool Inflight::send_next(Outbox::Entry& entry, Instant now) {
   return true;
 }
 
+bool Inflight::in_range() const {
+  if (outbox_.send_index() == 0) return true;
+  const auto given = static_cast<std::uint16_t>(last_id_.value - outbox_.entry(0).packet_id.value);
+  return given < std::min(kRangeFactor * window_, kRangeMax);
+}
+
 void Inflight::reserve(Outbox::Entry& entry, Instant now) {
   entry.state = State::Reserved;
-  entry.waits_for = journal_.put(ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, entry.packet_id,
-                                             ExchangeRow::State::Published, entry.sequence});
-  outbox_.hasten(entry, now);
   ++durable_waits_;
+  if (entry.commitment != nullptr) {
+    outbox_.hasten(entry, now);  // the identifier goes into the batch of the message
+  } else {
+    entry.waits_for = journal_.put(ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, entry.packet_id,
+                                               ExchangeRow::State::Published, entry.sequence});
+  }
 }
 
 // Writes the PUBLISH at `index`; false when the entry was settled instead, since it cannot be sent.
@@ -103,47 +120,56 @@ bool Inflight::publish(std::size_t index, bool duplicate, Instant now) {
   return false;
 }
 
-// Repeats what was in flight when the last connection ended, in order, as the window and the sink allow.
-void Inflight::resend(Instant now) {
+// Repeats what was in flight when the last connection ended, and goes on with what waited for the store: in order, as far as the
+// window, the sink and the store allow.
+void Inflight::go_on(Instant now) {
+  resending_ = false;
   for (std::size_t i = 0; i < outbox_.send_index();) {
-    Outbox::Entry& entry = outbox_.entry(i);
-    if (!entry.resend) {
-      ++i;
-      continue;
-    }
-    if (!sink_->writable() || (entry.state == State::Sent && count_ >= window_)) return;
-    entry.resend = false;
-    ++count_;
     const std::size_t front_size = outbox_.front_size();
-    if (entry.state == State::Released) {
-      sink_->write_pubrel(entry.packet_id, mqtt::ReasonCode::Success);
-    } else {
-      (void)publish(i, true, now);
+    const Outbox::Entry& entry = outbox_.entry(i);
+    if (entry.resend) {
+      // Behind one that has to wait, all wait.
+      resending_ = resending_ || !may_resend(entry);
+      if (!resending_) resend(i, now);
+    } else if (may_continue(entry)) {
+      continue_durable(i, now);
     }
     if (outbox_.front_size() == front_size) ++i;
   }
-  resending_ = false;
 }
 
-// Goes on with what waited for the store, as far as that is durable now.
-void Inflight::continue_durable(Instant now) {
-  for (std::size_t i = 0; i < outbox_.send_index();) {
-    Outbox::Entry& entry = outbox_.entry(i);
-    const bool waits = entry.state == State::Reserved || entry.state == State::Received;
-    if (!waits || !journal_.is_durable(entry.waits_for) || entry.commitment != nullptr) {
-      ++i;
-      continue;
-    }
-    const std::size_t front_size = outbox_.front_size();
-    --durable_waits_;
-    if (entry.state == State::Received) {
-      entry.state = State::Released;
-      sink_->write_pubrel(entry.packet_id, mqtt::ReasonCode::Success);
-    } else {
-      entry.state = State::Sent;
-      (void)publish(i, false, now);
-    }
-    if (outbox_.front_size() == front_size) ++i;
+bool Inflight::may_resend(const Outbox::Entry& entry) const {
+  return sink_->writable() && (entry.state == State::Released || count_ < window_);
+}
+
+void Inflight::resend(std::size_t index, Instant now) {
+  Outbox::Entry& entry = outbox_.entry(index);
+  entry.resend = false;
+  ++count_;
+  if (entry.state == State::Released) {
+    sink_->write_pubrel(entry.packet_id, mqtt::ReasonCode::Success);
+  } else if (entry.state == State::Sent) {
+    (void)publish(index, true, now);
+  } else if (may_continue(entry)) {
+    continue_durable(index, now);  // reserved on the last connection, durable since
+  }
+}
+
+// Whether the entry waited for the store, and no longer does.
+bool Inflight::may_continue(const Outbox::Entry& entry) const {
+  if (entry.state != State::Reserved && entry.state != State::Received) return false;
+  return entry.commitment == nullptr && journal_.is_durable(entry.waits_for);
+}
+
+void Inflight::continue_durable(std::size_t index, Instant now) {
+  Outbox::Entry& entry = outbox_.entry(index);
+  --durable_waits_;
+  if (entry.state == State::Received) {
+    entry.state = State::Released;
+    sink_->write_pubrel(entry.packet_id, mqtt::ReasonCode::Success);
+  } else {
+    entry.state = State::Sent;
+    (void)publish(index, false, now);
   }
 }
 
@@ -244,9 +270,18 @@ void Inflight::restore(const ExchangeRow& row) {
 void Inflight::forget_restored(Instant now) {
   for (Restored& restored : restored_) {
     restored.delivered = restored.released;
-    if (!restored.released) erase_exchange(restored.packet_id, restored.sequence, now);
+    if (restored.released) continue;
+    outbox_.unprotect(restored.sequence);
+    erase_exchange(restored.packet_id, restored.sequence, now);
   }
   std::erase_if(restored_, [](const Restored& restored) { return !restored.delivered; });
+}
+
+void Inflight::adopt_restored(Instant now) {
+  while (!restored_.empty()) {
+    Outbox::Entry* entry = outbox_.next_waiting(now);
+    if (entry == nullptr || !adopt(*entry, now)) return;
+  }
 }
 
 // Gives a message read back from the store the exchange that it was in before the restart. False when it was in none.
@@ -254,6 +289,7 @@ bool Inflight::adopt(Outbox::Entry& entry, Instant now) {
   // Messages come back in order: an exchange that was passed by has lost its message.
   std::erase_if(restored_, [&](const Restored& restored) {
     if (restored.sequence >= entry.sequence) return false;
+    outbox_.unprotect(restored.sequence);
     erase_exchange(restored.packet_id, restored.sequence, now);
     return true;
   });
@@ -261,6 +297,7 @@ bool Inflight::adopt(Outbox::Entry& entry, Instant now) {
   if (found == restored_.end()) return false;
   const Restored restored = *found;
   restored_.erase(found);
+  outbox_.unprotect(restored.sequence);
   if (restored.delivered) {
     erase_exchange(restored.packet_id, restored.sequence, now);
     outbox_.settle(outbox_.send_index(), Outbox::Outcome::Delivered, now);
@@ -271,7 +308,6 @@ bool Inflight::adopt(Outbox::Entry& entry, Instant now) {
   entry.resend = true;
   outbox_.advance();
   resending_ = true;
-  resend(now);
   return true;
 }
 

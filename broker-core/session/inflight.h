@@ -88,16 +88,23 @@ class Inflight {
     bool delivered;  // released, and the peer has lost the session since
   };
 
-  // Bounds holes: with the oldest unanswered, no more than this is sent behind it (times the window).
-  static constexpr std::size_t kRangeFactor = 4;
+  // Bounds holes: with the oldest unanswered, no more identifiers than this are given behind it (times the window).
+  static constexpr std::uint32_t kRangeFactor = 4;
+  // Half of all identifiers: those in flight stay apart however large the window is.
+  static constexpr std::uint32_t kRangeMax = 0x7FFF;
 
   std::optional<std::size_t> find(PacketId packet_id) const;
+  bool in_range() const;
+  void adopt_restored(Instant now);
   bool adopt(Outbox::Entry& entry, Instant now);
   void forget_restored(Instant now);
   bool send_next(Outbox::Entry& entry, Instant now);
   bool publish(std::size_t index, bool duplicate, Instant now);
-  void resend(Instant now);
-  void continue_durable(Instant now);
+  void go_on(Instant now);
+  bool may_resend(const Outbox::Entry& entry) const;
+  void resend(std::size_t index, Instant now);
+  bool may_continue(const Outbox::Entry& entry) const;
+  void continue_durable(std::size_t index, Instant now);
   void reserve(Outbox::Entry& entry, Instant now);
   void complete(std::size_t index, Outbox::Outcome outcome, Instant now);
   void erase_exchange(PacketId packet_id, Sequence sequence, Instant now);

@@ -78,29 +78,34 @@ Commitment& Journal::open(MessageRef message) {
 }
 
 void Journal::add_destination(Commitment& commitment, Outbox& outbox, Sequence sequence, Duration wait, Instant now) {
-  const bool first = commitment.destination_count() == 0;
   commitment.add({&outbox, sequence});
   if (wait <= Duration::zero()) {
     commitment.gathered_ = true;
-    commitment.due_ = std::min(commitment.due_, now + options_.gather_interval);
-    commitment.aged_ = now;
-  } else if (!commitment.gathered_) {
-    // The longest wait of its destinations; half of it is old enough to go along with others.
-    commitment.due_ = first ? std::min(commitment.due_, now + wait) : std::max(commitment.due_, now + wait);
-    commitment.aged_ = first ? std::min(commitment.aged_, now + wait / 2) : std::max(commitment.aged_, now + wait / 2);
+    limit_wait(commitment, now + options_.gather_interval, now);
+    return;
   }
+  // The longest wait of its destinations; half of it is old enough to go along with others.
+  commitment.wait_ = std::max(commitment.wait_, wait);
+  commitment.due_ = std::min(commitment.due_max_, now + commitment.wait_);
+  commitment.aged_ = std::min(commitment.aged_max_, now + commitment.wait_ / 2);
+}
+
+void Journal::limit_wait(Commitment& commitment, Instant due, Instant aged) {
+  commitment.due_max_ = std::min(commitment.due_max_, due);
+  commitment.aged_max_ = std::min(commitment.aged_max_, aged);
+  commitment.due_ = std::min(commitment.due_, due);
+  commitment.aged_ = std::min(commitment.aged_, aged);
 }
 
 void Journal::add_retained(Commitment& commitment, Instant now) {
   commitment.retained_ = true;
   const Instant due = now + options_.retained_interval;
-  commitment.due_ = std::min(commitment.due_, due);
-  commitment.aged_ = std::min(commitment.aged_, due);
+  limit_wait(commitment, due, due);
 }
 
 void Journal::add_exchange(Commitment& commitment, const ExchangeRow& row, Instant now) {
   commitment.exchange_ = row;
-  commitment.due_ = commitment.aged_ = now;
+  limit_wait(commitment, now, now);
 }
 
 void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode reason) {
@@ -117,17 +122,17 @@ void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode re
   waiting_bytes_ += commitment.message_->bytes_size();
   if (commitment.gathered_) gathered_bytes_ += commitment.message_->bytes_size();
   earliest_due_ = std::min(earliest_due_, commitment.due_);
-  if (commitment.destination_count() == 0 && !commitment.retained_ && !commitment.exchange_) release(commitment);
+  if (commitment.is_empty()) release(commitment);
 }
 
 void Journal::settled(Commitment& commitment, Outbox& outbox) {
   FURROW_CHECK(commitment.remove(outbox));
   // A destination may drop the message at once, while others are still being asked.
-  if (commitment.sealed_ && commitment.destination_count() == 0 && !commitment.retained_ && !commitment.exchange_) release(commitment);
+  if (commitment.sealed_ && commitment.is_empty()) release(commitment);
 }
 
 void Journal::hasten(Commitment& commitment, Instant now) {
-  commitment.due_ = commitment.aged_ = std::min(commitment.due_, now);
+  limit_wait(commitment, now, now);
   earliest_due_ = std::min(earliest_due_, commitment.due_);
 }
 
@@ -233,8 +238,17 @@ void Journal::handle_persisted(BatchNumber watermark, Instant now) {
   }
 }
 
-bool Journal::is_due(Instant now) const {
+void Journal::find_earliest_due() {
+  earliest_due_ = kNever;
+  for (const Commitment* waiting = first_; waiting != nullptr; waiting = waiting->next_) {
+    earliest_due_ = std::min(earliest_due_, waiting->due_);
+  }
+}
+
+bool Journal::is_due(Instant now) {
   if (rows_due_ || draining_) return true;
+  // The one that this was for may have been settled in time; then nothing is written, cursors neither.
+  if (earliest_due_ <= now) find_earliest_due();
   if (std::min({earliest_due_, cursors_due_, retained_due_}) <= now) return true;
   return gathered_bytes_ >= options_.gather_bytes_max || (hurried_ && gathered_bytes_ > 0);
 }
@@ -250,7 +264,8 @@ void Journal::flush_all(Instant now) {
 }
 
 bool Journal::idle() const {
-  return submitted_.empty() && first_ == nullptr && gathering_.empty() && retained_.empty() && touched_.empty();
+  return submitted_.empty() && first_ == nullptr && gathering_.empty() &&
+         gathering_tickets_.empty() && retained_.empty() && touched_.empty();
 }
 
 Instant Journal::next_deadline() const {
@@ -308,10 +323,7 @@ void Journal::submit(Instant now, bool all) {
   hurried_ = false;
   rows_due_ = !complete;
   if (retained_.empty()) retained_due_ = kNever;
-  earliest_due_ = kNever;
-  for (const Commitment* waiting = first_; waiting != nullptr; waiting = waiting->next_) {
-    earliest_due_ = std::min(earliest_due_, waiting->due_);
-  }
+  find_earliest_due();
   if (first_ == nullptr && retained_.empty()) draining_ = false;
 
   if (batch.empty() && submitted.tickets.empty()) {
@@ -350,7 +362,7 @@ bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStam
       writer->add_message(*commitment->message_, static_cast<std::uint32_t>(count));
       for (std::size_t i = 0; i < count; ++i) {
         const Commitment::Destination destination = commitment->destination(i);
-        const DeliveryOptions options = destination.outbox->mark_written(destination.sequence, batch.number);
+        const DeliveryOptions options = destination.outbox->mark_written(destination.sequence, batch);
         writer->add_delivery(destination.outbox->queue(), destination.sequence, options);
         last[destination.outbox->queue().value] = destination.sequence;
         mark_touched(*destination.outbox, kNever);

@@ -49,6 +49,8 @@ class Commitment {
 
   std::size_t destination_count() const { return inline_count_ + more_.size(); }
   Destination& destination(std::size_t index) { return index < inline_count_ ? inline_[index] : more_[index - inline_count_]; }
+  // Nothing has to become durable (any more).
+  bool is_empty() const { return destination_count() == 0 && !retained_ && !exchange_; }
   void add(Destination destination);
   bool remove(const Outbox& outbox);
 
@@ -57,6 +59,9 @@ class Commitment {
   mqtt::ReasonCode reason_ = mqtt::ReasonCode::Success;  // what the ticket is completed with
   Instant due_ = kNever;    // when it must be written
   Instant aged_ = kNever;   // from when on it goes with a batch that is written for others
+  Instant due_max_ = kNever;   // the bounds of both, whatever a destination added later is willing to wait
+  Instant aged_max_ = kNever;
+  Duration wait_{};            // the longest of its destinations
   bool retained_ = false;   // its topic's retained row must be durable
   bool sealed_ = false;     // in the list of those that wait; before that it cannot end
   bool selected_ = false;   // goes into the batch being built
@@ -179,7 +184,9 @@ class Journal {
   void release(Commitment& commitment);  // completes the ticket and frees
   void unlink(Commitment& commitment);
   void recycle(Commitment& commitment);
-  bool is_due(Instant now) const;
+  void limit_wait(Commitment& commitment, Instant due, Instant aged);
+  void find_earliest_due();
+  bool is_due(Instant now);
   void select(Instant now, bool all);
   void submit(Instant now, bool all);
   bool write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp);

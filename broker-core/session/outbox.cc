@@ -8,7 +8,7 @@ namespace furrow::broker {
 
 Outbox::Outbox(const Options& options, Journal& journal, Books& books)
     : queue_(options.queue),
-      stores_books_(options.stores_books),
+      stores_books_(options.stores_books && options.queue),
       owner_(options.owner),
       journal_(journal),
       books_(books),
@@ -24,11 +24,12 @@ Outbox::Outbox(const Options& options, const CursorRow& cursor, Journal& journal
   gap_messages_ = messages_ = disk_messages_ = cursor.messages;
   gap_bytes_ = bytes_ = disk_bytes_ = cursor.bytes;
   ByteView holes(cursor.holes);
-  Sequence hole = cursor.settled;
   std::uint64_t distance = 0;
-  while (take_varint(holes, distance)) {
-    hole.value += distance;
-    holes_.push_back(hole);
+  std::uint64_t count = 0;
+  for (Sequence end = gap_first_; take_varint(holes, distance) && take_varint(holes, count);) {
+    const Sequence first{end.value + distance};
+    end = Sequence{first.value + count};
+    holes_.push_back({first, end});
   }
   if (stores_books_) {
     books_ = decode_books(cursor.counters, cursor.messages);
@@ -64,25 +65,24 @@ bool Outbox::make_room(const Message& message, Instant now) {
   const std::size_t bytes = message.bytes_size();
   if (!over_limit(messages_ + 1, bytes_ + bytes)) return true;
   if (limits_.when_full != WhenFull::DropOldest || over_limit(1, bytes)) return false;
-  while (over_limit(messages_ + 1, bytes_ + bytes) && drop_oldest(now)) {
-  }
+  drop_oldest(1, bytes, now);
   // The oldest that wait may be on disk only: then the limit is exceeded until the page that is being read arrives.
   return !over_limit(messages_ + 1, bytes_ + bytes) || gap_messages_ > 0;
 }
 
-// Brings the queue back below its limits once what was on disk only can be dropped.
-void Outbox::trim(Instant now) {
-  if (limits_.when_full != WhenFull::DropOldest) return;
-  while (over_limit(messages_, bytes_) && drop_oldest(now)) {
+// Drops the oldest that are not in flight until so much more fits; gives up where none of them is in memory.
+void Outbox::drop_oldest(std::uint64_t messages, std::uint64_t bytes, Instant now) {
+  while (over_limit(messages_ + messages, bytes_ + bytes)) {
+    const Entry* entry = next_waiting(now);
+    // What has expired makes room, too.
+    if (!over_limit(messages_ + messages, bytes_ + bytes)) return;
+    if (entry == nullptr || is_protected(entry->sequence)) return;
+    settle(send_index_, Outcome::Dropped, now, DropReason::QueueFull);
   }
 }
 
-// Drops the oldest message that is not in flight; false when none is in memory.
-bool Outbox::drop_oldest(Instant now) {
-  const Entry* entry = next_waiting(now);
-  if (entry == nullptr || entry->sequence <= protected_) return false;
-  settle(send_index_, Outcome::Dropped, now, DropReason::QueueFull);
-  return true;
+bool Outbox::is_protected(Sequence sequence) const {
+  return std::ranges::binary_search(protected_, sequence);
 }
 
 bool Outbox::too_old(const Entry& entry, Instant now) const {
@@ -145,8 +145,11 @@ void Outbox::finish(Entry& entry, Outcome outcome, DropReason reason, Instant no
 void Outbox::settle(std::size_t index, Outcome outcome, Instant now, DropReason reason) {
   Entry& entry = front_[index];
   FURROW_CHECK(entry.state != State::Settled);
-  if (index < send_index_) --inflight_;
-  front_bytes_ -= entry_bytes(entry);
+  if (index < send_index_) {
+    --inflight_;
+  } else {
+    front_bytes_ -= entry_bytes(entry);
+  }
   finish(entry, outcome, reason, now);
   pop_settled();
 }
@@ -156,6 +159,19 @@ void Outbox::pop_settled() {
     (void)front_.pop_front();
     if (send_index_ > 0) --send_index_;
   }
+}
+
+// Takes the settled ones out from between those in flight: behind one that is never answered, what expires or is dropped would pile
+// up. Done when they are the larger part, so each is moved past once.
+void Outbox::compact() {
+  if (send_index_ < inflight_ * 2 + kSettledMax) return;
+  std::size_t place = send_index_;
+  for (std::size_t i = send_index_; i-- > 0;) {
+    if (front_[i].state == State::Settled) continue;
+    --place;
+    if (place != i) front_[place] = std::move(front_[i]);
+  }
+  for (; place > 0; --place, --send_index_) (void)front_.pop_front();
 }
 
 void Outbox::drop_all(DropReason reason, Instant now) {
@@ -177,13 +193,14 @@ void Outbox::drop_all(DropReason reason, Instant now) {
     disk_messages_ -= gap_messages_;
     disk_bytes_ -= gap_bytes_;
     gap_messages_ = gap_bytes_ = 0;
+    holes_ = {};
     journal_.touch(*this, now);
   }
 }
 
 Instant Outbox::expire(Instant now) {
   const Entry* entry = next_waiting(now);
-  if (entry == nullptr) return kNever;
+  if (entry == nullptr || is_protected(entry->sequence)) return kNever;
   const Instant expires = entry->message->expires_at();
   if (limits_.age_max == Duration::zero()) return expires;
   return std::min(expires, entry->message->received() + limits_.age_max + Duration(1));
@@ -192,12 +209,13 @@ Instant Outbox::expire(Instant now) {
 // --- sending ---
 
 Outbox::Entry* Outbox::next_waiting(Instant now) {
+  compact();
   refill();
   while (send_index_ < front_.size()) {
     Entry& entry = front_[send_index_];
     if (entry.state == State::Settled) {
       ++send_index_;
-    } else if (entry.sequence <= protected_) {
+    } else if (is_protected(entry.sequence)) {
       return &entry;
     } else if (entry.message->expires_at() <= now) {
       settle(send_index_, Outcome::Expired, now);
@@ -213,7 +231,10 @@ Outbox::Entry* Outbox::next_waiting(Instant now) {
 }
 
 void Outbox::advance() {
-  FURROW_CHECK(front_[send_index_].state != State::Waiting);
+  const Entry& entry = front_[send_index_];
+  FURROW_CHECK(entry.state != State::Waiting);
+  FURROW_CHECK(entry.state != State::Settled);
+  front_bytes_ -= entry_bytes(entry);
   ++send_index_;
   ++inflight_;
 }
@@ -225,6 +246,7 @@ void Outbox::rewind() {
     entry.state = State::Waiting;
     entry.packet_id = {};
     entry.resend = false;
+    front_bytes_ += entry_bytes(entry);
   }
   send_index_ = 0;
   inflight_ = 0;
@@ -270,7 +292,7 @@ void Outbox::read_ahead() {
   if (gap_messages_ == 0 || reading_ || front_bytes_ > kFrontBytesMax / 2) return;
   reading_ = true;
   read_end_ = gap_end_;
-  journal_.read({queue_, gap_first_, read_after_, kFrontBytesMax});
+  journal_.read({queue_, gap_first_, read_after_, (kFrontBytesMax - front_bytes_) / kPageShare});
 }
 
 void Outbox::take(SegmentReader::Record&& record) {
@@ -290,25 +312,36 @@ void Outbox::take(SegmentReader::Record&& record) {
 void Outbox::handle_page(const Page& page, const ClockStamp& now) {
   FURROW_CHECK(reading_);
   reading_ = false;
-  bool reached_tail = false;
+  bool whole = true;
   for (const SegmentRow& segment : page.segments) {
-    SegmentReader reader(segment.directory, segment.records, queue_, now);
-    SegmentReader::Record record;
-    while (gap_messages_ > 0 && reader.next(gap_first_, record)) {
-      if (record.sequence >= gap_end_) {
-        reached_tail = true;  // still in memory: this segment is read again once it has left
-        break;
-      }
-      gap_first_ = Sequence{record.sequence.value + 1};
-      if (!std::binary_search(holes_.begin(), holes_.end(), record.sequence)) take(std::move(record));
-    }
-    if (reached_tail || gap_messages_ == 0) break;
+    whole = take_segment(segment, now);
+    if (!whole) break;
     read_after_ = segment.id;
   }
   if (page.segments.empty()) read_after_ = page.last;
-  if (page.end && !reached_tail && gap_messages_ > 0 && read_end_ == gap_end_) lose_gap(now.monotonic);
-  if (!holes_.empty() && holes_.back() < gap_first_) holes_ = {};
-  trim(now.monotonic);
+  if (page.end && whole && gap_messages_ > 0 && read_end_ == gap_end_) lose_gap(now.monotonic);
+  if (gap_messages_ == 0) holes_ = {};
+  // What was on disk only can be dropped now.
+  if (limits_.when_full == WhenFull::DropOldest) drop_oldest(0, 0, now.monotonic);
+}
+
+// Takes what the segment holds of the gap. False when it stopped before the end: the gap is empty, the front is full, or what follows
+// is still in the tail; the segment is read again when it is needed.
+bool Outbox::take_segment(const SegmentRow& segment, const ClockStamp& now) {
+  SegmentReader reader(segment.directory, segment.records, queue_, now);
+  SegmentReader::Record record;
+  while (gap_messages_ > 0 && front_bytes_ < kFrontBytesMax) {
+    if (!reader.next(gap_first_, record)) return true;
+    if (record.sequence >= gap_end_) return false;
+    gap_first_ = Sequence{record.sequence.value + 1};
+    if (!is_hole(record.sequence)) take(std::move(record));
+  }
+  return false;
+}
+
+bool Outbox::is_hole(Sequence sequence) const {
+  const auto behind = std::ranges::upper_bound(holes_, sequence, {}, &Hole::first);
+  return behind != holes_.begin() && sequence < std::prev(behind)->end;
 }
 
 // The store has nothing more of what it should hold: it was damaged. Said by the books.
@@ -346,11 +379,15 @@ Outbox::Entry& Outbox::at(Sequence sequence) {
   return entry;
 }
 
-DeliveryOptions Outbox::mark_written(Sequence sequence, BatchNumber batch) {
+DeliveryOptions Outbox::mark_written(Sequence sequence, Batch& batch) {
   Entry& entry = at(sequence);
   entry.commitment = nullptr;
   entry.on_disk = true;
-  if (entry.state == State::Reserved) entry.waits_for = std::max(entry.waits_for, batch);
+  if (entry.state == State::Reserved) {
+    entry.waits_for = batch.number;
+    batch.exchanges.push_back(
+        {queue_, ExchangeRow::Direction::Outbound, entry.packet_id, ExchangeRow::State::Published, sequence});
+  }
   ++disk_messages_;
   disk_bytes_ += entry.message->bytes_size();
   return {entry.qos, entry.retain, entry.subscription_ids.view()};
@@ -362,31 +399,43 @@ void Outbox::handle_durable(Sequence sequence) {
 }
 
 CursorRow Outbox::cursor() const {
-  Sequence settled{next_.value - 1};
-  if (!tail_.empty()) settled.value = tail_.front().sequence.value - 1;
-  if (gap_messages_ > 0) settled.value = gap_first_.value - 1;
-  if (!front_.empty()) settled.value = front_.front().sequence.value - 1;
-
   CursorRow row;
   row.queue = queue_;
-  row.settled = settled;
   row.next = next_;
   row.messages = disk_messages_;
   row.bytes = disk_bytes_;
+  if (stores_books_) row.counters = encode(books_);
+
+  // Whatever lies between those that are left is settled: told by `settled` before the first, by holes behind it.
   ByteBuffer holes;
-  Sequence previous = settled;
-  const auto hole = [&](Sequence sequence) {
-    put_varint(holes, sequence.value - previous.value);
-    previous = sequence;
+  Sequence hole_end;
+  Sequence end;  // of those that are left so far; 0 before the first
+  const auto left = [&](Sequence first, Sequence behind) {
+    if (!end) {
+      row.settled = Sequence{first.value - 1};
+      hole_end = first;
+    } else if (end < first) {
+      put_varint(holes, end.value - hole_end.value);
+      put_varint(holes, first.value - end.value);
+      hole_end = first;
+    }
+    end = behind;
   };
   for (std::size_t i = 0; i < front_.size(); ++i) {
-    if (front_[i].state == State::Settled && front_[i].on_disk) hole(front_[i].sequence);
+    const Sequence sequence = front_[i].sequence;
+    if (front_[i].state != State::Settled) left(sequence, Sequence{sequence.value + 1});
   }
-  for (const Sequence sequence : holes_) {
-    if (sequence > previous && sequence >= gap_first_) hole(sequence);
+  if (gap_messages_ > 0) {
+    Sequence first = gap_first_;
+    for (const Hole& hole : holes_) {
+      if (first < hole.first) left(first, hole.first);
+      first = std::max(first, hole.end);
+    }
+    if (first < gap_end_) left(first, gap_end_);
   }
+  if (!tail_.empty()) left(tail_.front().sequence, next_);
+  left(next_, next_);
   row.holes.assign(holes.view().begin(), holes.view().end());
-  if (stores_books_) row.counters = encode(books_);
   return row;
 }
 

@@ -6,6 +6,7 @@
 //
 // The front lives in memory; once it is larger than a fixed budget, what comes after it leaves memory as soon as it is durable and is
 // read back in pages as the front drains. Memory does not grow with the backlog. A memory-only outbox (queue id 0) has only a front.
+// A sequence that lies between those that are here, and is not, is settled.
 // Each message is settled exactly once: delivered, expired, or dropped for a reason; the books say which.
 // Thread: loop. Time: passed in. Knows neither connection nor protocol version; session/inflight.h moves what is sent.
 #pragma once
@@ -61,20 +62,20 @@ class Outbox {
     Commitment* commitment = nullptr;  // while it waits in the journal
     SubscriptionIds subscription_ids;
     Sequence sequence;
-    BatchNumber waits_for;  // Reserved, Received: the batch that must be durable before the next packet leaves
+    BatchNumber waits_for;  // Reserved and written, Received: the batch that must be durable before the next packet leaves
     PacketId packet_id;
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     State state = State::Waiting;
     bool retain = false;
     bool on_disk = false;
-    bool resend = false;  // was sent on an earlier connection and not yet again on this one
+    bool resend = false;  // was in flight on an earlier connection and is not yet again on this one
   };
 
   struct Options {
     OutboxLimits limits;
     QueueId queue;              // 0: memory only
     OutboxOwner* owner = nullptr;  // told when a page was read or a QoS 2 step became durable
-    bool stores_books = false;  // the books are this outbox's own and go with its cursor row
+    bool stores_books = false;  // the books are this outbox's own and go with its cursor row; only with a queue
   };
 
   // A durable outbox registers itself with `journal` for its lifetime. `books` and `journal` must outlive it.
@@ -130,8 +131,10 @@ class Outbox {
   // Counts a message that was accepted and done with at once: QoS 0 written to the socket, or not taken.
   void pass(Outcome outcome, Instant now, DropReason reason = DropReason::QueueFull);
 
-  // Messages up to `sequence` were sent before a restart: they neither expire nor make room any more.
-  void protect(Sequence sequence) { protected_ = std::max(protected_, sequence); }
+  // The message was in flight before a restart: it neither expires nor makes room, until unprotect() or its end.
+  // REQUIRES: in the order of the sequences.
+  void protect(Sequence sequence) { protected_.push_back(sequence); }
+  void unprotect(Sequence sequence) { std::erase(protected_, sequence); }
   // Asks the journal for the message on disk (QoS 2). Null effect when it is, or is on its way there.
   void hasten(Entry& entry, Instant now);
 
@@ -149,8 +152,9 @@ class Outbox {
   // --- the store's side ---
   // Journal only: a page that refill() asked for.
   void handle_page(const Page& page, const ClockStamp& now);
-  // Journal only: the message is in the batch being built. Returns how it is to be delivered.
-  DeliveryOptions mark_written(Sequence sequence, BatchNumber batch);
+  // Journal only: the message goes into `batch`, and with it the packet identifier reserved for it, if any. Returns how it is to
+  // be delivered.
+  DeliveryOptions mark_written(Sequence sequence, Batch& batch);
   // Journal only: everything written up to `sequence` is durable; memory beyond the front's budget is given back.
   void handle_durable(Sequence sequence);
   // Journal only: the row that says how far the queue is settled.
@@ -164,23 +168,36 @@ class Outbox {
  private:
   friend class Journal;
 
-  // Beyond this, what is durable leaves memory (store.md: read ahead at least 1 MiB per outbox).
+  // Beyond this, what waits leaves memory as soon as it is durable.
   static constexpr std::size_t kFrontBytesMax = 1 * MiB;
+  // A small message takes several times as much memory as it takes of a page.
+  static constexpr std::size_t kPageShare = 4;
+  // So many settled entries between those in flight are not worth moving the others.
+  static constexpr std::size_t kSettledMax = 64;
   static constexpr std::size_t kEntryOverhead = sizeof(Entry) + sizeof(Message) + 16;
+
+  // Settled sequences [first, end).
+  struct Hole {
+    Sequence first;
+    Sequence end;
+  };
 
   bool over_limit(std::uint64_t messages, std::uint64_t bytes) const;
   bool make_room(const Message& message, Instant now);
-  void trim(Instant now);
-  bool drop_oldest(Instant now);
+  void drop_oldest(std::uint64_t messages, std::uint64_t bytes, Instant now);
   Entry& append(MessageRef message, const DeliveryOptions& options);
   void count(Outcome outcome, DropReason reason, Instant now, std::uint64_t messages = 1);
   void finish(Entry& entry, Outcome outcome, DropReason reason, Instant now);
   bool too_old(const Entry& entry, Instant now) const;
+  bool is_protected(Sequence sequence) const;
   void pop_settled();
+  void compact();
   void spill();
   void refill();
   void read_ahead();
+  bool take_segment(const SegmentRow& segment, const ClockStamp& now);
   void take(SegmentReader::Record&& record);
+  bool is_hole(Sequence sequence) const;
   void lose_gap(Instant now);
   std::size_t find(const Ring<Entry>& ring, Sequence sequence) const;
   Entry& at(Sequence sequence);
@@ -196,7 +213,7 @@ class Outbox {
 
   Ring<Entry> front_;
   std::size_t send_index_ = 0;
-  std::size_t front_bytes_ = 0;  // memory of what waits in front_
+  std::size_t front_bytes_ = 0;  // memory of what waits in front_; what is in flight is bounded by the window
 
   // The gap: sequences [gap_first_, gap_end_), of which gap_messages_ are stored and not settled.
   Sequence gap_first_{1};
@@ -206,12 +223,12 @@ class Outbox {
   SegmentId read_after_;
   Sequence read_end_;  // gap_end_ when the page under way was asked for
   bool reading_ = false;
-  std::vector<Sequence> holes_;  // settled before the restart, in the gap
+  std::vector<Hole> holes_;  // settled before the restart, in the gap; in order
 
   Ring<Entry> tail_;
   Sequence durable_;  // written up to here and durable
   Sequence next_{1};
-  Sequence protected_;
+  std::vector<Sequence> protected_;  // in order
 
   std::uint64_t inflight_ = 0;
   std::uint64_t messages_ = 0;

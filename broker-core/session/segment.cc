@@ -228,7 +228,9 @@ bool SegmentReader::next(Sequence from, Record& record) {
   while (messages_left_ > 0 && !damaged_) {
     Message::Fields fields;
     bool wanted = false;
-    damaged_ = !take_record(rest_, written_, topics_, fields) || !read_deliveries(from, record, wanted);
+    const std::uint64_t left = messages_left_;
+    damaged_ = !take_record(rest_, written_, topics_, fields) || !read_deliveries(from, record, wanted) ||
+               left - messages_left_ > 1;  // a queue occurs once in a message
     if (wanted && !damaged_) {
       record.message = Message::make(fields);
       return true;

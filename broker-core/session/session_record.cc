@@ -1,8 +1,10 @@
 #include "broker-core/session/session_record.h"
 
-#include <algorithm>
+#include <limits>
 
 #include "broker-core/base/varint.h"
+#include "broker-core/mqtt/properties.h"
+#include "broker-core/mqtt/topic.h"
 #include "broker-core/session/stamp_codec.h"
 
 namespace furrow::broker {
@@ -12,6 +14,19 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint64_t kConnected = 1;
 constexpr std::uint64_t kHasWill = 2;
+
+bool take_u32(ByteView& in, std::uint32_t& value) {
+  std::uint64_t wide = 0;
+  if (!take_varint(in, wide) || wide > std::numeric_limits<std::uint32_t>::max()) return false;
+  value = static_cast<std::uint32_t>(wide);
+  return true;
+}
+
+// Walking properties trusts their lengths, so they are checked like those of a packet.
+bool are_properties(ByteView bytes) {
+  mqtt::PropertyView view;
+  return mqtt::PropertyParser::parse(bytes, mqtt::PropertyPlace::Publish, view).what == nullptr;
+}
 
 void put_will(ByteBuffer& out, const WillMessage& will) {
   put_varint(out, static_cast<unsigned>(will.qos) | (will.retain ? 4U : 0U));
@@ -24,18 +39,18 @@ void put_will(ByteBuffer& out, const WillMessage& will) {
 
 bool take_will(ByteView& in, WillMessage& will) {
   std::uint64_t flags = 0;
-  std::uint64_t delay = 0;
   std::uint64_t expiry = 0;
   ByteView topic;
   ByteView payload;
   ByteView properties;
-  if (!take_varint(in, flags) || (flags & 3U) > 2 || !take_varint(in, delay) || !take_varint(in, expiry) ||
+  if (!take_varint(in, flags) || (flags & 3U) > 2 || flags > 7 || !take_u32(in, will.delay_s) ||
+      !take_varint(in, expiry) || expiry > std::uint64_t{std::numeric_limits<std::uint32_t>::max()} + 1 ||
       !take_bytes(in, topic) || !take_bytes(in, payload) || !take_bytes(in, properties)) {
     return false;
   }
+  if (!mqtt::is_valid_name(as_text(topic)) || !are_properties(properties)) return false;
   will.qos = static_cast<mqtt::Qos>(flags & 3U);
   will.retain = (flags & 4U) != 0;
-  will.delay_s = static_cast<std::uint32_t>(delay);
   if (expiry > 0) will.expiry_s = static_cast<std::uint32_t>(expiry - 1);
   will.topic = as_text(topic);
   will.payload.assign(payload.begin(), payload.end());
@@ -54,13 +69,13 @@ void put_subscription(ByteBuffer& out, const Subscription& subscription) {
 bool take_subscription(ByteView& in, Subscription& subscription) {
   std::uint64_t options = 0;
   ByteView filter;
-  std::uint64_t id = 0;
-  if (!take_varint(in, options) || !take_bytes(in, filter) || !take_varint(in, id)) return false;
-  if ((options & 3U) > 2 || (options >> 4U) > 2) return false;
+  std::uint32_t& id = subscription.options.subscription_id;
+  if (!take_varint(in, options) || !take_bytes(in, filter) || !take_u32(in, id)) return false;
+  if ((options & 3U) > 2 || (options >> 4U) > 2 || id > mqtt::kRemainingLengthMax) return false;
+  if (!mqtt::is_valid_filter(as_text(filter))) return false;
   subscription.options.qos = static_cast<mqtt::Qos>(options & 3U);
   subscription.options.no_local = (options & 4U) != 0;
   subscription.options.retain_as_published = (options & 8U) != 0;
-  subscription.options.subscription_id = static_cast<std::uint32_t>(id);
   subscription.retain_handling = static_cast<mqtt::RetainHandling>(options >> 4U);
   subscription.filter = as_text(filter);
   return true;
@@ -86,12 +101,11 @@ std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView
   bytes = bytes.subspan(1);
   SessionRecord record;
   record.client_id = client_id;
-  std::uint64_t expiry = 0;
   std::uint64_t flags = 0;
-  if (!take_varint(bytes, record.queue.value) || !take_varint(bytes, expiry) || !take_varint(bytes, flags)) {
+  if (!take_varint(bytes, record.queue.value) || !take_u32(bytes, record.expiry_s) || !take_varint(bytes, flags) ||
+      (flags & ~(kConnected | kHasWill)) != 0) {
     return std::nullopt;
   }
-  record.expiry_s = static_cast<std::uint32_t>(expiry);
   record.connected = (flags & kConnected) != 0;
   if (!record.connected && !take_stamp(bytes, record.disconnected)) return std::nullopt;
   if ((flags & kHasWill) != 0) {
@@ -104,6 +118,7 @@ std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView
   for (Subscription& subscription : record.subscriptions) {
     if (!take_subscription(bytes, subscription)) return std::nullopt;
   }
+  if (!bytes.empty()) return std::nullopt;
   return record;
 }
 

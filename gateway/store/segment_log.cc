@@ -156,8 +156,8 @@ class SegmentLog::Sweep {
  public:
   explicit Sweep(SegmentLog& log) : log_(log) {
     std::ranges::sort(log_.moved_, {}, [this](QueueId queue) { return std::pair(marks(queue).first, queue); });
-    const auto twice = std::ranges::unique(log_.moved_);  // settled further and then removed
-    log_.moved_.erase(twice.begin(), twice.end());
+    // Settled further and then removed, a queue comes twice.
+    log_.moved_.erase(std::unique(log_.moved_.begin(), log_.moved_.end()), log_.moved_.end());
   }
 
   Status run() {

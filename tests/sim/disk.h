@@ -1,16 +1,13 @@
-// The simulator's store: batches become durable after a drawn time, reads are answered after another, and a crash forgets all that
-// was not durable. It keeps the rows as broker-core/store.h describes them; what SQLite makes of them is tested elsewhere.
+// The simulator's store: the model of tests/support/memory_store.h with time. Batches become durable after a drawn time, reads
+// are answered after another, and a crash forgets what was not durable, perhaps in the middle of a batch.
 #pragma once
 
-#include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
-#include <string>
-#include <tuple>
 
 #include "broker-core/base/random.h"
 #include "broker-core/store.h"
+#include "tests/support/memory_store.h"
 
 namespace furrow::sim {
 
@@ -19,53 +16,62 @@ class Disk final : public broker::Store {
   Disk(Random& random, Duration commit_time_max) : random_(random), commit_time_max_(commit_time_max) {}
 
   void set_now(Instant now) { now_ = now; }
-  void submit(broker::Batch batch) override;
-  void read(broker::ReadRequest request) override;
+
+  void submit(broker::Batch batch) override {
+    memory_.submit(std::move(batch));
+    commits_.push_back(now_ + drawn());
+  }
+  void read(broker::ReadRequest request) override {
+    memory_.read(request);
+    reads_.push_back(now_ + drawn());
+  }
 
   struct Event {
     BatchNumber durable;
     std::optional<broker::Page> page;  // else a new watermark
   };
-  bool poll(Instant now, Event& event);
-  Instant next_deadline() const;
+  bool poll(Instant now, Event& event) {
+    if (!commits_.empty() && std::max(commits_.front(), stalled_until_) <= now) {
+      commits_.pop_front();
+      event = {memory_.complete_one(), std::nullopt};
+      return true;
+    }
+    if (!reads_.empty() && reads_.front() <= now) {
+      reads_.pop_front();
+      event = {{}, memory_.answer_read()};
+      return true;
+    }
+    return false;
+  }
+  Instant next_deadline() const {
+    const Instant commit = commits_.empty() ? kNever : std::max(commits_.front(), stalled_until_);
+    return reads_.empty() ? commit : std::min(commit, reads_.front());
+  }
 
   // Nothing becomes durable for `time`.
   void stall(Instant now, Duration time) { stalled_until_ = now + time; }
   void heal() { stalled_until_ = Instant::min(); }
 
-  // What was not durable never happened.
-  void crash();
-  // What a gateway finds at start; batch numbers begin anew.
-  broker::Restored restore();
+  void crash() {
+    memory_.crash(static_cast<int>(random_.below(test::MemoryStore::kCommits + 1)));
+    commits_.clear();
+    reads_.clear();
+  }
+  // What a gateway finds at start.
+  broker::Restored restore() const { return memory_.restored(); }
 
  private:
-  struct Queue {
-    broker::QueueRow row;
-    broker::CursorRow cursor;
-  };
-  using ExchangeKey = std::tuple<std::uint64_t, int, std::uint16_t>;  // queue, direction, packet identifier
-
-  void commit(const broker::Batch& batch);
-  void drop_passed_segments();
-  broker::Page page(const broker::ReadRequest& request) const;
+  Duration drawn() {
+    return Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(commit_time_max_.count()) + 1)));
+  }
 
   Random& random_;
   const Duration commit_time_max_;
   Instant now_{};
   Instant stalled_until_ = Instant::min();
-
-  std::deque<std::pair<Instant, broker::Batch>> batches_;
-  std::deque<std::pair<Instant, broker::ReadRequest>> reads_;
-  BatchNumber durable_;
-
-  // What is durable.
-  std::map<std::uint64_t, Queue> queues_;
-  std::map<std::uint64_t, broker::SegmentRow> segments_;
-  std::map<ExchangeKey, broker::ExchangeRow> exchanges_;
-  std::map<std::string, broker::Bytes> sessions_;
-  std::map<std::string, broker::Bytes> retained_;
-  std::uint64_t last_segment_ = 0;
-  std::uint64_t last_queue_ = 0;
+  std::deque<Instant> commits_;  // when each submitted batch is due
+  std::deque<Instant> reads_;
+  test::MemoryStore memory_;
 };
 
 }  // namespace furrow::sim

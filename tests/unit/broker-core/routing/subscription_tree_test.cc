@@ -185,10 +185,11 @@ TEST_F(SubscriptionTreeTest, WalksEveryPathOfWildcardsOnce) {
 }
 
 TEST_F(SubscriptionTreeTest, ChurnLeavesNoGrowth) {
-  const auto filter = [](std::uint32_t client) {
-    return "command/a-client-with-a-long-name-" + std::to_string(client) + "/+/#";
-  };
-  const auto churn = [&] {
+  // Other clients each time, so that nothing of the ones before is of use.
+  const auto churn = [&](std::uint32_t round) {
+    const auto filter = [&](std::uint32_t client) {
+      return "command/a-client-with-a-long-name-" + std::to_string(1000 * round + client) + "/+/#";
+    };
     for (std::uint32_t client = 0; client < 500; ++client) {
       subscribe(client, filter(client));
       subscribe(client, "all/#");
@@ -198,9 +199,9 @@ TEST_F(SubscriptionTreeTest, ChurnLeavesNoGrowth) {
       EXPECT_TRUE(unsubscribe(client, "all/#"));
     }
   };
-  churn();
+  churn(10);
   const std::size_t memory_bytes = tree_.memory_bytes();
-  for (int i = 0; i < 5; ++i) churn();
+  for (std::uint32_t round = 11; round < 16; ++round) churn(round);
   EXPECT_EQ(tree_.memory_bytes(), memory_bytes);
   EXPECT_EQ(tree_.size(), 0U);
 }

@@ -1,0 +1,421 @@
+#include "bridge/bridge.h"
+
+#include <algorithm>
+
+namespace furrow::bridge {
+
+using mqtt::ReasonCode;
+
+namespace {
+
+// Resolving, TCP and TLS together: a WAN that swallows packets would hold an attempt for minutes.
+constexpr Duration kConnectTimeout = std::chrono::seconds(30);
+// A connection that has lived so long was worth having: the next one is tried without the patience of repeated failure.
+constexpr Duration kStableAfter = std::chrono::seconds(10);
+// How long a DISCONNECT may take to leave.
+constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
+// Two take-overs of our client identifier within this are not a mistake that passes (decisions.md 17).
+constexpr Duration kTakeoverPeriod = std::chrono::minutes(1);
+// How often the buffer is looked through for what has expired.
+constexpr Duration kExpiryInterval = std::chrono::seconds(10);
+// More in flight than this gains nothing on any link; 3.1.1 brokers cannot say what they bear.
+constexpr std::uint16_t kWindowMaxV5 = 1000;
+constexpr std::uint16_t kWindowMaxV3 = 100;
+// A far broker that sends and does not read makes us gather acknowledgements: then reading from it pauses.
+constexpr std::size_t kPausedOutputBytes = 2 * broker::kOutputBytesMax;
+// Messages received and not yet safe, at most; announced as our receive maximum.
+constexpr std::uint16_t kReceiveMaximumDefault = 100;
+
+std::uint16_t receive_maximum(const broker::Limits& limits) {
+  return limits.inflight > 0 ? limits.inflight : kReceiveMaximumDefault;
+}
+
+std::string describe(ReasonCode reason) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto code = static_cast<unsigned>(reason);
+  return std::string(mqtt::name(reason)) + " (0x" + kDigits[code >> 4U] + kDigits[code & 0x0FU] + ")";
+}
+
+// Whole seconds, rounded up: `8s`.
+std::string in_seconds(Duration duration) {
+  return std::to_string(std::chrono::ceil<std::chrono::seconds>(duration).count()) + "s";
+}
+
+}  // namespace
+
+std::string Address::url() const {
+  const bool v6 = host.find(':') != std::string::npos;
+  return "mqtt://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+std::string_view name(State state) {
+  switch (state) {
+    case State::Connecting:
+      return "connecting";
+    case State::Online:
+      return "online";
+    case State::Draining:
+      return "draining";
+    case State::Stalled:
+      return "stalled";
+    case State::Backoff:
+      return "backoff";
+    case State::Disabled:
+      break;
+  }
+  return "disabled";
+}
+
+Bridge::Bridge(Options options, broker::Broker& broker, Log& log, const broker::RestoredQueue* restored,
+               std::span<const broker::ExchangeRow> exchanges, Instant now)
+    : options_(std::move(options)),
+      broker_(broker),
+      log_(log),
+      map_(options_.rules),
+      backoff_(options_.backoff_initial, options_.backoff_max, options_.seed),
+      dialect_(options_.version, map_.comes_down()),
+      remote_({.client_id = options_.client_id,
+               .username = options_.username,
+               .keep_alive = options_.keep_alive,
+               .session_expiry_s = options_.session_expiry_s,
+               .packet_bytes_max = broker.limits().packet_bytes,
+               .receive_maximum = receive_maximum(broker.limits())},
+              *this),
+      up_(options_.name, options_.buffer, map_, remote_, broker, restored, exchanges),
+      down_(map_, remote_, broker, up_.subscriber(), up_.queue(), exchanges),
+      since_(now) {
+  if (!options_.enabled || options_.addresses.empty()) {
+    set_state(State::Disabled, options_.enabled ? "no address to connect to" : "", now);
+    return;
+  }
+  up_.subscribe();
+  dial(now);
+}
+
+// --- the network connection ---
+
+std::optional<Command> Bridge::poll_command() {
+  if (disconnect_wanted_) {
+    disconnect_wanted_ = false;
+    return Disconnect{};
+  }
+  if (!connect_wanted_) return std::nullopt;
+  network_ = true;
+  Connect command{*std::move(connect_wanted_)};
+  connect_wanted_.reset();
+  return command;
+}
+
+bool Bridge::reading_paused() const {
+  return remote_.output().size() >= kPausedOutputBytes ||
+         down_.acknowledgements_waiting() >= receive_maximum(broker_.limits()) ||
+         (broker_.limits().commit_waiting_bytes > 0 &&
+          broker_.journal().waiting_bytes() >= broker_.limits().commit_waiting_bytes);
+}
+
+void Bridge::dial(Instant now) {
+  phase_ = Phase::Connecting;
+  deadline_ = now + kConnectTimeout;
+  connect_wanted_ = options_.addresses[address_];
+  set_state(State::Connecting, reason_, now);
+}
+
+void Bridge::hang_up() {
+  remote_.close();
+  connect_wanted_.reset();
+  if (network_) disconnect_wanted_ = true;
+  network_ = false;
+}
+
+void Bridge::handle_connected(std::optional<std::string> password, Instant now) {
+  if (!network_ || phase_ != Phase::Connecting) return;
+  phase_ = Phase::Handshaking;
+  deadline_ = kNever;  // the remote session has its own
+  remote_.open({dialect_.version(), dialect_.bridge_bit(), std::move(password)}, now);
+}
+
+void Bridge::handle_connect_failed(std::string_view reason, Instant now) {
+  // Of the connection that we have given up: it is gone, and need not be ended.
+  if (std::exchange(disconnect_wanted_, false) || !network_) return;
+  network_ = false;
+  next(std::string(reason), now);
+}
+
+void Bridge::handle_bytes(ByteView bytes, bool dry, Instant now) {
+  if (!network_ || phase_ == Phase::Leaving) return;
+  remote_.handle_bytes(bytes, now);
+  if (phase_ != Phase::Online) return;
+  if (dry) down_.handle_dry();
+  review(now);
+}
+
+void Bridge::handle_sent(Instant now) {
+  if (!network_) return;
+  remote_.handle_sent(now);
+  up_.handle_sent(now);
+  if (phase_ == Phase::Leaving && output().empty()) {
+    leave_now(now);
+  } else {
+    review(now);
+  }
+}
+
+void Bridge::handle_closed(std::string_view reason, Instant now) {
+  if (std::exchange(disconnect_wanted_, false) || !network_) return;
+  network_ = false;
+  if (phase_ == Phase::Leaving) {
+    leave_now(now);
+  } else if (phase_ == Phase::Online) {
+    lose(std::string(reason), Loss::Ordinary, now);
+  } else if (phase_ == Phase::Handshaking && dialect_.handle_closed_silently()) {
+    remote_.close();
+    dial(now);
+  } else {
+    next(std::string(reason), now);
+  }
+}
+
+// --- attempts ---
+
+void Bridge::next(std::string reason, Instant now) {
+  hang_up();
+  if (address_ + 1 < options_.addresses.size()) {
+    ++address_;
+    reason_ = std::move(reason);
+    dial(now);
+    return;
+  }
+  address_ = 0;
+  back_off(State::Backoff, std::move(reason), now);
+}
+
+void Bridge::back_off(State state, std::string reason, Instant now) {
+  phase_ = Phase::Backoff;
+  deadline_ = now + backoff_.next();
+  log_offline(reason, now);
+  set_state(state, std::move(reason), now);
+}
+
+void Bridge::handle_refused(ReasonCode reason, Instant now) {
+  if (reason != ReasonCode::UnsupportedProtocolVersion) {
+    dialect_.handle_understood();
+  } else if (dialect_.handle_refused()) {
+    hang_up();
+    dial(now);
+    return;
+  }
+  next("the far broker refused CONNECT: " + describe(reason), now);
+}
+
+// --- online ---
+
+std::uint16_t Bridge::window() const {
+  const std::uint16_t bearable = remote_.version() == mqtt::Version::V5 ? kWindowMaxV5 : kWindowMaxV3;
+  const std::uint16_t ours = options_.inflight_max > 0 ? options_.inflight_max : bearable;
+  return std::min(remote_.limits().receive_maximum, ours);  // [MQTT-3.3.4-9]
+}
+
+void Bridge::handle_accepted(bool session_present, Instant now) {
+  dialect_.handle_understood();
+  phase_ = Phase::Online;
+  online_since_ = now;
+  ++connects_;
+  reported_.clear();
+  subscription_fault_.clear();
+  log_.write(LogLevel::Info, "bridge.online",
+             {{"name", options_.name},
+              {"remote", options_.addresses[address_].url()},
+              {"mqtt_version", remote_.version() == mqtt::Version::V5 ? "5" : "3.1.1"},
+              {"session", session_present ? "resumed" : "new"},
+              {"queued", up_.waiting()}});
+  set_state(up_.backlog() > 0 ? State::Draining : State::Online, "", now);
+  down_.connect(
+      session_present, [this] { return up_.next_packet_id(); }, now);
+  up_.connect(window(), session_present, now);
+  review(now);
+}
+
+void Bridge::handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, ReasonCode reason, Instant now) {
+  if (type == mqtt::PacketType::Pubrel) {
+    down_.handle_pubrel(packet_id);
+  } else {
+    up_.handle_acknowledgement(type, packet_id, reason, now);
+  }
+}
+
+void Bridge::handle_suback(const mqtt::Suback& suback, Instant) {
+  std::string fault = down_.handle_suback(suback);
+  if (fault.empty()) return;
+  log_.write(LogLevel::Warning, "bridge.subscription_refused", {{"name", options_.name}, {"reason", fault}});
+  subscription_fault_ = std::move(fault);
+}
+
+void Bridge::handle_lost(std::string_view why, ReasonCode code, Instant now) {
+  if (phase_ == Phase::Handshaking) {
+    next(std::string(why), now);
+  } else if (code == ReasonCode::SessionTakenOver) {
+    handle_takeover(now);
+  } else {
+    lose(std::string(why), Loss::Ordinary, now);
+  }
+}
+
+void Bridge::handle_takeover(Instant now) {
+  const bool again = last_takeover_ && now - *last_takeover_ <= kTakeoverPeriod;
+  last_takeover_ = now;
+  lose(again ? "another client uses client id " + remote_.client_id()
+             : "the far broker gave our session to another connection",
+       Loss::TakenOver, now);
+}
+
+void Bridge::lose(std::string reason, Loss loss, Instant now) {
+  hang_up();
+  up_.disconnect(now);
+  down_.disconnect();
+  const bool stable = loss == Loss::Ordinary && now - online_since_ >= kStableAfter;
+  if (stable) {
+    backoff_.reset();
+    address_ = 0;
+    back_off(State::Backoff, std::move(reason), now);
+  } else if (loss == Loss::Ordinary) {
+    log_offline(reason, now);
+    next(std::move(reason), now);
+  } else {
+    // Not at once, but elsewhere if there is an elsewhere.
+    address_ = (address_ + 1) % options_.addresses.size();
+    back_off(loss == Loss::Stalled ? State::Stalled : State::Backoff, std::move(reason), now);
+  }
+}
+
+void Bridge::review(Instant now) {
+  if (phase_ != Phase::Online) return;
+  const std::uint64_t backlog = up_.backlog();
+  // A backlog below the window comes and goes with every burst.
+  const bool draining = state_ == State::Draining ? backlog > 0 : backlog > window();
+  set_state(draining ? State::Draining : State::Online, subscription_fault_, now);
+}
+
+// --- time ---
+
+Instant Bridge::stall_due() const {
+  if (phase_ != Phase::Online) return kNever;
+  return std::max(up_.progress_due(options_.ack_timeout), patience_until_);
+}
+
+Instant Bridge::next_deadline() const {
+  Instant due = std::min({deadline_, remote_.deadline(), stall_due()});
+  if (up_.waiting() > 0) due = std::min(due, expiry_due_);
+  return due;
+}
+
+void Bridge::handle_timeout(Instant now) {
+  if (expiry_due_ <= now) {
+    up_.expire(now);
+    expiry_due_ = now + kExpiryInterval;
+  }
+  if (deadline_ <= now) {
+    deadline_ = kNever;
+    if (phase_ == Phase::Connecting) {
+      next("no connection within " + in_seconds(kConnectTimeout), now);
+    } else if (phase_ == Phase::Backoff) {
+      dial(now);
+    } else if (phase_ == Phase::Leaving) {
+      leave_now(now);
+    }
+    return;
+  }
+  if (stall_due() <= now && reading_paused()) {
+    patience_until_ = now + options_.ack_timeout;
+  } else if (stall_due() <= now) {
+    lose("no acknowledgement for " + in_seconds(options_.ack_timeout), Loss::Stalled, now);
+    return;
+  }
+  remote_.handle_timeout(reading_paused(), now);
+  review(now);
+}
+
+// --- the end ---
+
+void Bridge::shut_down(Instant now) {
+  if (phase_ == Phase::Idle) return;
+  if (phase_ != Phase::Online) {
+    leave_now(now);
+    return;
+  }
+  up_.stop();
+  down_.disconnect();
+  remote_.write_disconnect();
+  phase_ = Phase::Leaving;
+  deadline_ = now + kLeaveTimeout;
+  set_state(State::Disabled, "shutting down", now);
+}
+
+void Bridge::leave_now(Instant now) {
+  hang_up();
+  up_.disconnect(now);
+  down_.disconnect();
+  phase_ = Phase::Idle;
+  deadline_ = kNever;
+  set_state(State::Disabled, "shutting down", now);
+}
+
+// --- status ---
+
+void Bridge::set_state(State state, std::string reason, Instant now) {
+  if (state == state_ && reason == reason_) return;
+  if (state != state_) since_ = now;
+  state_ = state;
+  reason_ = std::move(reason);
+  status_changed_ = true;
+}
+
+// Once per change: while the same thing keeps us offline, the log has said so.
+void Bridge::log_offline(const std::string& reason, Instant now) {
+  if (std::exchange(reported_, reason) == reason) return;
+  const Duration wait = phase_ == Phase::Backoff ? deadline_ - now : Duration::zero();
+  log_.write(LogLevel::Warning, "bridge.offline",
+             {{"name", options_.name}, {"reason", reason}, {"retry_in", in_seconds(wait)}, {"queued", up_.waiting()}});
+}
+
+bool Bridge::poll_status_change() {
+  return std::exchange(status_changed_, false);
+}
+
+Snapshot Bridge::snapshot(Instant now) {
+  review(now);
+  Snapshot snapshot;
+  snapshot.state = state_;
+  snapshot.reason = reason_;
+  snapshot.since = since_;
+  if (!options_.addresses.empty()) snapshot.remote = options_.addresses[address_].url();
+  snapshot.books = up_.books();
+  snapshot.backlog_messages = up_.backlog();
+  snapshot.backlog_bytes = up_.waiting_bytes();
+  snapshot.disk_messages = up_.disk_messages();
+  snapshot.inflight = up_.inflight();
+  snapshot.accepted = snapshot.books.accepted;
+  snapshot.delivered = snapshot.books.delivered;
+  snapshot.expired = snapshot.books.expired;
+  snapshot.quarantined = snapshot.books.quarantined;
+  snapshot.received = down_.received();
+  snapshot.routed = down_.routed();
+  snapshot.received_dropped = down_.dropped();
+  snapshot.oldest = up_.oldest();
+  snapshot.last_ack = up_.last_acknowledgement();
+  if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;
+  snapshot.connects = connects_;
+  snapshot.up_per_s = up_rate_.update(snapshot.delivered, now);
+  snapshot.down_per_s = down_rate_.update(snapshot.received, now);
+  // Below one message in a hundred seconds an estimate says nothing.
+  if (state_ == State::Draining && snapshot.up_per_s >= 0.01) {
+    const double seconds = static_cast<double>(snapshot.backlog_messages) / snapshot.up_per_s;
+    snapshot.drain_eta = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  }
+  for (std::size_t i = 0; i < map_.rules().size(); ++i) {
+    const Rule& rule = map_.rules()[i];
+    snapshot.rules.push_back({rule.filter, rule.direction, up_.taken_by(i), down_.taken_by(i)});
+  }
+  return snapshot;
+}
+
+}  // namespace furrow::bridge

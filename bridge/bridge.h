@@ -1,0 +1,216 @@
+// A bridge: our client to one far broker, and the buffer before it.
+//
+//   phase \ event   TCP is up     attempt failed   CONNACK   refused   lost              time
+//   Idle            –             –                –         –         –                 –
+//   Connecting      Handshaking   next             –         –         –                 next (30 s)
+//   Handshaking     –             –                Online    next      next              next (10 s)
+//   Online          –             –                –         –         Backoff or next   PINGREQ; stalled → Backoff
+//   Backoff         –             –                –         –         –                 Connecting
+//   Leaving         –             –                –         –         Idle              Idle (2 s)
+//
+// `next` is Connecting to the next address at once, or after the last of them Backoff. A refusal of the version tries
+// another one at the same address first. A connection that was stable starts over at the first address, after a short
+// delay. Events of a network connection that was given up meanwhile are ignored.
+//
+// Sans-IO, with the same contract as the broker: handle_* for what happened, then poll_command() until it gives
+// nothing, and output() to the network connection; the latter may also have grown after the broker's turn. `now` never
+// goes backwards. Parts: way_up (the buffer), way_down (subscriptions), remote_session (MQTT on the connection),
+// dialect (which version).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "bridge/backoff.h"
+#include "bridge/dialect.h"
+#include "bridge/rate.h"
+#include "bridge/remote_session.h"
+#include "bridge/topic_map.h"
+#include "bridge/way_down.h"
+#include "bridge/way_up.h"
+#include "broker-core/base/log.h"
+#include "broker-core/broker.h"
+
+namespace furrow::bridge {
+
+struct Address {
+  std::string host;
+  std::uint16_t port = 1883;
+
+  // `mqtt://host:port`, an IPv6 address in brackets.
+  std::string url() const;
+};
+
+struct Options {
+  std::string name;
+  bool enabled = true;
+  std::vector<Address> addresses;  // in order of preference
+  VersionChoice version = VersionChoice::Auto;
+  std::string client_id;
+  std::optional<std::string> username;
+  Duration keep_alive = std::chrono::seconds(30);
+  Duration ack_timeout = std::chrono::seconds(30);  // without progress for so long: stalled
+  std::uint16_t inflight_max = 0;                   // 0: what the far broker allows, at most 1000; 100 in 3.1.1
+  std::uint32_t session_expiry_s = 7 * 24 * 3600;
+  Duration backoff_initial = std::chrono::seconds(1);
+  Duration backoff_max = std::chrono::seconds(60);
+  broker::OutboxLimits buffer;
+  std::vector<Rule> rules;
+  std::uint64_t seed = 1;
+};
+
+// As in the status topic; judged by progress, not by the socket.
+enum class State : std::uint8_t { Connecting, Online, Draining, Stalled, Backoff, Disabled };
+std::string_view name(State state);
+
+// What the world must do. At most one network connection, or attempt at one, exists at a time: Disconnect ends it,
+// without waiting for output(), and nothing more is reported of it.
+struct Connect {
+  Address address;
+};
+struct Disconnect {};
+using Command = std::variant<Connect, Disconnect>;
+
+struct RuleStatus {
+  std::string filter;
+  Direction direction = Direction::Up;
+  std::uint64_t up = 0;    // messages taken on the way up
+  std::uint64_t down = 0;  // and on the way down
+};
+
+// Always: accepted = delivered + backlog_messages + inflight + quarantined + expired + sum of books.dropped,
+// and received = routed + received_dropped.
+struct Snapshot {
+  State state = State::Connecting;
+  std::string reason;
+  Instant since;
+  std::string remote;  // the address in use or tried last
+  std::uint64_t backlog_messages = 0;
+  std::uint64_t backlog_bytes = 0;  // of the backlog and of what is in flight
+  std::uint64_t disk_messages = 0;
+  std::uint64_t inflight = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t received = 0;  // on the way down
+  std::uint64_t routed = 0;
+  std::uint64_t received_dropped = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t quarantined = 0;
+  broker::Books books;
+  std::optional<Instant> oldest;  // when the oldest waiting message in memory was received
+  std::optional<Instant> last_ack;
+  std::optional<Instant> next_attempt;
+  std::uint64_t connects = 0;  // CONNACKs of success
+  double up_per_s = 0;
+  double down_per_s = 0;
+  std::optional<Duration> drain_eta;  // while draining
+  std::vector<RuleStatus> rules;      // in the order of the file
+};
+
+class Bridge final : private RemoteSession::Handler {
+ public:
+  // `restored` is the bridge's queue as found in the store, or nullptr; `exchanges` are the QoS 2 rows of it, both
+  // directions. A bridge that is not enabled keeps its queue and books, and takes no messages. `broker` and `log` must
+  // outlive it.
+  Bridge(Options options, broker::Broker& broker, Log& log, const broker::RestoredQueue* restored,
+         std::span<const broker::ExchangeRow> exchanges, Instant now);
+
+  // What to do now; nothing when there is nothing more. Ask after every handle_*.
+  std::optional<Command> poll_command();
+  // Bytes for the network connection.
+  ByteBuffer& output() { return remote_.output(); }
+  // Whether not to read from the network connection for now.
+  bool reading_paused() const;
+
+  // The network connection is up. `password` is read afresh by the caller.
+  void handle_connected(std::optional<std::string> password, Instant now);
+  // It could not be made, for `reason` in words.
+  void handle_connect_failed(std::string_view reason, Instant now);
+  // `dry`: the socket had no more than these bytes.
+  void handle_bytes(ByteView bytes, bool dry, Instant now);
+  // The caller has written out and consumed bytes of output().
+  void handle_sent(Instant now);
+  // The network connection ended, other than by our Disconnect.
+  void handle_closed(std::string_view reason, Instant now);
+  void handle_timeout(Instant now);
+  Instant next_deadline() const;
+  // Says DISCONNECT; the command Disconnect follows once that is written out. The queue stays as it is.
+  void shut_down(Instant now);
+
+  // True once after the state or its reason changed.
+  bool poll_status_change();
+  Snapshot snapshot(Instant now);
+  const std::string& bridge_name() const { return options_.name; }
+
+ private:
+  enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Leaving };
+  enum class Loss : std::uint8_t { Ordinary, Stalled, TakenOver };
+
+  // RemoteSession::Handler
+  void handle_accepted(bool session_present, Instant now) override;
+  void handle_refused(mqtt::ReasonCode reason, Instant now) override;
+  void handle_publish(const mqtt::Publish& publish, Instant now) override { down_.handle_publish(publish, now); }
+  void handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now) override;
+  void handle_suback(const mqtt::Suback& suback, Instant now) override;
+  void handle_lost(std::string_view why, mqtt::ReasonCode code, Instant now) override;
+
+  // Connects to the address in turn.
+  void dial(Instant now);
+  // The network connection, or the attempt at one, is of no use any more.
+  void hang_up();
+  // The attempt failed: the next address, or backoff.
+  void next(std::string reason, Instant now);
+  // The connection, online until now, is lost.
+  void lose(std::string reason, Loss loss, Instant now);
+  void back_off(State state, std::string reason, Instant now);
+  void handle_takeover(Instant now);
+  void leave_now(Instant now);
+  // When the connection counts as stalled if nothing is acknowledged.
+  Instant stall_due() const;
+  std::uint16_t window() const;
+  // Online or draining, and why not entirely well.
+  void review(Instant now);
+  void set_state(State state, std::string reason, Instant now);
+  void log_offline(const std::string& reason, Instant now);
+
+  // Constant after construction.
+  const Options options_;
+  broker::Broker& broker_;
+  Log& log_;
+  const TopicMap map_;
+
+  Backoff backoff_;
+  Dialect dialect_;
+  RemoteSession remote_;
+  WayUp up_;
+  WayDown down_;
+
+  Phase phase_ = Phase::Idle;
+  std::size_t address_ = 0;    // the one in use, or next in turn
+  Instant deadline_ = kNever;  // of the phase
+  Instant expiry_due_{};       // when to look again for what expires in the buffer
+  Instant online_since_{};
+  Instant patience_until_{};  // no stall before: we did not read what may have been acknowledged
+  std::optional<Instant> last_takeover_;
+  bool network_ = false;  // the caller has a connection, or is at it, on our behalf
+  bool disconnect_wanted_ = false;
+  std::optional<Address> connect_wanted_;
+
+  // What the status says.
+  State state_ = State::Connecting;
+  std::string reason_;
+  Instant since_;
+  bool status_changed_ = true;
+  std::string subscription_fault_;  // the last refusal on this connection
+  std::string reported_;            // the reason that the log has, while offline
+  std::uint64_t connects_ = 0;
+  Rate up_rate_;
+  Rate down_rate_;
+};
+
+}  // namespace furrow::bridge

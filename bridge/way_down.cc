@@ -1,0 +1,190 @@
+#include "bridge/way_down.h"
+
+#include <algorithm>
+
+#include "bridge/forwarding.h"
+#include "broker-core/limits.h"
+#include "broker-core/mqtt/topic.h"
+
+namespace furrow::bridge {
+
+using broker::ExchangeRow;
+using mqtt::PacketType;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+
+WayDown::WayDown(const TopicMap& map, RemoteSession& remote, broker::Broker& broker, broker::SubscriberId self,
+                 QueueId queue, std::span<const ExchangeRow> exchanges)
+    : map_(map), remote_(remote), broker_(broker), self_(self), queue_(queue), taken_(map.rules().size()) {
+  for (const ExchangeRow& exchange : exchanges) {
+    if (exchange.direction == ExchangeRow::Direction::Inbound) received_ids_.insert(exchange.packet_id);
+  }
+}
+
+ExchangeRow WayDown::row(PacketId packet_id, ExchangeRow::State state) const {
+  return {queue_, ExchangeRow::Direction::Inbound, packet_id, state, {}};
+}
+
+broker::AckTicket WayDown::ticket(PacketType type, PacketId packet_id) {
+  return {acknowledgements_, acknowledgements_->open(type, packet_id)};
+}
+
+// --- the connection ---
+
+void WayDown::connect(bool session_present, const std::function<PacketId()>& next_packet_id, Instant now) {
+  acknowledgements_ = broker::AckQueue::make(*this);
+  pending_.clear();
+  if (!session_present) {
+    // The far broker has forgotten its half of these exchanges: the identifiers are free for new messages.
+    for (const PacketId id : received_ids_) {
+      broker_.journal().put_lazy(row(id, ExchangeRow::State::Erased), now);
+    }
+    received_ids_.clear();
+    granted_ = 0;
+  }
+  const auto wanted = static_cast<std::size_t>(std::ranges::count_if(map_.rules(), &Rule::comes_down));
+  // 3.1.1 sends retained messages at every SUBSCRIBE, so it is not repeated without need.
+  if (remote_.version() != mqtt::Version::V5 && granted_ == wanted) return;
+  granted_ = 0;
+  for (std::size_t i = 0; i < map_.rules().size(); ++i) {
+    if (map_.rules()[i].comes_down()) subscribe(i, session_present, next_packet_id());
+  }
+}
+
+void WayDown::disconnect() {
+  if (acknowledgements_) acknowledgements_->detach();
+  acknowledgements_ = {};
+}
+
+void WayDown::subscribe(std::size_t rule, bool session_present, PacketId packet_id) {
+  const Rule& wanted = map_.rules()[rule];
+  const std::string filter = wanted.remote_filter();
+  mqtt::SubscriptionRequest request;
+  request.filter = filter;
+  request.qos = wanted.qos_max;
+  request.no_local = wanted.goes_up();
+  request.retain_as_published = true;
+  // With the session, the far broker has the subscription already, and has sent its retained messages.
+  request.retain_handling = session_present ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
+  pending_.push_back({packet_id, rule});
+  remote_.write_subscribe(packet_id, request, static_cast<std::uint32_t>(rule + 1));
+}
+
+std::string WayDown::handle_suback(const mqtt::Suback& suback) {
+  const auto found = std::ranges::find(pending_, suback.packet_id, &Pending::packet_id);
+  if (found == pending_.end()) return {};
+  const Pending answered = *found;
+  pending_.erase(found);
+  const ReasonCode reason = suback.reasons.empty() ? ReasonCode::UnspecifiedError : suback.reasons.front();
+  if (!mqtt::is_error(reason)) {
+    ++granted_;
+    return {};
+  }
+  return "subscription to " + map_.rules()[answered.rule].remote_filter() + " refused: " + std::string(name(reason));
+}
+
+void WayDown::handle_dry() {
+  if (acknowledgements_waiting() >= broker::kWaitingPublishesMin) broker_.journal().hurry();
+}
+
+void WayDown::write_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason) {
+  // MQTT 3 cannot refuse a message: it stays unacknowledged, and comes again with the next connection.
+  const bool publish = type == PacketType::Puback || type == PacketType::Pubrec;
+  if (publish && is_error(reason) && remote_.version() != mqtt::Version::V5) return;
+  // Other codes of success are a server's to send [MQTT 5.0 §3.4.2.1].
+  remote_.write_acknowledgement(type, packet_id, is_error(reason) ? reason : ReasonCode::Success);
+}
+
+// --- messages ---
+
+// By the first subscription that the far broker names whose rule takes the topic; else by the first rule that does.
+std::optional<TopicMap::Mapping> WayDown::map_topic(const mqtt::Publish& publish) const {
+  const auto is_valid = [&](const TopicMap::Mapping& mapping) {
+    if (mapping.size() > mqtt::kStringBytesMax) return false;
+    const std::uint32_t levels_max = broker_.limits().topic_levels;
+    return levels_max == 0 || mqtt::level_count(mapping.topic()) <= levels_max;
+  };
+  std::optional<TopicMap::Mapping> mapping;
+  for (const mqtt::Property& property : publish.properties) {
+    if (property.id != mqtt::PropertyId::SubscriptionIdentifier) continue;
+    // A rule later in the file never goes before an earlier one.
+    auto named = map_.down_by(property.number - 1, publish.topic);
+    if (named && (!mapping || named->rule < mapping->rule)) mapping = named;
+  }
+  if (!mapping) mapping = map_.down(publish.topic);
+  return mapping && is_valid(*mapping) ? mapping : std::nullopt;
+}
+
+void WayDown::handle_publish(const mqtt::Publish& publish, Instant now) {
+  if (publish.qos == Qos::ExactlyOnce) {
+    handle_exactly_once(publish, now);
+    return;
+  }
+  ++received_;
+  const auto mapping = map_topic(publish);
+  if (publish.qos == Qos::AtMostOnce) {
+    if (mapping) (void)route(publish, *mapping, {}, nullptr, now);
+  } else if (mapping) {
+    (void)route(publish, *mapping, ticket(PacketType::Puback, publish.packet_id), nullptr, now);
+  } else {
+    acknowledgements_->pass(PacketType::Puback, publish.packet_id, ReasonCode::Success);
+  }
+}
+
+void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
+  const PacketId id = publish.packet_id;
+  if (received_ids_.contains(id)) {
+    // Sent again. The first one was taken, though perhaps not yet stored: PUBREC waits for what is being gathered now.
+    broker_.journal().complete_when_durable(ticket(PacketType::Pubrec, id));
+    return;
+  }
+  ++received_;
+  const auto mapping = map_topic(publish);
+  if (!mapping) {
+    received_ids_.insert(id);
+    acknowledgements_->pass(PacketType::Pubrec, id, ReasonCode::Success);
+    return;
+  }
+  const ExchangeRow exchange = row(id, ExchangeRow::State::Published);
+  if (route(publish, *mapping, ticket(PacketType::Pubrec, id), &exchange, now)) received_ids_.insert(id);
+}
+
+void WayDown::handle_pubrel(PacketId packet_id) {
+  if (received_ids_.erase(packet_id) == 0) {
+    acknowledgements_->pass(PacketType::Pubcomp, packet_id, ReasonCode::PacketIdentifierNotFound);
+    return;
+  }
+  // Once PUBCOMP has left, the identifier may come with another message: it must not be taken for this one after a
+  // crash.
+  (void)broker_.journal().put(row(packet_id, ExchangeRow::State::Erased));
+  broker_.journal().complete_when_durable(ticket(PacketType::Pubcomp, packet_id));
+}
+
+bool WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
+                    const ExchangeRow* exchange, Instant now) {
+  topic_.assign(mapping.prefix).append(mapping.rest);
+  std::string answer_topic;
+  if (const auto response = publish.properties.text(mqtt::PropertyId::ResponseTopic)) {
+    const auto answer = map_.answer_down(*response);
+    if (answer && answer->size() <= mqtt::kStringBytesMax) answer_topic = answer->topic();
+  }
+  const broker::Message::Fields fields{
+      .topic = topic_,
+      .payload = publish.payload,
+      .properties = with_response_topic(publish.properties, answer_topic, properties_),
+      .expiry_s = publish.properties.number(mqtt::PropertyId::MessageExpiryInterval),
+      .received = now,
+      .qos = publish.qos,
+      .retain = publish.retain && map_.rule(mapping).retain_keep,
+  };
+  const auto published = broker_.publish(fields, self_, ticket, exchange, now);
+  if (published.refused) {
+    ticket.complete(published.reason);
+    return false;
+  }
+  ++routed_;
+  ++taken_[mapping.rule];
+  return true;
+}
+
+}  // namespace furrow::bridge

@@ -1,0 +1,16 @@
+// `furrow check`: everything that is wrong with a configuration, and what it would not survive.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace furrow::gateway {
+
+struct CheckOptions {
+  std::optional<std::string> config;
+};
+
+// Prints to standard output; returns the exit code.
+int run_check(const CheckOptions& options);
+
+}  // namespace furrow::gateway

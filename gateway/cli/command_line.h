@@ -1,0 +1,21 @@
+// The command line. The only file that uses CLI11, whose exceptions do not leave it.
+#pragma once
+
+#include <variant>
+
+#include "gateway/cli/check.h"
+#include "gateway/cli/demo.h"
+#include "gateway/cli/run.h"
+
+namespace furrow::gateway {
+
+// Help, the version, or what was wrong with the command line: it has been printed.
+struct Answered {
+  int exit_code = 0;
+};
+
+using Command = std::variant<Answered, RunOptions, CheckOptions, DemoOptions>;
+
+Command parse_command_line(int count, const char* const* arguments);
+
+}  // namespace furrow::gateway

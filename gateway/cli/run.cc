@@ -1,0 +1,73 @@
+#include "gateway/cli/run.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "gateway/cli/config_choice.h"
+#include "gateway/cli/exit_code.h"
+#include "gateway/clock.h"
+#include "gateway/config_to_options.h"
+#include "gateway/event_loop.h"
+#include "gateway/log_sink.h"
+#include "gateway/process.h"
+#include "gateway/runtime.h"
+#include "gateway/systemd_notify.h"
+
+namespace furrow::gateway {
+namespace {
+
+int fail(Log& log, std::string_view event, const Error& error) {
+  log.write(LogLevel::Error, event, {{"reason", error.message()}});
+  return kExitFailure;
+}
+
+void log_choice(Log& log, const ConfigChoice& choice) {
+  if (choice.embedded) {
+    log.write(LogLevel::Info, "config.embedded_default",
+              {{"reason", std::string("no -c, and there is no ") + kDefaultConfigFile},
+               {"data", choice.loaded.config.gateway.data.string()}});
+  }
+  for (const config::Diagnostic& one : choice.loaded.diagnostics) {
+    if (one.severity != config::Severity::Warning) continue;
+    log.write(LogLevel::Warning, "config.warning", {{"place", config::format(one, choice.name)}});
+  }
+}
+
+int serve(const Runtime::World& world, const ConfigChoice& choice) {
+  auto runtime = Runtime::start(world, choice.loaded.config, choice.name);
+  if (!runtime) return fail(world.log, "start.failed", runtime.error());
+  const Status stored = (*runtime)->run();
+  return stored ? kExitFine : fail(world.log, "stop.not_durable", stored.error());
+}
+
+}  // namespace
+
+int run_gateway(const RunOptions& options) {
+  auto choice = choose_config(options.config, kDefaultConfigFile);
+  if (!choice) {
+    std::fprintf(stderr, "furrow: %s\n", choice.error().message().c_str());
+    return kExitUsage;
+  }
+  if (config::has_errors(choice->loaded.diagnostics)) {
+    for (const config::Diagnostic& one : choice->loaded.diagnostics) {
+      std::fprintf(stderr, "%s\n", config::format(one, choice->name).c_str());
+    }
+    return kExitUsage;
+  }
+  if (options.data) choice->loaded.config.gateway.data = *options.data;
+
+  raise_descriptor_limit();
+  ignore_broken_pipes();
+  const Clock clock;
+  LogSink log(log_options(choice->loaded.config.log), clock);
+  SystemdNotify notify([](const char* name) -> const char* { return std::getenv(name); });
+  log_choice(log, *choice);
+
+  EventLoop loop;
+  const int exit_code = serve({.loop = loop, .clock = clock, .log = log, .notify = notify}, *choice);
+  // A name that is still being looked up would hold the process until its resolver gives up.
+  if (!loop.close()) std::_Exit(exit_code);
+  return exit_code;
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,22 @@
+// furrow: an MQTT edge gateway with a cross-region bridge.
+#include <variant>
+
+#include "gateway/cli/check.h"
+#include "gateway/cli/command_line.h"
+#include "gateway/cli/demo.h"
+#include "gateway/cli/run.h"
+
+namespace {
+
+struct Execute {
+  int operator()(const furrow::gateway::RunOptions& options) const { return furrow::gateway::run_gateway(options); }
+  int operator()(const furrow::gateway::CheckOptions& options) const { return furrow::gateway::run_check(options); }
+  int operator()(const furrow::gateway::DemoOptions& options) const { return furrow::gateway::run_demo(options); }
+  int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
+};
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  return std::visit(Execute{}, furrow::gateway::parse_command_line(count, arguments));
+}

@@ -1,0 +1,29 @@
+#include "gateway/process.h"
+
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "broker-core/base/check.h"
+
+namespace furrow::gateway {
+
+void raise_descriptor_limit() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);  // up to the hard limit it may not fail
+}
+
+void ignore_broken_pipes() {
+  (void)std::signal(SIGPIPE, SIG_IGN);  // fails for unknown signals only
+}
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  FURROW_CHECK(::getrandom(&seed, sizeof seed, 0) == ssize_t{sizeof seed});
+  return seed;
+}
+
+}  // namespace furrow::gateway

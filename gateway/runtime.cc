@@ -1,0 +1,271 @@
+#include "gateway/runtime.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "gateway/config_to_options.h"
+#include "gateway/gateway_id.h"
+#include "gateway/process.h"
+#include "gateway/version.h"
+
+namespace furrow::gateway {
+namespace {
+
+// How long a stop waits for clients and far brokers that do not read; what is durable by then stays.
+constexpr Duration kStopTimeout = std::chrono::seconds(5);
+// The store is never filled beyond this: room for queues to drain and for the write-ahead log.
+constexpr std::uint64_t kDiskReserve = 64 * MiB;
+// How often a commit under way is looked at.
+constexpr Duration kStoreLookInterval = std::chrono::seconds(1);
+
+std::string listener_name(std::size_t index) {
+  return index == 0 ? "mqtt" : "mqtt-" + std::to_string(index + 1);
+}
+
+const broker::RestoredQueue* find_bridge_queue(const broker::Restored& restored, const std::string& name) {
+  for (const broker::RestoredQueue& queue : restored.queues) {
+    if (queue.row.kind == broker::QueueKind::Bridge && queue.row.name == name) return &queue;
+  }
+  return nullptr;
+}
+
+std::vector<broker::ExchangeRow> exchanges_of(const broker::Restored& restored, QueueId queue) {
+  std::vector<broker::ExchangeRow> rows;
+  for (const broker::ExchangeRow& row : restored.exchanges) {
+    if (row.queue == queue) rows.push_back(row);
+  }
+  return rows;
+}
+
+std::string_view signal_text(int signal) {
+  return signal == SIGINT ? "INT" : signal == SIGTERM ? "TERM" : "HUP";
+}
+
+std::string_view acknowledge_text(config::Acknowledge choice) {
+  return choice == config::Acknowledge::Durable ? "durable" : "received";
+}
+
+}  // namespace
+
+// --- start ---
+
+Result<std::vector<Runtime::Listener>> Runtime::bind_listeners(const config::Config& config,
+                                                               const std::string& config_name) {
+  std::vector<Listener> listeners;
+  for (const config::Listener& one : config.listeners) {
+    auto socket = TcpListener::bind(one.bind.host, one.bind.port);
+    if (!socket) {
+      const config::Diagnostic said{config::Severity::Error, one.place, socket.error().message()};
+      return Error(socket.error().code(), config::format(said, config_name));
+    }
+    ListenerStatus status{.name = listener_name(listeners.size()), .protocol = "mqtt", .address = (*socket)->address()};
+    listeners.push_back({std::move(status), *std::move(socket)});
+  }
+  return listeners;
+}
+
+Result<std::unique_ptr<Runtime>> Runtime::start(const World& world, const config::Config& config,
+                                                const std::string& config_name) {
+  Opened opened;
+  opened.config_name = config_name;
+  FURROW_TRY(opened.listeners, bind_listeners(config, config_name));
+  const StoreOptions store_options{
+      .directory = config.gateway.data.string(), .vfs = {}, .disk_reserve = kDiskReserve, .now = world.clock.wall()};
+  FURROW_TRY(opened.store, SqliteStore::open(store_options, world.log));
+  FURROW_TRY(opened.restored, opened.store->restore());
+  FURROW_TRY(opened.gateway_id, gateway_id(config.gateway.id, *opened.store));
+  return std::unique_ptr<Runtime>(new Runtime(world, config, std::move(opened)));
+}
+
+Runtime::Runtime(const World& world, const config::Config& config, Opened opened)
+    : world_(world),
+      store_wake_(world.loop.uv(), this, uv_async_init,
+                  [](uv_async_t* handle) { static_cast<Runtime*>(handle->data)->look_at_store(); }),
+      turn_end_(world.loop.uv(), this, uv_prepare_init),
+      timer_(world.loop.uv(), this, uv_timer_init),
+      signals_(world.loop.uv(), {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); }),
+      store_(std::move(opened.store), store_thread_options()),
+      broker_(
+          broker_options(config, random_seed()), store_,
+          [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, opened.restored,
+          world.clock.now()),
+      clients_(world.loop.uv(), broker_, world.clock),
+      status_({.gateway_id = opened.gateway_id,
+               .version = kVersion,
+               .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
+               .interval = config.status.interval,
+               .listeners = statuses(opened.listeners)},
+              broker_, world.clock, world.clock.now()) {
+  make_bridges(config, opened.gateway_id, opened.restored);
+  log_inventory(config, opened);
+  listeners_ = std::move(opened.listeners);
+  uv_prepare_start(turn_end_.get(), [](uv_prepare_t* handle) { static_cast<Runtime*>(handle->data)->end_turn(); });
+}
+
+Runtime::~Runtime() = default;
+
+std::vector<ListenerStatus> Runtime::statuses(const std::vector<Listener>& listeners) {
+  std::vector<ListenerStatus> all;
+  for (const Listener& listener : listeners) all.push_back(listener.status);
+  return all;
+}
+
+StoreThread::Options Runtime::store_thread_options() {
+  StoreThread::Options options;
+  options.wake = [this] { uv_async_send(store_wake_.get()); };
+  options.now = [&clock = world_.clock] { return clock.now(); };
+  return options;
+}
+
+void Runtime::make_bridges(const config::Config& config, const std::string& gateway_id,
+                           const broker::Restored& restored) {
+  const Instant now = world_.clock.now();
+  for (const config::Bridge& one : config.bridges) {
+    const broker::RestoredQueue* const queue = find_bridge_queue(restored, one.name);
+    const auto exchanges =
+        queue == nullptr ? std::vector<broker::ExchangeRow>() : exchanges_of(restored, queue->row.id);
+    auto bridge = std::make_unique<bridge::Bridge>(bridge_options(one, gateway_id, random_seed()), broker_, world_.log,
+                                                   queue, exchanges, now);
+    status_.add(*bridge);
+    bridges_.push_back(
+        std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, std::move(bridge), one.password_from));
+  }
+  for (const broker::RestoredQueue& queue : restored.queues) {
+    const auto serves = [&queue](const config::Bridge& one) { return one.name == queue.row.name; };
+    if (queue.row.kind != broker::QueueKind::Bridge) continue;
+    if (std::none_of(config.bridges.begin(), config.bridges.end(), serves)) status_.add_unconfigured(queue, now);
+  }
+}
+
+void Runtime::log_inventory(const config::Config& config, const Opened& opened) const {
+  Log& log = world_.log;
+  log.write(LogLevel::Info, "starting",
+            {{"version", kVersion}, {"config", opened.config_name}, {"gateway", opened.gateway_id}});
+  log.write(LogLevel::Info, "store.opened",
+            {{"data", config.gateway.data.string()},
+             {"acknowledge", acknowledge_text(config.store.acknowledge)},
+             {"sessions", std::uint64_t{broker_.sessions()}},
+             {"retained", std::uint64_t{broker_.retained().messages()}}});
+  for (const config::Bridge& one : config.bridges) {
+    const broker::RestoredQueue* const queue = find_bridge_queue(opened.restored, one.name);
+    log.write(LogLevel::Info, "bridge.configured",
+              {{"name", one.name},
+               {"remote", one.connect.front().text()},
+               {"rules", std::uint64_t{one.topics.size()}},
+               {"waiting", queue == nullptr ? 0 : queue->cursor.messages}});
+  }
+}
+
+// --- the loop ---
+
+Status Runtime::run() {
+  accept();
+  world_.log.write(LogLevel::Info, "ready", {});
+  world_.notify.ready();
+  if (world_.notify.watchdog_interval()) watchdog_at_ = world_.clock.now();
+  world_.loop.run();
+  Status stored = store_.stop();
+  if (stored) world_.log.write(LogLevel::Info, "stopped", {});
+  return stored;
+}
+
+void Runtime::accept() {
+  for (Listener& listener : listeners_) {
+    listener.socket->accept(world_.loop.uv(), world_.log, [this](Descriptor connection, std::string peer) {
+      clients_.accept(std::move(connection), std::move(peer));
+    });
+    world_.log.write(LogLevel::Info, "listening",
+                     {{"name", listener.status.name}, {"address", listener.status.address}});
+  }
+}
+
+void Runtime::end_turn() {
+  handle_due(world_.clock.now());
+  flush();
+  if (is_stopped()) world_.loop.stop();
+  arm_timer(world_.clock.now());
+}
+
+void Runtime::handle_due(Instant now) {
+  if (broker_.next_deadline() <= now) broker_.handle_timeout(now);
+  for (const auto& link : bridges_) {
+    if (link->bridge().next_deadline() <= now) link->bridge().handle_timeout(now);
+  }
+  if (store_look_at_ <= now) look_at_store();
+  status_.publish(now);
+  if (watchdog_at_ <= now) {
+    world_.notify.watchdog();
+    world_.notify.status(status_.summary());
+    watchdog_at_ = now + *world_.notify.watchdog_interval();
+  }
+  broker_.handle_turn_end(now);
+}
+
+// Bridges before clients: what a far side has acknowledged lets publishers be answered in the same turn.
+void Runtime::flush() {
+  for (const auto& link : bridges_) link->flush();
+  clients_.flush();
+}
+
+Instant Runtime::next_deadline() const {
+  Instant next = std::min({broker_.next_deadline(), status_.next_deadline(), store_look_at_, watchdog_at_, stop_by_});
+  for (const auto& link : bridges_) next = std::min(next, link->bridge().next_deadline());
+  return next;
+}
+
+void Runtime::arm_timer(Instant now) {
+  const Instant next = next_deadline();
+  if (next == armed_) return;
+  armed_ = next;
+  // Firing ends the turn, which is all that is wanted. Rounded up: a millisecond early would only be another turn.
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::max(next, now) - now);
+  const auto on_timer = [](uv_timer_t* timer) { static_cast<Runtime*>(timer->data)->armed_ = kNever; };
+  uv_timer_start(timer_.get(), on_timer, static_cast<std::uint64_t>(wait.count()), 0);
+}
+
+void Runtime::look_at_store() {
+  const Instant now = world_.clock.now();
+  const StoreThread::Events events = store_.take_events(now);
+  store_look_at_ = events.commit_started ? now + kStoreLookInterval : kNever;
+  status_.note_store(events.health, now);
+  if (events.durable > durable_) {
+    durable_ = events.durable;
+    broker_.handle_persisted(durable_, now);
+  }
+  for (const broker::Page& page : events.pages) broker_.handle_page(page, now);
+}
+
+// --- stop ---
+
+void Runtime::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    world_.log.write(LogLevel::Warning, "reload.unsupported",
+                     {{"then", "the running configuration stays; restart furrow to read the file again"}});
+    return;
+  }
+  world_.log.write(LogLevel::Info, "stopping", {{"signal", signal_text(signal)}});
+  if (stop_by_ == kNever) {
+    begin_stop();
+  } else {
+    world_.loop.stop();  // asked twice: whoever asks does not want to wait
+  }
+}
+
+void Runtime::begin_stop() {
+  const Instant now = world_.clock.now();
+  world_.notify.stopping();
+  stop_by_ = now + kStopTimeout;
+  listeners_.clear();
+  for (const auto& link : bridges_) link->bridge().shut_down(now);
+  broker_.shut_down(now);
+}
+
+bool Runtime::is_stopped() const {
+  if (stop_by_ == kNever) return false;
+  if (world_.clock.now() >= stop_by_) return true;
+  const auto gone = [](const std::unique_ptr<BridgeLink>& link) { return link->disconnected(); };
+  return broker_.journal().idle() && clients_.size() == 0 && std::all_of(bridges_.begin(), bridges_.end(), gone);
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,111 @@
+// The running gateway: feeds the broker and the bridges what happens, and does what they want done.
+//
+// One loop turn: callbacks of libuv hand in what came (bytes, answers of the store, signals); before the loop sleeps
+// again, the turn ends once for everything: what is due is handled, batches are submitted, outputs are written, and the
+// one timer is set to the next deadline of anybody. Thread: the loop's, which owns all state; the store works on its
+// own.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker-core/base/log.h"
+#include "broker-core/base/result.h"
+#include "broker-core/broker.h"
+#include "config/config.h"
+#include "gateway/bridge_link.h"
+#include "gateway/client_links.h"
+#include "gateway/clock.h"
+#include "gateway/event_loop.h"
+#include "gateway/signals.h"
+#include "gateway/status_topics.h"
+#include "gateway/store_thread.h"
+#include "gateway/systemd_notify.h"
+#include "gateway/tcp_listener.h"
+#include "gateway/uv_handle.h"
+
+namespace furrow::gateway {
+
+class Runtime {
+ public:
+  // What the runtime needs of its surroundings; all of it must outlive it.
+  struct World {
+    EventLoop& loop;
+    const Clock& clock;
+    Log& log;
+    SystemdNotify& notify;
+  };
+
+  // Takes the ports, then opens the store; when either fails nothing has changed. `config_name` is the file, for
+  // people.
+  static Result<std::unique_ptr<Runtime>> start(const World& world, const config::Config& config,
+                                                const std::string& config_name);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  // Serves until a signal ends it. The error says what could not be made durable.
+  Status run();
+
+ private:
+  struct Listener {
+    ListenerStatus status;
+    std::unique_ptr<TcpListener> socket;
+  };
+  // What start() has got hold of.
+  struct Opened {
+    std::string config_name;
+    std::vector<Listener> listeners;
+    std::unique_ptr<SqliteStore> store;
+    broker::Restored restored;
+    std::string gateway_id;
+  };
+
+  static Result<std::vector<Listener>> bind_listeners(const config::Config& config, const std::string& config_name);
+  static std::vector<ListenerStatus> statuses(const std::vector<Listener>& listeners);
+
+  Runtime(const World& world, const config::Config& config, Opened opened);
+  StoreThread::Options store_thread_options();
+  void make_bridges(const config::Config& config, const std::string& gateway_id, const broker::Restored& restored);
+  void log_inventory(const config::Config& config, const Opened& opened) const;
+  void accept();
+
+  void on_signal(int signal);
+  void look_at_store();
+  void begin_stop();
+  bool is_stopped() const;
+
+  // The end of a loop turn.
+  void end_turn();
+  void handle_due(Instant now);
+  void flush();
+  Instant next_deadline() const;
+  void arm_timer(Instant now);
+
+  // Constant after construction.
+  const World world_;
+
+  UvHandle<uv_async_t> store_wake_;
+  UvHandle<uv_prepare_t> turn_end_;
+  UvHandle<uv_timer_t> timer_;
+  Signals signals_;
+
+  // In the order of dependence: what comes later refers to what came before.
+  StoreThread store_;
+  broker::Broker broker_;
+  ClientLinks clients_;
+  std::vector<std::unique_ptr<BridgeLink>> bridges_;
+  StatusTopics status_;
+  std::vector<Listener> listeners_;
+
+  BatchNumber durable_;             // the last watermark that the broker was told
+  Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow
+  Instant watchdog_at_ = kNever;
+  Instant armed_ = kNever;    // when timer_ fires
+  Instant stop_by_ = kNever;  // kNever: not stopping
+};
+
+}  // namespace furrow::gateway

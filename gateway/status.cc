@@ -1,0 +1,160 @@
+#include "gateway/status.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "gateway/clock.h"
+
+namespace furrow::gateway {
+namespace {
+
+using Json = nlohmann::ordered_json;  // fields in the order of the contract
+
+constexpr int kSchema = 1;
+
+// Names come from peers and files: what is not UTF-8 is replaced rather than refused, so nothing throws.
+std::string text_of(const Json& document) {
+  return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+double seconds(Duration duration) {
+  return std::round(std::chrono::duration<double>(duration).count() * 1000) / 1000;
+}
+
+Json seconds_since(const std::optional<Instant>& then, Instant now) {
+  return then ? Json(seconds(now - *then)) : Json();
+}
+
+Json seconds_until(const std::optional<Instant>& then, Instant now) {
+  return then ? Json(seconds(std::max(*then - now, Duration::zero()))) : Json();
+}
+
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+double per_second(double rate) {
+  return std::round(rate * 10) / 10;
+}
+
+Json head(const StatusMoment& moment) {
+  return {{"schema", kSchema}, {"seq", moment.seq}, {"time", utc_text(moment.wall)}};
+}
+
+Json store_json(const StoreStatus& store, const StatusMoment& moment) {
+  return {{"state", name(store.health.state)},
+          {"reason", text_or_null(store.health.reason)},
+          {"since_at", utc_text(moment.wall_at(store.since))},
+          {"messages", store.messages},
+          {"bytes", store.bytes},
+          {"file_bytes", store.health.file_bytes},
+          {"bytes_written", store.health.bytes_written},
+          {"commits", store.health.commits}};
+}
+
+Json listeners_json(const std::vector<ListenerStatus>& listeners) {
+  Json all = Json::array();
+  for (const ListenerStatus& one : listeners) {
+    all.push_back({{"name", one.name}, {"protocol", one.protocol}, {"address", one.address}});
+  }
+  return all;
+}
+
+Json dropped_json(const broker::Books& books) {
+  Json dropped = Json::object();
+  for (std::size_t i = 0; i < broker::kDropReasonCount; ++i) {
+    const auto reason = static_cast<broker::DropReason>(i);
+    dropped[std::string(broker::name(reason))] = books.drops(reason);
+  }
+  return dropped;
+}
+
+const char* name(bridge::Direction direction) {
+  switch (direction) {
+    case bridge::Direction::Up:
+      return "up";
+    case bridge::Direction::Down:
+      return "down";
+    case bridge::Direction::Both:
+      return "both";
+  }
+  return "up";
+}
+
+Json rules_json(const std::vector<bridge::RuleStatus>& rules) {
+  Json all = Json::array();
+  for (const bridge::RuleStatus& one : rules) {
+    all.push_back({{"filter", one.filter}, {"direction", name(one.direction)}, {"up", one.up}, {"down", one.down}});
+  }
+  return all;
+}
+
+}  // namespace
+
+std::string_view name(broker::StoreState state) {
+  switch (state) {
+    case broker::StoreState::Ok:
+      return "ok";
+    case broker::StoreState::Slow:
+      return "slow";
+    case broker::StoreState::Full:
+      return "full";
+    case broker::StoreState::ReadOnly:
+      return "read_only";
+    case broker::StoreState::Failing:
+      return "failing";
+    case broker::StoreState::Salvaging:
+      return "salvaging";
+  }
+  return "failing";
+}
+
+std::string to_json(const GatewayStatus& status, const StatusMoment& moment) {
+  Json document = head(moment);
+  document["id"] = status.id;
+  document["version"] = status.version;
+  document["started_at"] = utc_text(moment.wall_at(status.started));
+  document["uptime_s"] = seconds(moment.now - status.started);
+  document["acknowledge"] = status.acknowledge;
+  document["clients"] = {{"connected", status.clients_connected}, {"sessions", status.sessions}};
+  document["messages"] = {
+      {"received", status.messages_received}, {"sent", status.messages_sent}, {"dropped", status.messages_dropped}};
+  document["retained"] = {{"messages", status.retained_messages}, {"bytes", status.retained_bytes}};
+  document["store"] = store_json(status.store, moment);
+  document["listeners"] = listeners_json(status.listeners);
+  document["certificates"] = Json::array();  // no listener or bridge has one
+  document["memory_bytes"] = status.memory_bytes ? Json(*status.memory_bytes) : Json();
+  document["clock"] = {{"trusted", status.clock_trusted}};
+  return text_of(document);
+}
+
+std::string to_json(const std::string& bridge_name, const bridge::Snapshot& bridge, const StatusMoment& moment) {
+  Json document = head(moment);
+  document["name"] = bridge_name;
+  document["state"] = bridge::name(bridge.state);
+  document["reason"] = text_or_null(bridge.reason);
+  document["since_at"] = utc_text(moment.wall_at(bridge.since));
+  document["remote"] = text_or_null(bridge.remote);
+  document["backlog"] = {{"messages", bridge.backlog_messages},
+                         {"bytes", bridge.backlog_bytes},
+                         {"oldest_s", seconds_since(bridge.oldest, moment.now)},
+                         {"disk_messages", bridge.disk_messages}};
+  document["inflight"] = bridge.inflight;
+  document["accepted"] = bridge.accepted;
+  document["delivered"] = bridge.delivered;
+  document["received"] = bridge.received;
+  document["routed"] = bridge.routed;
+  document["received_dropped"] = bridge.received_dropped;
+  document["expired"] = bridge.expired;
+  document["quarantined"] = bridge.quarantined;
+  document["dropped"] = dropped_json(bridge.books);
+  document["rules"] = rules_json(bridge.rules);
+  document["rate"] = {{"up_per_s", per_second(bridge.up_per_s)}, {"down_per_s", per_second(bridge.down_per_s)}};
+  document["drain_eta_s"] = bridge.drain_eta ? Json(seconds(*bridge.drain_eta)) : Json();
+  document["connects"] = bridge.connects;
+  document["last_ack_s"] = seconds_since(bridge.last_ack, moment.now);
+  document["next_attempt_s"] = seconds_until(bridge.next_attempt, moment.now);
+  return text_of(document);
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace furrow::gateway {
+
+// As CMakeLists.txt has it.
+inline constexpr const char* kVersion = FURROW_VERSION;
+
+}  // namespace furrow::gateway

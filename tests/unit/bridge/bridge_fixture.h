@@ -1,0 +1,253 @@
+// A gateway with one bridge, and a far broker that the test plays: it reads what the bridge says, and answers by hand.
+//
+//   start();                                   // the bridge dials
+//   accept();                                  // TCP is up, CONNECT was read, CONNACK goes back
+//   publish("farm/1", "21", Qos::AtLeastOnce); // by a local sensor
+//   EXPECT_THAT(said(), ElementsAre("PUBLISH …"));
+//   far(mqtt::Puback{PacketId{1}});
+//
+// After every step the world turns until nothing moves, and the bridge's books must balance.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bridge/bridge.h"
+#include "broker-core/mqtt/encoder.h"
+#include "tests/support/broker_fixture.h"
+#include "tests/support/packet_text.h"
+
+namespace furrow::test {
+
+inline bridge::Rule rule(bridge::Direction direction, std::string filter, mqtt::Qos qos_max = mqtt::Qos::ExactlyOnce) {
+  bridge::Rule made;
+  made.direction = direction;
+  made.filter = std::move(filter);
+  made.qos_max = qos_max;
+  return made;
+}
+
+class BridgeFixture : public BrokerFixture {
+ public:
+  BridgeFixture() {
+    bridge_options.name = "region";
+    bridge_options.client_id = "gw";
+    bridge_options.addresses = {{"far", 1883}};
+    bridge_options.rules = {rule(bridge::Direction::Up, "farm/#")};
+    bridge_options.seed = 7;
+  }
+  ~BridgeFixture() override { bridge_.reset(); }
+
+  // --- the bridge ---
+  void start() {
+    const broker::Restored restored = store.restored();
+    broker::Broker& local = broker();
+    const auto found = std::ranges::find_if(restored.queues, [](const broker::RestoredQueue& queue) {
+      return queue.row.kind == broker::QueueKind::Bridge;
+    });
+    std::vector<broker::ExchangeRow> exchanges;
+    if (found != restored.queues.end()) {
+      std::ranges::copy_if(restored.exchanges, std::back_inserter(exchanges),
+                           [&](const broker::ExchangeRow& row) { return row.queue == found->row.id; });
+      std::ranges::sort(exchanges, {}, &broker::ExchangeRow::sequence);
+    }
+    bridge_ = std::make_unique<bridge::Bridge>(bridge_options, local, log,
+                                               found != restored.queues.end() ? &*found : nullptr, exchanges, now);
+    turn();
+  }
+  bridge::Bridge& bridge() { return *bridge_; }
+  bridge::Snapshot snapshot() { return bridge_->snapshot(now); }
+  // `online`, or `backoff: no connection`.
+  std::string state() {
+    const bridge::Snapshot taken = snapshot();
+    std::string text(name(taken.state));
+    if (!taken.reason.empty()) text += ": " + taken.reason;
+    return text;
+  }
+  std::uint64_t dropped(broker::DropReason reason) { return snapshot().books.drops(reason); }
+
+  // --- the network ---
+  // Addresses dialled since the last call.
+  std::vector<std::string> dialed() { return std::exchange(dialed_, {}); }
+  bool dialing() const { return dialing_; }
+  bool linked() const { return linked_; }
+  // TCP is up; what the bridge says then waits in said().
+  void link() {
+    ASSERT_TRUE(dialing_);
+    dialing_ = false;
+    linked_ = true;
+    decoder_.emplace(mqtt::Role::Server, UINT32_MAX);
+    inbox_.clear();
+    said_.clear();
+    bridge_->handle_connected(std::nullopt, now);
+    turn();
+  }
+  void refuse(std::string_view why = "connection refused") {
+    ASSERT_TRUE(dialing_);
+    dialing_ = false;
+    bridge_->handle_connect_failed(why, now);
+    turn();
+  }
+  void cut(std::string_view why = "connection reset") {
+    ASSERT_TRUE(linked_);
+    linked_ = false;
+    bridge_->handle_closed(why, now);
+    turn();
+  }
+  // From now on nothing leaves the socket's buffer, or again.
+  void block(bool blocked = true) {
+    blocked_ = blocked;
+    turn();
+  }
+
+  // --- the far broker ---
+  void accept(bool session_present = false, mqtt::PropertyView properties = {}) {
+    link();
+    far(mqtt::Connack{session_present, mqtt::ReasonCode::Success, properties});
+  }
+  void far(const mqtt::Packet& packet) {
+    ASSERT_TRUE(linked_);
+    mqtt::encode(packet, decoder_->version(), inbox_);
+    turn();
+  }
+  void far_publishes(std::string_view topic, std::string_view payload, mqtt::Qos qos, std::uint16_t packet_id,
+                     mqtt::PropertyView properties = {}, bool duplicate = false) {
+    mqtt::Publish packet;
+    packet.topic = topic;
+    packet.payload = as_bytes(payload);
+    packet.qos = qos;
+    packet.packet_id = PacketId{packet_id};
+    packet.properties = properties;
+    packet.duplicate = duplicate;
+    far(packet);
+  }
+  // What the bridge said since the last call.
+  std::vector<std::string> said() { return std::exchange(said_, {}); }
+
+  // --- the local side ---
+  // A sensor publishes; its acknowledgements are in sensor().received().
+  void publish(std::string_view topic, std::string_view payload, mqtt::Qos qos,
+               const Client::PublishOptions& publish_options = {}) {
+    const std::uint16_t packet_id = qos == mqtt::Qos::AtMostOnce ? std::uint16_t{0} : ++last_packet_id_;
+    sensor().publish(topic, payload, qos, packet_id, publish_options);
+    turn();
+  }
+  Client& sensor() {
+    if (sensor_ == nullptr) {
+      sensor_ = &connect({.client_id = "sensor"});
+      last_packet_id_ = 0;
+    }
+    return *sensor_;
+  }
+
+  // --- time and power ---
+  void turn() {
+    for (bool moved = true; moved;) {
+      moved = false;
+      settle();
+      if (!bridge_) return;
+      while (const auto command = bridge_->poll_command()) {
+        perform(*command);
+        moved = true;
+      }
+      moved = exchange_bytes() || moved;
+      check_books();
+    }
+  }
+  void pass(Duration duration) {
+    const Instant end = now + duration;
+    turn();
+    for (;;) {
+      const Instant due = std::min(broker().next_deadline(), bridge_->next_deadline());
+      if (due > end) break;
+      now = std::max(now, due);
+      broker().handle_timeout(now);
+      if (bridge_->next_deadline() <= now) bridge_->handle_timeout(now);
+      turn();
+    }
+    now = end;
+  }
+  // The power fails; the bridge starts again on what is durable.
+  void crash_and_restart() {
+    bridge_.reset();
+    sensor_ = nullptr;
+    linked_ = dialing_ = false;
+    crash();
+    start();
+  }
+
+  // accepted = delivered + backlog + inflight + quarantined + expired + dropped, and what came down is somewhere.
+  void check_books() {
+    const bridge::Snapshot taken = snapshot();
+    const auto& drops = taken.books.dropped;
+    const std::uint64_t dropped_in_all = std::accumulate(drops.begin(), drops.end(), std::uint64_t{0});
+    EXPECT_EQ(taken.accepted, taken.delivered + taken.backlog_messages + taken.inflight + taken.quarantined +
+                                  taken.expired + dropped_in_all);
+    EXPECT_EQ(taken.received, taken.routed + taken.received_dropped);
+  }
+
+  bridge::Options bridge_options;
+
+ private:
+  void perform(const bridge::Command& command) {
+    if (std::holds_alternative<bridge::Disconnect>(command)) {
+      EXPECT_TRUE(linked_ || dialing_) << "nothing to end";
+      linked_ = dialing_ = false;
+    } else {
+      EXPECT_FALSE(linked_ || dialing_) << "one connection at a time";
+      dialing_ = true;
+      dialed_.push_back(std::get<bridge::Connect>(command).address.url());
+    }
+  }
+
+  bool exchange_bytes() {
+    bool moved = false;
+    ByteBuffer& output = bridge_->output();
+    if (linked_ && !blocked_ && !output.empty()) {
+      take(output.view());
+      output.consume(output.size());
+      bridge_->handle_sent(now);
+      moved = true;
+    }
+    if (linked_ && !inbox_.empty() && !bridge_->reading_paused()) {
+      const Bytes bytes(inbox_.view().begin(), inbox_.view().end());
+      inbox_.clear();
+      bridge_->handle_bytes(bytes, true, now);
+      moved = true;
+    }
+    return moved;
+  }
+
+  void take(ByteView bytes) {
+    mqtt::Packet packet;
+    mqtt::ProtocolError error;
+    for (auto step = decoder_->next(bytes, packet, error); step != mqtt::Decoder::Step::NeedMore;
+         step = decoder_->next(bytes, packet, error)) {
+      ASSERT_NE(step, mqtt::Decoder::Step::Malformed) << error.what;
+      said_.push_back(describe(packet));
+    }
+  }
+
+  std::unique_ptr<bridge::Bridge> bridge_;
+  Client* sensor_ = nullptr;
+  std::uint16_t last_packet_id_ = 0;
+
+  bool dialing_ = false;
+  bool linked_ = false;
+  bool blocked_ = false;
+  std::vector<std::string> dialed_;
+  std::optional<mqtt::Decoder> decoder_;
+  ByteBuffer inbox_;  // sent by the far broker, not yet read
+  std::vector<std::string> said_;
+};
+
+}  // namespace furrow::test

@@ -1,0 +1,106 @@
+#include "bridge/topic_map.h"
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+
+namespace furrow::bridge {
+namespace {
+
+Rule rule(Direction direction, std::string filter, std::string local_prefix = "", std::string remote_prefix = "",
+          std::vector<std::string> except = {}) {
+  Rule made;
+  made.direction = direction;
+  made.filter = std::move(filter);
+  made.local_prefix = std::move(local_prefix);
+  made.remote_prefix = std::move(remote_prefix);
+  made.except = std::move(except);
+  return made;
+}
+
+std::string topic(const std::optional<TopicMap::Mapping>& mapping) { return mapping ? mapping->topic() : "(none)"; }
+
+struct Case {
+  const char* name;
+  Rule rule;
+  const char* local;
+  const char* remote;
+};
+void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
+
+class BothWays : public testing::TestWithParam<Case> {};
+
+TEST_P(BothWays, MapsAndMapsBack) {
+  const TopicMap map({GetParam().rule});
+  EXPECT_EQ(topic(map.up(GetParam().local)), GetParam().remote);
+  EXPECT_EQ(topic(map.down(GetParam().remote)), GetParam().local);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    TopicMap, BothWays,
+    testing::Values(Case{"nothing to change", rule(Direction::Both, "farm/+/moisture"), "farm/7/moisture",
+                         "farm/7/moisture"},
+                    Case{"a remote prefix", rule(Direction::Both, "farm/#", "", "us-east/barn-7/"), "farm/7/moisture",
+                         "us-east/barn-7/farm/7/moisture"},
+                    Case{"a local prefix", rule(Direction::Both, "farm/#", "local/", ""), "local/farm/7", "farm/7"},
+                    Case{"both prefixes", rule(Direction::Both, "#", "in/", "out/"), "in/a/b", "out/a/b"},
+                    Case{"an empty level", rule(Direction::Both, "+/+", "l/", "r/"), "l//x", "r//x"},
+                    Case{"X that begins with a dollar sign", rule(Direction::Both, "#", "in/", "out/"), "in/$x",
+                         "out/$x"},
+                    Case{"the parent of a multi-level wildcard", rule(Direction::Both, "farm/#", "l/", "r/"), "l/farm",
+                         "r/farm"}));
+
+TEST(TopicMap, LeavesAloneWhatNoRuleTakes) {
+  const TopicMap map({rule(Direction::Up, "farm/+", "in/", "out/"), rule(Direction::Up, "#", "in/deep/", "x/")});
+  EXPECT_EQ(topic(map.up("farm/7")), "(none)") << "without its prefix";
+  EXPECT_EQ(topic(map.up("in/farm/7/8")), "(none)") << "deeper than the filter";
+  EXPECT_EQ(topic(map.up("in/deep")), "(none)") << "X would be nothing";
+  EXPECT_EQ(topic(map.up("in/deep/")), "(none)") << "X would be empty";
+  EXPECT_EQ(topic(map.down("out/farm/7")), "(none)") << "against the direction";
+}
+
+TEST(TopicMap, WildcardsDoNotTakeTopicsOfTheServer) {
+  const TopicMap map({rule(Direction::Up, "#")});
+  EXPECT_EQ(topic(map.up("$SYS/broker/uptime")), "(none)");
+}
+
+TEST(TopicMap, TheFirstRuleInTheFileDecides) {
+  const TopicMap map({rule(Direction::Up, "farm/test/#", "", "lab/"), rule(Direction::Up, "farm/#", "", "prod/"),
+                      rule(Direction::Up, "farm/late/#", "", "never/")});
+  EXPECT_EQ(topic(map.up("farm/test/1")), "lab/farm/test/1");
+  EXPECT_EQ(topic(map.up("farm/7")), "prod/farm/7");
+  EXPECT_EQ(topic(map.up("farm/late/1")), "prod/farm/late/1");
+  EXPECT_EQ(map.up("farm/7")->rule, 1U);
+}
+
+TEST(TopicMap, AnExceptionIsLeftToTheNextRule) {
+  const TopicMap map({rule(Direction::Up, "farm/#", "", "a/", {"farm/test/#"}), rule(Direction::Up, "#", "", "b/")});
+  EXPECT_EQ(topic(map.up("farm/7")), "a/farm/7");
+  EXPECT_EQ(topic(map.up("farm/test/7")), "b/farm/test/7");
+}
+
+TEST(TopicMap, ExceptionsAreAboutXNotAboutThePrefixes) {
+  const TopicMap map({rule(Direction::Both, "#", "in/", "out/", {"test/#"})});
+  EXPECT_EQ(topic(map.up("in/test/1")), "(none)");
+  EXPECT_EQ(topic(map.down("out/test/1")), "(none)");
+  EXPECT_EQ(topic(map.up("in/7")), "out/7");
+}
+
+TEST(TopicMap, ANamedRuleMapsAloneAndOnlyWhatItTakes) {
+  const TopicMap map({rule(Direction::Down, "#", "one/", ""), rule(Direction::Down, "a/#", "two/", ""),
+                      rule(Direction::Up, "#", "three/", "")});
+  EXPECT_EQ(topic(map.down_by(1, "a/b")), "two/a/b");
+  EXPECT_EQ(topic(map.down_by(1, "b")), "(none)");
+  EXPECT_EQ(topic(map.down_by(2, "a/b")), "(none)") << "goes up only";
+  EXPECT_EQ(topic(map.down_by(3, "a/b")), "(none)") << "no such rule";
+}
+
+TEST(TopicMap, AnAnswerComesBackAgainstTheArrow) {
+  const TopicMap map({rule(Direction::Up, "request/#", "", "barn-7/"), rule(Direction::Down, "answer/#", "", "barn-7/")});
+  EXPECT_EQ(topic(map.answer_up("answer/1")), "barn-7/answer/1");
+  EXPECT_EQ(topic(map.answer_up("request/1")), "(none)") << "nothing would bring the answer down";
+  EXPECT_EQ(topic(map.answer_down("barn-7/request/1")), "request/1");
+}
+
+}  // namespace
+}  // namespace furrow::bridge
