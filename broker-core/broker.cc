@@ -8,7 +8,8 @@ namespace furrow::broker {
 
 namespace {
 
-// Assigned client identifiers: `furrow-` and 16 hex digits, within the 23 characters that any server takes [MQTT-3.1.3-5].
+// Assigned client identifiers: `furrow-` and 16 hex digits, within the 23 characters that any server takes
+// [MQTT-3.1.3-5].
 constexpr std::string_view kAssignedPrefix = "furrow-";
 
 // How long a client may be away before that is stored: a device that sleeps between two readings costs no flash.
@@ -16,8 +17,12 @@ constexpr Duration kLeftInterval = std::chrono::seconds(60);
 // After a crash clients get this long to come back before their wills are published.
 constexpr std::uint32_t kRestartGraceS = 60;
 
-constexpr std::uint32_t slot_of(ConnectionId id) { return static_cast<std::uint32_t>(id.value) - 1; }
-constexpr std::uint32_t generation_of(ConnectionId id) { return static_cast<std::uint32_t>(id.value >> 32U); }
+constexpr std::uint32_t slot_of(ConnectionId id) {
+  return static_cast<std::uint32_t>(id.value) - 1;
+}
+constexpr std::uint32_t generation_of(ConnectionId id) {
+  return static_cast<std::uint32_t>(id.value >> 32U);
+}
 constexpr ConnectionId make_connection_id(std::uint32_t slot, std::uint32_t generation) {
   return ConnectionId{(std::uint64_t{generation} << 32U) | (slot + 1)};
 }
@@ -33,7 +38,8 @@ Instant will_due(const SessionRecord& record, Instant ended) {
 
 }  // namespace
 
-Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, Log& log, Restored& restored, Instant now)
+Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, Log& log, Restored& restored,
+               Instant now)
     : options_(options),
       log_(log),
       stamp_(stamp),
@@ -87,7 +93,8 @@ void Broker::restore(Restored& restored, Instant now) {
   });
 }
 
-void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vector<RestoredQueue>& queues, Instant now) {
+void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vector<RestoredQueue>& queues,
+                             Instant now) {
   std::optional<SessionRecord> record = row.data ? decode_session(row.client_id, *row.data) : std::nullopt;
   if (!record) {
     log_.write(LogLevel::Error, "session.damaged", {{"client", row.client_id}, {"next", "the session starts anew"}});
@@ -115,7 +122,8 @@ void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vect
     if (record->will) record->will->delay_s = std::max(record->will->delay_s, kRestartGraceS);
   }
   session->record() = std::move(*record);
-  session_deadlines_.add(std::min(expiry_of(session->record(), ended), will_due(session->record(), ended)), row.client_id);
+  session_deadlines_.add(std::min(expiry_of(session->record(), ended), will_due(session->record(), ended)),
+                         row.client_id);
   sessions_.emplace(row.client_id, std::move(session));
 }
 
@@ -155,7 +163,8 @@ void Broker::handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Ins
   if (found == nullptr) return;
   stats_.bytes_received += bytes.size();
   found->handle_bytes(bytes, now);
-  // Nobody is held back by our patience: a publisher that has sent all it may, or has nothing more to send, waits for us.
+  // Nobody is held back by our patience: a publisher that has sent all it may, or has nothing more to send, waits for
+  // us.
   const std::size_t waiting = found->acknowledgements_waiting();
   if (waiting >= options_.limits.inflight || (dry && waiting >= kWaitingPublishesMin)) journal_.hurry();
 }
@@ -187,7 +196,9 @@ void Broker::handle_persisted(BatchNumber watermark, Instant now) {
   }
 }
 
-void Broker::handle_page(const Page& page, Instant now) { journal_.handle_page(page, now); }
+void Broker::handle_page(const Page& page, Instant now) {
+  journal_.handle_page(page, now);
+}
 
 void Broker::handle_timeout(Instant now) {
   ConnectionId id;
@@ -354,7 +365,8 @@ void Broker::leave_session(Session& session, bool publish, Instant now) {
   }
   // The stored will must not be published again after a crash; that the client has left can wait: it may soon be back.
   if (session.durable() && had_will && !record.will) store_session_lazily(session, now);
-  session_deadlines_.add(std::min({expiry_of(record, now), will_due(record, now), now + kLeftInterval}), session.client_id());
+  session_deadlines_.add(std::min({expiry_of(record, now), will_due(record, now), now + kLeftInterval}),
+                         session.client_id());
 }
 
 // A deadline of a session without a connection came up: its will, its expiry, or neither any more.
@@ -372,7 +384,8 @@ void Broker::check_session(const std::string& client_id, Instant now) {
     end_session(session, now);
     return;
   }
-  if (session.durable() && session.stored_connected() && now - ended >= kLeftInterval) store_session_lazily(session, now);
+  if (session.durable() && session.stored_connected() && now - ended >= kLeftInterval)
+    store_session_lazily(session, now);
   session_deadlines_.add(std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)), client_id);
 }
 
@@ -427,7 +440,8 @@ mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscri
 
 bool Broker::remove_subscription(Session& session, std::string_view filter) {
   if (!tree_.erase(filter, session.subscriber())) return false;
-  std::erase_if(session.record().subscriptions, [&](const Subscription& subscription) { return subscription.filter == filter; });
+  std::erase_if(session.record().subscriptions,
+                [&](const Subscription& subscription) { return subscription.filter == filter; });
   return true;
 }
 
@@ -457,7 +471,9 @@ void Broker::subscribe(SubscriberId subscriber, std::string_view filter, const S
   tree_.insert(filter, subscriber, options);
 }
 
-void Broker::unsubscribe(SubscriberId subscriber, std::string_view filter) { tree_.erase(filter, subscriber); }
+void Broker::unsubscribe(SubscriberId subscriber, std::string_view filter) {
+  tree_.erase(filter, subscriber);
+}
 
 // --- publishing ---
 
@@ -467,7 +483,9 @@ RoutedDelivery delivery_of(const Route& route, const Message::Fields& fields) {
   return {std::min(route.qos, fields.qos), fields.retain && route.retain_as_published, route.subscription_ids};
 }
 
-bool is_echo(const Route& route, SubscriberId origin) { return route.no_local && route.subscriber == origin; }
+bool is_echo(const Route& route, SubscriberId origin) {
+  return route.no_local && route.subscriber == origin;
+}
 
 }  // namespace
 

@@ -5,13 +5,13 @@
 //   publish…   commands of the owner (the bridges, the status topics)
 //   poll_*     the broker → the world: which connections have bytes to write or are to be closed
 //   getters    counters and gauges for the status
-// Order in one loop turn: handle_* for everything that is ready; then handle_turn_end(); then poll_ready() until it gives none,
-// writing out output() of each; then wait until next_deadline() at most. `now` never goes backwards.
+// Order in one loop turn: handle_* for everything that is ready; then handle_turn_end(); then poll_ready() until it
+// gives none, writing out output() of each; then wait until next_deadline() at most. `now` never goes backwards.
 // Nothing here calls back into the caller except the Store, whose answers come in a later turn, and the Log.
 #pragma once
 
-#include <span>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,8 +42,8 @@ class Broker {
     std::uint64_t seed = 1;  // for client identifiers that we assign and for hashing
   };
 
-  // `restored` is what the store held at start: sessions, their queues and retained messages come back; the queues of bridges
-  // are left in it for the owner. `now` is the first moment.
+  // `restored` is what the store held at start: sessions, their queues and retained messages come back; the queues of
+  // bridges are left in it for the owner. `now` is the first moment.
   Broker(const Options& options, Store& store, Journal::StampClock stamp, Log& log, Restored& restored, Instant now);
   ~Broker();
   Broker(const Broker&) = delete;
@@ -67,7 +67,8 @@ class Broker {
   void shut_down(Instant now);
 
   // --- the broker → the world ---
-  // A connection whose output, closing or reading_paused changed; false when there is none. Each is given once a change.
+  // A connection whose output, closing or reading_paused changed; false when there is none. Each is given once a
+  // change.
   bool poll_ready(ConnectionId& connection);
   ByteBuffer& output(ConnectionId connection);
   // Whether to close the network connection once output() is empty.

@@ -83,7 +83,7 @@ class Connection final : public AckSink, public PublishSink {
     ByteBuffer response;          // the CONNACK, SUBACK or UNSUBACK
     bool session_starts = false;  // CONNACK: the session's messages follow
     bool session_present = false;
-    std::uint16_t window = 0;             // CONNACK: how many messages may be in flight to the client
+    std::uint16_t window = 0;            // CONNACK: how many messages may be in flight to the client
     std::vector<Subscription> retained;  // SUBACK: subscriptions whose retained messages follow
   };
 

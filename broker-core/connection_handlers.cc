@@ -281,8 +281,8 @@ void Connection::publish_exactly_once(const mqtt::Publish& packet, const Message
     return;
   }
   session_->received_insert(packet.packet_id);
-  const ExchangeRow row{session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id,
-                        ExchangeRow::State::Published, {}};
+  const ExchangeRow row{
+      session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id, ExchangeRow::State::Published, {}};
   const Broker::Published published =
       broker_.publish(fields, session_->subscriber(), waiting, durable ? &row : nullptr, now);
   if (!published.refused) return;
@@ -295,8 +295,8 @@ void Connection::handle(const mqtt::Pubrel& packet, Instant) {
   const bool known = session_->received_erase(packet.packet_id);
   const bool durable = session_->durable();
   if (known && durable) {
-    journal.put(ExchangeRow{session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id,
-                            ExchangeRow::State::Erased, {}});
+    journal.put(ExchangeRow{
+        session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id, ExchangeRow::State::Erased, {}});
   }
   // From PUBCOMP on the client may use the identifier for another message, so it must be forgotten for good by then.
   // A PUBREL that comes again may find it forgotten, but not yet in the store.
@@ -324,8 +324,7 @@ void Connection::handle(const mqtt::Pubrec& packet, Instant now) {
   }
   // A failure has ended the exchange on the client's side too.
   if (is_error(packet.reason)) return;
-  write_pubrel(packet.packet_id,
-               version() == Version::V5 ? ReasonCode::PacketIdentifierNotFound : ReasonCode::Success);
+  write_pubrel(packet.packet_id, version() == Version::V5 ? ReasonCode::PacketIdentifierNotFound : ReasonCode::Success);
 }
 
 void Connection::handle(const mqtt::Pubcomp& packet, Instant now) {

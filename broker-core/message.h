@@ -1,8 +1,8 @@
 // An application message on its way: immutable, counted by reference, header and bytes in one allocation.
 //
 // Keeps what every receiver gets: topic, payload, and the MQTT 5 properties that are forwarded unchanged and in order
-// [MQTT-3.3.2-4, -15, -16, -17, -18, -20]. What belongs to one delivery (QoS, packet identifier, subscription identifiers, retain flag)
-// is kept by the queue entry. Thread: loop only; the store gets encoded bytes.
+// [MQTT-3.3.2-4, -15, -16, -17, -18, -20]. What belongs to one delivery (QoS, packet identifier, subscription
+// identifiers, retain flag) is kept by the queue entry. Thread: loop only; the store gets encoded bytes.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class Message {
   struct Fields {
     std::string_view topic;
     ByteView payload;
-    mqtt::PropertyView properties;  // forwarded properties only: no expiry, alias or subscription identifier
+    mqtt::PropertyView properties;          // forwarded properties only: no expiry, alias or subscription identifier
     std::optional<std::uint32_t> expiry_s;  // message expiry interval as received, counted from `received`
     Instant received;                       // may lie before the clock's zero for what was restored
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;  // as published

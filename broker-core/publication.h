@@ -51,7 +51,7 @@ class Publication {
 // How the routing table wants one destination to have a publication.
 struct RoutedDelivery {
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;  // min(published, granted)
-  bool retain = false;                    // as published if the subscription asks for that, else clear [MQTT-3.3.1-12, -13]
+  bool retain = false;  // as published if the subscription asks for that, else clear [MQTT-3.3.1-12, -13]
   std::span<const std::uint32_t> subscription_ids;
 };
 

@@ -11,23 +11,23 @@ struct Stats {
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
 
-  std::uint64_t dropped_qos0_slow = 0;        // QoS 0 to a client that does not read
-  std::uint64_t dropped_too_large = 0;        // larger than the client's maximum packet size
-  std::uint64_t dropped_refused = 0;          // QoS 0 or a will that a destination refuses
-  std::uint64_t dropped_not_authorized = 0;   // to a topic that clients may not write
+  std::uint64_t dropped_qos0_slow = 0;       // QoS 0 to a client that does not read
+  std::uint64_t dropped_too_large = 0;       // larger than the client's maximum packet size
+  std::uint64_t dropped_refused = 0;         // QoS 0 or a will that a destination refuses
+  std::uint64_t dropped_not_authorized = 0;  // to a topic that clients may not write
 
   std::uint64_t connects_accepted = 0;
-  std::uint64_t connects_refused = 0;         // CONNECT answered with an error
-  std::uint64_t connections_over_limit = 0;   // closed at accept
+  std::uint64_t connects_refused = 0;        // CONNECT answered with an error
+  std::uint64_t connections_over_limit = 0;  // closed at accept
   std::uint64_t connect_timeouts = 0;
   std::uint64_t keep_alive_timeouts = 0;
-  std::uint64_t protocol_errors = 0;          // connections closed for what they sent
+  std::uint64_t protocol_errors = 0;  // connections closed for what they sent
   std::uint64_t takeovers = 0;
   std::uint64_t sessions_expired = 0;
   std::uint64_t subscriptions_over_limit = 0;
-  std::uint64_t retained_over_limit = 0;      // values not retained
-  std::uint64_t reading_paused = 0;           // times that `commit_waiting` was reached
-  std::uint64_t queues_orphaned = 0;          // found in the store at start without their session
+  std::uint64_t retained_over_limit = 0;  // values not retained
+  std::uint64_t reading_paused = 0;       // times that `commit_waiting` was reached
+  std::uint64_t queues_orphaned = 0;      // found in the store at start without their session
 
   std::uint64_t dropped() const {
     return dropped_qos0_slow + dropped_too_large + dropped_refused + dropped_not_authorized;

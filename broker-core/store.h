@@ -1,10 +1,11 @@
 // The interface to durable storage: batches in, one number out, the durable watermark.
 //
-// The core gathers rows into a Batch and submits it; batches become durable whole and in order. `Batch n durable` (committed and synced)
-// means that everything in it and in all batches before it is. While one batch syncs, the core gathers the next (group commit).
-// The two files of the store (queues; sessions and retained messages) are not atomic together: within a batch the queue file is
-// committed first, so a queue exists before the session that names it. `queues_removed` is committed last for the same reason.
-// All rows are values and bytes: the thread that executes them shares nothing with the core.
+// The core gathers rows into a Batch and submits it; batches become durable whole and in order. `Batch n durable`
+// (committed and synced) means that everything in it and in all batches before it is. While one batch syncs, the core
+// gathers the next (group commit). The two files of the store (queues; sessions and retained messages) are not atomic
+// together: within a batch the queue file is committed first, so a queue exists before the session that names it.
+// `queues_removed` is committed last for the same reason. All rows are values and bytes: the thread that executes them
+// shares nothing with the core.
 #pragma once
 
 #include <cstdint>
@@ -137,7 +138,8 @@ struct Restored {
   QueueId last_queue;
 };
 
-// The verbs. Answers come as Broker::handle_persisted(watermark, health) and Broker::handle_page(page), in a later turn, never from within.
+// The verbs. Answers come as Broker::handle_persisted(watermark, health) and Broker::handle_page(page), in a later
+// turn, never from within.
 class Store {
  public:
   virtual ~Store() = default;

@@ -11,9 +11,9 @@ namespace furrow {
 }  // namespace furrow
 
 // One condition per check, so that the message says which promise broke.
-#define FURROW_CHECK(condition)                                       \
-  do {                                                                \
-    if (!(condition)) [[unlikely]] {                                  \
-      ::furrow::check_failed(#condition, __FILE__, __LINE__);         \
-    }                                                                 \
+#define FURROW_CHECK(condition)                               \
+  do {                                                        \
+    if (!(condition)) [[unlikely]] {                          \
+      ::furrow::check_failed(#condition, __FILE__, __LINE__); \
+    }                                                         \
   } while (false)

@@ -1,7 +1,7 @@
 // Deadlines of many things behind one real timer, kept lazily.
 //
-// Moving a deadline back costs nothing: when an old one comes up, its owner looks whether it is really due and, if not, adds it
-// again. So a keep-alive costs no work per packet. Thread: loop.
+// Moving a deadline back costs nothing: when an old one comes up, its owner looks whether it is really due and, if not,
+// adds it again. So a keep-alive costs no work per packet. Thread: loop.
 #pragma once
 
 #include <queue>

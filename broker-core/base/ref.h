@@ -1,5 +1,5 @@
-// An intrusive, non-atomic reference: loop thread only. `T` has `std::uint32_t references_` (0 at birth) and `static void destroy(T*)`,
-// and befriends Ref<T>. One pointer wide, so that a queue entry stays small.
+// An intrusive, non-atomic reference: loop thread only. `T` has `std::uint32_t references_` (0 at birth) and `static
+// void destroy(T*)`, and befriends Ref<T>. One pointer wide, so that a queue entry stays small.
 #pragma once
 
 #include <cstdint>

@@ -37,9 +37,7 @@ class Error {
   const std::string& message() const { return message_; }
 
   // The same error as seen from further out: `context: message`.
-  Error within(std::string_view context) && {
-    return {code_, std::string(context) + ": " + std::move(message_)};
-  }
+  Error within(std::string_view context) && { return {code_, std::string(context) + ": " + std::move(message_)}; }
 
  private:
   Errc code_;
@@ -116,14 +114,13 @@ class [[nodiscard]] Status {
 // `FURROW_TRY(auto value, make());` declares `value`, or returns the error from this function.
 #define FURROW_TRY(declaration, expression) \
   FURROW_TRY_INNER(FURROW_CONCAT(furrow_try_, __COUNTER__), declaration, expression)
-#define FURROW_TRY_INNER(result, declaration, expression) \
-  auto result = (expression);                             \
+#define FURROW_TRY_INNER(result, declaration, expression)    \
+  auto result = (expression);                                \
   if (!result.has_value()) return std::move(result).error(); \
   declaration = *std::move(result)
 
 // `FURROW_TRY_STATUS(write());` returns the error from this function, if there is one.
-#define FURROW_TRY_STATUS(expression)                                  \
-  do {                                                                 \
-    if (auto furrow_status = (expression); !furrow_status.has_value()) \
-      return std::move(furrow_status).error();                         \
+#define FURROW_TRY_STATUS(expression)                                                                           \
+  do {                                                                                                          \
+    if (auto furrow_status = (expression); !furrow_status.has_value()) return std::move(furrow_status).error(); \
   } while (false)

@@ -32,8 +32,9 @@ struct ClockStamp {
   bool trusted = false;  // whether `wall` is known to be right
 };
 
-// How long ago `then` was, as far as can be told: by the monotonic clock within one boot, else by the wall clock if both stamps
-// trust it. Where neither can tell, time spent powered off counts as nothing and only the time since this boot counts.
+// How long ago `then` was, as far as can be told: by the monotonic clock within one boot, else by the wall clock if
+// both stamps trust it. Where neither can tell, time spent powered off counts as nothing and only the time since this
+// boot counts.
 Duration elapsed(const ClockStamp& then, const ClockStamp& now);
 
 }  // namespace furrow

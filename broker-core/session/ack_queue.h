@@ -1,8 +1,8 @@
 // The acknowledgements that one publisher waits for, in the order in which its packets came.
 //
-// A PUBACK, PUBREC or PUBCOMP may have to wait until its message is safe; those behind it wait too, since they leave in order of
-// receipt [MQTT-4.6.0-2, -3]. Whoever completes a ticket need not know whether the publisher is still connected: a detached
-// queue swallows the answer, and the client asks again when it is back. Thread: loop.
+// A PUBACK, PUBREC or PUBCOMP may have to wait until its message is safe; those behind it wait too, since they leave in
+// order of receipt [MQTT-4.6.0-2, -3]. Whoever completes a ticket need not know whether the publisher is still
+// connected: a detached queue swallows the answer, and the client asks again when it is back. Thread: loop.
 #pragma once
 
 #include <cstdint>

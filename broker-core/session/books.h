@@ -2,8 +2,8 @@
 //
 //   accepted = delivered + backlog + inflight + quarantined + expired + sum of dropped        at every moment
 //
-// `backlog` and `inflight` are what the outbox holds; everything else is counted here, and is stored in the same transaction
-// as the rows it counts. The stored form leaves out `accepted`: after a crash it is the sum of the rest.
+// `backlog` and `inflight` are what the outbox holds; everything else is counted here, and is stored in the same
+// transaction as the rows it counts. The stored form leaves out `accepted`: after a crash it is the sum of the rest.
 #pragma once
 
 #include <array>

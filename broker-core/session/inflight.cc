@@ -120,8 +120,8 @@ bool Inflight::publish(std::size_t index, bool duplicate, Instant now) {
   return false;
 }
 
-// Repeats what was in flight when the last connection ended, and goes on with what waited for the store: in order, as far as the
-// window, the sink and the store allow.
+// Repeats what was in flight when the last connection ended, and goes on with what waited for the store: in order, as
+// far as the window, the sink and the store allow.
 void Inflight::go_on(Instant now) {
   resending_ = false;
   for (std::size_t i = 0; i < outbox_.send_index();) {
@@ -173,7 +173,8 @@ void Inflight::continue_durable(std::size_t index, Instant now) {
   }
 }
 
-// The entry's index, found at its distance from the oldest in flight when all identifiers between were given to messages.
+// The entry's index, found at its distance from the oldest in flight when all identifiers between were given to
+// messages.
 std::optional<std::size_t> Inflight::find(PacketId packet_id) const {
   const std::size_t end = outbox_.send_index();
   if (end == 0 || !packet_id) return std::nullopt;
@@ -209,9 +210,9 @@ void Inflight::complete(std::size_t index, Outbox::Outcome outcome, Instant now)
 
 void Inflight::erase_exchange(PacketId packet_id, Sequence sequence, Instant now) {
   if (!outbox_.durable()) return;
-  journal_.put_lazy(ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, packet_id, ExchangeRow::State::Erased,
-                                sequence},
-                    now);
+  journal_.put_lazy(
+      ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, packet_id, ExchangeRow::State::Erased, sequence},
+      now);
 }
 
 bool Inflight::handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
@@ -265,8 +266,8 @@ void Inflight::restore(const ExchangeRow& row) {
   outbox_.protect(row.sequence);
 }
 
-// Exchanges of the last run with a peer that knows nothing of them any more: what it had taken over stays delivered, the rest is
-// sent anew.
+// Exchanges of the last run with a peer that knows nothing of them any more: what it had taken over stays delivered,
+// the rest is sent anew.
 void Inflight::forget_restored(Instant now) {
   for (Restored& restored : restored_) {
     restored.delivered = restored.released;

@@ -5,11 +5,11 @@
 //   QoS 1:  Waiting → Sent → PUBACK → settled
 //   QoS 2:  Waiting → [Reserved] → Sent → PUBREC → [Received] → Released → PUBCOMP → settled
 //
-// The states in brackets are waits for the store, and only durable outboxes have them: the message and its packet identifier are
-// durable before the PUBLISH first leaves, and the PUBREC is durable before the PUBREL leaves, so that a crash at any point neither
-// loses nor repeats. What is removed after PUBCOMP is removed lazily: repeating the PUBREL is harmless.
-// Packet identifiers rise with the order of sending, so those in flight lie in one cyclic interval and none is used twice.
-// Thread: loop. Time: passed in. Spec: MQTT 5.0 §4.3, §4.4, §4.9.
+// The states in brackets are waits for the store, and only durable outboxes have them: the message and its packet
+// identifier are durable before the PUBLISH first leaves, and the PUBREC is durable before the PUBREL leaves, so that a
+// crash at any point neither loses nor repeats. What is removed after PUBCOMP is removed lazily: repeating the PUBREL
+// is harmless. Packet identifiers rise with the order of sending, so those in flight lie in one cyclic interval and
+// none is used twice. Thread: loop. Time: passed in. Spec: MQTT 5.0 §4.3, §4.4, §4.9.
 #pragma once
 
 #include <cstdint>
@@ -53,8 +53,8 @@ class Inflight {
   Inflight(Outbox& outbox, Journal& journal) : outbox_(outbox), journal_(journal) {}
 
   // A connection is up. `window` is the peer's receive maximum or our own limit, whichever is less; at least 1.
-  // `session_present`: what is in flight is resent in order with the same identifiers [MQTT-4.4.0-1]; else it starts anew, and a
-  // QoS 2 message whose PUBREC had come counts as delivered.
+  // `session_present`: what is in flight is resent in order with the same identifiers [MQTT-4.4.0-1]; else it starts
+  // anew, and a QoS 2 message whose PUBREC had come counts as delivered.
   void connect(PublishSink& sink, std::uint16_t window, bool session_present, Instant now);
   void disconnect() { sink_ = nullptr; }
   bool connected() const { return sink_ != nullptr; }
@@ -116,9 +116,9 @@ class Inflight {
 
   std::uint16_t window_ = 0;
   PacketId last_id_;
-  std::uint32_t count_ = 0;         // sent and unanswered: counts against the window
+  std::uint32_t count_ = 0;          // sent and unanswered: counts against the window
   std::uint32_t durable_waits_ = 0;  // entries Reserved or Received
-  bool resending_ = false;          // some in-flight entries have not been resent on this connection yet
+  bool resending_ = false;           // some in-flight entries have not been resent on this connection yet
 
   std::vector<Restored> restored_;  // QoS 2 exchanges of the last run whose message is not in memory yet
 

@@ -45,7 +45,9 @@ Journal::~Journal() {
 
 // --- outboxes ---
 
-void Journal::attach(Outbox& outbox) { outboxes_[outbox.queue().value] = &outbox; }
+void Journal::attach(Outbox& outbox) {
+  outboxes_[outbox.queue().value] = &outbox;
+}
 
 void Journal::detach(Outbox& outbox) {
   outboxes_.erase(outbox.queue().value);
@@ -60,8 +62,12 @@ void Journal::mark_touched(Outbox& outbox, Instant due) {
   cursors_due_ = std::min(cursors_due_, due);
 }
 
-void Journal::touch(Outbox& outbox, Instant now) { mark_touched(outbox, now + options_.cursor_interval); }
-void Journal::touch_books(Outbox& outbox, Instant now) { mark_touched(outbox, now + options_.books_interval); }
+void Journal::touch(Outbox& outbox, Instant now) {
+  mark_touched(outbox, now + options_.cursor_interval);
+}
+void Journal::touch_books(Outbox& outbox, Instant now) {
+  mark_touched(outbox, now + options_.books_interval);
+}
 
 // --- messages ---
 
@@ -264,8 +270,8 @@ void Journal::flush_all(Instant now) {
 }
 
 bool Journal::idle() const {
-  return submitted_.empty() && first_ == nullptr && gathering_.empty() &&
-         gathering_tickets_.empty() && retained_.empty() && touched_.empty();
+  return submitted_.empty() && first_ == nullptr && gathering_.empty() && gathering_tickets_.empty() &&
+         retained_.empty() && touched_.empty();
 }
 
 Instant Journal::next_deadline() const {
@@ -274,8 +280,8 @@ Instant Journal::next_deadline() const {
   return std::min({earliest_due_, cursors_due_, retained_due_});
 }
 
-// Selects what goes into the batch. Walking backwards, whatever shares a queue with a later selected message is pulled along,
-// so that each queue is written in the order of its sequences.
+// Selects what goes into the batch. Walking backwards, whatever shares a queue with a later selected message is pulled
+// along, so that each queue is written in the order of its sequences.
 void Journal::select(Instant now, bool all) {
   ++selection_;
   for (Commitment* commitment = last_; commitment != nullptr; commitment = commitment->previous_) {
@@ -336,7 +342,8 @@ void Journal::submit(Instant now, bool all) {
   store_.submit(std::move(batch));
 }
 
-// False when the batch is full before everything selected is in it: the rest, in the same order, goes with the next one.
+// False when the batch is full before everything selected is in it: the rest, in the same order, goes with the next
+// one.
 bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp) {
   std::optional<SegmentWriter> writer(std::in_place, stamp);
   std::vector<MessageRef> held;  // the writer's topics point into the messages

@@ -1,8 +1,9 @@
 // What waits to become safe, and when it is written.
 //
-// A message that durable outboxes took, or that is retained, or whose QoS 2 packet identifier must be remembered, has one
-// Commitment here. It ends in one of two ways: every destination settles the message before it is due (the message is never
-// written), or a batch that holds it becomes durable. Either way the publisher's acknowledgement leaves then, not before.
+// A message that durable outboxes took, or that is retained, or whose QoS 2 packet identifier must be remembered, has
+// one Commitment here. It ends in one of two ways: every destination settles the message before it is due (the message
+// is never written), or a batch that holds it becomes durable. Either way the publisher's acknowledgement leaves then,
+// not before.
 //
 //   waiting ──all destinations settled──────────────► released (nothing written)
 //      │ due, or the writer is idle and nobody should wait longer
@@ -11,7 +12,8 @@
 //
 // Per queue, messages are written in the order of their sequences: when one is written, all before it that are not yet
 // settled go with it. One batch is at the writer at a time; while it syncs, the next gathers (group commit).
-// Thread: loop. Time: passed in. Owns commitments; refers to outboxes by registration, which an outbox ends in its destructor.
+// Thread: loop. Time: passed in. Owns commitments; refers to outboxes by registration, which an outbox ends in its
+// destructor.
 #pragma once
 
 #include <array>
@@ -48,7 +50,9 @@ class Commitment {
   static constexpr std::size_t kInline = 2;
 
   std::size_t destination_count() const { return inline_count_ + more_.size(); }
-  Destination& destination(std::size_t index) { return index < inline_count_ ? inline_[index] : more_[index - inline_count_]; }
+  Destination& destination(std::size_t index) {
+    return index < inline_count_ ? inline_[index] : more_[index - inline_count_];
+  }
   // Nothing has to become durable (any more).
   bool is_empty() const { return destination_count() == 0 && !retained_ && !exchange_; }
   void add(Destination destination);
@@ -57,15 +61,15 @@ class Commitment {
   MessageRef message_;
   AckTicket ticket_;
   mqtt::ReasonCode reason_ = mqtt::ReasonCode::Success;  // what the ticket is completed with
-  Instant due_ = kNever;    // when it must be written
-  Instant aged_ = kNever;   // from when on it goes with a batch that is written for others
-  Instant due_max_ = kNever;   // the bounds of both, whatever a destination added later is willing to wait
+  Instant due_ = kNever;                                 // when it must be written
+  Instant aged_ = kNever;                                // from when on it goes with a batch that is written for others
+  Instant due_max_ = kNever;  // the bounds of both, whatever a destination added later is willing to wait
   Instant aged_max_ = kNever;
-  Duration wait_{};            // the longest of its destinations
-  bool retained_ = false;   // its topic's retained row must be durable
-  bool sealed_ = false;     // in the list of those that wait; before that it cannot end
-  bool selected_ = false;   // goes into the batch being built
-  bool gathered_ = false;   // counted in the journal's gathered bytes
+  Duration wait_{};        // the longest of its destinations
+  bool retained_ = false;  // its topic's retained row must be durable
+  bool sealed_ = false;    // in the list of those that wait; before that it cannot end
+  bool selected_ = false;  // goes into the batch being built
+  bool gathered_ = false;  // counted in the journal's gathered bytes
   std::uint8_t inline_count_ = 0;
   std::optional<ExchangeRow> exchange_;  // the inbound packet identifier that must be durable with it
   std::array<Destination, kInline> inline_{};
@@ -83,7 +87,8 @@ class Journal {
     bool retained_lazy = false;
     // How long a retained value may wait for a newer one of its topic before it is written.
     Duration retained_interval = std::chrono::seconds(1);
-    // How long messages gather for a destination that is away, unless somebody waits (store.md: 100 ms writes a sixth of what 5 ms does).
+    // How long messages gather for a destination that is away, unless somebody waits (store.md: 100 ms writes a sixth
+    // of what 5 ms does).
     Duration gather_interval = std::chrono::milliseconds(100);
     // This much gathered is written without waiting longer: a batch gains little beyond it.
     std::size_t gather_bytes_max = 256 * KiB;
@@ -108,8 +113,8 @@ class Journal {
   // --- outboxes ---
   void attach(Outbox& outbox);
   void detach(Outbox& outbox);
-  // The cursor or books of `outbox` changed: its row goes with the next batch, at the latest after Options::cursor_interval
-  // (what is settled lies on disk) or Options::books_interval (only the books changed).
+  // The cursor or books of `outbox` changed: its row goes with the next batch, at the latest after
+  // Options::cursor_interval (what is settled lies on disk) or Options::books_interval (only the books changed).
   void touch(Outbox& outbox, Instant now);
   void touch_books(Outbox& outbox, Instant now);
 
@@ -161,8 +166,8 @@ class Journal {
   void handle_page(const Page& page, Instant now);
   // Submits a batch if one is due and the writer is idle. Call once a loop turn and at next_deadline().
   void flush_if_due(Instant now);
-  // Submits everything that waits, due or not (clean stop, link loss). No batch may be at the writer twice: what does not fit
-  // goes with the following ones.
+  // Submits everything that waits, due or not (clean stop, link loss). No batch may be at the writer twice: what does
+  // not fit goes with the following ones.
   void flush_all(Instant now);
   // Whether nothing waits and nothing is at the writer.
   bool idle() const;
@@ -175,7 +180,7 @@ class Journal {
   struct Submitted {
     BatchNumber number;
     std::vector<std::pair<QueueId, Sequence>> written;  // last sequence written, per queue
-    std::vector<QueueId> exchanged;  // queues with a QoS 2 step in this batch
+    std::vector<QueueId> exchanged;                     // queues with a QoS 2 step in this batch
     std::vector<std::pair<AckTicket, mqtt::ReasonCode>> tickets;
     std::size_t bytes = 0;
   };
@@ -209,8 +214,8 @@ class Journal {
   std::size_t waiting_bytes_ = 0;
   std::size_t gathered_bytes_ = 0;  // of those that wait for a destination that is away
   bool hurried_ = false;
-  bool draining_ = false;     // flush_all() has more to submit
-  std::uint64_t selection_ = 0;  // marks outboxes while a batch is selected
+  bool draining_ = false;          // flush_all() has more to submit
+  std::uint64_t selection_ = 0;    // marks outboxes while a batch is selected
   Instant earliest_due_ = kNever;  // not later than the earliest; may be stale after releases
   Instant cursors_due_ = kNever;
   Instant retained_due_ = kNever;

@@ -114,10 +114,18 @@ Outbox::Entry& Outbox::append(MessageRef message, const DeliveryOptions& options
 
 void Outbox::count(Outcome outcome, DropReason reason, Instant now, std::uint64_t messages) {
   switch (outcome) {
-    case Outcome::Delivered: books_.delivered += messages; break;
-    case Outcome::Expired: books_.expired += messages; break;
-    case Outcome::Quarantined: books_.quarantined += messages; break;
-    case Outcome::Dropped: books_.drops(reason) += messages; break;
+    case Outcome::Delivered:
+      books_.delivered += messages;
+      break;
+    case Outcome::Expired:
+      books_.expired += messages;
+      break;
+    case Outcome::Quarantined:
+      books_.quarantined += messages;
+      break;
+    case Outcome::Dropped:
+      books_.drops(reason) += messages;
+      break;
   }
   if (stores_books_) journal_.touch_books(*this, now);
 }
@@ -161,8 +169,8 @@ void Outbox::pop_settled() {
   }
 }
 
-// Takes the settled ones out from between those in flight: behind one that is never answered, what expires or is dropped would pile
-// up. Done when they are the larger part, so each is moved past once.
+// Takes the settled ones out from between those in flight: behind one that is never answered, what expires or is
+// dropped would pile up. Done when they are the larger part, so each is moved past once.
 void Outbox::compact() {
   if (send_index_ < inflight_ * 2 + kSettledMax) return;
   std::size_t place = send_index_;
@@ -325,8 +333,8 @@ void Outbox::handle_page(const Page& page, const ClockStamp& now) {
   if (limits_.when_full == WhenFull::DropOldest) drop_oldest(0, 0, now.monotonic);
 }
 
-// Takes what the segment holds of the gap. False when it stopped before the end: the gap is empty, the front is full, or what follows
-// is still in the tail; the segment is read again when it is needed.
+// Takes what the segment holds of the gap. False when it stopped before the end: the gap is empty, the front is full,
+// or what follows is still in the tail; the segment is read again when it is needed.
 bool Outbox::take_segment(const SegmentRow& segment, const ClockStamp& now) {
   SegmentReader reader(segment.directory, segment.records, queue_, now);
   SegmentReader::Record record;
@@ -358,8 +366,8 @@ void Outbox::lose_gap(Instant now) {
 std::size_t Outbox::find(const Ring<Entry>& ring, Sequence sequence) const {
   std::size_t low = 0;
   // Sequences rise by at least one an entry, so the distance to the first bounds the index.
-  std::size_t high = static_cast<std::size_t>(
-      std::min<std::uint64_t>(ring.size() - 1, sequence.value - ring.front().sequence.value));
+  std::size_t high =
+      static_cast<std::size_t>(std::min<std::uint64_t>(ring.size() - 1, sequence.value - ring.front().sequence.value));
   if (ring[high].sequence == sequence) return high;
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;

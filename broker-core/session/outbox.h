@@ -4,11 +4,11 @@
 //                                               ┊  gap: in the store only, known by count
 //                                               [ waiting ]   tail: in memory until durable
 //
-// The front lives in memory; once it is larger than a fixed budget, what comes after it leaves memory as soon as it is durable and is
-// read back in pages as the front drains. Memory does not grow with the backlog. A memory-only outbox (queue id 0) has only a front.
-// A sequence that lies between those that are here, and is not, is settled.
-// Each message is settled exactly once: delivered, expired, or dropped for a reason; the books say which.
-// Thread: loop. Time: passed in. Knows neither connection nor protocol version; session/inflight.h moves what is sent.
+// The front lives in memory; once it is larger than a fixed budget, what comes after it leaves memory as soon as it is
+// durable and is read back in pages as the front drains. Memory does not grow with the backlog. A memory-only outbox
+// (queue id 0) has only a front. A sequence that lies between those that are here, and is not, is settled. Each message
+// is settled exactly once: delivered, expired, or dropped for a reason; the books say which. Thread: loop. Time: passed
+// in. Knows neither connection nor protocol version; session/inflight.h moves what is sent.
 #pragma once
 
 #include <algorithm>
@@ -50,19 +50,19 @@ class Outbox {
  public:
   // How far one message is; the in-flight states are those of MQTT 5.0 §4.3.
   enum class State : std::uint8_t {
-    Waiting,    // not sent on this or any earlier connection
-    Reserved,   // QoS 2: has its packet identifier, which is not yet durable
-    Sent,       // PUBLISH has left, no PUBACK or PUBREC yet
-    Received,   // QoS 2: PUBREC came; that is not yet durable
-    Released,   // QoS 2: PUBREL has left, no PUBCOMP yet
-    Settled,    // done, and behind something that is not
+    Waiting,   // not sent on this or any earlier connection
+    Reserved,  // QoS 2: has its packet identifier, which is not yet durable
+    Sent,      // PUBLISH has left, no PUBACK or PUBREC yet
+    Received,  // QoS 2: PUBREC came; that is not yet durable
+    Released,  // QoS 2: PUBREL has left, no PUBCOMP yet
+    Settled,   // done, and behind something that is not
   };
   struct Entry {
-    MessageRef message;  // empty once settled
+    MessageRef message;                // empty once settled
     Commitment* commitment = nullptr;  // while it waits in the journal
     SubscriptionIds subscription_ids;
     Sequence sequence;
-    BatchNumber waits_for;  // Reserved and written, Received: the batch that must be durable before the next packet leaves
+    BatchNumber waits_for;  // Reserved, Received: must be durable before the next packet leaves
     PacketId packet_id;
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     State state = State::Waiting;
@@ -73,9 +73,9 @@ class Outbox {
 
   struct Options {
     OutboxLimits limits;
-    QueueId queue;              // 0: memory only
+    QueueId queue;                 // 0: memory only
     OutboxOwner* owner = nullptr;  // told when a page was read or a QoS 2 step became durable
-    bool stores_books = false;  // the books are this outbox's own and go with its cursor row; only with a queue
+    bool stores_books = false;     // the books are this outbox's own and go with its cursor row; only with a queue
   };
 
   // A durable outbox registers itself with `journal` for its lifetime. `books` and `journal` must outlive it.
@@ -95,9 +95,9 @@ class Outbox {
   bool refuses(std::size_t bytes) const;
 
   // Accepts `message`; counts what was dropped to make room, or that it was itself dropped.
-  // `commitment` is called for only when the message is taken and the outbox is durable; `wait` is how long the owner would
-  // wait for the far acknowledgement before the message must be written (0 = it is away).
-  // REQUIRES: !refuses(message size).
+  // `commitment` is called for only when the message is taken and the outbox is durable; `wait` is how long the owner
+  // would wait for the far acknowledgement before the message must be written (0 = it is away). REQUIRES:
+  // !refuses(message size).
   template <typename CommitmentOf>
   void push(MessageRef message, const DeliveryOptions& options, Duration wait, Instant now, CommitmentOf&& commitment) {
     ++books_.accepted;
@@ -122,7 +122,8 @@ class Outbox {
   Entry* next_waiting(Instant now);
   // The entry at send_index is now sent (or reserved). REQUIRES: it is no longer Waiting.
   void advance();
-  // Everything in flight waits again from the start, packet identifiers forgotten. For a peer that has lost the session.
+  // Everything in flight waits again from the start, packet identifiers forgotten. For a peer that has lost the
+  // session.
   void rewind();
 
   enum class Outcome : std::uint8_t { Delivered, Expired, Quarantined, Dropped };
@@ -141,7 +142,7 @@ class Outbox {
   // --- what waits ---
   std::uint64_t messages() const { return messages_; }  // accepted and not settled
   std::uint64_t bytes() const { return bytes_; }
-  std::uint64_t inflight() const { return inflight_; }            // of messages(): sent, or about to be
+  std::uint64_t inflight() const { return inflight_; }             // of messages(): sent, or about to be
   std::uint64_t backlog() const { return messages_ - inflight_; }  // of messages(): not yet sent
   std::uint64_t disk_messages() const { return disk_messages_; }
   bool has_waiting() const { return send_index_ < front_.size() || gap_messages_ > 0 || !tail_.empty(); }
@@ -152,8 +153,8 @@ class Outbox {
   // --- the store's side ---
   // Journal only: a page that refill() asked for.
   void handle_page(const Page& page, const ClockStamp& now);
-  // Journal only: the message goes into `batch`, and with it the packet identifier reserved for it, if any. Returns how it is to
-  // be delivered.
+  // Journal only: the message goes into `batch`, and with it the packet identifier reserved for it, if any. Returns how
+  // it is to be delivered.
   DeliveryOptions mark_written(Sequence sequence, Batch& batch);
   // Journal only: everything written up to `sequence` is durable; memory beyond the front's budget is given back.
   void handle_durable(Sequence sequence);

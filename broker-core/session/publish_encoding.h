@@ -15,8 +15,8 @@ namespace furrow::broker {
 // The parts of a PUBLISH that do not depend on the receiver; borrowed for the call. A bridge changes the topic.
 Message::Fields fields_of(const Message& message);
 
-// Appends the PUBLISH to `out`, unless it would be larger than `packet_bytes_max`: then appends nothing and returns false.
-// Message expiry is sent as what is left of it at `now` [MQTT-3.3.2-6].
+// Appends the PUBLISH to `out`, unless it would be larger than `packet_bytes_max`: then appends nothing and returns
+// false. Message expiry is sent as what is left of it at `now` [MQTT-3.3.2-6].
 bool encode_publish(const Message::Fields& fields, const Delivery& delivery, mqtt::Version version, Instant now,
                     std::size_t packet_bytes_max, ByteBuffer& out);
 
@@ -26,8 +26,8 @@ class PublishForms {
   // Forgets the forms of the publication before. `fields` must live until the next reset().
   void reset(const Message::Fields& fields, Instant now);
 
-  // The PUBLISH in one form, without subscription identifiers. Its packet identifier is a place holder that the receiver
-  // overwrites in its copy, at mqtt::packet_id_offset(). Valid until the next call.
+  // The PUBLISH in one form, without subscription identifiers. Its packet identifier is a place holder that the
+  // receiver overwrites in its copy, at mqtt::packet_id_offset(). Valid until the next call.
   ByteView form(mqtt::Version version, mqtt::Qos qos, bool retain);
 
  private:

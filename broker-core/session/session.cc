@@ -8,8 +8,8 @@ namespace furrow::broker {
 
 namespace {
 
-// Four acknowledgement times let a late one still come in time; the bounds keep a fast link from writing at every hiccup and
-// a slow one from holding its publisher (measured: store.md §5, and the README of this folder).
+// Four acknowledgement times let a late one still come in time; the bounds keep a fast link from writing at every
+// hiccup and a slow one from holding its publisher (measured: store.md §5, and the README of this folder).
 constexpr Duration kWaitMin = std::chrono::milliseconds(100);
 constexpr Duration kWaitMax = std::chrono::seconds(1);
 // Before the first acknowledgement its time is unknown.
@@ -102,8 +102,12 @@ bool Session::received_contains(PacketId packet_id) const {
   return std::ranges::find(received_, packet_id) != received_.end();
 }
 
-void Session::received_insert(PacketId packet_id) { received_.push_back(packet_id); }
+void Session::received_insert(PacketId packet_id) {
+  received_.push_back(packet_id);
+}
 
-bool Session::received_erase(PacketId packet_id) { return std::erase(received_, packet_id) > 0; }
+bool Session::received_erase(PacketId packet_id) {
+  return std::erase(received_, packet_id) > 0;
+}
 
 }  // namespace furrow::broker

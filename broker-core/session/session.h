@@ -1,8 +1,8 @@
 // What outlives a connection: a client's subscriptions, its queue, its half-done QoS 2 exchanges, its will.
 //
-// A session whose expiry is 0 ends with its connection and lives in memory only; any other is durable: it is committed before
-// CONNACK and SUBACK say so, and its queue is an outbox in the store. Owned by the broker; refers to its connection while there is one.
-// Spec: MQTT 5.0 §4.1; MQTT 3.1.1 §3.1.2.4.
+// A session whose expiry is 0 ends with its connection and lives in memory only; any other is durable: it is committed
+// before CONNACK and SUBACK say so, and its queue is an outbox in the store. Owned by the broker; refers to its
+// connection while there is one. Spec: MQTT 5.0 §4.1; MQTT 3.1.1 §3.1.2.4.
 #pragma once
 
 #include <memory>
@@ -49,7 +49,8 @@ class Session final : public Destination, private OutboxOwner {
   SessionRecord& record() { return record_; }
   const SessionRecord& record() const { return record_; }
 
-  // What its stored row says of its connection: after a crash a session stored as connected counts its expiry from the restart.
+  // What its stored row says of its connection: after a crash a session stored as connected counts its expiry from the
+  // restart.
   bool stored_connected() const { return stored_connected_; }
   void set_stored_connected(bool connected) { stored_connected_ = connected; }
 

@@ -7,7 +7,8 @@
 //   subscription := options filter identifier
 //   options := bits 0-1 QoS, 2 no local, 3 retain as published, 4-5 retain handling
 //
-// Numbers are varints where no width is given; strings and bytes carry a varint length. The bytes may come back damaged.
+// Numbers are varints where no width is given; strings and bytes carry a varint length. The bytes may come back
+// damaged.
 #pragma once
 
 #include <cstdint>

@@ -156,8 +156,6 @@ Status SqliteStore::read_rows(Restored& restored) {
 }
 
 Status SqliteStore::commit(const Batch& batch) {
-  FURROW_TRY_STATUS(require(queues_));
-  FURROW_TRY_STATUS(require(sessions_));
   if (batch.number != progress_.batch) progress_ = {.batch = batch.number, .step = Step::Queues};
   while (progress_.step != Step::Done) FURROW_TRY_STATUS(take_step(batch));
   return {};
@@ -171,17 +169,17 @@ Status SqliteStore::take_step(const Batch& batch) {
     case Step::Queues: {
       const std::span<const QueueId> removed_now = two_files ? std::span<const QueueId>() : removed;
       if (has_queue_rows(batch) || !removed_now.empty()) {
-        FURROW_TRY_STATUS(after_transaction(queues_->commit(batch, removed_now), queues_));
+        FURROW_TRY_STATUS(execute(queues_, [&](QueueFile& file) { return file.commit(batch, removed_now); }));
       }
       progress_.step = two_files ? Step::Sessions : Step::Done;
       return {};
     }
     case Step::Sessions:
-      FURROW_TRY_STATUS(after_transaction(sessions_->commit(batch), sessions_));
+      FURROW_TRY_STATUS(execute(sessions_, [&](SessionFile& file) { return file.commit(batch); }));
       progress_.step = removed.empty() ? Step::Done : Step::Removals;
       return {};
     case Step::Removals:
-      FURROW_TRY_STATUS(after_transaction(queues_->commit(Batch(), removed), queues_));
+      FURROW_TRY_STATUS(execute(queues_, [&](QueueFile& file) { return file.commit(Batch(), removed); }));
       progress_.step = Step::Done;
       return {};
     case Step::Done:
@@ -190,14 +188,17 @@ Status SqliteStore::take_step(const Batch& batch) {
   return {};
 }
 
-template <typename File>
-Status SqliteStore::after_transaction(Status status, std::unique_ptr<File>& file) {
+template <typename File, typename Work>
+Status SqliteStore::execute(std::unique_ptr<File>& file, Work work) {
+  FURROW_TRY_STATUS(require(file));
+  Status status = work(*file);
   if (!status) {
     look_for_damage(status, file);
     return status;
   }
   ++commits_;
   file->database().checkpoint_if_due();
+  // The batch is durable all the same.
   const Status checkpoint = file->database().checkpoint_status();
   look_for_damage(checkpoint, file);
   return {};

@@ -43,8 +43,8 @@ class SqliteStore {
   Result<broker::Restored> restore();
 
   // Executes the batch, all or nothing per file, in the order that broker-core/store.h gives. After an error the caller
-  // repeats the same batch: what of it is durable already is not done twice. Errc::Corrupt: the repetition salvages
-  // first.
+  // repeats the same batch: what is durable of it is not done twice. Errc::Corrupt: the repetition salvages first.
+  // REQUIRES: each queue of a cursor exists; messages stored for a queue come with its cursor.
   Status commit(const broker::Batch& batch);
 
   // What is durable of a queue. Damaged segments are skipped and counted.
@@ -80,8 +80,8 @@ class SqliteStore {
   // Closes `file` if that is what `status` asks for and it may be salvaged.
   template <typename File>
   void look_for_damage(const Status& status, std::unique_ptr<File>& file);
-  template <typename File>
-  Status after_transaction(Status status, std::unique_ptr<File>& file);
+  template <typename File, typename Work>
+  Status execute(std::unique_ptr<File>& file, Work work);
   Status read_rows(broker::Restored& restored);
   Status take_step(const broker::Batch& batch);
   std::uint64_t free_bytes() const;

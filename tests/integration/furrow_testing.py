@@ -340,14 +340,19 @@ class Proxy:
         self.bytes_since_cut = 0
         self.lock = threading.Lock()
         self.pairs = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.port = 0
+        self.open()
 
-    def accept(self):
+    def open(self):
+        """Accepts connections, at the same port again after close()."""
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+
+    def accept(self, listener):
         with contextlib.suppress(OSError):  # the listener was closed
             while True:
-                near, _ = self.listener.accept()
+                near, _ = listener.accept()
                 try:
                     far = socket.create_connection(("127.0.0.1", self.target))
                 except OSError:
@@ -390,6 +395,9 @@ class Proxy:
                 one.close()
 
     def close(self):
+        """The WAN is gone: connections are reset, and new ones refused."""
+        with contextlib.suppress(OSError):  # closed already
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that holds it in accept()
         self.listener.close()
         self.cut()
 

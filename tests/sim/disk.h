@@ -1,5 +1,5 @@
-// The simulator's store: the model of tests/support/memory_store.h with time. Batches become durable after a drawn time, reads
-// are answered after another, and a crash forgets what was not durable, perhaps in the middle of a batch.
+// The simulator's store: the model of tests/support/memory_store.h with time. Batches become durable after a drawn
+// time, reads are answered after another, and a crash forgets what was not durable, perhaps in the middle of a batch.
 #pragma once
 
 #include <deque>

@@ -38,8 +38,8 @@ class Ledger {
       return;
     }
     if (number + 1 < from.arrived_next) {
-      fail("sensor " + std::to_string(sensor) + ": message " + std::to_string(number) + " arrived first after message " +
-           std::to_string(from.arrived_next - 1));
+      fail("sensor " + std::to_string(sensor) + ": message " + std::to_string(number) +
+           " arrived first after message " + std::to_string(from.arrived_next - 1));
     }
     from.arrived_next = number + 1;
   }

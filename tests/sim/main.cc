@@ -1,6 +1,7 @@
 // sim [SEED | --seeds COUNT [--from SEED]] [--verbose]: runs simulated worlds and checks them.
 //
-// Prints the seed and the drawn options first and, when a check failed, the command that repeats the run last. Exit 1 on failure.
+// Prints the seed and the drawn options first and, when a check failed, the command that repeats the run last. Exit 1
+// on failure.
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -19,7 +20,8 @@ bool number(const char* text, std::uint64_t& value) {
 bool run(std::uint64_t seed, bool verbose, bool quiet) {
   furrow::sim::World::Options options = furrow::sim::World::draw(seed);
   options.verbose = verbose;
-  if (!quiet) std::printf("seed %llu %s\n", static_cast<unsigned long long>(seed), furrow::sim::World::describe(options).c_str());
+  if (!quiet)
+    std::printf("seed %llu %s\n", static_cast<unsigned long long>(seed), furrow::sim::World::describe(options).c_str());
   std::fflush(stdout);
   furrow::sim::World world(options);
   const bool passed = world.run();

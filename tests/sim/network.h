@@ -1,7 +1,8 @@
 // The network of the simulator: byte streams that are late, arrive in pieces, stall, break, or go silent.
 //
-// A Link is one TCP connection. What one end sends arrives at the other in order, cut at arbitrary places, after a drawn delay.
-// cut(): both ends see a reset, and what was under way is gone. silence(): nothing arrives any more and nobody is told.
+// A Link is one TCP connection. What one end sends arrives at the other in order, cut at arbitrary places, after a
+// drawn delay. cut(): both ends see a reset, and what was under way is gone. silence(): nothing arrives any more and
+// nobody is told.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +23,8 @@ class Pipe {
   void send(ByteView bytes, Instant now, Random& random, Duration delay_max) {
     if (silent_) return;
     while (!bytes.empty()) {
-      const std::size_t size = random.chance(30) ? 1 + static_cast<std::size_t>(random.below(bytes.size())) : bytes.size();
+      const std::size_t size =
+          random.chance(30) ? 1 + static_cast<std::size_t>(random.below(bytes.size())) : bytes.size();
       const Duration delay(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(delay_max.count()) + 1)));
       last_ = std::max(last_, now + delay);
       chunks_.push_back({last_, {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}});

@@ -63,7 +63,8 @@ void Region::handle(Connection& connection, const mqtt::Packet& packet, Instant 
   } else if (std::holds_alternative<mqtt::Pingreq>(packet)) {
     send(connection, mqtt::Pingresp{}, now);
   } else if (const auto* subscribe = std::get_if<mqtt::Subscribe>(&packet)) {
-    send(connection, mqtt::Suback{subscribe->packet_id, {subscribe->requests.size(), mqtt::ReasonCode::GrantedQos2}, {}}, now);
+    send(connection,
+         mqtt::Suback{subscribe->packet_id, {subscribe->requests.size(), mqtt::ReasonCode::GrantedQos2}, {}}, now);
   } else if (std::holds_alternative<mqtt::Disconnect>(packet)) {
     connection.link->cut();
   }
@@ -82,7 +83,8 @@ void Region::handle_connect(Connection& connection, const mqtt::Connect& connect
   ByteBuffer properties;
   mqtt::PropertyWriter writer(properties);
   writer.number(mqtt::PropertyId::ReceiveMaximum, options_.receive_maximum);
-  if (options_.topic_alias_maximum > 0) writer.number(mqtt::PropertyId::TopicAliasMaximum, options_.topic_alias_maximum);
+  if (options_.topic_alias_maximum > 0)
+    writer.number(mqtt::PropertyId::TopicAliasMaximum, options_.topic_alias_maximum);
   mqtt::Connack connack{session_, mqtt::ReasonCode::Success, {}};
   if (connect.version == mqtt::Version::V5) connack.properties = mqtt::PropertyView::from_valid(properties.view());
   send(connection, connack, now);

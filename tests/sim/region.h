@@ -1,5 +1,6 @@
-// The regional broker, as a small model of the specification that shares nothing with furrow's broker but the codec: it keeps
-// the bridge's session, answers each packet, takes QoS 2 over once per packet identifier, and tells the ledger what arrived.
+// The regional broker, as a small model of the specification that shares nothing with furrow's broker but the codec: it
+// keeps the bridge's session, answers each packet, takes QoS 2 over once per packet identifier, and tells the ledger
+// what arrived.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,8 @@ class Region {
     std::string prefix;  // what the bridge puts before the topic
     Duration delay_max = std::chrono::milliseconds(40);
   };
-  Region(const Options& options, Ledger& ledger, Random& random) : options_(options), ledger_(ledger), random_(random) {}
+  Region(const Options& options, Ledger& ledger, Random& random)
+      : options_(options), ledger_(ledger), random_(random) {}
 
   void accept(LinkRef link);
   void run(Instant now);

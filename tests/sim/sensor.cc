@@ -50,7 +50,8 @@ void Sensor::run(Instant now) {
 Instant Sensor::next_deadline() const {
   if (!connected()) return kNever;
   Instant next = link_->to_client.next();
-  if (ready_ && next_number_ < options_.messages && inflight_.size() < options_.window) next = std::min(next, next_publish_);
+  if (ready_ && next_number_ < options_.messages && inflight_.size() < options_.window)
+    next = std::min(next, next_publish_);
   return next;
 }
 

@@ -1,5 +1,5 @@
-// A simulated field sensor: an MQTT client written for the simulator, which keeps its session and resends as the specification
-// asks of a client. Publishes numbered messages to its own topic at one QoS.
+// A simulated field sensor: an MQTT client written for the simulator, which keeps its session and resends as the
+// specification asks of a client. Publishes numbered messages to its own topic at one QoS.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ class Sensor {
     std::size_t index = 0;
     mqtt::Version version = mqtt::Version::V5;
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
-    std::uint32_t messages = 100;     // how many it publishes in its life
+    std::uint32_t messages = 100;  // how many it publishes in its life
     std::size_t window = 8;
     Duration interval = std::chrono::milliseconds(20);
     Duration delay_max = std::chrono::milliseconds(5);

@@ -16,7 +16,8 @@ constexpr Duration kPhaseTwoMax = seconds(600);
 constexpr std::uint64_t kStepsMax = 5'000'000;
 
 Duration drawn(Random& random, Duration mean) {
-  return Duration(static_cast<std::int64_t>(random.below(2 * static_cast<std::uint64_t>(mean.count())))) + milliseconds(1);
+  return Duration(static_cast<std::int64_t>(random.below(2 * static_cast<std::uint64_t>(mean.count())))) +
+         milliseconds(1);
 }
 
 }  // namespace
@@ -24,7 +25,8 @@ Duration drawn(Random& random, Duration mean) {
 void SimLog::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   std::string line(event);
   for (const LogField& field : fields) {
-    line += " " + std::string(field.name) + "=" + (field.is_number ? std::to_string(field.number) : std::string(field.text));
+    line += " " + std::string(field.name) + "=" +
+            (field.is_number ? std::to_string(field.number) : std::string(field.text));
   }
   if (verbose_) std::printf("%12.3f %s\n", static_cast<double>(now_.time_since_epoch().count()) / 1e6, line.c_str());
   if (level == LogLevel::Error) ledger_.fail("logged as error: " + line);
@@ -69,11 +71,9 @@ std::string World::describe(const Options& options) {
 // --- the gateway in its world ---
 
 World::Gateway::Gateway(World& world, broker::Restored restored)
-    : broker({.limits = {},
-              .journal = {},
-              .commit_interval = {},
-              .seed = world.random_.next()},
-             world.disk_, [&world](Instant now) { return world.stamp(now); }, world.log_, restored, world.now_) {
+    : broker(
+          {.limits = {}, .journal = {}, .commit_interval = {}, .seed = world.random_.next()}, world.disk_,
+          [&world](Instant now) { return world.stamp(now); }, world.log_, restored, world.now_) {
   bridge::Options options;
   options.name = "region";
   options.addresses = {{"region.example", 1883}};
@@ -133,12 +133,15 @@ ClockStamp World::stamp(Instant now) const {
   return {boot_, now, WallTime(now.time_since_epoch() + std::chrono::hours(24 * 365 * 50)), true};
 }
 
-void World::start_gateway() { gateway_ = std::make_unique<Gateway>(*this, disk_.restore()); }
+void World::start_gateway() {
+  gateway_ = std::make_unique<Gateway>(*this, disk_.restore());
+}
 
 // The process is gone, and with it everything that was not durable; its connections break.
 void World::crash_gateway() {
   ++crashes_;
-  if (options_.verbose) std::printf("%12.3f *** the gateway crashes\n", static_cast<double>(now_.time_since_epoch().count()) / 1e6);
+  if (options_.verbose)
+    std::printf("%12.3f *** the gateway crashes\n", static_cast<double>(now_.time_since_epoch().count()) / 1e6);
   for (const Accepted& accepted : accepted_) accepted.link->cut();
   accepted_.clear();
   if (uplink_) uplink_->cut();
@@ -341,7 +344,8 @@ void World::step() {
 
 bool World::finished() const {
   std::string ignored;
-  return std::ranges::all_of(sensors_, [](const auto& sensor) { return sensor->done(); }) && ledger_.missing(ignored) == 0;
+  return std::ranges::all_of(sensors_, [](const auto& sensor) { return sensor->done(); }) &&
+         ledger_.missing(ignored) == 0;
 }
 
 bool World::run() {
@@ -364,7 +368,8 @@ bool World::run() {
 std::string World::summary() const {
   return std::to_string(ledger_.arrivals()) + " arrivals, " + std::to_string(crashes_) + " crashes, " +
          std::to_string(steps_) + " steps, " +
-         std::to_string(std::chrono::duration_cast<seconds>(now_.time_since_epoch()).count() - 1000) + " simulated seconds";
+         std::to_string(std::chrono::duration_cast<seconds>(now_.time_since_epoch()).count() - 1000) +
+         " simulated seconds";
 }
 
 }  // namespace furrow::sim

@@ -1,9 +1,9 @@
-// One simulated world: sensors → a gateway made of furrow's own cores → a model of a regional broker, on a network, a store and a
-// clock that the world owns. The same seed gives the same run.
+// One simulated world: sensors → a gateway made of furrow's own cores → a model of a regional broker, on a network, a
+// store and a clock that the world owns. The same seed gives the same run.
 //
-// Phase one: faults. The checkers watch safety; the books must balance at every step. Phase two: everything is healed, and within
-// a budget of simulated time all that was acknowledged must have arrived.
-// Swarm: each run turns some kinds of fault off and others up, so that a fault is also met without the others hiding it.
+// Phase one: faults. The checkers watch safety; the books must balance at every step. Phase two: everything is healed,
+// and within a budget of simulated time all that was acknowledged must have arrived. Swarm: each run turns some kinds
+// of fault off and others up, so that a fault is also met without the others hiding it.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "bridge/bridge.h"
 #include "broker-core/base/random.h"
 #include "broker-core/broker.h"
-#include "bridge/bridge.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/network.h"

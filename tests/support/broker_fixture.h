@@ -127,8 +127,7 @@ class Client {
     }
     mqtt::Subscribe packet;
     packet.packet_id = PacketId{1};
-    packet.requests.push_back(
-        {filter, qos, options.no_local, options.retain_as_published, options.retain_handling});
+    packet.requests.push_back({filter, qos, options.no_local, options.retain_as_published, options.retain_handling});
     packet.properties = properties;
     send(packet);
   }
@@ -139,8 +138,7 @@ class Client {
     packet.filters.push_back(filter);
     send(packet);
   }
-  void disconnect(mqtt::ReasonCode reason = mqtt::ReasonCode::NormalDisconnection,
-                  mqtt::PropertyView properties = {}) {
+  void disconnect(mqtt::ReasonCode reason = mqtt::ReasonCode::NormalDisconnection, mqtt::PropertyView properties = {}) {
     send(mqtt::Disconnect{reason, properties});
   }
   // The network fails.
@@ -217,6 +215,27 @@ class BrokerFixture : public ::testing::Test {
     return client;
   }
 
+  // One whose session outlives its connection, by an hour (MQTT 5) or for good (before).
+  Client& open_durable(std::string_view client_id, mqtt::Version version = mqtt::Version::V5,
+                       bool clean_start = false) {
+    const mqtt::PropertyView properties =
+        version == mqtt::Version::V5 ? mqtt::PropertyView(an_hour) : mqtt::PropertyView();
+    return open(ConnectOptions{
+        .client_id = client_id, .version = version, .clean_start = clean_start, .properties = properties});
+  }
+  Client& connect_durable(std::string_view client_id, mqtt::Version version = mqtt::Version::V5) {
+    Client& client = open_durable(client_id, version);
+    EXPECT_THAT(client.received(), ::testing::Contains(::testing::StartsWith("CONNACK reason=00")));
+    return client;
+  }
+  // Leaves such a session behind, subscribed with QoS 2 and stored.
+  void leave_subscribed(std::string_view client_id, std::string_view filter) {
+    Client& client = connect_durable(client_id);
+    client.subscribe(filter, mqtt::Qos::ExactlyOnce);
+    client.disconnect();
+    advance(std::chrono::seconds(2));  // what is written without haste is written
+  }
+
   // Started when it is first needed, so that a test can change `options` before.
   broker::Broker& broker() {
     if (broker_ == nullptr) {
@@ -280,6 +299,7 @@ class BrokerFixture : public ::testing::Test {
   LineLog log;
   Instant now{std::chrono::hours(1)};
   bool store_answers = true;
+  const Properties an_hour = std::move(Properties().number(mqtt::PropertyId::SessionExpiryInterval, 3600));
 
  private:
   friend class Client;

@@ -1,0 +1,312 @@
+// The way down: subscriptions at the far broker, and acknowledgements that say "safe".
+#include "bridge/way_down.h"
+
+#include <chrono>
+
+#include "tests/unit/bridge/bridge_fixture.h"
+
+namespace furrow::test {
+namespace {
+
+using namespace std::chrono_literals;
+using bridge::Direction;
+using mqtt::PropertyId;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+class WayDown : public BridgeFixture {
+ protected:
+  WayDown() {
+    bridge_options.rules = {rule(Direction::Down, "command/#")};
+    bridge_options.rules[0].remote_prefix = "barn-7/";
+  }
+  void online(bool session_present = false) {
+    if (!dialing()) pass(60s);
+    accept(session_present);
+    said();
+  }
+  // A local client that is here, and one whose messages are kept in the store.
+  Client& listener(Qos qos = Qos::ExactlyOnce) {
+    Client& client = connect({.client_id = "listener"});
+    client.subscribe("#", qos);
+    client.received();
+    return client;
+  }
+  void durable_listener(std::string_view filter = "#") {
+    Client& client = connect({.client_id = "durable",
+                              .clean_start = false,
+                              .properties = Properties().number(PropertyId::SessionExpiryInterval, 3600)});
+    client.subscribe(filter, Qos::ExactlyOnce);
+    client.vanish();
+  }
+};
+
+TEST_F(WayDown, SubscribesToEachRuleWithItsIdentifier) {
+  bridge_options.rules.push_back(rule(Direction::Up, "farm/#"));
+  bridge_options.rules.push_back(rule(Direction::Both, "shared/#", Qos::AtLeastOnce));
+  start();
+  accept();
+  EXPECT_THAT(said(),
+              ElementsAre(StartsWith("CONNECT"),
+                          "SUBSCRIBE id=1 {0b=1} \"barn-7/command/#\" qos=2 as_published handling=0",
+                          "SUBSCRIBE id=2 {0b=3} \"shared/#\" qos=1 no_local as_published handling=0"));
+}
+
+TEST_F(WayDown, AResumedSessionIsNotSentItsRetainedMessagesAgain) {
+  start();
+  accept(true);
+  EXPECT_THAT(said(), Contains(HasSubstr("handling=1")));
+}
+
+TEST_F(WayDown, An311SessionIsSubscribedToOnce) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  start();
+  accept();
+  EXPECT_THAT(said(), Contains(StartsWith("SUBSCRIBE id=1 \"barn-7/command/#\" qos=2")));
+  far(mqtt::Suback{PacketId{1}, {ReasonCode::GrantedQos2}, {}});
+  cut();
+  pass(60s);
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT")));
+  cut();
+  pass(60s);
+  accept(false);
+  EXPECT_THAT(said(), Contains(StartsWith("SUBSCRIBE")));
+}
+
+TEST_F(WayDown, ARefusedSubscriptionIsShown) {
+  start();
+  online();
+  far(mqtt::Suback{PacketId{1}, {ReasonCode::NotAuthorized}, {}});
+  EXPECT_EQ(state(), "online: subscription to barn-7/command/# refused: not_authorized");
+  EXPECT_THAT(log.lines, Contains(StartsWith("warning bridge.subscription_refused name=region")));
+}
+
+TEST_F(WayDown, IdentifiersAreLeftOutWhereTheFarBrokerHasNone) {
+  start();
+  accept(false, Properties().number(PropertyId::SubscriptionIdentifierAvailable, 0));
+  EXPECT_THAT(said(), Contains(StartsWith("SUBSCRIBE id=1 \"barn-7/command/#\"")));
+}
+
+TEST_F(WayDown, Qos0IsRoutedUnderItsLocalName) {
+  start();
+  online();
+  Client& client = listener();
+  far_publishes("barn-7/command/valve", "open", Qos::AtMostOnce, 0);
+  EXPECT_THAT(client.received(), ElementsAre("PUBLISH \"command/valve\" \"open\" qos=0 id=0"));
+  EXPECT_EQ(snapshot().received, 1U);
+  EXPECT_EQ(snapshot().rules[0].down, 1U);
+}
+
+TEST_F(WayDown, Qos1IsAcknowledgedOnceItIsSafeHere) {
+  durable_listener();
+  start();
+  online();
+  store_answers = false;
+  far_publishes("barn-7/command/valve", "open", Qos::AtLeastOnce, 9);
+  pass(1s);
+  EXPECT_THAT(said(), IsEmpty());
+  store_answers = true;
+  turn();
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=9 reason=00"));
+}
+
+TEST_F(WayDown, Qos1ThatNobodyWantsIsAcknowledgedWithAClientsCode) {
+  start();
+  online();
+  far_publishes("barn-7/command/valve", "open", Qos::AtLeastOnce, 9);
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=9 reason=00"));
+}
+
+TEST_F(WayDown, Qos2IsTakenOnce) {
+  start();
+  online();
+  Client& client = listener(Qos::AtMostOnce);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=5 reason=00"));
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5, {}, true);
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=5 reason=00"));
+  far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
+  EXPECT_THAT(said(), ElementsAre("PUBCOMP id=5 reason=00"));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"open\"")));
+  far_publishes("barn-7/command/valve", "shut", Qos::ExactlyOnce, 5);
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"shut\"")));
+}
+
+TEST_F(WayDown, PubrecWaitsForTheStoreAlsoWhenTheMessageComesAgainOnANewConnection) {
+  start();
+  online();
+  store_answers = false;
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  EXPECT_THAT(said(), IsEmpty());
+  cut();
+  pass(60s);
+  accept(true);
+  said();
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5, {}, true);
+  EXPECT_THAT(said(), IsEmpty());
+  store_answers = true;
+  turn();
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=5 reason=00"));
+  EXPECT_EQ(snapshot().received, 1U);
+}
+
+TEST_F(WayDown, Qos2IsTakenOnceOverAPowerCut) {
+  durable_listener();
+  start();
+  online();
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=5 reason=00"));
+  crash_and_restart();
+  online(true);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5, {}, true);
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=5 reason=00"));
+  EXPECT_EQ(snapshot().received, 0U) << "since the restart";
+  far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
+  EXPECT_THAT(said(), ElementsAre("PUBCOMP id=5 reason=00"));
+  EXPECT_EQ(store.exchanges(), 0U);
+}
+
+TEST_F(WayDown, PubcompWaitsUntilTheIdentifierIsForgottenOnDisk) {
+  start();
+  online();
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  said();
+  store_answers = false;
+  far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
+  EXPECT_THAT(said(), IsEmpty());
+  store_answers = true;
+  turn();
+  EXPECT_THAT(said(), ElementsAre("PUBCOMP id=5 reason=00"));
+}
+
+TEST_F(WayDown, AFarBrokerThatLostItsSessionMayUseTheIdentifierAnew) {
+  start();
+  online();
+  Client& client = listener(Qos::AtMostOnce);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  cut();
+  online(false);
+  client.received();
+  far_publishes("barn-7/command/valve", "shut", Qos::ExactlyOnce, 5);
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"shut\"")));
+}
+
+TEST_F(WayDown, AnUnknownPubrelIsAnswered) {
+  start();
+  online();
+  far(mqtt::Pubrel{PacketId{6}, ReasonCode::Success, {}});
+  EXPECT_THAT(said(), ElementsAre("PUBCOMP id=6 reason=92"));
+}
+
+TEST_F(WayDown, WhatNoRuleTakesIsCountedAndAcknowledged) {
+  start();
+  online();
+  far_publishes("elsewhere", "x", Qos::AtLeastOnce, 1);
+  far_publishes("elsewhere", "x", Qos::ExactlyOnce, 2);
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=1 reason=00", "PUBREC id=2 reason=00"));
+  EXPECT_EQ(snapshot().received, 2U);
+  EXPECT_EQ(snapshot().received_dropped, 2U);
+}
+
+TEST_F(WayDown, TheNamedSubscriptionDecidesWhichRuleMaps) {
+  bridge_options.rules = {rule(Direction::Down, "a/#"), rule(Direction::Down, "#")};
+  bridge_options.rules[0].local_prefix = "one/";
+  bridge_options.rules[1].local_prefix = "two/";
+  start();
+  online();
+  Client& client = listener();
+  far_publishes("a/b", "x", Qos::AtMostOnce, 0, Properties().number(PropertyId::SubscriptionIdentifier, 2));
+  far_publishes("a/b", "x", Qos::AtMostOnce, 0);
+  far_publishes("a/b", "x", Qos::AtMostOnce, 0,
+                Properties().number(PropertyId::SubscriptionIdentifier, 2).number(PropertyId::SubscriptionIdentifier, 1));
+  EXPECT_THAT(client.received(),
+              ElementsAre(HasSubstr("\"two/a/b\""), HasSubstr("\"one/a/b\""), HasSubstr("\"one/a/b\"")));
+}
+
+TEST_F(WayDown, PropertiesTravelWithoutThoseOfTheTransport) {
+  bridge_options.rules.push_back(rule(Direction::Up, "answer/#"));
+  bridge_options.rules[1].remote_prefix = "barn-7/";
+  start();
+  online();
+  Client& client = listener();
+  far_publishes("barn-7/command/valve", "x", Qos::AtMostOnce, 0,
+                Properties()
+                    .number(PropertyId::SubscriptionIdentifier, 1)
+                    .text(PropertyId::ResponseTopic, "barn-7/answer/1")
+                    .user("k", "v"));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("qos=0 id=0 {08=\"answer/1\" 26=\"k\":\"v\"}")));
+}
+
+TEST_F(WayDown, RetainIsKeptOrCleared) {
+  start();
+  online();
+  mqtt::Publish packet;
+  packet.topic = "barn-7/command/valve";
+  packet.retain = true;
+  packet.payload = as_bytes("open");
+  far(packet);
+  EXPECT_TRUE(static_cast<bool>(broker().retained().find("command/valve")));
+  bridge_options.rules[0].retain_keep = false;
+  crash_and_restart();
+  online();
+  packet.topic = "barn-7/command/pump";
+  far(packet);
+  EXPECT_FALSE(static_cast<bool>(broker().retained().find("command/pump")));
+}
+
+TEST_F(WayDown, WhatCameDownDoesNotGoUpAgain) {
+  bridge_options.rules = {rule(Direction::Both, "#")};
+  start();
+  online();
+  far_publishes("a", "x", Qos::AtLeastOnce, 1);
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=1 reason=00"));
+  EXPECT_EQ(snapshot().accepted, 0U);
+}
+
+TEST_F(WayDown, ATopicAliasThatWasNotAllowedEndsTheConnection) {
+  start();
+  online();
+  far_publishes("", "x", Qos::AtMostOnce, 0, Properties().number(PropertyId::TopicAlias, 1));
+  EXPECT_FALSE(linked());
+}
+
+class RefusingListener : public WayDown {
+ protected:
+  RefusingListener() {
+    options.limits.session_queue = {
+        .messages_max = 1, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::Refuse};
+  }
+};
+
+TEST_F(RefusingListener, WhatALocalQueueRefusesIsRefusedIn5) {
+  durable_listener();
+  start();
+  online();
+  far_publishes("barn-7/command/a", "x", Qos::AtLeastOnce, 1);
+  far_publishes("barn-7/command/b", "y", Qos::AtLeastOnce, 2);
+  far_publishes("barn-7/command/c", "z", Qos::ExactlyOnce, 3);
+  pass(1s);
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=97", "PUBREC id=3 reason=97"));
+  EXPECT_EQ(snapshot().received_dropped, 2U);
+}
+
+TEST_F(RefusingListener, In311ItStaysUnacknowledged) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  durable_listener("command/+");
+  start();
+  online();
+  far_publishes("barn-7/command/a", "x", Qos::AtLeastOnce, 1);
+  far_publishes("barn-7/command/b", "y", Qos::AtLeastOnce, 2);
+  far_publishes("barn-7/command/deep/c", "z", Qos::AtLeastOnce, 3);
+  pass(1s);
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=3 reason=00"));
+}
+
+}  // namespace
+}  // namespace furrow::test

@@ -1,0 +1,437 @@
+// The way up: what is promised to local publishers while the far broker comes and goes.
+#include "bridge/way_up.h"
+
+#include <chrono>
+
+#include "tests/unit/bridge/bridge_fixture.h"
+
+namespace furrow::test {
+namespace {
+
+using namespace std::chrono_literals;
+using bridge::Direction;
+using broker::DropReason;
+using mqtt::PacketType;
+using mqtt::PropertyId;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class WayUp : public BridgeFixture {
+ protected:
+  void online(mqtt::PropertyView properties = {}, bool session_present = false) {
+    if (!dialing()) pass(60s);
+    accept(session_present, properties);
+    said();
+  }
+  void puback(std::uint16_t id, ReasonCode reason = ReasonCode::Success) { far(mqtt::Puback{PacketId{id}, reason, {}}); }
+  void pubrec(std::uint16_t id) { far(mqtt::Pubrec{PacketId{id}, ReasonCode::Success, {}}); }
+  void pubcomp(std::uint16_t id) { far(mqtt::Pubcomp{PacketId{id}, ReasonCode::Success, {}}); }
+};
+
+TEST_F(WayUp, Qos1IsAcknowledgedOnceTheFarBrokerHasAndNeverWritten) {
+  start();
+  online();
+  const auto written = store.segments();
+  publish("farm/1", "21", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"21\" qos=1 id=1"));
+  EXPECT_THAT(sensor().received(), IsEmpty());
+  EXPECT_EQ(snapshot().inflight, 1U);
+  puback(1);
+  EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=00"));
+  EXPECT_EQ(snapshot().delivered, 1U);
+  EXPECT_EQ(store.segments(), written);
+}
+
+TEST_F(WayUp, Qos1IsAcknowledgedOnceWrittenWhileTheFarBrokerIsAway) {
+  start();
+  publish("farm/1", "21", Qos::AtLeastOnce);
+  EXPECT_THAT(sensor().received(), IsEmpty());
+  pass(100ms);
+  EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=00"));
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  EXPECT_EQ(snapshot().disk_messages, 1U);
+}
+
+TEST_F(WayUp, AnOutageIsDrainedInOrder) {
+  start();
+  for (const char* payload : {"1", "2", "3"}) publish("farm/1", payload, Qos::AtLeastOnce);
+  pass(1s);
+  accept();
+  EXPECT_EQ(state(), "online") << "three fit the window";
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("\"1\""), HasSubstr("\"2\""), HasSubstr("\"3\"")));
+  for (std::uint16_t id = 1; id <= 3; ++id) puback(id);
+  EXPECT_EQ(snapshot().delivered, 3U);
+  EXPECT_EQ(snapshot().backlog_messages, 0U);
+}
+
+TEST_F(WayUp, ALongBacklogShowsAsDrainingUntilItIsGone) {
+  start();
+  for (int i = 0; i < 5; ++i) publish("farm/1", "x", Qos::AtLeastOnce);
+  pass(1s);
+  online(Properties().number(PropertyId::ReceiveMaximum, 2));
+  EXPECT_EQ(state(), "draining");
+  for (std::uint16_t id = 1; id <= 2; ++id) puback(id);
+  pass(1s);
+  EXPECT_EQ(state(), "draining");
+  EXPECT_TRUE(snapshot().drain_eta.has_value());
+  for (std::uint16_t id = 3; id <= 5; ++id) puback(id);
+  EXPECT_EQ(state(), "online");
+  EXPECT_FALSE(snapshot().drain_eta.has_value());
+}
+
+TEST_F(WayUp, ReceiveMaximumBoundsWhatIsInFlight) {
+  start();
+  online(Properties().number(PropertyId::ReceiveMaximum, 2));
+  for (int i = 0; i < 5; ++i) publish("farm/1", "x", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), SizeIs(2));
+  EXPECT_EQ(snapshot().inflight, 2U);
+  EXPECT_EQ(snapshot().backlog_messages, 3U);
+  puback(1);
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"x\" qos=1 id=3"));
+}
+
+TEST_F(WayUp, TheWindowCanBeMadeSmaller) {
+  bridge_options.inflight_max = 1;
+  start();
+  online();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  publish("farm/1", "y", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), SizeIs(1));
+}
+
+TEST_F(WayUp, Qos0WhileTheFarBrokerIsAwayIsCounted) {
+  start();
+  publish("farm/1", "21", Qos::AtMostOnce);
+  EXPECT_EQ(snapshot().accepted, 1U);
+  EXPECT_EQ(dropped(DropReason::Qos0Offline), 1U);
+}
+
+TEST_F(WayUp, Qos0IsInFlightUntilTheSocketHasIt) {
+  start();
+  online();
+  block();
+  publish("farm/1", "21", Qos::AtMostOnce);
+  EXPECT_EQ(snapshot().accepted, 1U);
+  EXPECT_EQ(snapshot().inflight, 1U);
+  block(false);
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"21\" qos=0 id=0"));
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(WayUp, Qos0InTheSocketsWayIsCountedWhenTheConnectionBreaks) {
+  start();
+  online();
+  block();
+  publish("farm/1", "21", Qos::AtMostOnce);
+  cut();
+  EXPECT_EQ(dropped(DropReason::Qos0Offline), 1U);
+  EXPECT_EQ(snapshot().inflight, 0U);
+}
+
+TEST_F(WayUp, ARuleCanBufferQos0) {
+  bridge_options.rules[0].buffer_qos0 = true;
+  start();
+  publish("farm/1", "21", Qos::AtMostOnce);
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  online();
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(WayUp, ARuleLowersTheQosAndClearsTheRetainFlag) {
+  bridge_options.rules[0].qos_max = Qos::AtLeastOnce;
+  bridge_options.rules[0].retain_keep = false;
+  start();
+  online();
+  publish("farm/1", "21", Qos::ExactlyOnce, {.retain = true});
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"21\" qos=1 id=1"));
+}
+
+TEST_F(WayUp, RetainIsKeptUnlessTheFarBrokerCannot) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::AtMostOnce, {.retain = true});
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"a\" qos=0 id=0 retain"));
+  cut();
+  online(Properties().number(PropertyId::RetainAvailable, 0));
+  publish("farm/1", "b", Qos::AtMostOnce, {.retain = true});
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"b\" qos=0 id=0"));
+}
+
+TEST_F(WayUp, PropertiesTravelAndTheResponseTopicIsMappedBack) {
+  bridge_options.rules[0].remote_prefix = "barn-7/";
+  bridge_options.rules.push_back(rule(Direction::Down, "answer/#"));
+  bridge_options.rules[1].remote_prefix = "barn-7/";
+  start();
+  online();
+  publish("farm/1", "a", Qos::AtMostOnce,
+          {.properties = Properties().text(PropertyId::ResponseTopic, "answer/1").user("k", "v")});
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"barn-7/farm/1\" \"a\" qos=0 id=0 {08=\"barn-7/answer/1\" 26=\"k\":\"v\"}"));
+  publish("farm/1", "b", Qos::AtMostOnce, {.properties = Properties().text(PropertyId::ResponseTopic, "other/1")});
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("{08=\"other/1\"}")));
+}
+
+TEST_F(WayUp, ALowerMaximumQosIsObeyedAndNothingWaitsForAnAnswerThatCannotCome) {
+  start();
+  publish("farm/1", "two", Qos::ExactlyOnce);
+  publish("farm/1", "one", Qos::AtLeastOnce);
+  pass(1s);
+  online(Properties().number(PropertyId::MaximumQos, 0));
+  EXPECT_EQ(snapshot().delivered, 2U);
+  EXPECT_EQ(snapshot().inflight, 0U);
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"x\" qos=0 id=0"));
+  EXPECT_EQ(snapshot().delivered, 3U);
+}
+
+TEST_F(WayUp, AMessageOfQos2CanGoAtQos1) {
+  start();
+  publish("farm/1", "two", Qos::ExactlyOnce);
+  pass(1s);
+  accept(false, Properties().number(PropertyId::MaximumQos, 1));
+  EXPECT_THAT(said(), testing::Contains("PUBLISH \"farm/1\" \"two\" qos=1 id=1"));
+  puback(1);
+  EXPECT_EQ(snapshot().delivered, 1U);
+  EXPECT_THAT(said(), IsEmpty()) << "no PUBREL";
+}
+
+TEST_F(WayUp, WhatIsTooLargeForTheFarBrokerIsDroppedAndTheRestGoesOn) {
+  start();
+  publish("farm/1", std::string(100, 'x'), Qos::AtLeastOnce);
+  pass(1s);
+  online(Properties().number(PropertyId::MaximumPacketSize, 50));
+  EXPECT_EQ(dropped(DropReason::TooLarge), 1U);
+  publish("farm/1", std::string(100, 'y'), Qos::AtLeastOnce);
+  publish("farm/1", std::string(100, 'z'), Qos::AtMostOnce);
+  EXPECT_EQ(dropped(DropReason::TooLarge), 3U);
+  publish("farm/1", "small", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("small")));
+}
+
+TEST_F(WayUp, TopicAliasesReplaceTheTopicFromTheSecondMessageOn) {
+  start();
+  online(Properties().number(PropertyId::TopicAliasMaximum, 4));
+  publish("farm/1", "a", Qos::AtMostOnce);
+  publish("farm/1", "b", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"a\" qos=0 id=0 {23=1}", "PUBLISH \"\" \"b\" qos=1 id=1 {23=1}"));
+  cut();
+  pass(60s);
+  accept(true, Properties().number(PropertyId::TopicAliasMaximum, 4));
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), "PUBLISH \"farm/1\" \"b\" qos=1 id=1 dup {23=1}"));
+}
+
+TEST_F(WayUp, ASessionThatTheFarBrokerKeptIsResumed) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::AtLeastOnce);
+  said();
+  cut();
+  EXPECT_EQ(snapshot().inflight, 1U);
+  pass(60s);
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), "PUBLISH \"farm/1\" \"a\" qos=1 id=1 dup"));
+  puback(1);
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(WayUp, ASessionThatTheFarBrokerLostBeginsAnew) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::AtLeastOnce);
+  cut();
+  pass(60s);
+  accept(false);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("\"a\" qos=1 id=2")));
+}
+
+TEST_F(WayUp, Qos2LeavesOnlyOnceItsIdentifierIsOnDisk) {
+  start();
+  online();
+  store_answers = false;
+  publish("farm/1", "a", Qos::ExactlyOnce);
+  EXPECT_THAT(said(), IsEmpty());
+  store_answers = true;
+  turn();
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"a\" qos=2 id=1"));
+  EXPECT_EQ(store.exchanges(), 1U);
+}
+
+TEST_F(WayUp, Qos2SurvivesReconnectBetweenPubrecAndPubrel) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::ExactlyOnce);
+  said();
+  store_answers = false;
+  pubrec(1);
+  EXPECT_THAT(said(), IsEmpty()) << "PUBREC is not on disk yet";
+  cut();
+  store_answers = true;
+  pass(60s);
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), "PUBREL id=1 reason=00"));
+  pubcomp(1);
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(WayUp, Qos2SurvivesAPowerCutAfterPubrel) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::ExactlyOnce);
+  pubrec(1);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("PUBLISH"), "PUBREL id=1 reason=00"));
+  crash_and_restart();
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), "PUBREL id=1 reason=00")) << "not the message again";
+  pubcomp(1);
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(WayUp, APowerCutLosesNothingThatWasAcknowledged) {
+  start();
+  for (const char* payload : {"1", "2"}) publish("farm/1", payload, Qos::AtLeastOnce);
+  pass(1s);
+  EXPECT_THAT(sensor().received(), SizeIs(2));
+  crash_and_restart();
+  EXPECT_EQ(snapshot().accepted, 2U);
+  accept();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("\"1\""), HasSubstr("\"2\"")));
+}
+
+TEST_F(WayUp, WhatNoRuleTakesAnyMoreIsDroppedWhenItsTurnComes) {
+  start();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  pass(1s);
+  bridge_options.rules = {rule(Direction::Up, "greenhouse/#")};
+  crash_and_restart();
+  online();
+  EXPECT_EQ(dropped(DropReason::RuleRemoved), 1U);
+}
+
+TEST_F(WayUp, AChangedRuleMapsWhatWaits) {
+  start();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  pass(1s);
+  bridge_options.rules[0].remote_prefix = "barn-7/";
+  crash_and_restart();
+  accept();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("\"barn-7/farm/1\"")));
+}
+
+TEST_F(WayUp, ARulesExpiryDropsWhatIsOlder) {
+  bridge_options.rules.insert(bridge_options.rules.begin(), rule(Direction::Up, "farm/fast/#"));
+  bridge_options.rules[0].expire_after = 30s;
+  start();
+  publish("farm/slow/1", "kept", Qos::AtLeastOnce);
+  publish("farm/fast/1", "old", Qos::AtLeastOnce);
+  pass(25s);
+  publish("farm/fast/1", "new", Qos::AtLeastOnce);
+  pass(20s);
+  EXPECT_EQ(snapshot().expired, 1U) << "counted while the far broker is away";
+  if (!dialing()) pass(10s);
+  EXPECT_EQ(snapshot().expired, 1U);
+  accept();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("kept"), HasSubstr("new")));
+}
+
+TEST_F(WayUp, AMessagesOwnExpiryCounts) {
+  start();
+  publish("farm/1", "x", Qos::AtLeastOnce, {.properties = Properties().number(PropertyId::MessageExpiryInterval, 10)});
+  publish("farm/1", "y", Qos::AtLeastOnce, {.properties = Properties().number(PropertyId::MessageExpiryInterval, 0)});
+  EXPECT_EQ(snapshot().expired, 1U);
+  pass(60s);
+  accept();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT")));
+  EXPECT_EQ(snapshot().expired, 2U);
+}
+
+TEST_F(WayUp, ARefusedMessageIsCountedAndTheRestGoesOn) {
+  start();
+  online();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  puback(1, ReasonCode::NotAuthorized);
+  EXPECT_EQ(dropped(DropReason::RefusedRemote), 1U);
+}
+
+TEST_F(WayUp, AFullBufferThatRefusesSaysSoToThePublisher) {
+  bridge_options.buffer = {.messages_max = 1, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::Refuse};
+  bridge_options.rules[0].buffer_qos0 = true;
+  start();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  publish("farm/1", "y", Qos::AtLeastOnce);
+  EXPECT_THAT(sensor().received(), testing::Contains("PUBACK id=2 reason=97"));
+  publish("farm/1", "z", Qos::AtMostOnce);
+  EXPECT_EQ(dropped(DropReason::RefusedQos0), 1U);
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+}
+
+TEST_F(WayUp, AFullBufferDropsItsOldest) {
+  bridge_options.buffer = {.messages_max = 2, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::DropOldest};
+  start();
+  for (const char* payload : {"1", "2", "3"}) publish("farm/1", payload, Qos::AtLeastOnce);
+  EXPECT_EQ(dropped(DropReason::QueueFull), 1U);
+  accept();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("\"2\""), HasSubstr("\"3\"")));
+}
+
+TEST_F(WayUp, ConnectedWithoutAcknowledgementsIsStalled) {
+  start();
+  online();
+  pass(3600s - 1s);
+  for (int i = 0; i < 200 && !linked(); ++i) online();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  EXPECT_EQ(state(), "online") << "an idle hour is no stall";
+  pass(29s);
+  if (linked()) far(mqtt::Pingresp{});
+  EXPECT_EQ(state(), "online");
+  pass(1s);
+  EXPECT_EQ(state(), "stalled: no acknowledgement for 30s");
+  EXPECT_FALSE(linked());
+  EXPECT_EQ(snapshot().inflight, 1U);
+  pass(3s);
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("dup")));
+  puback(1);
+  EXPECT_EQ(state(), "online");
+}
+
+TEST_F(WayUp, AnUnknownPubrecIsAnsweredSoThatTheFarBrokerCanForgetIt) {
+  start();
+  online();
+  pubrec(77);
+  EXPECT_THAT(said(), ElementsAre("PUBREL id=77 reason=92"));
+}
+
+TEST_F(WayUp, AcceptedCountsOnceHoweverManyRulesMatch) {
+  bridge_options.rules = {rule(Direction::Up, "farm/+"), rule(Direction::Up, "farm/#"), rule(Direction::Up, "#")};
+  start();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  EXPECT_EQ(snapshot().accepted, 1U);
+  EXPECT_EQ(snapshot().rules[0].up, 1U);
+  EXPECT_EQ(snapshot().rules[1].up, 0U);
+}
+
+TEST_F(WayUp, TheBooksSurviveARestart) {
+  start();
+  online();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  puback(1);
+  cut();
+  publish("farm/1", "y", Qos::AtLeastOnce);
+  publish("farm/1", "z", Qos::AtMostOnce);
+  pass(1s);
+  crash_and_restart();
+  const bridge::Snapshot taken = snapshot();
+  EXPECT_EQ(taken.accepted, 3U);
+  EXPECT_EQ(taken.delivered, 1U);
+  EXPECT_EQ(taken.backlog_messages, 1U);
+  EXPECT_EQ(dropped(DropReason::Qos0Offline), 1U);
+}
+
+}  // namespace
+}  // namespace furrow::test

@@ -1,0 +1,435 @@
+// Messages over one network connection: PUBLISH both ways and subscriptions, in MQTT 5 unless a case says otherwise.
+#include "tests/support/broker_fixture.h"
+
+namespace furrow::test {
+namespace {
+
+using mqtt::PacketType;
+using mqtt::PropertyId;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+using mqtt::Version;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+constexpr auto kQos1 = Qos::AtLeastOnce;
+constexpr auto kQos2 = Qos::ExactlyOnce;
+constexpr auto kV3 = Version::V3_1_1;
+
+class ConnectionMessagesTest : public BrokerFixture {};
+
+// --- PUBLISH from a client ---
+
+TEST_F(ConnectionMessagesTest, Qos0ReachesEverySubscriberInItsVersion) {
+  Client& old = connect({.client_id = "old", .version = kV3});
+  Client& young = connect({.client_id = "young"});
+  for (Client* client : {&old, &young}) {
+    client->subscribe("farm/+", kQos1);
+    client->received();
+  }
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "21.5", Qos::AtMostOnce, 0,
+                 {.properties = Properties().number(PropertyId::MessageExpiryInterval, 9).user("unit", "C")});
+  EXPECT_THAT(old.received(), ElementsAre("PUBLISH \"farm/1\" \"21.5\" qos=0 id=0"));
+  EXPECT_THAT(young.received(), ElementsAre("PUBLISH \"farm/1\" \"21.5\" qos=0 id=0 {02=9 26=\"unit\":\"C\"}"));
+  EXPECT_THAT(sensor.received(), IsEmpty());
+}
+
+TEST_F(ConnectionMessagesTest, Qos1IsAcknowledgedWithWhetherAnybodyListens) {
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "1", kQos1, 7);
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=7 reason=10"));
+  sensor.subscribe("farm/#", Qos::AtMostOnce);
+  sensor.publish("farm/1", "2", kQos1, 8);
+  EXPECT_THAT(sensor.received(),
+              ElementsAre("SUBACK id=1 reason=00", "PUBLISH \"farm/1\" \"2\" qos=0 id=0", "PUBACK id=8 reason=00"));
+}
+
+TEST_F(ConnectionMessagesTest, PubackWaitsForTheStoreWhenADurableSubscriberIsAway) {
+  leave_subscribed("reader", "farm/#");
+  Client& sensor = connect({.client_id = "sensor"});
+  store_answers = false;
+  sensor.publish("farm/1", "1", kQos1, 7);
+  sensor.publish("elsewhere", "1", kQos1, 8);
+  EXPECT_EQ(store.submitted().size(), 1U);
+  EXPECT_THAT(sensor.received(), IsEmpty()) << "acknowledgements leave in order of receipt";
+  persist();
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=7 reason=00", "PUBACK id=8 reason=10"));
+}
+
+TEST_F(ConnectionMessagesTest, PubackOfALostConnectionDoesNotReachTheNextOne) {
+  leave_subscribed("reader", "farm/#");
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "1", kQos1, 7);
+  sensor.vanish();
+  Client& again = connect({.client_id = "sensor"});
+  advance(seconds(1));
+  EXPECT_THAT(again.received(), IsEmpty());
+}
+
+TEST_F(ConnectionMessagesTest, Qos2IsPublishedOnce) {
+  Client& reader = connect({.client_id = "reader"});
+  reader.subscribe("farm/#");
+  reader.received();
+  Client& sensor = connect({.client_id = "sensor", .version = kV3});
+  sensor.publish("farm/1", "1", kQos2, 5);
+  sensor.publish("farm/1", "1", kQos2, 5, {.duplicate = true});
+  sensor.acknowledge(PacketType::Pubrel, 5);
+  sensor.publish("farm/1", "2", kQos2, 5);
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBREC id=5 reason=00", "PUBREC id=5 reason=00", "PUBCOMP id=5 reason=00",
+                                             "PUBREC id=5 reason=00"));
+  EXPECT_THAT(reader.received(),
+              ElementsAre("PUBLISH \"farm/1\" \"1\" qos=0 id=0", "PUBLISH \"farm/1\" \"2\" qos=0 id=0"));
+}
+
+TEST_F(ConnectionMessagesTest, Qos2OfASessionThatIsKeptWaitsForTheStore) {
+  Client& sensor = connect_durable("sensor");
+  store_answers = false;
+  sensor.publish("farm/1", "1", kQos2, 5);
+  sensor.publish("farm/1", "1", kQos2, 5, {.duplicate = true});
+  EXPECT_THAT(sensor.received(), IsEmpty());
+  persist();
+  persist();
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBREC id=5 reason=10", "PUBREC id=5 reason=00"));
+  EXPECT_EQ(store.exchanges(), 1U);
+  sensor.acknowledge(PacketType::Pubrel, 5);
+  EXPECT_THAT(sensor.received(), IsEmpty());
+  persist();
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBCOMP id=5 reason=00"));
+  EXPECT_EQ(store.exchanges(), 0U);
+}
+
+TEST_F(ConnectionMessagesTest, Qos2OfASessionThatIsKeptIsPublishedOnceOverACrash) {
+  Client& sensor = connect_durable("sensor");
+  sensor.publish("farm/1", "1", kQos2, 5);
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBREC id=5 reason=10"));
+  crash();
+  Client& reader = connect({.client_id = "reader"});
+  reader.subscribe("#");
+  reader.received();
+  Client& again = connect_durable("sensor");
+  again.publish("farm/1", "1", kQos2, 5, {.duplicate = true});
+  again.acknowledge(PacketType::Pubrel, 5);
+  EXPECT_THAT(again.received(), ElementsAre("PUBREC id=5 reason=00", "PUBCOMP id=5 reason=00"));
+  EXPECT_THAT(reader.received(), IsEmpty());
+}
+
+TEST_F(ConnectionMessagesTest, RepeatedPubrelWaitsUntilTheIdentifierIsForgottenForGood) {
+  Client& sensor = connect_durable("sensor");
+  sensor.publish("farm/1", "1", kQos2, 5);
+  sensor.received();
+  store_answers = false;
+  sensor.acknowledge(PacketType::Pubrel, 5);
+  sensor.acknowledge(PacketType::Pubrel, 5);
+  EXPECT_THAT(sensor.received(), IsEmpty());
+  persist();
+  persist();
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBCOMP id=5 reason=00", "PUBCOMP id=5 reason=00"));
+}
+
+TEST_F(ConnectionMessagesTest, PubrelForAnUnknownIdentifier) {
+  Client& young = connect({.client_id = "young"});
+  young.acknowledge(PacketType::Pubrel, 9);
+  EXPECT_THAT(young.received(), ElementsAre("PUBCOMP id=9 reason=92"));
+  Client& old = connect({.client_id = "old", .version = kV3});
+  old.acknowledge(PacketType::Pubrel, 9);
+  EXPECT_THAT(old.received(), ElementsAre("PUBCOMP id=9 reason=00"));
+}
+
+TEST_F(ConnectionMessagesTest, ClosesWhenTheClientExceedsOurReceiveMaximum) {
+  options.limits.inflight = 2;
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "1", kQos2, 1);
+  sensor.publish("farm/1", "2", kQos2, 2);
+  sensor.acknowledge(PacketType::Pubrel, 1);  // makes room
+  sensor.publish("farm/1", "3", kQos2, 3);
+  sensor.received();
+  EXPECT_FALSE(sensor.closed());
+  sensor.publish("farm/1", "4", kQos1, 4);
+  EXPECT_THAT(sensor.received(), ElementsAre(StartsWith("DISCONNECT reason=93")));
+  EXPECT_TRUE(sensor.closed());
+}
+
+TEST_F(ConnectionMessagesTest, TopicsThatBeginWithADollarAreNotForClients) {
+  Client& young = connect({.client_id = "young"});
+  young.publish("$SYS/furrow", "1");
+  young.publish("$SYS/furrow", "1", kQos1, 1);
+  young.publish("$SYS/furrow", "1", kQos2, 2);
+  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=87", "PUBREC id=2 reason=87"));
+  Client& old = connect({.client_id = "old", .version = kV3});
+  old.publish("$SYS/furrow", "1", kQos1, 1, {.retain = true});
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00"));
+  EXPECT_EQ(stats().dropped_not_authorized, 4U);
+  EXPECT_EQ(stats().messages_received, 0U);
+}
+
+TEST_F(ConnectionMessagesTest, TooDeepTopicsAreRefused) {
+  options.limits.topic_levels = 3;
+  Client& young = connect({.client_id = "young"});
+  young.publish("a/b/c", "1", kQos1, 1);
+  young.publish("a/b/c/d", "1", kQos1, 2);
+  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=10", "PUBACK id=2 reason=90"));
+  young.publish("a/b/c/d", "1");
+  EXPECT_THAT(young.received(), ElementsAre(StartsWith("DISCONNECT reason=90")));
+  Client& old = connect({.client_id = "old", .version = kV3});
+  old.publish("a/b/c/d", "1", kQos1, 1);
+  EXPECT_THAT(old.received(), IsEmpty());
+  EXPECT_TRUE(old.closed());
+}
+
+TEST_F(ConnectionMessagesTest, TopicAliasesWereNotAllowed) {
+  Client& client = connect({});
+  client.publish("a", "1", Qos::AtMostOnce, 0, {.properties = Properties().number(PropertyId::TopicAlias, 1)});
+  EXPECT_THAT(client.received(), ElementsAre(StartsWith("DISCONNECT reason=94")));
+}
+
+TEST_F(ConnectionMessagesTest, AFullQueueThatRefusesIsSaidToThePublisher) {
+  options.limits.session_queue = {
+      .messages_max = 1, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::Refuse};
+  leave_subscribed("reader", "farm/#");
+  Client& young = connect({.client_id = "young"});
+  young.publish("farm/1", "1", kQos1, 1);
+  young.publish("farm/1", "2", kQos1, 2);
+  young.publish("farm/1", "3", kQos2, 3);
+  advance(seconds(1));
+  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=97", "PUBREC id=3 reason=97"));
+  Client& old = connect({.client_id = "old", .version = kV3});
+  old.publish("farm/1", "4", kQos1, 4);
+  advance(seconds(1));
+  EXPECT_THAT(old.received(), IsEmpty()) << "before MQTT 5 only silence says no";
+  EXPECT_FALSE(old.closed());
+}
+
+// --- PUBLISH to a client ---
+
+TEST_F(ConnectionMessagesTest, SendsQos1UntilItIsAcknowledged) {
+  Client& reader = connect_durable("reader");
+  reader.subscribe("farm/#", kQos1);
+  reader.received();
+  connect({.client_id = "sensor"}).publish("farm/1", "1", kQos2, 1);
+  EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"farm/1\" \"1\" qos=1 id=1"));
+  reader.vanish();
+  Client& again = open_durable("reader");
+  EXPECT_THAT(again.received(),
+              ElementsAre(StartsWith("CONNACK reason=00 session"), "PUBLISH \"farm/1\" \"1\" qos=1 id=1 dup"));
+  again.acknowledge(PacketType::Puback, 1);
+  again.vanish();
+  EXPECT_THAT(open_durable("reader").received(), ElementsAre(StartsWith("CONNACK reason=00 session")));
+  EXPECT_EQ(broker().session_books().delivered, 1U);
+}
+
+TEST_F(ConnectionMessagesTest, SendsQos2InFourPackets) {
+  Client& reader = connect({.client_id = "reader", .version = kV3});
+  reader.subscribe("farm/#", kQos2);
+  reader.received();
+  connect({.client_id = "sensor"}).publish("farm/1", "1", kQos2, 1);
+  EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"farm/1\" \"1\" qos=2 id=1"));
+  reader.acknowledge(PacketType::Pubrec, 1);
+  EXPECT_THAT(reader.received(), ElementsAre("PUBREL id=1 reason=00"));
+  reader.acknowledge(PacketType::Pubcomp, 1);
+  EXPECT_EQ(broker().session_books().delivered, 1U);
+}
+
+TEST_F(ConnectionMessagesTest, Qos2IsDurableBeforeItLeavesToASessionThatIsKept) {
+  Client& reader = connect_durable("reader");
+  reader.subscribe("farm/#", kQos2);
+  reader.received();
+  store_answers = false;
+  connect({.client_id = "sensor"}).publish("farm/1", "1", kQos2, 1);
+  EXPECT_THAT(reader.received(), IsEmpty());
+  persist();
+  EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"farm/1\" \"1\" qos=2 id=1"));
+  reader.acknowledge(PacketType::Pubrec, 1);
+  EXPECT_THAT(reader.received(), IsEmpty());
+  persist();
+  EXPECT_THAT(reader.received(), ElementsAre("PUBREL id=1 reason=00"));
+}
+
+TEST_F(ConnectionMessagesTest, PubrecForAnUnknownIdentifier) {
+  Client& young = connect({.client_id = "young"});
+  young.acknowledge(PacketType::Pubrec, 9);
+  young.acknowledge(PacketType::Pubrec, 9, ReasonCode::UnspecifiedError);
+  EXPECT_THAT(young.received(), ElementsAre("PUBREL id=9 reason=92"));
+  Client& old = connect({.client_id = "old", .version = kV3});
+  old.acknowledge(PacketType::Pubrec, 9);
+  EXPECT_THAT(old.received(), ElementsAre("PUBREL id=9 reason=00"));
+}
+
+TEST_F(ConnectionMessagesTest, AcknowledgementsOfNothingAreIgnored) {
+  Client& client = connect({});
+  client.acknowledge(PacketType::Puback, 3);
+  client.acknowledge(PacketType::Pubcomp, 4);
+  client.send(mqtt::Pingreq{});
+  EXPECT_THAT(client.received(), ElementsAre("PINGRESP"));
+}
+
+TEST_F(ConnectionMessagesTest, SendsNoMoreThanTheReceiveMaximumOfTheClient) {
+  Client& reader = connect({.client_id = "reader", .properties = Properties().number(PropertyId::ReceiveMaximum, 2)});
+  reader.subscribe("#", kQos1);
+  reader.received();
+  Client& sensor = connect({.client_id = "sensor"});
+  for (const char* payload : {"1", "2", "3"}) sensor.publish("a", payload, kQos1, 1);
+  EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"a\" \"1\" qos=1 id=1", "PUBLISH \"a\" \"2\" qos=1 id=2"));
+  reader.acknowledge(PacketType::Puback, 1);
+  EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"a\" \"3\" qos=1 id=3"));
+}
+
+TEST_F(ConnectionMessagesTest, SendsNothingLargerThanTheMaximumPacketSizeOfTheClient) {
+  Client& reader =
+      connect({.client_id = "reader", .properties = Properties().number(PropertyId::MaximumPacketSize, 20)});
+  reader.subscribe("#", kQos1, {.subscription_id = 1});
+  reader.subscribe("plain", kQos1);
+  reader.received();
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("a", "longer than twenty bytes");
+  sensor.publish("plain", "longer than twenty bytes");
+  sensor.publish("a", "longer than twenty bytes", kQos1, 1);
+  sensor.publish("a", "short", kQos1, 2);
+  EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("short")));
+  EXPECT_EQ(stats().dropped_too_large, 2U);
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::TooLarge), 1U);
+}
+
+TEST_F(ConnectionMessagesTest, Qos0ToAClientThatDoesNotReadIsDropped) {
+  Client& reader = connect({.client_id = "reader"});
+  reader.subscribe("#", kQos1);
+  reader.received();
+  reader.stop_reading();
+  Client& sensor = connect({.client_id = "sensor"});
+  const std::string large(broker::kOutputBytesMax, 'x');
+  sensor.publish("a", large);
+  sensor.publish("b", "dropped");
+  sensor.publish("c", "kept", kQos1, 1);
+  EXPECT_EQ(stats().dropped_qos0_slow, 1U);
+  reader.start_reading();
+  EXPECT_THAT(reader.received(), ElementsAre(StartsWith("PUBLISH \"a\""), "PUBLISH \"c\" \"kept\" qos=1 id=1"));
+}
+
+// --- SUBSCRIBE and UNSUBSCRIBE ---
+
+TEST_F(ConnectionMessagesTest, GrantsWhatIsValid) {
+  options.limits.topic_levels = 3;
+  mqtt::Subscribe packet;
+  packet.packet_id = PacketId{3};
+  packet.requests = {{"a/+", kQos2}, {"a#", kQos1}, {"$share/g/a", kQos1}, {"a/b/c/d", kQos1}, {"b", Qos::AtMostOnce}};
+  Client& young = connect({.client_id = "young"});
+  young.send(packet);
+  EXPECT_THAT(young.received(), ElementsAre("SUBACK id=3 reason=02 reason=8f reason=9e reason=8f reason=00"));
+  Client& old = connect({.client_id = "old", .version = kV3});
+  old.send(packet);
+  EXPECT_THAT(old.received(), ElementsAre("SUBACK id=3 reason=02 reason=80 reason=80 reason=80 reason=00"));
+}
+
+TEST_F(ConnectionMessagesTest, SubscriptionsBeyondTheLimitAreRefused) {
+  options.limits.subscriptions = 1;
+  Client& client = connect({});
+  client.subscribe("a");
+  client.subscribe("b");
+  client.subscribe("a", kQos1);
+  EXPECT_THAT(client.received(),
+              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 reason=97", "SUBACK id=1 reason=01"));
+  EXPECT_EQ(stats().subscriptions_over_limit, 1U);
+}
+
+TEST_F(ConnectionMessagesTest, SubackWaitsForTheStoreAndRetainedMessagesForTheSuback) {
+  connect({.client_id = "sensor"}).publish("farm/1", "1", Qos::AtMostOnce, 0, {.retain = true});
+  Client& reader = connect_durable("reader");
+  store_answers = false;
+  reader.subscribe("farm/#");
+  EXPECT_THAT(reader.received(), IsEmpty());
+  persist();
+  EXPECT_THAT(reader.received(), ElementsAre("SUBACK id=1 reason=00", "PUBLISH \"farm/1\" \"1\" qos=0 id=0 retain"));
+  reader.subscribe("farm/#");
+  EXPECT_THAT(reader.received(), Contains("SUBACK id=1 reason=00")) << "nothing changed, so nothing is written";
+}
+
+TEST_F(ConnectionMessagesTest, RetainHandlingSaysWhenRetainedMessagesAreSent) {
+  connect({.client_id = "sensor"}).publish("a", "1", Qos::AtMostOnce, 0, {.retain = true});
+  Client& client = connect({.client_id = "reader"});
+  const auto retained_with = [&](mqtt::RetainHandling handling) {
+    client.subscribe("a", Qos::AtMostOnce, {.retain_handling = handling});
+    return client.received().size() == 2;
+  };
+  EXPECT_FALSE(retained_with(mqtt::RetainHandling::DoNotSend));
+  EXPECT_FALSE(retained_with(mqtt::RetainHandling::SendIfNew)) << "it is not new any more";
+  EXPECT_TRUE(retained_with(mqtt::RetainHandling::Send));
+  client.unsubscribe("a");
+  client.received();
+  EXPECT_TRUE(retained_with(mqtt::RetainHandling::SendIfNew));
+}
+
+TEST_F(ConnectionMessagesTest, SubscribingWaitsForAClientThatDoesNotRead) {
+  Client& sensor = connect({.client_id = "sensor"});
+  const std::string large(broker::kOutputBytesMax, 'x');
+  sensor.publish("a", large, Qos::AtMostOnce, 0, {.retain = true});
+  Client& reader = connect({.client_id = "reader"});
+  reader.stop_reading();
+  for (int i = 0; i < 3; ++i) reader.subscribe("a");
+  EXPECT_LT(broker().output(reader.id()).size(), 2 * broker::kOutputBytesMax);
+  EXPECT_TRUE(broker().reading_paused(reader.id()));
+  reader.start_reading();
+  EXPECT_THAT(reader.received(), testing::SizeIs(6));
+  EXPECT_FALSE(broker().reading_paused(reader.id()));
+}
+
+TEST_F(ConnectionMessagesTest, NoLocalKeepsOwnMessagesAway) {
+  Client& client = connect({});
+  client.subscribe("a", Qos::AtMostOnce, {.no_local = true});
+  client.subscribe("b");
+  client.received();
+  client.publish("a", "1");
+  client.publish("b", "1");
+  EXPECT_THAT(client.received(), ElementsAre("PUBLISH \"b\" \"1\" qos=0 id=0"));
+}
+
+TEST_F(ConnectionMessagesTest, TheBridgeBitKeepsOwnMessagesAwayAndRetainFlags) {
+  Client& bridge = connect({.client_id = "bridge", .version = kV3, .bridge = true});
+  bridge.subscribe("#");
+  bridge.received();
+  bridge.publish("a", "own");
+  connect({.client_id = "sensor"}).publish("a", "other", Qos::AtMostOnce, 0, {.retain = true});
+  EXPECT_THAT(bridge.received(), ElementsAre("PUBLISH \"a\" \"other\" qos=0 id=0 retain"));
+}
+
+TEST_F(ConnectionMessagesTest, SubscriptionIdentifiersComeWithMessages) {
+  Client& client = connect({});
+  client.subscribe("a", kQos1, {.subscription_id = 5});
+  client.subscribe("#", Qos::AtMostOnce, {.subscription_id = 6});
+  client.received();
+  client.publish("a", "1");
+  client.publish("b", "1");
+  EXPECT_THAT(client.received(), ElementsAre(testing::AllOf(HasSubstr("0b=5"), HasSubstr("0b=6")),
+                                             "PUBLISH \"b\" \"1\" qos=0 id=0 {0b=6}"));
+}
+
+TEST_F(ConnectionMessagesTest, UnsubscribeSaysWhatThereWas) {
+  Client& young = connect({.client_id = "young"});
+  young.subscribe("a");
+  young.unsubscribe("a");
+  young.unsubscribe("a");
+  young.unsubscribe("a#");
+  young.publish("a", "1");
+  EXPECT_THAT(young.received(), ElementsAre("SUBACK id=1 reason=00", "UNSUBACK id=1 reason=00",
+                                            "UNSUBACK id=1 reason=11", "UNSUBACK id=1 reason=8f"));
+  Client& old = connect({.client_id = "old", .version = kV3});
+  old.unsubscribe("a");
+  EXPECT_THAT(old.received(), ElementsAre("UNSUBACK id=1"));
+}
+
+TEST_F(ConnectionMessagesTest, UnsubackWaitsForTheStore) {
+  Client& client = connect_durable("a");
+  client.subscribe("a");
+  client.received();
+  store_answers = false;
+  client.unsubscribe("a");
+  EXPECT_THAT(client.received(), IsEmpty());
+  persist();
+  EXPECT_THAT(client.received(), ElementsAre("UNSUBACK id=1 reason=00"));
+}
+
+}  // namespace
+}  // namespace furrow::test

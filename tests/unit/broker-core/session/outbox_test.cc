@@ -1,0 +1,470 @@
+#include "broker-core/session/outbox.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/broker-core/session/journal_world.h"
+
+namespace furrow::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Payloads = std::vector<std::string>;
+
+constexpr Duration kAway{};
+
+class OutboxTest : public testing::Test {
+ protected:
+  // Pushes readings that lie on disk before this returns.
+  void push_stored(BridgeQueue& queue, std::uint16_t first, std::uint16_t last) {
+    for (std::uint16_t id = first; id <= last; ++id) world.publish(id, {{queue.outbox, kAway}});
+    world.settle_down();
+  }
+  static Payloads readings(std::vector<int> ids) {
+    Payloads payloads;
+    for (const int id : ids) payloads.push_back("reading " + std::to_string(id));
+    return payloads;
+  }
+  static Payloads readings_between(int first, int last) {
+    Payloads payloads;
+    for (int id = first; id <= last; ++id) payloads.push_back("reading " + std::to_string(id));
+    return payloads;
+  }
+
+  JournalWorld world;
+};
+
+// --- the limits ---
+
+TEST_F(OutboxTest, DropOldestKeepsTheNewest) {
+  BridgeQueue queue(world, {.messages_max = 3, .when_full = WhenFull::DropOldest});
+  for (std::uint16_t id = 1; id <= 5; ++id) world.publish(id, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.outbox.messages(), 3U);
+  EXPECT_EQ(queue.books.drops(DropReason::QueueFull), 2U);
+  EXPECT_EQ(world.acks().ids, (std::vector<std::uint16_t>{1, 2}));  // dropped, counted and so answered
+  EXPECT_EQ(queue.drain(world), readings({3, 4, 5}));
+  EXPECT_TRUE(queue.balanced());
+}
+
+TEST_F(OutboxTest, DropOldestCountsBytes) {
+  const std::size_t bytes = world.message("reading 1")->bytes_size();
+  BridgeQueue queue(world, {.bytes_max = 2 * bytes, .when_full = WhenFull::DropOldest});
+  for (std::uint16_t id = 1; id <= 3; ++id) world.publish(id, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.outbox.bytes(), 2 * bytes);
+  EXPECT_EQ(queue.drain(world), readings({2, 3}));
+}
+
+TEST_F(OutboxTest, DropOldestSparesWhatIsInFlight) {
+  BridgeQueue queue(world, {.messages_max = 3, .when_full = WhenFull::DropOldest});
+  for (std::uint16_t id = 1; id <= 3; ++id) world.publish(id, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.send(world.now()), "reading 1");
+  world.publish(4, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.outbox.inflight(), 1U);
+  EXPECT_EQ(queue.send(world.now()), "reading 3");
+  EXPECT_EQ(queue.send(world.now()), "reading 4");
+  world.publish(5, {{queue.outbox, kAway}});  // nothing left to drop but itself
+  EXPECT_EQ(queue.outbox.messages(), 3U);
+  EXPECT_EQ(queue.outbox.inflight(), 3U);
+  EXPECT_EQ(queue.books.drops(DropReason::QueueFull), 2U);
+}
+
+TEST_F(OutboxTest, WhatHasExpiredMakesRoomBeforeAnythingIsDropped) {
+  BridgeQueue queue(world, {.messages_max = 3, .when_full = WhenFull::DropOldest});
+  world.publish(1, world.message("short-lived", 1), {{queue.outbox, kAway}});
+  world.publish(2, {{queue.outbox, kAway}});
+  world.publish(3, {{queue.outbox, kAway}});
+  world.pass(seconds(2));
+  world.publish(4, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.books.expired, 1U);
+  EXPECT_EQ(queue.books.drops(DropReason::QueueFull), 0U);
+  EXPECT_EQ(queue.drain(world), readings({2, 3, 4}));
+}
+
+TEST_F(OutboxTest, DropNewestKeepsTheOldest) {
+  BridgeQueue queue(world, {.messages_max = 2, .when_full = WhenFull::DropNewest});
+  for (std::uint16_t id = 1; id <= 4; ++id) world.publish(id, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.books.drops(DropReason::QueueFull), 2U);
+  EXPECT_EQ(queue.drain(world), readings({1, 2}));
+  EXPECT_TRUE(queue.balanced());
+}
+
+TEST_F(OutboxTest, RefuseIsAskedBefore) {
+  BridgeQueue queue(world, {.messages_max = 2, .when_full = WhenFull::Refuse});
+  EXPECT_FALSE(queue.outbox.refuses(10));
+  world.publish(1, {{queue.outbox, kAway}});
+  world.publish(2, {{queue.outbox, kAway}});
+  EXPECT_TRUE(queue.outbox.refuses(10));
+  queue.send(world.now());
+  queue.deliver(world.now());
+  EXPECT_FALSE(queue.outbox.refuses(10));
+}
+
+TEST_F(OutboxTest, MessageLargerThanTheWholeQueueDropsNothingElse) {
+  BridgeQueue queue(world, {.bytes_max = 100, .when_full = WhenFull::DropOldest});
+  world.publish(1, {{queue.outbox, kAway}});
+  world.publish(2, world.message(std::string(200, 'x')), {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.books.drops(DropReason::QueueFull), 1U);
+  EXPECT_EQ(queue.drain(world), readings({1}));
+}
+
+TEST_F(OutboxTest, LimitHoldsForABacklogThatIsOnDiskOnly) {
+  BridgeQueue queue(world, {.messages_max = 500, .when_full = WhenFull::DropOldest});
+  for (std::uint16_t id = 1; id <= 2'000; ++id) {
+    std::string payload = std::to_string(id) + ' ';
+    payload.resize(10 * KiB, 'x');
+    world.publish(id, world.message(payload), {{queue.outbox, kAway}});
+    if (id % 20 == 0) world.settle_down();
+    ASSERT_LE(queue.outbox.messages(), 520U);  // what arrives while a page is being read
+    ASSERT_TRUE(queue.balanced());
+  }
+  world.settle_down();
+  const Payloads left = queue.drain(world);
+  ASSERT_FALSE(left.empty());
+  EXPECT_EQ(left.back().substr(0, 5), "2000 ");
+}
+
+TEST_F(OutboxTest, LimitHoldsThoughTheFrontIsFullOfWhatIsInFlight) {
+  BridgeQueue queue(world, {.messages_max = 500, .when_full = WhenFull::DropOldest});
+  const MessageRef message = world.message(std::string(10 * KiB, 'x'));
+  for (std::uint16_t id = 1; id <= 3'000; ++id) {
+    world.publish(id, message, {{queue.outbox, kAway}});
+    if (id <= 150) {
+      ASSERT_FALSE(queue.send(world.now()).empty());
+    }
+    if (id % 20 == 0) world.settle_down();
+    ASSERT_LE(queue.outbox.messages(), 520U);
+  }
+  EXPECT_EQ(queue.outbox.inflight(), 150U);
+}
+
+TEST_F(OutboxTest, DropsBehindAnUnansweredMessageDoNotPileUp) {
+  BridgeQueue queue(world, {.messages_max = 10, .when_full = WhenFull::DropOldest});
+  world.publish(1, {{queue.outbox, kAway}});
+  queue.send(world.now());
+  for (std::uint16_t id = 2; id <= 10'000; ++id) {
+    world.publish(id, {{queue.outbox, kAway}});
+    if (id % 100 == 0) world.settle_down();
+    ASSERT_LE(queue.outbox.front_size(), 100U);
+  }
+  EXPECT_EQ(queue.outbox.entry(0).message->payload().size(), 9U);
+  EXPECT_LE(queue.outbox.cursor().holes.size(), 8U);
+  queue.deliver(world.now());
+  EXPECT_EQ(queue.drain(world).front(), "reading 9992");
+}
+
+// --- age and expiry ---
+
+TEST_F(OutboxTest, ExpiredMessagesAreNotSent) {
+  BridgeQueue queue(world);
+  world.publish(1, world.message("short-lived", 5), {{queue.outbox, kAway}});
+  world.publish(2, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.outbox.expire(world.now()), world.now() + seconds(5));
+  world.pass(seconds(5));
+  EXPECT_EQ(queue.outbox.expire(world.now()), kNever);
+  EXPECT_EQ(queue.books.expired, 1U);
+  EXPECT_EQ(queue.drain(world), readings({2}));
+}
+
+TEST_F(OutboxTest, OldMessagesAreDroppedByAge) {
+  BridgeQueue queue(world, {.age_max = seconds(10)});
+  world.publish(1, {{queue.outbox, kAway}});
+  world.pass(seconds(10));
+  EXPECT_EQ(queue.outbox.expire(world.now()), world.now() + Duration(1));  // not older than the maximum yet
+  world.pass(Duration(1));
+  EXPECT_EQ(queue.outbox.expire(world.now()), kNever);
+  EXPECT_EQ(queue.books.drops(DropReason::Age), 1U);
+}
+
+TEST_F(OutboxTest, AgeCountsOverARestart) {
+  auto queue = std::make_unique<BridgeQueue>(world, OutboxLimits{.age_max = seconds(10)});
+  push_stored(*queue, 1, 1);
+  world.pass(seconds(6));
+  push_stored(*queue, 2, 2);
+  queue.reset();
+  world.pass(seconds(5));
+  BridgeQueue again(world, world.restart(), {.age_max = seconds(10)});
+  EXPECT_EQ(again.drain(world), readings({2}));
+  EXPECT_EQ(again.books.drops(DropReason::Age), 1U);
+  EXPECT_TRUE(again.balanced());
+}
+
+TEST_F(OutboxTest, WhatWasInFlightBeforeARestartDoesNotExpire) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  world.publish(1, world.message("half-done", 1), {{queue->outbox, kAway}});
+  world.publish(2, world.message("not begun", 1), {{queue->outbox, kAway}});
+  world.settle_down();
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  again.outbox.protect(Sequence{1});
+  world.pass(seconds(2));
+  EXPECT_EQ(again.drain(world), Payloads{"half-done"});
+  EXPECT_EQ(again.books.expired, 1U);
+}
+
+TEST_F(OutboxTest, ProtectedMessageAtTheFrontSetsNoTimer) {
+  BridgeQueue queue(world);
+  world.publish(1, world.message("half-done", 1), {{queue.outbox, kAway}});
+  queue.outbox.protect(Sequence{1});
+  world.pass(seconds(2));
+  EXPECT_EQ(queue.outbox.expire(world.now()), kNever);
+}
+
+// --- front, gap and tail ---
+
+TEST_F(OutboxTest, BacklogOfAnOutageKeepsMemoryBoundedAndComesBackWholeAndInOrder) {
+  constexpr int kMessages = 100'000;
+  BridgeQueue queue(world);
+  const auto payload = [](int number) { return "reading " + std::to_string(number); };
+  for (int number = 1; number <= kMessages; ++number) {
+    world.publish(1, world.message(payload(number)), {{queue.outbox, kAway}});
+    if (number % 500 == 0) world.settle_down();
+  }
+  EXPECT_EQ(queue.outbox.messages(), std::uint64_t{kMessages});
+  EXPECT_EQ(queue.outbox.disk_messages(), std::uint64_t{kMessages});
+  // The front is what is in memory beside the tail; 64 bytes are less than any entry takes.
+  EXPECT_LE(queue.outbox.front_size() * 64, 1 * MiB);
+
+  int next = 1;
+  do {
+    for (std::string sent = queue.send(world.now()); !sent.empty(); sent = queue.send(world.now())) {
+      ASSERT_EQ(sent, payload(next));
+      ++next;
+      queue.deliver(world.now());
+    }
+    ASSERT_LE(queue.outbox.front_size() * 64, 1 * MiB);
+  } while (world.answer_read());
+  EXPECT_EQ(next, kMessages + 1);
+  EXPECT_EQ(queue.outbox.messages(), 0U);
+  EXPECT_TRUE(queue.balanced());
+  world.settle_down();
+  EXPECT_EQ(world.store().segments(), 0U);
+}
+
+TEST_F(OutboxTest, PageOfSmallMessagesDoesNotOverfillTheFront) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  for (int number = 1; number <= 30'000; ++number) world.publish(1, world.message("x"), {{queue->outbox, kAway}});
+  world.settle_down();
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  (void)again.outbox.next_waiting(world.now());
+  ASSERT_TRUE(world.answer_read());
+  EXPECT_GT(again.outbox.front_size(), 1'000U);
+  EXPECT_LE(again.outbox.front_size() * sizeof(Outbox::Entry), 1 * MiB);
+}
+
+TEST_F(OutboxTest, MemoryOnlyOutboxHasAFrontOnly) {
+  Books books;
+  Outbox outbox({.limits = {}, .queue = {}, .owner = nullptr, .stores_books = true}, world.journal(), books);
+  const MessageRef message = world.message(std::string(100 * KiB, 'x'));
+  for (int i = 0; i < 30; ++i) {
+    outbox.push(message, kAtLeastOnce, {}, world.now(), []() -> Commitment& { std::abort(); });
+  }
+  EXPECT_EQ(outbox.front_size(), 30U);
+  world.settle_down();
+  EXPECT_EQ(outbox.disk_messages(), 0U);
+  EXPECT_EQ(world.store().segments(), 0U);
+}
+
+// --- restarts ---
+
+TEST_F(OutboxTest, RestartBringsBackWhatIsNotSettled) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 5);
+  queue->send(world.now());
+  queue->deliver(world.now());
+  world.settle_down();
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  EXPECT_EQ(again.outbox.messages(), 4U);
+  EXPECT_EQ(again.books.accepted, 5U);
+  EXPECT_EQ(again.books.delivered, 1U);
+  EXPECT_EQ(again.drain(world), readings({2, 3, 4, 5}));
+  EXPECT_TRUE(again.balanced());
+}
+
+TEST_F(OutboxTest, SequencesGoOnAfterARestart) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 2);
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  world.publish(3, {{again.outbox, kAway}});
+  EXPECT_EQ(again.outbox.cursor().next, Sequence{4});
+  world.settle_down();
+  EXPECT_EQ(again.drain(world), readings({1, 2, 3}));
+}
+
+// Messages settled out of order must not come back, and those behind them must not be forgotten for them.
+class OutboxHolesTest : public OutboxTest {
+ protected:
+  // Readings 1 to 8 are stored and in flight; 2, 3 and 6 are settled, and that is stored.
+  void SetUp() override {
+    queue = std::make_unique<BridgeQueue>(world);
+    push_stored(*queue, 1, 8);
+    for (int i = 0; i < 8; ++i) queue->send(world.now());
+    for (const std::size_t index : {1U, 2U, 5U}) queue->deliver(world.now(), index);
+    restart();
+  }
+  void restart() {
+    world.settle_down();
+    queue.reset();
+    const Restored restored = world.restart();
+    queue = std::make_unique<BridgeQueue>(world, restored);
+  }
+
+  std::unique_ptr<BridgeQueue> queue;
+};
+
+TEST_F(OutboxHolesTest, HolesStaySettled) {
+  EXPECT_EQ(queue->outbox.messages(), 5U);
+  EXPECT_EQ(queue->drain(world), readings({1, 4, 5, 7, 8}));
+}
+
+TEST_F(OutboxHolesTest, HolesSurviveAnotherRestartBeforeTheyWereRead) {
+  queue->outbox.pass(Outbox::Outcome::Delivered, world.now());  // the cursor is written again
+  restart();
+  EXPECT_EQ(queue->drain(world), readings({1, 4, 5, 7, 8}));
+}
+
+TEST_F(OutboxHolesTest, HolesSurviveAnotherRestartAfterTheyWereRead) {
+  for (int i = 0; i < 3; ++i) {
+    while (queue->send(world.now()).empty()) ASSERT_TRUE(world.answer_read());
+  }
+  queue->deliver(world.now(), 1);  // reading 4, with 1 before it and 5 behind it still unanswered
+  restart();
+  EXPECT_EQ(queue->outbox.messages(), 4U);
+  EXPECT_EQ(queue->drain(world), readings({1, 5, 7, 8}));
+  EXPECT_EQ(queue->outbox.messages(), 0U);
+}
+
+TEST_F(OutboxHolesTest, HolesBehindTheLastMessageSurviveWhatIsAddedLater) {
+  for (int i = 0; i < 5; ++i) {
+    while (queue->send(world.now()).empty()) ASSERT_TRUE(world.answer_read());
+  }
+  for (const std::size_t index : {4U, 3U, 2U, 1U}) queue->deliver(world.now(), index);  // all but 1
+  push_stored(*queue, 9, 10);
+  restart();
+  EXPECT_EQ(queue->outbox.messages(), 3U);
+  EXPECT_EQ(queue->drain(world), readings({1, 9, 10}));
+}
+
+// --- damage ---
+
+// A store that finds some of its segments damaged.
+Page without_segments(Page page, std::size_t begin, std::size_t end) {
+  page.segments.erase(page.segments.begin() + static_cast<std::ptrdiff_t>(begin),
+                      page.segments.begin() + static_cast<std::ptrdiff_t>(end));
+  page.damaged = static_cast<std::uint32_t>(end - begin);
+  return page;
+}
+
+TEST_F(OutboxTest, LostSegmentsAreCountedOnceTheRestIsRead) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  for (std::uint16_t id = 1; id <= 9; id = static_cast<std::uint16_t>(id + 3)) {
+    push_stored(*queue, id, static_cast<std::uint16_t>(id + 2));  // a segment each
+  }
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  EXPECT_EQ(again.send(world.now()), "");
+  world.journal().handle_page(without_segments(*world.store().answer_read(), 1, 2), world.now());
+  EXPECT_EQ(again.books.drops(DropReason::SalvageLost), 3U);
+  EXPECT_TRUE(again.balanced());
+  EXPECT_EQ(again.drain(world), readings({1, 2, 3, 7, 8, 9}));
+  EXPECT_EQ(again.outbox.messages(), 0U);
+  EXPECT_EQ(again.outbox.disk_messages(), 0U);
+}
+
+TEST_F(OutboxTest, DamagedRecordsLoseNoMoreThanTheirSegment) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 3);
+  push_stored(*queue, 4, 6);
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  EXPECT_EQ(again.send(world.now()), "");
+  Page page = *world.store().answer_read();
+  page.segments[0].records.resize(page.segments[0].records.size() / 2);
+  world.journal().handle_page(page, world.now());
+  const Payloads left = again.drain(world);
+  EXPECT_EQ(left.size() + again.books.drops(DropReason::SalvageLost), 6U);
+  EXPECT_EQ(Payloads(left.end() - 3, left.end()), readings({4, 5, 6}));
+  EXPECT_TRUE(again.balanced());
+}
+
+TEST_F(OutboxTest, QueueThatLostEverythingGoesOnWithWhatComesNext) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 3);
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  EXPECT_EQ(again.send(world.now()), "");
+  world.journal().handle_page(without_segments(*world.store().answer_read(), 0, 1), world.now());
+  EXPECT_EQ(again.outbox.messages(), 0U);
+  world.publish(4, {{again.outbox, kAway}});
+  EXPECT_EQ(again.drain(world), readings({4}));
+}
+
+// --- the rest ---
+
+TEST_F(OutboxTest, RewindSendsEverythingAgainFromTheStart) {
+  BridgeQueue queue(world);
+  push_stored(queue, 1, 4);
+  for (int i = 0; i < 3; ++i) queue.send(world.now());
+  queue.deliver(world.now(), 1);
+  queue.outbox.rewind();
+  EXPECT_EQ(queue.outbox.inflight(), 0U);
+  EXPECT_EQ(queue.outbox.backlog(), 3U);
+  EXPECT_EQ(queue.drain(world), readings({1, 3, 4}));
+}
+
+TEST_F(OutboxTest, DropAllEmptiesFrontGapAndTail) {
+  BridgeQueue queue(world);
+  const MessageRef message = world.message(std::string(100 * KiB, 'x'));
+  for (std::uint16_t id = 1; id <= 30; ++id) world.publish(id, message, {{queue.outbox, kAway}});
+  world.settle_down();
+  for (std::uint16_t id = 31; id <= 33; ++id) world.publish(id, message, {{queue.outbox, kAway}});
+  queue.send(world.now());
+  queue.outbox.drop_all(DropReason::Purged, world.now());
+  EXPECT_EQ(queue.books.drops(DropReason::Purged), 33U);
+  EXPECT_EQ(queue.outbox.messages(), 0U);
+  EXPECT_EQ(queue.outbox.bytes(), 0U);
+  EXPECT_TRUE(queue.balanced());
+  EXPECT_EQ(world.acks().ids.size(), 33U);
+  world.publish(34, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.drain(world), readings({34}));
+  world.settle_down();
+  EXPECT_EQ(world.store().segments(), 0U);
+}
+
+TEST_F(OutboxTest, OldestIsWhatHasWaitedLongestInMemory) {
+  BridgeQueue queue(world);
+  EXPECT_EQ(queue.outbox.oldest(), std::nullopt);
+  const Instant first = world.now();
+  world.publish(1, {{queue.outbox, kAway}});
+  world.pass(seconds(1));
+  world.publish(2, {{queue.outbox, kAway}});
+  EXPECT_EQ(queue.outbox.oldest(), first);
+  queue.send(world.now());
+  queue.deliver(world.now());
+  EXPECT_EQ(queue.outbox.oldest(), world.now());
+}
+
+TEST_F(OutboxTest, DeliveryOptionsSurviveTheStore) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  const std::vector<std::uint32_t> ids{3, 70'000};
+  const DeliveryOptions options{mqtt::Qos::ExactlyOnce, true, ids};
+  world.publish(1, {{queue->outbox, kAway}}, options);
+  world.settle_down();
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  EXPECT_EQ(again.outbox.next_waiting(world.now()), nullptr);
+  ASSERT_TRUE(world.answer_read());
+  const Outbox::Entry* entry = again.outbox.next_waiting(world.now());
+  ASSERT_NE(entry, nullptr);
+  EXPECT_EQ(entry->qos, mqtt::Qos::ExactlyOnce);
+  EXPECT_TRUE(entry->retain);
+  EXPECT_TRUE(std::ranges::equal(entry->subscription_ids.view(), ids));
+}
+
+}  // namespace
+}  // namespace furrow::broker
