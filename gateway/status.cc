@@ -157,4 +157,15 @@ std::string to_json(const std::string& bridge_name, const bridge::Snapshot& brid
   return text_of(document);
 }
 
+std::optional<BridgeSummary> read_bridge_status(std::string_view document) {
+  const Json parsed = Json::parse(document, nullptr, false);
+  try {
+    return BridgeSummary{.state = parsed.at("state").get<std::string>(),
+                         .backlog = parsed.at("backlog").at("messages").get<std::uint64_t>(),
+                         .inflight = parsed.at("inflight").get<std::uint64_t>()};
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace furrow::gateway

@@ -63,4 +63,13 @@ std::string_view name(broker::StoreState state);
 std::string to_json(const GatewayStatus& status, const StatusMoment& moment);
 std::string to_json(const std::string& bridge_name, const bridge::Snapshot& bridge, const StatusMoment& moment);
 
+// What a reader of a bridge's document mostly wants to know.
+struct BridgeSummary {
+  std::string state;
+  std::uint64_t backlog = 0;  // messages
+  std::uint64_t inflight = 0;
+};
+// Nothing when `document` is not one of a bridge.
+std::optional<BridgeSummary> read_bridge_status(std::string_view document);
+
 }  // namespace furrow::gateway

@@ -71,9 +71,11 @@ class Parser {
   Command help() {
     if (help_topic_.empty()) return print(stdout, app_.help(), kExitFine);
     if (is_not_built(help_topic_)) return refuse_not_built(help_topic_);
-    const CLI::App* const topic = app_.get_subcommand_no_throw(help_topic_);
-    if (topic == nullptr) return refuse("there is no command '" + help_topic_ + "'; built are: run, check, demo, help");
-    return print(stdout, topic->help("furrow"), kExitFine);
+    try {
+      return print(stdout, app_.get_subcommand(help_topic_)->help("furrow"), kExitFine);
+    } catch (const CLI::OptionNotFound&) {
+      return refuse("there is no command '" + help_topic_ + "'; built are: run, check, demo, help");
+    }
   }
 
   CLI::App app_{"furrow: an MQTT edge gateway with a cross-region bridge", "furrow"};

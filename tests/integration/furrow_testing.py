@@ -122,13 +122,14 @@ class Gateway(Process):
         super().__init__(name, folder)
         self.config_path = self.folder / f"{name}.yaml"
         self.data = self.folder / f"{name}-data"
+        self.extra_arguments = []
         self.config_path.write_text(
             f"gateway: {{id: {name}, data: {self.data}}}\n"
             "listeners: [{bind: 127.0.0.1:0}]\n"
             "status: {interval: 1s}\n" + config)
 
     def start(self):
-        self.spawn(BINARY, "run", "-c", self.config_path)
+        self.spawn(BINARY, "run", "-c", self.config_path, *self.extra_arguments)
         wait_for(f"gateway {self.name} is ready", self.ready)
         return self
 
@@ -447,8 +448,8 @@ class TestCase(unittest.TestCase):
         for process in self.processes:
             print(f"--- {process.name} ---\n{process.log(whole=True)[-20000:]}", file=sys.stderr)
         script = pathlib.Path(sys.argv[0]).resolve()
-        print(f"to repeat: FURROW_BINARY={BINARY} {sys.executable} {script} {type(self).__name__}.{self._testMethodName}",
-              file=sys.stderr)
+        test = f"{type(self).__name__}.{self._testMethodName}"
+        print(f"to repeat: FURROW_BINARY={BINARY} {sys.executable} {script} {test}", file=sys.stderr)
 
     def own(self, process):
         self.processes.append(process)

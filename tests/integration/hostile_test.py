@@ -1,0 +1,172 @@
+"""What strangers may send: it ends their connection, with the right reason, and nothing else."""
+
+import random
+import socket
+import struct
+
+from furrow_testing import PATIENCE, TestCase, main
+
+MALFORMED_PACKET = 0x81
+PROTOCOL_ERROR = 0x82
+UNSUPPORTED_VERSION = 0x84
+PACKET_TOO_LARGE = 0x95
+
+PINGREQ = b"\xc0\x00"
+PINGRESP = b"\xd0\x00"
+
+
+def field(data):
+    return struct.pack(">H", len(data)) + data
+
+
+def packet(first_byte, body):
+    size = len(body)
+    length = b""
+    while True:
+        size, digit = divmod(size, 128)
+        length += bytes([digit | (128 if size else 0)])
+        if not size:
+            return bytes([first_byte]) + length + body
+
+
+def connect(client_id=b"hostile", level=5, name=b"MQTT"):
+    properties = b"\x00" if level == 5 else b""
+    return packet(0x10, field(name) + bytes([level, 0x02]) + struct.pack(">H", 60) + properties + field(client_id))
+
+
+class HostileTest(TestCase):
+    def setUp(self):
+        self.barn = self.gateway().start()
+        self.witness = self.client(self.barn.port, "witness")
+        self.witness.subscribe("witness", 1)
+
+    def tearDown(self):
+        """Whatever happened here, others are served and nobody was disconnected."""
+        self.witness.publish("witness", "unharmed", 1)
+        self.witness.take(1)
+        self.assertIsNone(self.witness.disconnected)
+        self.assertTrue(self.barn.running())
+
+    def stranger(self):
+        sock = socket.create_connection(("127.0.0.1", self.barn.port))
+        sock.settimeout(PATIENCE)
+        self.addCleanup(sock.close)
+        return sock
+
+    def read_to_end(self, sock):
+        """Everything until the gateway closes; a reset is an end like any other."""
+        data = b""
+        try:
+            while part := sock.recv(4096):
+                data += part
+        except ConnectionResetError:
+            pass
+        return data
+
+    def answer_to(self, *parts):
+        """What the gateway sends until it closes a connection on which `parts` arrive."""
+        sock = self.stranger()
+        try:
+            for part in parts:
+                sock.sendall(part)
+        except OSError:
+            pass  # closed before everything was sent
+        return self.read_to_end(sock)
+
+    def reason_after_connect(self, data):
+        """The reason code of the DISCONNECT that ends an MQTT 5 connection on which `data` arrives."""
+        sock = self.stranger()
+        sock.sendall(connect())
+        connack = sock.recv(4096)
+        self.assertEqual((connack[0], connack[3]), (0x20, 0), connack)
+        sock.sendall(data)
+        rest = self.read_to_end(sock)
+        self.assertEqual(rest[:1], b"\xe0", f"DISCONNECT expected, not {rest!r}")
+        return rest[2]
+
+    def test_malformed_packets(self):
+        for name, data in {
+            "reserved type 0": b"\x00\x00",
+            "PUBLISH with QoS 3": packet(0x36, field(b"a") + b"\x00\x01\x00"),
+            "SUBSCRIBE with flags 0": packet(0x80, b"\x00\x01\x00" + field(b"a") + b"\x00"),
+            "a remaining length of five bytes": b"\x30\xff\xff\xff\xff\x01",
+            "a topic that is not UTF-8": packet(0x30, field(b"\xc0\x80") + b"\x00"),
+            "a topic longer than its packet": packet(0x30, b"\x00\x09abc"),
+            "properties longer than the packet": packet(0x30, field(b"a") + b"\x7f"),
+            "an unknown property": packet(0x30, field(b"a") + b"\x02\x7e\x00"),
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(self.reason_after_connect(data), MALFORMED_PACKET)
+
+    def test_protocol_errors(self):
+        for name, data in {
+            "a second CONNECT": connect(),
+            "packet identifier 0": packet(0x32, field(b"a") + b"\x00\x00\x00"),
+            "a property twice": packet(0x30, field(b"a") + b"\x04\x01\x00\x01\x00"),
+            "SUBSCRIBE without a filter": packet(0x82, b"\x00\x01\x00"),
+            "a packet that only servers send": packet(0x20, b"\x00\x00\x00"),
+        }.items():
+            with self.subTest(name):
+                self.assertIn(self.reason_after_connect(data), (PROTOCOL_ERROR, MALFORMED_PACKET))
+
+    def test_a_packet_larger_than_the_limit(self):
+        huge = b"\x30\xff\xff\xff\x7f"  # 256 MiB, announced only
+        self.assertEqual(self.reason_after_connect(huge), PACKET_TOO_LARGE)
+
+    def test_nothing_but_connect_may_come_first(self):
+        for first in (PINGREQ, packet(0x30, field(b"a") + b"x"), packet(0x82, b"\x00\x01" + field(b"a") + b"\x00")):
+            with self.subTest(first=first):
+                self.assertEqual(self.answer_to(first), b"")
+
+    def test_an_unknown_version(self):
+        answer = self.answer_to(connect(level=9))
+        self.assertEqual(answer[0], 0x20)
+        self.assertIn(answer[3], (1, UNSUPPORTED_VERSION))
+
+    def test_another_protocol(self):
+        self.assertEqual(self.answer_to(b"GET / HTTP/1.1\r\nHost: barn\r\n\r\n"), b"")
+        self.assertEqual(self.answer_to(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)), b"")
+
+    def test_a_huge_connect(self):
+        self.assertEqual(self.answer_to(b"\x10\xff\xff\xff\x7f" + bytes(100_000)), b"")
+
+    def test_random_bytes(self):
+        seed = random.randrange(2**32)
+        print(f"seed {seed}")
+        source = random.Random(seed)
+        for _ in range(200):
+            before = connect() if source.random() < 0.5 else b""
+            sock = self.stranger()
+            try:
+                sock.sendall(before + source.randbytes(source.randrange(1, 2000)))
+                sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # closed before everything was sent
+            self.read_to_end(sock)
+
+    def test_a_connect_in_pieces(self):
+        """Slow is not wrong: one byte at a time is a client like any other."""
+        sock = self.stranger()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in connect(level=4):
+            sock.sendall(bytes([byte]))
+        self.assertEqual(sock.recv(4), b"\x20\x02\x00\x00")
+        sock.sendall(PINGREQ)
+        self.assertEqual(sock.recv(2), PINGRESP)
+
+    def test_a_connect_that_never_comes(self):
+        """Half a CONNECT, and then silence: the gateway does not wait for ever."""
+        sock = self.stranger()
+        sock.sendall(connect()[:5])
+        self.assertEqual(self.read_to_end(sock), b"")
+
+    def test_many_connections_at_once(self):
+        crowd = [self.stranger() for _ in range(300)]
+        for sock in crowd:
+            sock.sendall(connect()[:3])
+        for sock in crowd:
+            sock.close()
+
+
+if __name__ == "__main__":
+    main()

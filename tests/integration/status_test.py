@@ -1,0 +1,150 @@
+"""The status topics: every field, true numbers, and what exporters for Mosquitto read."""
+
+import datetime
+import re
+
+from furrow_testing import Client, TestCase, bridge, main
+
+GATEWAY_FIELDS = {
+    "schema", "seq", "time", "id", "version", "started_at", "uptime_s", "acknowledge", "clients", "messages",
+    "retained", "store", "listeners", "certificates", "memory_bytes", "clock"}
+BRIDGE_FIELDS = {
+    "schema", "seq", "time", "name", "state", "reason", "since_at", "remote", "backlog", "inflight", "accepted",
+    "delivered", "received", "expired", "quarantined", "dropped", "rules", "rate", "drain_eta_s", "connects",
+    "last_ack_s", "next_attempt_s"}
+STORE_FIELDS = {"state", "reason", "since_at", "messages", "bytes", "file_bytes", "bytes_written", "commits"}
+DROP_REASONS = {
+    "queue_full", "age", "replaced", "qos0_offline", "refused_qos0", "too_large", "loop", "hop_limit", "purged",
+    "rule_removed", "store_failed", "salvage_lost"}
+
+
+class StatusTest(TestCase):
+    def assert_has(self, document, fields):
+        self.assertEqual(fields - set(document), set(), f"missing in {document}")
+
+    def assert_recent(self, rfc3339):
+        self.assertRegex(rfc3339, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+        age = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(rfc3339)
+        self.assertLess(abs(age.total_seconds()), 60)
+
+    def test_gateway(self):
+        barn = self.gateway().start()
+        status = self.status(barn)
+        with Client(barn.port, "sensor", clean=False, expiry=60) as sensor:
+            sensor.subscribe("farm/#", 1)
+            for _ in range(10):
+                sensor.publish("farm/a", "x", 1)
+            sensor.publish("farm/level", "0123456789", 1, retain=True)
+            sensor.take(11)
+            one = status.wait_until("two clients and what they sent", lambda one: one["messages"]["sent"] >= 11
+                                    and one["clients"]["connected"] == 2, topic="gateway")
+        self.assert_has(one, GATEWAY_FIELDS)
+        self.assert_has(one["store"], STORE_FIELDS)
+        self.assertEqual(one["schema"], 1)
+        self.assertEqual(one["id"], "barn")
+        self.assertEqual(one["acknowledge"], "durable")
+        self.assertEqual(one["clients"]["sessions"], 2)
+        self.assertEqual(one["messages"]["received"], 11)
+        self.assertEqual(one["retained"]["messages"], 1)
+        self.assertGreaterEqual(one["retained"]["bytes"], 10)
+        self.assertEqual(one["store"]["state"], "ok")
+        self.assertGreater(one["store"]["commits"], 0)
+        self.assertGreater(one["store"]["file_bytes"], 0)
+        self.assertEqual(one["listeners"][0]["address"], f"127.0.0.1:{barn.port}")
+        self.assertGreater(one["memory_bytes"], 1_000_000)
+        self.assertIsInstance(one["clock"]["trusted"], bool)
+        self.assert_recent(one["time"])
+        self.assert_recent(one["started_at"])
+        left = status.wait_until("one client left", lambda one: one["clients"]["connected"] == 1, topic="gateway")
+        self.assertEqual(left["clients"]["sessions"], 2)  # the sensor's session stays
+
+    def test_bridge(self):
+        region = self.mosquitto().start()
+        barn = self.gateway(bridge(region.port, "{filter: farm/#}", "{filter: command/#, direction: down}")).start()
+        status = self.status(barn)
+        status.wait_until("the bridge is online", lambda one: one["state"] == "online")
+        sensor = self.client(barn.port, "sensor")
+        for _ in range(20):
+            sensor.publish("farm/a", "x", 1)
+        self.client(region.port, "operator").publish("command/a", "x", 1)
+        one = status.wait_until("twenty up and one down", lambda one: (one["delivered"], one["received"]) == (20, 1))
+        self.assert_has(one, BRIDGE_FIELDS)
+        self.assert_has(one["backlog"], {"messages", "bytes", "oldest_s", "disk_messages"})
+        self.assert_has(one["dropped"], DROP_REASONS)
+        self.assert_has(one["rate"], {"up_per_s", "down_per_s"})
+        self.assertEqual(one["schema"], 1)
+        self.assertEqual(one["name"], "region")
+        self.assertEqual(one["remote"], f"mqtt://127.0.0.1:{region.port}")
+        self.assertEqual(one["connects"], 1)
+        self.assertEqual(one["accepted"], 20)
+        self.assertEqual([rule["filter"] for rule in one["rules"]], ["farm/#", "command/#"])
+        self.assertIsNone(one["reason"])
+        self.assertIsNone(one["next_attempt_s"])
+        self.assertLess(one["last_ack_s"], 60)
+        self.assert_recent(one["since_at"])
+
+        region.stop()
+        sensor.publish("farm/a", "x", 1)
+        offline = status.wait_until("the outage", lambda one: one["state"] == "backoff"
+                                    and one["backlog"]["messages"] == 1)
+        self.assertRegex(offline["reason"], "(?i)refused|closed|reset|shutting down")
+        self.assertIsNotNone(offline["next_attempt_s"])
+        region.start()
+        back = status.wait_until("the end of the outage", lambda one: one["delivered"] == 21)
+        self.assertEqual((back["accepted"], back["connects"]), (21, 2))
+        status.assert_books_balance()
+
+    def test_documents_are_numbered_retained_and_live(self):
+        barn = self.gateway(bridge(1, "{filter: farm/#}")).start()
+        status = self.status(barn)
+        for topic in ("gateway", "bridge/region"):
+            status.wait_until(f"three documents on {topic}",
+                              lambda _, topic=topic: len(status.documents(topic)) >= 3, topic=topic)
+            numbers = [one["seq"] for one in status.documents(topic)]
+            self.assertEqual(numbers, sorted(set(numbers)))
+            times = [one["time"] for one in status.documents(topic)]
+            self.assertEqual(times, sorted(times))
+        first = next(one for one in status.messages if one.topic == "$SYS/furrow/gateway")
+        self.assertTrue(first.retain)
+
+    def test_status_is_never_queued(self):
+        barn = self.gateway().start()
+        away = Client(barn.port, "away", clean=False).connect()
+        self.addCleanup(away.close)
+        away.subscribe("$SYS/furrow/gateway", 1)
+        away.subscribe("farm/#", 1)
+        away.close()
+        seen = len(away.messages)
+        status = self.status(barn)
+        status.wait_until("three documents", lambda _: len(status.documents("gateway")) >= 3, topic="gateway")
+        status.publish("farm/end", "", 1)
+        away.connect()
+        away.wait("the message that was queued", lambda: any(one.topic == "farm/end" for one in away.messages))
+        before_the_end = [one.topic for one in away.messages[seen:]]
+        self.assertEqual(before_the_end[:before_the_end.index("farm/end")], [])
+
+    def test_clients_cannot_write_status(self):
+        barn = self.gateway().start()
+        status = self.status(barn)
+        forger = self.client(barn.port, "forger")
+        forger.publish("$SYS/furrow/gateway", "forged", 0, retain=True)
+        forger.publish("end", "", 1)
+        documents = len(status.documents("gateway"))
+        status.wait_until("another document", lambda _: len(status.documents("gateway")) > documents, topic="gateway")
+        self.assertNotIn(b"forged", [one.payload for one in status.messages])
+
+    def test_counters_as_mosquitto_has_them(self):
+        barn = self.gateway().start()
+        reader = self.client(barn.port, "exporter")
+        reader.subscribe("$SYS/broker/#", 0)
+        wanted = ("version", "uptime", "clients/connected", "clients/total", "messages/received", "messages/sent",
+                  "bytes/received", "bytes/sent", "subscriptions/count", "retained messages/count")
+        reader.wait("the counters", lambda: all(reader.payloads(f"$SYS/broker/{name}") for name in wanted))
+        latest = {one.topic[len("$SYS/broker/"):]: one.payload.decode() for one in list(reader.messages)}
+        self.assertTrue(latest["version"].startswith("furrow"))
+        self.assertTrue(re.fullmatch(r"\d+ seconds", latest["uptime"]))
+        reader.wait("one client", lambda: reader.payloads("$SYS/broker/clients/connected")[-1] == "1")
+
+
+if __name__ == "__main__":
+    main()
