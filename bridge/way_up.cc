@@ -14,7 +14,7 @@ using mqtt::Qos;
 
 namespace {
 
-// How far behind the send index is looked for outdated messages at a time; the window is at most this.
+// How far behind the send index is looked for outdated messages while nothing is sent.
 constexpr std::size_t kLookaheadMax = 1000;
 
 // An empty queue is one that was found with nothing in it.
@@ -191,18 +191,15 @@ void WayUp::pump(Instant now) {
 }
 
 // Counts what has waited longer than its rule allows. The outbox knows the message's own expiry; a rule's lies over it,
-// at the place where the rule is known. Looks no further than one pump() can send.
+// at the place where the rule is known. Looks no further than the next pump() can send.
 void WayUp::drop_outdated(Instant now) {
   if (!rules_expire_ || outbox_.next_waiting(now) == nullptr) return;
-  std::size_t fresh = 0;
+  std::size_t room = lookahead();
   std::size_t index = outbox_.send_index();
-  while (index < outbox_.front_size() && fresh < kLookaheadMax) {
+  while (index < outbox_.front_size() && room > 0) {
     const Outbox::Entry& entry = outbox_.entry(index);
-    const bool waits = entry.state == Outbox::State::Waiting && entry.sequence > restored_;
-    const auto mapping = waits ? map_.up(entry.message->topic()) : std::nullopt;
-    const Duration limit = mapping ? map_.rule(*mapping).expire_after : Duration::zero();
-    if (limit == Duration::zero() || now - entry.message->received() <= limit) {
-      ++fresh;
+    if (!outdated(entry, now)) {
+      if (entry.qos != Qos::AtMostOnce) --room;
       ++index;
       continue;
     }
@@ -214,6 +211,21 @@ void WayUp::drop_outdated(Instant now) {
   }
 }
 
+bool WayUp::outdated(const Outbox::Entry& entry, Instant now) const {
+  if (entry.state != Outbox::State::Waiting || entry.sequence <= restored_) return false;
+  const auto mapping = map_.up(entry.message->topic());
+  if (!mapping) return false;
+  const Duration limit = map_.rule(*mapping).expire_after;
+  return limit > Duration::zero() && now - entry.message->received() > limit;
+}
+
+// How many messages of QoS 1 and 2 can leave now; while nothing can, as many as are worth a look for the books.
+std::size_t WayUp::lookahead() const {
+  if (!inflight_.connected()) return kLookaheadMax;
+  if (!remote_.writable() || inflight_.count() >= window_) return 0;
+  return window_ - inflight_.count();
+}
+
 void WayUp::expire(Instant now) {
   (void)outbox_.expire(now);
   drop_outdated(now);
@@ -223,6 +235,7 @@ void WayUp::expire(Instant now) {
 
 void WayUp::connect(std::uint16_t window, bool session_present, Instant now) {
   inflight_since_.reset();
+  window_ = window;
   inflight_.connect(*this, window, session_present, now);
   pump(now);
 }

@@ -85,6 +85,8 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   broker::Message::Fields remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping);
   bool apply(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now);
   void drop_outdated(Instant now);
+  bool outdated(const broker::Outbox::Entry& entry, Instant now) const;
+  std::size_t lookahead() const;
 
   // Constant after construction.
   const TopicMap& map_;
@@ -99,6 +101,7 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   broker::Books books_;
   broker::Outbox outbox_;
   broker::Inflight inflight_;
+  std::uint16_t window_ = 0;     // of the present connection
   std::uint64_t unflushed_ = 0;  // QoS 0 in the output: not yet in the books
   std::vector<Answer> answers_;
   std::vector<std::uint64_t> taken_;  // by rule

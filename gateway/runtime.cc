@@ -160,6 +160,7 @@ void Runtime::log_inventory(const config::Config& config, const Opened& opened) 
 // --- the loop ---
 
 Status Runtime::run() {
+  look_at_store();
   accept();
   world_.log.write(LogLevel::Info, "ready", {});
   world_.notify.ready();

@@ -50,7 +50,7 @@ struct GatewayStatus {
   std::uint64_t messages_received = 0;
   std::uint64_t messages_sent = 0;
   std::uint64_t messages_dropped = 0;
-  std::uint64_t retained_messages = 0;
+  std::uint64_t retained_messages = 0;  // what a new subscriber gets: the status topics too
   std::uint64_t retained_bytes = 0;
   StoreStatus store;
   std::vector<ListenerStatus> listeners;

@@ -89,8 +89,8 @@ void StatusTopics::publish(Instant now) {
 void StatusTopics::publish_bridge(BridgeTopic& topic, Instant now) {
   if (topic.bridge != nullptr) topic.snapshot = topic.bridge->snapshot(now);
   topic.pace.published(now);
-  const std::string name = std::string(kBridgeTopics) + topic.name;
-  broker_.publish_status(name, to_json(topic.name, topic.snapshot, moment(now)), now);
+  broker_.publish_status(std::string(kBridgeTopics) + topic.name, to_json(topic.name, topic.snapshot, moment(now)),
+                         now);
 }
 
 void StatusTopics::publish_gateway(Instant now) {

@@ -316,8 +316,8 @@ void Journal::submit(Instant now, bool all) {
     if (step) submitted.exchanged.push_back(row.queue);
   }
   std::ranges::sort(submitted.exchanged);
-  const auto repeated = std::ranges::unique(submitted.exchanged);
-  submitted.exchanged.erase(repeated.begin(), repeated.end());
+  submitted.exchanged.erase(std::unique(submitted.exchanged.begin(), submitted.exchanged.end()),
+                            submitted.exchanged.end());
   if (all || retained_due_ <= now) {
     for (const auto& [topic, message] : retained_) {
       batch.retained.push_back({topic, message ? std::optional(encode_message(*message, stamp)) : std::nullopt});

@@ -147,6 +147,7 @@ void Outbox::finish(Entry& entry, Outcome outcome, DropReason reason, Instant no
   }
   if (Commitment* commitment = std::exchange(entry.commitment, nullptr)) journal_.settled(*commitment, *this);
   entry.state = State::Settled;
+  entry.resend = false;
   entry.message = {};
 }
 

@@ -71,7 +71,7 @@ bool take_subscription(ByteView& in, Subscription& subscription) {
   ByteView filter;
   std::uint32_t& id = subscription.options.subscription_id;
   if (!take_varint(in, options) || !take_bytes(in, filter) || !take_u32(in, id)) return false;
-  if ((options & 3U) > 2 || (options >> 4U) > 2 || id > mqtt::kRemainingLengthMax) return false;
+  if ((options & 3U) > 2 || (options >> 4U) > 2 || id > kSubscriptionIdMax) return false;
   if (!mqtt::is_valid_filter(as_text(filter))) return false;
   subscription.options.qos = static_cast<mqtt::Qos>(options & 3U);
   subscription.options.no_local = (options & 4U) != 0;

@@ -29,6 +29,10 @@ bool is_not_built(std::string_view command) {
   return std::find(kNotBuilt.begin(), kNotBuilt.end(), command) != kNotBuilt.end();
 }
 
+Answered refuse_unknown(const std::string& command) {
+  return refuse("there is no command '" + command + "'; built are: run, check, demo, help");
+}
+
 Answered refuse_not_built(const std::string& command) {
   return refuse("'" + command + "' is not built in this version; built are: run, check, demo, help");
 }
@@ -55,7 +59,10 @@ class Parser {
   }
 
   Command parse(int count, const char* const* arguments) {
-    if (count > 1 && is_not_built(arguments[1])) return refuse_not_built(arguments[1]);
+    const std::string command = count > 1 ? arguments[1] : "";
+    if (is_not_built(command)) return refuse_not_built(command);
+    // CLI11 would only say that a command is missing.
+    if (!command.empty() && command.front() != '-' && !has_command(command)) return refuse_unknown(command);
     try {
       app_.parse(count, arguments);
     } catch (const CLI::ParseError& error) {
@@ -69,13 +76,16 @@ class Parser {
 
  private:
   Command help() {
-    if (help_topic_.empty()) return print(stdout, app_.help(), kExitFine);
+    // An App that has parsed a command prints help on that one only.
+    if (help_topic_.empty()) return print(stdout, Parser().app_.help(), kExitFine);
     if (is_not_built(help_topic_)) return refuse_not_built(help_topic_);
-    try {
-      return print(stdout, app_.get_subcommand(help_topic_)->help("furrow"), kExitFine);
-    } catch (const CLI::OptionNotFound&) {
-      return refuse("there is no command '" + help_topic_ + "'; built are: run, check, demo, help");
-    }
+    if (!has_command(help_topic_)) return refuse_unknown(help_topic_);
+    return print(stdout, app_.get_subcommand(help_topic_)->help("furrow"), kExitFine);
+  }
+
+  bool has_command(const std::string& name) {
+    const auto commands = app_.get_subcommands([&name](const CLI::App* one) { return one->get_name() == name; });
+    return !commands.empty();
   }
 
   CLI::App app_{"furrow: an MQTT edge gateway with a cross-region bridge", "furrow"};

@@ -78,19 +78,19 @@ void DemoClient::handle(const mqtt::Suback& suback) {
 
 void DemoClient::handle(const mqtt::Publish& publish) {
   events_.on_message(publish.topic, as_text(publish.payload));
-  if (publish.qos == mqtt::Qos::ExactlyOnce) send(mqtt::Pubrec{.packet_id = publish.packet_id});
+  if (publish.qos == mqtt::Qos::ExactlyOnce) send(mqtt::Pubrec{.packet_id = publish.packet_id, .properties = {}});
 }
 
 void DemoClient::handle(const mqtt::Pubrec& pubrec) {
   if (pubrec.reason == mqtt::ReasonCode::Success || pubrec.reason == mqtt::ReasonCode::NoMatchingSubscribers) {
-    send(mqtt::Pubrel{.packet_id = pubrec.packet_id});
+    send(mqtt::Pubrel{.packet_id = pubrec.packet_id, .properties = {}});
   } else {
     fail("the broker refused a message");
   }
 }
 
 void DemoClient::handle(const mqtt::Pubrel& pubrel) {
-  send(mqtt::Pubcomp{.packet_id = pubrel.packet_id});
+  send(mqtt::Pubcomp{.packet_id = pubrel.packet_id, .properties = {}});
 }
 
 void DemoClient::handle(const mqtt::Pubcomp& pubcomp) {

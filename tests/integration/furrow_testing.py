@@ -276,7 +276,17 @@ class Client:
 
     def publish(self, topic, payload="", qos=0, retain=False, **settings):
         """Returns once it is acknowledged."""
-        self.paho.publish(topic, payload, qos, retain, **settings).wait_for_publish(PATIENCE)
+        self.settle([self.paho.publish(topic, payload, qos, retain, **settings)])
+
+    def publish_each(self, messages):
+        """Publishes each (topic, payload, QoS) without waiting for the one before; returns once all are acknowledged."""
+        self.settle([self.paho.publish(*one) for one in messages])
+
+    def settle(self, publishes):
+        for one in publishes:
+            one.wait_for_publish(PATIENCE)
+            if not one.is_published():
+                raise AssertionError(f"not acknowledged within {PATIENCE:g} s")
 
     def take(self, count, seconds=PATIENCE):
         """The first `count` messages, as soon as there are so many."""

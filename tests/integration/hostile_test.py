@@ -132,17 +132,18 @@ class HostileTest(TestCase):
 
     def test_random_bytes(self):
         seed = random.randrange(2**32)
-        print(f"seed {seed}")
         source = random.Random(seed)
-        for _ in range(200):
-            before = connect() if source.random() < 0.5 else b""
-            sock = self.stranger()
-            try:
-                sock.sendall(before + source.randbytes(source.randrange(1, 2000)))
-                sock.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass  # closed before everything was sent
-            self.read_to_end(sock)
+        with self.subTest(seed=seed):
+            for _ in range(200):
+                before = connect() if source.random() < 0.5 else b""
+                sock = self.stranger()
+                try:
+                    sock.sendall(before + source.randbytes(source.randrange(1, 2000)))
+                    sock.shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass  # closed before everything was sent
+                self.read_to_end(sock)
+            self.assertTrue(self.barn.running())
 
     def test_a_connect_in_pieces(self):
         """Slow is not wrong: one byte at a time is a client like any other."""

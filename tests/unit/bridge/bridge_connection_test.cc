@@ -71,7 +71,7 @@ TEST_F(BridgeConnection, LogsOncePerChangeNotPerAttempt) {
   start();
   for (int attempt = 0; attempt < 5; ++attempt) {
     refuse("refused");
-    pass(60s);
+    redial();
   }
   EXPECT_EQ(logged("warning bridge.offline name=region reason=refused retry_in="), 1U);
   refuse("no such host");
@@ -115,7 +115,7 @@ TEST_F(BridgeConnection, SpeaksAsOldAsTheFarBrokerAndRemembersIt) {
   far(mqtt::Connack{});
   EXPECT_EQ(state(), "online");
   cut();
-  pass(3s);
+  redial();
   link();
   EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=4")));
 }
@@ -126,7 +126,7 @@ TEST_F(BridgeConnection, TwoSilentClosesMakeItTry311) {
     link();
     EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=5")));
     cut();
-    if (i == 0) pass(3s);
+    if (i == 0) redial();
   }
   EXPECT_TRUE(dialing()) << "at once";
   link();
@@ -148,7 +148,7 @@ TEST_F(BridgeConnection, KeepsAnAssignedClientIdentifier) {
   start();
   accept(false, Properties().text(PropertyId::AssignedClientIdentifier, "gw-42"));
   cut();
-  pass(3s);
+  redial();
   link();
   EXPECT_THAT(said(), ElementsAre(HasSubstr("client=\"gw-42\"")));
 }
@@ -206,7 +206,7 @@ TEST_F(BridgeConnection, TwoTakeoversInAMinuteNameTheCause) {
   accept();
   far(mqtt::Disconnect{ReasonCode::SessionTakenOver, {}});
   EXPECT_EQ(state(), "backoff: the far broker gave our session to another connection");
-  pass(3s);
+  redial();
   accept();
   far(mqtt::Disconnect{ReasonCode::SessionTakenOver, {}});
   EXPECT_EQ(state(), "backoff: another client uses client id gw");
@@ -216,7 +216,7 @@ TEST_F(BridgeConnection, AStableConnectionResetsTheBackoff) {
   start();
   for (int attempt = 0; attempt < 20; ++attempt) {
     refuse();
-    pass(60s);
+    redial();
   }
   accept();
   pass(10s);

@@ -142,10 +142,7 @@ class BridgeFixture : public BrokerFixture {
     turn();
   }
   Client& sensor() {
-    if (sensor_ == nullptr) {
-      sensor_ = &connect({.client_id = "sensor"});
-      last_packet_id_ = 0;
-    }
+    if (sensor_ == nullptr) sensor_ = &connect({.client_id = "sensor"});
     return *sensor_;
   }
 
@@ -175,6 +172,13 @@ class BridgeFixture : public BrokerFixture {
       turn();
     }
     now = end;
+  }
+  // Time passes until the bridge tries again.
+  void redial() {
+    const auto next = snapshot().next_attempt;
+    ASSERT_TRUE(next.has_value());
+    pass(*next - now);
+    ASSERT_TRUE(dialing_);
   }
   // The power fails; the bridge starts again on what is durable.
   void crash_and_restart() {

@@ -18,7 +18,9 @@ Rule rule(Direction direction, std::string filter, std::string local_prefix = ""
   return made;
 }
 
-std::string topic(const std::optional<TopicMap::Mapping>& mapping) { return mapping ? mapping->topic() : "(none)"; }
+std::string topic(const std::optional<TopicMap::Mapping>& mapping) {
+  return mapping ? mapping->topic() : "(none)";
+}
 
 struct Case {
   const char* name;
@@ -26,7 +28,9 @@ struct Case {
   const char* local;
   const char* remote;
 };
-void PrintTo(const Case& given, std::ostream* out) { *out << given.name; }
+void PrintTo(const Case& given, std::ostream* out) {
+  *out << given.name;
+}
 
 class BothWays : public testing::TestWithParam<Case> {};
 
@@ -38,17 +42,15 @@ TEST_P(BothWays, MapsAndMapsBack) {
 
 INSTANTIATE_TEST_SUITE_P(
     TopicMap, BothWays,
-    testing::Values(Case{"nothing to change", rule(Direction::Both, "farm/+/moisture"), "farm/7/moisture",
-                         "farm/7/moisture"},
-                    Case{"a remote prefix", rule(Direction::Both, "farm/#", "", "us-east/barn-7/"), "farm/7/moisture",
-                         "us-east/barn-7/farm/7/moisture"},
-                    Case{"a local prefix", rule(Direction::Both, "farm/#", "local/", ""), "local/farm/7", "farm/7"},
-                    Case{"both prefixes", rule(Direction::Both, "#", "in/", "out/"), "in/a/b", "out/a/b"},
-                    Case{"an empty level", rule(Direction::Both, "+/+", "l/", "r/"), "l//x", "r//x"},
-                    Case{"X that begins with a dollar sign", rule(Direction::Both, "#", "in/", "out/"), "in/$x",
-                         "out/$x"},
-                    Case{"the parent of a multi-level wildcard", rule(Direction::Both, "farm/#", "l/", "r/"), "l/farm",
-                         "r/farm"}));
+    testing::Values(
+        Case{"nothing to change", rule(Direction::Both, "farm/+/moisture"), "farm/7/moisture", "farm/7/moisture"},
+        Case{"a remote prefix", rule(Direction::Both, "farm/#", "", "us-east/barn-7/"), "farm/7/moisture",
+             "us-east/barn-7/farm/7/moisture"},
+        Case{"a local prefix", rule(Direction::Both, "farm/#", "local/", ""), "local/farm/7", "farm/7"},
+        Case{"both prefixes", rule(Direction::Both, "#", "in/", "out/"), "in/a/b", "out/a/b"},
+        Case{"an empty level", rule(Direction::Both, "+/+", "l/", "r/"), "l//x", "r//x"},
+        Case{"X that begins with a dollar sign", rule(Direction::Both, "#", "in/", "out/"), "in/$x", "out/$x"},
+        Case{"the parent of a multi-level wildcard", rule(Direction::Both, "farm/#", "l/", "r/"), "l/farm", "r/farm"}));
 
 TEST(TopicMap, LeavesAloneWhatNoRuleTakes) {
   const TopicMap map({rule(Direction::Up, "farm/+", "in/", "out/"), rule(Direction::Up, "#", "in/deep/", "x/")});
@@ -96,7 +98,8 @@ TEST(TopicMap, ANamedRuleMapsAloneAndOnlyWhatItTakes) {
 }
 
 TEST(TopicMap, AnAnswerComesBackAgainstTheArrow) {
-  const TopicMap map({rule(Direction::Up, "request/#", "", "barn-7/"), rule(Direction::Down, "answer/#", "", "barn-7/")});
+  const TopicMap map(
+      {rule(Direction::Up, "request/#", "", "barn-7/"), rule(Direction::Down, "answer/#", "", "barn-7/")});
   EXPECT_EQ(topic(map.answer_up("answer/1")), "barn-7/answer/1");
   EXPECT_EQ(topic(map.answer_up("request/1")), "(none)") << "nothing would bring the answer down";
   EXPECT_EQ(topic(map.answer_down("barn-7/request/1")), "request/1");

@@ -26,7 +26,7 @@ class WayDown : public BridgeFixture {
     bridge_options.rules[0].remote_prefix = "barn-7/";
   }
   void online(bool session_present = false) {
-    if (!dialing()) pass(60s);
+    if (!dialing()) redial();
     accept(session_present);
     said();
   }
@@ -51,10 +51,9 @@ TEST_F(WayDown, SubscribesToEachRuleWithItsIdentifier) {
   bridge_options.rules.push_back(rule(Direction::Both, "shared/#", Qos::AtLeastOnce));
   start();
   accept();
-  EXPECT_THAT(said(),
-              ElementsAre(StartsWith("CONNECT"),
-                          "SUBSCRIBE id=1 {0b=1} \"barn-7/command/#\" qos=2 as_published handling=0",
-                          "SUBSCRIBE id=2 {0b=3} \"shared/#\" qos=1 no_local as_published handling=0"));
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"),
+                                  "SUBSCRIBE id=1 {0b=1} \"barn-7/command/#\" qos=2 as_published handling=0",
+                                  "SUBSCRIBE id=2 {0b=3} \"shared/#\" qos=1 no_local as_published handling=0"));
 }
 
 TEST_F(WayDown, AResumedSessionIsNotSentItsRetainedMessagesAgain) {
@@ -70,11 +69,11 @@ TEST_F(WayDown, An311SessionIsSubscribedToOnce) {
   EXPECT_THAT(said(), Contains(StartsWith("SUBSCRIBE id=1 \"barn-7/command/#\" qos=2")));
   far(mqtt::Suback{PacketId{1}, {ReasonCode::GrantedQos2}, {}});
   cut();
-  pass(60s);
+  redial();
   accept(true);
   EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT")));
   cut();
-  pass(60s);
+  redial();
   accept(false);
   EXPECT_THAT(said(), Contains(StartsWith("SUBSCRIBE")));
 }
@@ -145,7 +144,7 @@ TEST_F(WayDown, PubrecWaitsForTheStoreAlsoWhenTheMessageComesAgainOnANewConnecti
   far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
   EXPECT_THAT(said(), IsEmpty());
   cut();
-  pass(60s);
+  redial();
   accept(true);
   said();
   far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5, {}, true);
@@ -223,8 +222,9 @@ TEST_F(WayDown, TheNamedSubscriptionDecidesWhichRuleMaps) {
   Client& client = listener();
   far_publishes("a/b", "x", Qos::AtMostOnce, 0, Properties().number(PropertyId::SubscriptionIdentifier, 2));
   far_publishes("a/b", "x", Qos::AtMostOnce, 0);
-  far_publishes("a/b", "x", Qos::AtMostOnce, 0,
-                Properties().number(PropertyId::SubscriptionIdentifier, 2).number(PropertyId::SubscriptionIdentifier, 1));
+  far_publishes(
+      "a/b", "x", Qos::AtMostOnce, 0,
+      Properties().number(PropertyId::SubscriptionIdentifier, 2).number(PropertyId::SubscriptionIdentifier, 1));
   EXPECT_THAT(client.received(),
               ElementsAre(HasSubstr("\"two/a/b\""), HasSubstr("\"one/a/b\""), HasSubstr("\"one/a/b\"")));
 }

@@ -195,8 +195,10 @@ TEST_F(ConnectionMessagesTest, AFullQueueThatRefusesIsSaidToThePublisher) {
   young.publish("farm/1", "1", kQos1, 1);
   young.publish("farm/1", "2", kQos1, 2);
   young.publish("farm/1", "3", kQos2, 3);
+  young.publish("farm/1", "4", kQos2, 3);  // another message: the exchange has ended
   advance(seconds(1));
-  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=97", "PUBREC id=3 reason=97"));
+  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=97", "PUBREC id=3 reason=97",
+                                            "PUBREC id=3 reason=97"));
   Client& old = connect({.client_id = "old", .version = kV3});
   old.publish("farm/1", "4", kQos1, 4);
   advance(seconds(1));

@@ -1,0 +1,35 @@
+#include "broker-core/base/time.h"
+
+#include <gtest/gtest.h>
+
+namespace furrow {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+ClockStamp stamp(std::uint64_t boot, Duration since_boot, Duration wall, bool trusted = true) {
+  return {.boot = boot, .monotonic = Instant(since_boot), .wall = WallTime(wall), .trusted = trusted};
+}
+
+TEST(Time, WithinABootTheMonotonicClockCountsAlone) {
+  // The wall clock jumped back a day meanwhile.
+  EXPECT_EQ(elapsed(stamp(1, hours(1), hours(100)), stamp(1, hours(3), hours(76))), hours(2));
+  EXPECT_EQ(elapsed(stamp(1, hours(3), hours(100)), stamp(1, hours(1), hours(101))), Duration::zero());
+}
+
+TEST(Time, AcrossBootsTrustedWallClocksCountTheTimePoweredOff) {
+  EXPECT_EQ(elapsed(stamp(1, hours(50), hours(100)), stamp(2, minutes(5), hours(112))), hours(12));
+}
+
+TEST(Time, AcrossBootsWithoutTrustOnlyTheTimeSinceBootCounts) {
+  EXPECT_EQ(elapsed(stamp(1, hours(50), hours(100), false), stamp(2, minutes(5), hours(112))), minutes(5));
+  EXPECT_EQ(elapsed(stamp(1, hours(50), hours(100)), stamp(2, minutes(5), hours(112), false)), minutes(5));
+}
+
+TEST(Time, WallClockThatWentBackDoesNotShortenTheTimeSinceBoot) {
+  EXPECT_EQ(elapsed(stamp(1, hours(50), hours(100)), stamp(2, minutes(5), hours(90))), minutes(5));
+}
+
+}  // namespace
+}  // namespace furrow

@@ -1,0 +1,120 @@
+#include "broker-core/session/session_record.h"
+
+#include <gtest/gtest.h>
+
+#include "broker-core/base/random.h"
+#include "broker-core/mqtt/properties.h"
+
+namespace furrow::broker {
+namespace {
+
+Bytes user_property(std::string_view name, std::string_view value) {
+  ByteBuffer out;
+  mqtt::PropertyWriter(out).user(name, value);
+  return {out.view().begin(), out.view().end()};
+}
+
+SessionRecord full_record() {
+  SessionRecord record;
+  record.client_id = "pump-7";
+  record.queue = QueueId{300};
+  record.expiry_s = kExpiryNever;
+  record.disconnected = {.boot = 9,
+                         .monotonic = Instant(std::chrono::hours(2)),
+                         .wall = WallTime(std::chrono::hours(400'000)),
+                         .trusted = true};
+  record.will = std::make_unique<WillMessage>();
+  record.will->topic = "farm/pump-7/state";
+  record.will->payload = {'o', 'f', 'f', 0};
+  record.will->properties = user_property("reason", "power");
+  record.will->expiry_s = 0xFFFF'FFFF;
+  record.will->delay_s = 30;
+  record.will->qos = mqtt::Qos::ExactlyOnce;
+  record.will->retain = true;
+  record.subscriptions.push_back({"farm/+/valve", {.qos = mqtt::Qos::AtLeastOnce}, mqtt::RetainHandling::Send});
+  record.subscriptions.push_back({"$share/pumps/farm/#",
+                                  {.qos = mqtt::Qos::ExactlyOnce, .no_local = true, .retain_as_published = true},
+                                  mqtt::RetainHandling::DoNotSend});
+  record.subscriptions.back().options.subscription_id = 268'435'455;
+  return record;
+}
+
+TEST(SessionRecord, GivesBackWhatWasStored) {
+  const SessionRecord record = full_record();
+  const auto restored = decode_session("pump-7", encode(record));
+  ASSERT_TRUE(restored);
+  EXPECT_EQ(restored->client_id, "pump-7");
+  EXPECT_EQ(restored->queue, record.queue);
+  EXPECT_EQ(restored->expiry_s, kExpiryNever);
+  EXPECT_FALSE(restored->connected);
+  EXPECT_EQ(restored->disconnected.boot, 9U);
+  EXPECT_EQ(restored->disconnected.monotonic, record.disconnected.monotonic);
+  ASSERT_TRUE(restored->will);
+  EXPECT_EQ(*restored->will, *record.will);
+  EXPECT_EQ(restored->subscriptions, record.subscriptions);
+}
+
+TEST(SessionRecord, ConnectedSessionWithoutWillHasNeitherStampNorWill) {
+  SessionRecord record;
+  record.queue = QueueId{1};
+  record.connected = true;
+  const Bytes bytes = encode(record);
+  EXPECT_EQ(bytes.size(), 5U);
+  const auto restored = decode_session("pump-7", bytes);
+  ASSERT_TRUE(restored);
+  EXPECT_TRUE(restored->connected);
+  EXPECT_FALSE(restored->will);
+}
+
+TEST(SessionRecord, WillWithoutExpiryStaysWithout) {
+  SessionRecord record = full_record();
+  record.will->expiry_s.reset();
+  EXPECT_EQ(decode_session("pump-7", encode(record))->will->expiry_s, std::nullopt);
+  record.will->expiry_s = 0;
+  EXPECT_EQ(decode_session("pump-7", encode(record))->will->expiry_s, 0U);
+}
+
+TEST(SessionRecord, RefusesWhatIsCutShortOrTooLong) {
+  Bytes bytes = encode(full_record());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(decode_session("pump-7", ByteView(bytes).first(size))) << size;
+  }
+  bytes.push_back(0);
+  EXPECT_FALSE(decode_session("pump-7", bytes));
+}
+
+TEST(SessionRecord, RefusesPropertiesThatCannotBeWalked) {
+  SessionRecord record = full_record();
+  record.will->properties = {0x26, 0xFF, 0xFF, 'x'};  // a user property longer than what is there
+  EXPECT_FALSE(decode_session("pump-7", encode(record)));
+}
+
+TEST(SessionRecord, RefusesNamesAndFiltersThatNobodyCouldHaveGiven) {
+  SessionRecord record = full_record();
+  record.will->topic = "farm/#";
+  EXPECT_FALSE(decode_session("pump-7", encode(record)));
+  record = full_record();
+  record.subscriptions[0].filter = "farm/#/valve";
+  EXPECT_FALSE(decode_session("pump-7", encode(record)));
+}
+
+TEST(SessionRecord, SurvivesAnyDamage) {
+  const Bytes bytes = encode(full_record());
+  Random random(1);
+  int refused = 0;
+  for (int i = 0; i < 5'000; ++i) {
+    Bytes damaged = bytes;
+    damaged[random.below(damaged.size())] = static_cast<std::uint8_t>(random.below(256));
+    const auto restored = decode_session("pump-7", damaged);
+    if (!restored) ++refused;
+    // Whatever is accepted can be stored again and means the same.
+    if (restored) {
+      const Bytes again = encode(*restored);
+      ASSERT_TRUE(decode_session("pump-7", again));
+    }
+  }
+  EXPECT_GT(refused, 500);
+}
+
+}  // namespace
+}  // namespace furrow::broker

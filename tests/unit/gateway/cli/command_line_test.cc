@@ -1,0 +1,85 @@
+#include "gateway/cli/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace furrow::gateway {
+namespace {
+
+Command parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "furrow");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+int exit_code(const std::vector<const char*>& arguments) {
+  const Command command = parse(arguments);
+  const auto* answered = std::get_if<Answered>(&command);
+  return answered == nullptr ? -1 : answered->exit_code;
+}
+
+TEST(CommandLine, RunTakesAFileAndADirectory) {
+  const Command command = parse({"run", "-c", "a.yaml", "--data", "dir"});
+  const auto* run = std::get_if<RunOptions>(&command);
+  ASSERT_NE(run, nullptr);
+  EXPECT_EQ(run->config, "a.yaml");
+  EXPECT_EQ(run->data, "dir");
+}
+
+TEST(CommandLine, RunNeedsNothing) {
+  const Command command = parse({"run"});
+  const auto* run = std::get_if<RunOptions>(&command);
+  ASSERT_NE(run, nullptr);
+  EXPECT_FALSE(run->config);
+  EXPECT_FALSE(run->data);
+}
+
+TEST(CommandLine, CheckTakesAFile) {
+  const Command command = parse({"check", "--config", "a.yaml"});
+  const auto* check = std::get_if<CheckOptions>(&command);
+  ASSERT_NE(check, nullptr);
+  EXPECT_EQ(check->config, "a.yaml");
+}
+
+TEST(CommandLine, DemoHasAnOutageOfTenSecondsAndNoEnd) {
+  const Command command = parse({"demo"});
+  const auto* demo = std::get_if<DemoOptions>(&command);
+  ASSERT_NE(demo, nullptr);
+  EXPECT_EQ(demo->outage_s, 10U);
+  EXPECT_FALSE(demo->for_s);
+}
+
+TEST(CommandLine, DemoTakesSeconds) {
+  const Command command = parse({"demo", "--outage", "2", "--for", "8"});
+  const auto* demo = std::get_if<DemoOptions>(&command);
+  ASSERT_NE(demo, nullptr);
+  EXPECT_EQ(demo->outage_s, 2U);
+  EXPECT_EQ(demo->for_s, 8U);
+}
+
+TEST(CommandLine, QuestionsAreAnswered) {
+  EXPECT_EQ(exit_code({"--version"}), 0);
+  EXPECT_EQ(exit_code({"--help"}), 0);
+  EXPECT_EQ(exit_code({"help"}), 0);
+  EXPECT_EQ(exit_code({"help", "run"}), 0);
+  EXPECT_EQ(exit_code({"run", "--help"}), 0);
+}
+
+TEST(CommandLine, MistakesAreUsageErrors) {
+  EXPECT_EQ(exit_code({}), 2);
+  EXPECT_EQ(exit_code({"nonsense"}), 2);
+  EXPECT_EQ(exit_code({"run", "--nonsense"}), 2);
+  EXPECT_EQ(exit_code({"demo", "--outage", "soon"}), 2);
+  EXPECT_EQ(exit_code({"demo", "--outage", "-1"}), 2);
+  EXPECT_EQ(exit_code({"help", "nonsense"}), 2);
+}
+
+TEST(CommandLine, WhatIsNotBuiltIsRefusedByName) {
+  for (const char* command : {"route", "status", "buffer", "passwd"}) {
+    EXPECT_EQ(exit_code({command, "anything"}), 2) << command;
+    EXPECT_EQ(exit_code({"help", command}), 2) << command;
+  }
+}
+
+}  // namespace
+}  // namespace furrow::gateway

@@ -1,0 +1,40 @@
+#include "gateway/clock.h"
+
+#include <gtest/gtest.h>
+
+namespace furrow::gateway {
+namespace {
+
+constexpr WallTime kBuilt{std::chrono::seconds(1'700'000'000)};
+constexpr Duration kDay = std::chrono::hours(24);
+
+TEST(ClockTrust, BelievesTheKernel) {
+  EXPECT_TRUE(is_trusted({.synchronised = true, .has_hardware = false, .wall = kBuilt - kDay, .built = kBuilt}));
+}
+
+TEST(ClockTrust, BelievesAHardwareClockPastTheDayOfTheBuild) {
+  EXPECT_TRUE(is_trusted({.synchronised = false, .has_hardware = true, .wall = kBuilt + kDay, .built = kBuilt}));
+  EXPECT_FALSE(is_trusted({.synchronised = false, .has_hardware = true, .wall = kBuilt - kDay, .built = kBuilt}));
+}
+
+TEST(ClockTrust, DoesNotBelieveAClockThatStoodStill) {
+  EXPECT_FALSE(is_trusted({.synchronised = false, .has_hardware = false, .wall = kBuilt + kDay, .built = kBuilt}));
+}
+
+TEST(Clock, StampsOneMomentOnAllClocks) {
+  const Clock clock;
+  const Instant now = clock.now();
+  const ClockStamp stamp = clock.stamp(now - kDay);
+  EXPECT_EQ(stamp.monotonic, now - kDay);
+  EXPECT_NEAR(std::chrono::duration<double>(clock.wall() - stamp.wall).count(), 86400, 5);
+  EXPECT_EQ(stamp.boot, clock.stamp(now).boot);
+}
+
+TEST(UtcText, IsRfc3339WithMilliseconds) {
+  EXPECT_EQ(utc_text(WallTime{}), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(utc_text(WallTime(std::chrono::microseconds(1'795'514'400'123'999))), "2026-11-24T10:00:00.123Z");
+  EXPECT_EQ(utc_text(WallTime(std::chrono::milliseconds(-1))), "1969-12-31T23:59:59.999Z");
+}
+
+}  // namespace
+}  // namespace furrow::gateway

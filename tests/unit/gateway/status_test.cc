@@ -1,0 +1,122 @@
+#include "gateway/status.h"
+
+#include <gtest/gtest.h>
+
+namespace furrow::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const StatusMoment kMoment{.seq = 7, .now = Instant(seconds(1000)), .wall = WallTime(milliseconds(1'795'514'400'123))};
+
+bool has(const std::string& document, const std::string& part) {
+  return document.find(part) != std::string::npos;
+}
+
+bridge::Snapshot backing_off() {
+  bridge::Snapshot snapshot;
+  snapshot.state = bridge::State::Backoff;
+  snapshot.reason = "connection refused";
+  snapshot.since = kMoment.now - seconds(60);
+  snapshot.remote = "mqtt://region:1883";
+  snapshot.backlog_messages = 12;
+  snapshot.backlog_bytes = 345;
+  snapshot.oldest = kMoment.now - milliseconds(2'500);
+  snapshot.next_attempt = kMoment.now + seconds(4);
+  snapshot.books.drops(broker::DropReason::Age) = 3;
+  return snapshot;
+}
+
+TEST(BridgeDocument, HasTheFieldsOfTheContractInItsOrder) {
+  EXPECT_EQ(to_json("region", backing_off(), kMoment),
+            R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","name":"region","state":"backoff",)"
+            R"("reason":"connection refused","since_at":"2026-11-24T09:59:00.123Z","remote":"mqtt://region:1883",)"
+            R"("backlog":{"messages":12,"bytes":345,"oldest_s":2.5,"disk_messages":0},"inflight":0,"accepted":0,)"
+            R"("delivered":0,"received":0,"routed":0,"received_dropped":0,"expired":0,"quarantined":0,)"
+            R"("dropped":{"queue_full":0,"age":3,"replaced":0,"qos0_offline":0,"refused_qos0":0,"too_large":0,)"
+            R"("loop":0,"hop_limit":0,"purged":0,"rule_removed":0,"store_failed":0,"salvage_lost":0,)"
+            R"("refused_remote":0,"session_ended":0},"rules":[],"rate":{"up_per_s":0.0,"down_per_s":0.0},)"
+            R"("drain_eta_s":null,"connects":0,"last_ack_s":null,"next_attempt_s":4.0})");
+}
+
+TEST(BridgeDocument, SaysNullForWhatIsNotKnown) {
+  bridge::Snapshot snapshot;
+  snapshot.since = kMoment.now;
+  const std::string document = to_json("region", snapshot, kMoment);
+  for (const char* field : {"reason", "remote", "oldest_s", "last_ack_s", "next_attempt_s", "drain_eta_s"}) {
+    EXPECT_TRUE(has(document, "\"" + std::string(field) + "\":null")) << field;
+  }
+}
+
+TEST(BridgeDocument, AnAttemptThatIsOverdueIsNow) {
+  bridge::Snapshot snapshot = backing_off();
+  snapshot.next_attempt = kMoment.now - seconds(1);
+  EXPECT_TRUE(has(to_json("region", snapshot, kMoment), R"("next_attempt_s":0.0)"));
+}
+
+TEST(BridgeDocument, NamesItsRulesWithTheirCounts) {
+  bridge::Snapshot snapshot = backing_off();
+  snapshot.rules.push_back({.filter = "farm/#", .direction = bridge::Direction::Both, .up = 5, .down = 6});
+  EXPECT_TRUE(
+      has(to_json("region", snapshot, kMoment), R"("rules":[{"filter":"farm/#","direction":"both","up":5,"down":6}])"));
+}
+
+TEST(BridgeDocument, AReasonThatIsNotUtf8IsReplacedRatherThanFatal) {
+  bridge::Snapshot snapshot = backing_off();
+  snapshot.reason = "bad \xff byte";
+  EXPECT_TRUE(has(to_json("region", snapshot, kMoment), "bad \xEF\xBF\xBD byte"));
+}
+
+TEST(BridgeDocument, CanBeReadBack) {
+  bridge::Snapshot snapshot = backing_off();
+  snapshot.inflight = 4;
+  const auto summary = read_bridge_status(to_json("region", snapshot, kMoment));
+  ASSERT_TRUE(summary);
+  EXPECT_EQ(summary->state, "backoff");
+  EXPECT_EQ(summary->backlog, 12U);
+  EXPECT_EQ(summary->inflight, 4U);
+}
+
+TEST(BridgeDocument, AnythingElseIsNotRead) {
+  for (const char* text :
+       {"", "{", "[]", "7", R"({"state":"online"})", R"({"state":1,"backlog":{"messages":1},"inflight":1})"}) {
+    EXPECT_FALSE(read_bridge_status(text)) << text;
+  }
+}
+
+TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
+  GatewayStatus status;
+  status.id = "barn-7";
+  status.version = "1.2.3";
+  status.started = kMoment.now - seconds(90);
+  status.acknowledge = "durable";
+  status.clients_connected = 2;
+  status.sessions = 3;
+  status.messages_received = 10;
+  status.messages_sent = 20;
+  status.messages_dropped = 1;
+  status.retained_messages = 4;
+  status.retained_bytes = 400;
+  status.store.health = {.state = broker::StoreState::ReadOnly,
+                         .reason = "read-only file system",
+                         .file_bytes = 4096,
+                         .bytes_written = 512,
+                         .commits = 6};
+  status.store.since = kMoment.now - seconds(1);
+  status.store.messages = 5;
+  status.store.bytes = 50;
+  status.listeners.push_back({.name = "mqtt", .protocol = "mqtt", .address = "127.0.0.1:1883"});
+  status.clock_trusted = true;
+  EXPECT_EQ(to_json(status, kMoment),
+            R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","id":"barn-7","version":"1.2.3",)"
+            R"("started_at":"2026-11-24T09:58:30.123Z","uptime_s":90.0,"acknowledge":"durable",)"
+            R"("clients":{"connected":2,"sessions":3},"messages":{"received":10,"sent":20,"dropped":1},)"
+            R"("retained":{"messages":4,"bytes":400},"store":{"state":"read_only","reason":"read-only file system",)"
+            R"("since_at":"2026-11-24T09:59:59.123Z","messages":5,"bytes":50,"file_bytes":4096,"bytes_written":512,)"
+            R"("commits":6},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883"}],)"
+            R"("certificates":[],"memory_bytes":null,"clock":{"trusted":true}})");
+}
+
+}  // namespace
+}  // namespace furrow::gateway
