@@ -282,6 +282,11 @@ bool Broker::reading_paused(ConnectionId connection) const {
   return found != nullptr && (found->held() || (waiting_over_limit_ && found->acknowledgements_waiting() > 0));
 }
 
+bool Broker::awaits_acknowledgement(ConnectionId connection) const {
+  const Connection* found = find(connection);
+  return found != nullptr && found->acknowledgements_waiting() > 0;
+}
+
 // --- sessions ---
 
 std::string Broker::assign_client_id() {

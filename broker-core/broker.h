@@ -76,6 +76,9 @@ class Broker {
   // Whether not to read from it for now.
   bool reading_paused(ConnectionId connection) const;
 
+  // Whether acknowledgements to this client wait for the store.
+  bool awaits_acknowledgement(ConnectionId connection) const;
+
   // --- commands ---
   // Another kind of destination (a bridge); must live until remove_destination().
   SubscriberId add_destination(Destination& destination);

@@ -46,6 +46,10 @@ class TcpStream {
   // Sets what every connection has (TCP_NODELAY). For sockets that have just been connected.
   void start();
 
+  // Has TCP acknowledge what came at once instead of with the next bytes that we write (TCP_QUICKACK; lasts for the
+  // moment only).
+  void acknowledge_now();
+
   // Reading is off at first.
   void set_reading(bool reading);
 
