@@ -6,6 +6,13 @@
 #include "gateway/tcp_stream.h"
 
 namespace furrow::gateway {
+namespace {
+
+// How long a peer may take to read our last words and close; and of how many we wait for that at once.
+constexpr Duration kPartingTime = std::chrono::seconds(1);
+constexpr std::size_t kPartingMax = 100;
+
+}  // namespace
 
 class ClientLinks::Link final : public TcpStream::Owner {
  public:
@@ -14,7 +21,14 @@ class ClientLinks::Link final : public TcpStream::Owner {
   ConnectionId id() const { return id_; }
   TcpStream& stream() { return stream_; }
 
+  void begin_parting() {
+    parting_ = true;
+    stream_.end_writing();
+    stream_.set_reading(true);
+  }
+
   void on_read(ByteView bytes, bool dry) override {
+    if (parting_) return;
     all_.broker_.handle_bytes(id_, bytes, dry, all_.clock_.now());
     // Our own acknowledgements would carry TCP's; while they wait for the store, a client that gathers its writes
     // (Nagle's algorithm) holds the rest of its window back until TCP's delayed acknowledgement, 40 ms later.
@@ -25,12 +39,19 @@ class ClientLinks::Link final : public TcpStream::Owner {
     all_.broker_.handle_sent(id_, bytes, all_.clock_.now());
   }
   // The broker has logged what it wants to say of an end that it caused; of others the client knows best.
-  void on_ended(std::string_view) override { all_.end(id_); }
+  void on_ended(std::string_view) override {
+    if (parting_) {
+      all_.end_parting(*this);
+    } else {
+      all_.end(id_);
+    }
+  }
 
  private:
   ClientLinks& all_;
   const ConnectionId id_;
   TcpStream stream_;
+  bool parting_ = false;
 };
 
 ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock)
@@ -75,10 +96,29 @@ void ClientLinks::flush(Link& link) {
     if (*written > 0) broker_.handle_sent(id, *written, clock_.now());
   }
   if (broker_.closing(id) && !stream.writing()) {
-    end(id);
+    part(id);
   } else {
     stream.set_reading(!broker_.reading_paused(id));
   }
+}
+
+void ClientLinks::part(ConnectionId id) {
+  const auto found = links_.find(id.value);
+  std::unique_ptr<Link> link = std::move(found.value());
+  links_.erase(found);
+  const Instant now = clock_.now();
+  broker_.handle_closed(id, now);
+  link->begin_parting();
+  if (parting_.size() == kPartingMax) parting_.pop_front();
+  parting_.push_back({now + kPartingTime, std::move(link)});
+}
+
+void ClientLinks::end_parting(const Link& link) {
+  parting_.remove_if([&link](const Parting& one) { return one.link.get() == &link; });
+}
+
+void ClientLinks::handle_timeout(Instant now) {
+  while (!parting_.empty() && parting_.front().until <= now) parting_.pop_front();
 }
 
 void ClientLinks::end(ConnectionId id) {

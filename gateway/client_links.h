@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,20 +31,34 @@ class ClientLinks {
   // Writes what the broker has for its clients, and closes what it wants closed. Once a loop turn, as the last thing.
   void flush();
 
+  // Connections that the broker knows.
   std::size_t size() const { return links_.size(); }
+
+  // Lets go of peers that do not close after we have said goodbye.
+  void handle_timeout(Instant now);
+  Instant next_deadline() const { return parting_.empty() ? kNever : parting_.front().until; }
 
  private:
   class Link;
+  struct Parting {
+    Instant until;
+    std::unique_ptr<Link> link;
+  };
 
   void flush(Link& link);
   // Tells the broker, and takes the link away.
   void end(ConnectionId id);
+  // As end(), but lets the peer read our last words first: closing with bytes of the peer's unread would reset the
+  // connection and throw them away (RFC 1122 §4.2.2.13). So we wait for its close, for a while.
+  void part(ConnectionId id);
+  void end_parting(const Link& link);
 
   uv_loop_t& loop_;
   broker::Broker& broker_;
   const Clock& clock_;
   tsl::robin_map<std::uint64_t, std::unique_ptr<Link>> links_;  // by ConnectionId
   std::vector<ConnectionId> written_;                           // whose sockets have room again
+  std::list<Parting> parting_;                                  // in the order in which they end
 };
 
 }  // namespace furrow::gateway

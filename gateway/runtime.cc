@@ -193,6 +193,7 @@ void Runtime::handle_due(Instant now) {
   for (const auto& link : bridges_) {
     if (link->bridge().next_deadline() <= now) link->bridge().handle_timeout(now);
   }
+  clients_.handle_timeout(now);
   if (store_look_at_ <= now) look_at_store();
   status_.publish(now);
   if (watchdog_at_ <= now) {
@@ -210,7 +211,8 @@ void Runtime::flush() {
 }
 
 Instant Runtime::next_deadline() const {
-  Instant next = std::min({broker_.next_deadline(), status_.next_deadline(), store_look_at_, watchdog_at_, stop_by_});
+  Instant next = std::min({broker_.next_deadline(), clients_.next_deadline(), status_.next_deadline(), store_look_at_,
+                           watchdog_at_, stop_by_});
   for (const auto& link : bridges_) next = std::min(next, link->bridge().next_deadline());
   return next;
 }

@@ -102,6 +102,14 @@ void TcpStream::begin_write(ByteBuffer bytes) {
   FURROW_CHECK(uv_write(&rest_->request, as_stream(handle_.get()), &buffer, 1, on_written) == 0);
 }
 
+void TcpStream::end_writing() {
+  FURROW_CHECK(!writing());
+  uv_os_fd_t socket = -1;
+  const bool is_open = uv_fileno(reinterpret_cast<uv_handle_t*>(handle_.get()), &socket) == 0;
+  // Fails on a connection that is gone, which reading will show.
+  if (is_open) (void)::shutdown(socket, SHUT_WR);
+}
+
 void TcpStream::on_written(uv_write_t* request, int status) {
   const std::unique_ptr<Rest> rest(static_cast<Rest*>(request->data));
   TcpStream* const stream = rest->stream;

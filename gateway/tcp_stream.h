@@ -58,6 +58,9 @@ class TcpStream {
   Result<std::size_t> write(ByteBuffer& output);
   bool writing() const { return rest_ != nullptr; }
 
+  // Tells the peer that nothing more will be written. REQUIRES: !writing().
+  void end_writing();
+
  private:
   struct Rest {
     uv_write_t request;

@@ -279,7 +279,7 @@ class Client:
         self.settle([self.paho.publish(topic, payload, qos, retain, **settings)])
 
     def publish_each(self, messages):
-        """Publishes each (topic, payload, QoS) without waiting for the one before; returns once all are acknowledged."""
+        """Publishes each (topic, payload, QoS) without waiting in between; returns once all are acknowledged."""
         self.settle([self.paho.publish(*one) for one in messages])
 
     def settle(self, publishes):
@@ -490,7 +490,7 @@ class TestCase(unittest.TestCase):
 
     def assert_published(self, *publishers):
         for one in publishers:
-            output, _ = one.communicate(timeout=PATIENCE)
+            output, _ = one.communicate(timeout=3 * PATIENCE)  # thousands of messages
             self.assertEqual(one.returncode, 0, output)
 
 
