@@ -1,3 +1,4 @@
+// The version that `furrow --version` and the status topics name.
 #pragma once
 
 namespace furrow::gateway {

@@ -1,3 +1,4 @@
+// What the program tells its caller (scripts, systemd) by its exit code.
 #pragma once
 
 namespace furrow::gateway {
