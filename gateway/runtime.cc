@@ -134,7 +134,10 @@ void Runtime::make_bridges(const config::Config& config, const std::string& gate
   for (const broker::RestoredQueue& queue : restored.queues) {
     const auto serves = [&queue](const config::Bridge& one) { return one.name == queue.row.name; };
     if (queue.row.kind != broker::QueueKind::Bridge) continue;
-    if (std::none_of(config.bridges.begin(), config.bridges.end(), serves)) status_.add_unconfigured(queue, now);
+    if (std::any_of(config.bridges.begin(), config.bridges.end(), serves)) continue;
+    status_.add_unconfigured(queue, now);
+    world_.log.write(LogLevel::Warning, "bridge.unconfigured",
+                     {{"name", queue.row.name}, {"waiting", queue.cursor.messages}, {"then", "kept in the store"}});
   }
 }
 

@@ -68,9 +68,9 @@ struct TcpListener::Accepting {
       SocketAddress peer;
       Descriptor connection(::accept4(socket, peer.receive(), peer.receive_size(), SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (connection) {
-        failing = false;
         accepted(std::move(connection), peer.text());
       } else if (errno == EAGAIN) {
+        failing = false;  // all that waited are in
         return;
       } else if (errno != ECONNABORTED && errno != EINTR) {
         hold_back(errno);
