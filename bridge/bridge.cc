@@ -14,7 +14,8 @@ constexpr Duration kConnectTimeout = std::chrono::seconds(30);
 constexpr Duration kStableAfter = std::chrono::seconds(10);
 // How long a DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
-// Two take-overs of our client identifier within this are not a mistake that passes (decisions.md 17).
+// Two take-overs of our client identifier within this: two clients share it, and reconnecting at once would go on for
+// ever.
 constexpr Duration kTakeoverPeriod = std::chrono::minutes(1);
 // How often the buffer is looked through for what has expired.
 constexpr Duration kExpiryInterval = std::chrono::seconds(10);

@@ -211,7 +211,7 @@ void Broker::handle_timeout(Instant now) {
 
 void Broker::handle_turn_end(Instant now) {
   journal_.flush_if_due(now);
-  check_waiting(now);
+  check_waiting();
 }
 
 Instant Broker::next_deadline() const {
@@ -232,7 +232,7 @@ void Broker::shut_down(Instant now) {
 }
 
 // Reading from those who wait for acknowledgements pauses while too much waits for the store.
-void Broker::check_waiting(Instant /*now*/) {
+void Broker::check_waiting() {
   const std::size_t limit = options_.limits.commit_waiting_bytes;
   const bool over = limit > 0 && journal_.waiting_bytes() > limit;
   if (over == waiting_over_limit_) return;

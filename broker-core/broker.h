@@ -154,7 +154,7 @@ class Broker {
   void publish_will(Session& session, Instant now);
   void retain(Publication& publication, bool wait, Instant now);
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
-  void check_waiting(Instant now);
+  void check_waiting();
   void check_session(const std::string& client_id, Instant now);
 
   // Constant after construction.

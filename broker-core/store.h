@@ -45,7 +45,9 @@ struct CursorRow {
   QueueId queue;
   Sequence settled;  // every message up to here is settled: acknowledged, dropped or expired
   Sequence next;     // what the next accepted message gets
-  Bytes holes;       // messages settled out of order, beyond `settled`: varint distances, each from the one before
+  // Messages settled out of order, beyond `settled`: runs, each a varint distance from the end of the one before (the
+  // first from settled + 1) and a varint count. Opaque to the store.
+  Bytes holes;
   std::uint64_t messages = 0;  // stored and not settled, as of this batch
   std::uint64_t bytes = 0;
   Bytes counters;  // the books, opaque to the store; balanced with the rows of the same transaction

@@ -7,6 +7,15 @@
 
 namespace furrow::broker {
 
+namespace {
+
+// The row that keeps `message` as the topic's value, or takes the value away when there is none.
+RetainedRow retained_row(const std::string& topic, const MessageRef& message, const ClockStamp& stamp) {
+  return {topic, message ? std::optional(encode_message(*message, stamp)) : std::nullopt};
+}
+
+}  // namespace
+
 void Commitment::add(Destination destination) {
   if (inline_count_ < kInline && more_.empty()) {
     inline_[inline_count_++] = destination;
@@ -320,7 +329,7 @@ void Journal::submit(Instant now, bool all) {
                             submitted.exchanged.end());
   if (all || retained_due_ <= now) {
     for (const auto& [topic, message] : retained_) {
-      batch.retained.push_back({topic, message ? std::optional(encode_message(*message, stamp)) : std::nullopt});
+      batch.retained.push_back(retained_row(topic, message, stamp));
     }
     retained_.clear();
   }
@@ -394,8 +403,7 @@ bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStam
 void Journal::write_retained(Batch& batch, std::string_view topic, const ClockStamp& stamp) {
   const auto changed = retained_.find(std::string(topic));
   if (changed == retained_.end()) return;
-  const MessageRef& message = changed->second;
-  batch.retained.push_back({changed->first, message ? std::optional(encode_message(*message, stamp)) : std::nullopt});
+  batch.retained.push_back(retained_row(changed->first, changed->second, stamp));
   retained_.erase(changed);
 }
 

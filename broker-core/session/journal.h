@@ -87,8 +87,8 @@ class Journal {
     bool retained_lazy = false;
     // How long a retained value may wait for a newer one of its topic before it is written.
     Duration retained_interval = std::chrono::seconds(1);
-    // How long messages gather for a destination that is away, unless somebody waits (store.md: 100 ms writes a sixth
-    // of what 5 ms does).
+    // How long messages gather for a destination that is away, unless somebody waits: fewer, larger commits wear the
+    // flash less, and each message shares its commit with more others.
     Duration gather_interval = std::chrono::milliseconds(100);
     // This much gathered is written without waiting longer: a batch gains little beyond it.
     std::size_t gather_bytes_max = 256 * KiB;

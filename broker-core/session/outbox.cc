@@ -195,16 +195,7 @@ void Outbox::drop_all(DropReason reason, Instant now) {
   send_index_ = 0;
   inflight_ = 0;
   front_bytes_ = 0;
-  if (gap_messages_ > 0) {
-    count(Outcome::Dropped, reason, now, gap_messages_);
-    messages_ -= gap_messages_;
-    bytes_ -= gap_bytes_;
-    disk_messages_ -= gap_messages_;
-    disk_bytes_ -= gap_bytes_;
-    gap_messages_ = gap_bytes_ = 0;
-    holes_ = {};
-    journal_.touch(*this, now);
-  }
+  if (gap_messages_ > 0) drop_gap(reason, now);
 }
 
 Instant Outbox::expire(Instant now) {
@@ -328,7 +319,8 @@ void Outbox::handle_page(const Page& page, const ClockStamp& now) {
     read_after_ = segment.id;
   }
   if (page.segments.empty()) read_after_ = page.last;
-  if (page.end && whole && gap_messages_ > 0 && read_end_ == gap_end_) lose_gap(now.monotonic);
+  // The store has nothing more of what it should hold: it was damaged. Said by the books.
+  if (page.end && whole && gap_messages_ > 0 && read_end_ == gap_end_) drop_gap(DropReason::SalvageLost, now.monotonic);
   if (gap_messages_ == 0) holes_ = {};
   // What was on disk only can be dropped now.
   if (limits_.when_full == WhenFull::DropOldest) drop_oldest(0, 0, now.monotonic);
@@ -353,14 +345,15 @@ bool Outbox::is_hole(Sequence sequence) const {
   return behind != holes_.begin() && sequence < std::prev(behind)->end;
 }
 
-// The store has nothing more of what it should hold: it was damaged. Said by the books.
-void Outbox::lose_gap(Instant now) {
-  count(Outcome::Dropped, DropReason::SalvageLost, now, gap_messages_);
+// Everything that is in the store only, told by its counts alone.
+void Outbox::drop_gap(DropReason reason, Instant now) {
+  count(Outcome::Dropped, reason, now, gap_messages_);
   messages_ -= gap_messages_;
   bytes_ -= gap_bytes_;
   disk_messages_ -= gap_messages_;
   disk_bytes_ -= gap_bytes_;
   gap_messages_ = gap_bytes_ = 0;
+  holes_ = {};
   journal_.touch(*this, now);
 }
 

@@ -199,7 +199,7 @@ class Outbox {
   bool take_segment(const SegmentRow& segment, const ClockStamp& now);
   void take(SegmentReader::Record&& record);
   bool is_hole(Sequence sequence) const;
-  void lose_gap(Instant now);
+  void drop_gap(DropReason reason, Instant now);
   std::size_t find(const Ring<Entry>& ring, Sequence sequence) const;
   Entry& at(Sequence sequence);
   std::size_t entry_bytes(const Entry& entry) const { return kEntryOverhead + entry.message->bytes_size(); }

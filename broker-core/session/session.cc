@@ -9,7 +9,7 @@ namespace furrow::broker {
 namespace {
 
 // Four acknowledgement times let a late one still come in time; the bounds keep a fast link from writing at every
-// hiccup and a slow one from holding its publisher (measured: store.md §5, and the README of this folder).
+// hiccup and a slow one from holding its publisher.
 constexpr Duration kWaitMin = std::chrono::milliseconds(100);
 constexpr Duration kWaitMax = std::chrono::seconds(1);
 // Before the first acknowledgement its time is unknown.

@@ -76,8 +76,6 @@ class Session final : public Destination, private OutboxOwner {
   bool received_contains(PacketId packet_id) const;
   void received_insert(PacketId packet_id);
   bool received_erase(PacketId packet_id);
-  void received_clear() { received_.clear(); }
-  std::size_t received_count() const { return received_.size(); }
 
  private:
   struct Exchange {

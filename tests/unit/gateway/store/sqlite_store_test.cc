@@ -646,7 +646,7 @@ TEST_F(SqliteStoreTest, ACommitIsOneSync) {
   EXPECT_EQ(syncs, 10U);
 }
 
-// store.md's goal for 100 messages a commit is 200 bytes each; topics that are written once per segment save more.
+// The goal for 100 messages a commit is 200 bytes each; topics that are written once per segment save more.
 TEST_F(SqliteStoreTest, AHundredMessagesACommitCostFewBytesEach) {
   create_queues({queue(1)});
   const std::uint64_t before = store_->health().bytes_written;
