@@ -377,7 +377,7 @@ void Broker::leave_session(Session& session, bool publish, Instant now) {
 // A deadline of a session without a connection came up: its will, its expiry, or neither any more.
 void Broker::check_session(const std::string& client_id, Instant now) {
   const auto found = sessions_.find(client_id);
-  if (found == sessions_.end() || found->second->connection() != nullptr || found->second->record().connected) return;
+  if (found == sessions_.end() || found->second->connection() != nullptr) return;
   Session& session = *found->second;
   const Instant ended = now - elapsed(session.record().disconnected, stamp_(now));
   if (will_due(session.record(), ended) <= now) {

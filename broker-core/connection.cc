@@ -115,7 +115,7 @@ void Connection::finish_hold(Held& held, Instant now) {
                          {"peer", peer_},
                          {"version", static_cast<std::uint64_t>(version())},
                          {"session_present", held.session_present ? "true" : "false"}});
-    session_->attach(*this, held.window, held.session_present, now);
+    session_->begin(held.window, held.session_present, now);
   }
   for (const Subscription& subscription : held.retained) broker_.send_retained(*session_, subscription, now);
 }

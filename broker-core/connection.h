@@ -111,8 +111,6 @@ class Connection final : public AckSink, public PublishSink {
   // `expiry_cut_s`: the session expiry interval, when it is not the one asked for.
   ByteBuffer connack(const mqtt::Connect& packet, const std::string& client_id, bool session_present,
                      std::optional<std::uint32_t> expiry_cut_s) const;
-  // Ends the connection of this client whose CONNACK still waits: its session does not know it yet.
-  void take_over_waiting(const std::string& client_id, Instant now);
 
   // Answers or closes when the PUBLISH may not be routed.
   bool publish_allowed(const mqtt::Publish& packet, Instant now);

@@ -138,28 +138,14 @@ void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::st
   start_closing(false, now);
 }
 
-void Connection::take_over_waiting(const std::string& client_id, Instant now) {
-  const auto found = broker_.sessions_.find(client_id);
-  if (found == broker_.sessions_.end()) return;
-  const Session& session = *found->second;
-  if (!session.record().connected || session.connection() != nullptr) return;
-  for (const ConnectionId id : broker_.held_) {
-    Connection* other = broker_.find(id);
-    if (other == nullptr || other->session_ != &session) continue;
-    ++broker_.mutable_stats().takeovers;
-    other->close(ReasonCode::SessionTakenOver, "another connection uses this client identifier", now);
-    return;
-  }
-}
-
 void Connection::accept_connect(const mqtt::Connect& packet, const std::string& client_id, Instant now) {
   const Limits& limits = broker_.limits();
   const std::uint32_t asked_s = expiry_asked_s(packet);
   const std::uint32_t granted_s = expiry_granted_s(asked_s, limits.session_expiry_max);
-  take_over_waiting(client_id, now);
   const Broker::Opened opened = broker_.open_session(client_id, packet.clean_start, granted_s,
                                                      packet.will ? make_will(*packet.will) : nullptr, now);
   session_ = &opened.session;
+  session_->attach(*this);
   state_ = State::Connected;
   last_received_ = now;
   arm();

@@ -30,16 +30,21 @@ Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, 
   record_.queue = queue;
 }
 
-void Session::attach(Connection& connection, std::uint16_t window, bool session_present, Instant now) {
+void Session::attach(Connection& connection) {
   connection_ = &connection;
+}
+
+void Session::begin(std::uint16_t window, bool session_present, Instant now) {
+  begun_ = true;
   window_ = window;
   if (!exchange_) return;
-  exchange_->inflight.connect(connection, window, session_present, now);
+  exchange_->inflight.connect(*connection_, window, session_present, now);
   exchange_->inflight.pump(now);
 }
 
 void Session::detach() {
   connection_ = nullptr;
+  begun_ = false;
   if (exchange_) exchange_->inflight.disconnect();
 }
 
@@ -49,7 +54,7 @@ Session::Exchange& Session::exchange(Instant now) {
   // The queue's row need not hurry: it goes with the first message that is written.
   if (durable()) shared_.journal.put_lazy(QueueRow{record_.queue, QueueKind::Session, client_id()}, now);
   exchange_ = std::make_unique<Exchange>(options, shared_);
-  if (connection_ != nullptr) exchange_->inflight.connect(*connection_, window_, true, now);
+  if (begun_) exchange_->inflight.connect(*connection_, window_, true, now);
   return *exchange_;
 }
 
@@ -62,7 +67,7 @@ void Session::restore(const CursorRow& cursor) {
 void Session::deliver(Publication& publication, const RoutedDelivery& delivery) {
   if (delivery.qos == mqtt::Qos::AtMostOnce) {
     // A client that is away misses QoS 0, as it asked to.
-    if (connection_ != nullptr) connection_->write_qos0(publication, delivery);
+    if (begun_) connection_->write_qos0(publication, delivery);
     return;
   }
   Exchange& own = exchange(publication.now());
@@ -79,7 +84,7 @@ bool Session::refuses(const Publication& publication, const RoutedDelivery& deli
 void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now) {
   if (delivery.qos == mqtt::Qos::AtMostOnce) {
     const Delivery once{delivery.qos, delivery.retain, false, {}, delivery.subscription_ids};
-    if (connection_ != nullptr) (void)connection_->write_publish(*message, once, now);
+    if (begun_) (void)connection_->write_publish(*message, once, now);
     return;
   }
   Exchange& own = exchange(now);

@@ -54,9 +54,12 @@ class Session final : public Destination, private OutboxOwner {
   bool stored_connected() const { return stored_connected_; }
   void set_stored_connected(bool connected) { stored_connected_ = connected; }
 
+  // Whose session it is now, from CONNECT on; nobody's between connections.
   Connection* connection() const { return connection_; }
-  // `session_present` says whether the client takes up what was in flight.
-  void attach(Connection& connection, std::uint16_t window, bool session_present, Instant now);
+  void attach(Connection& connection);
+  // CONNACK has left, and messages may follow: at most `window` in flight. `session_present` says whether the client
+  // takes up what was in flight. REQUIRES: attached.
+  void begin(std::uint16_t window, bool session_present, Instant now);
   void detach();
 
   void deliver(Publication& publication, const RoutedDelivery& delivery) override;
@@ -93,6 +96,7 @@ class Session final : public Destination, private OutboxOwner {
   Shared& shared_;
   const SubscriberId subscriber_;
   bool stored_connected_ = false;
+  bool begun_ = false;  // the connection may be sent messages
   std::uint16_t window_ = 0;
   Connection* connection_ = nullptr;
   SessionRecord record_;
