@@ -19,6 +19,8 @@ namespace {
 constexpr Duration kConnackTimeout = std::chrono::seconds(10);
 // Fixed header, length and identifier fields, an expiry interval and an alias take less than this.
 constexpr std::size_t kPublishOverheadMax = 32;
+// Topics that the far broker may abbreviate: it knows which of its topics repeat, and each costs at most 64 KiB here.
+constexpr std::uint16_t kReceivedAliasesMax = 64;
 
 std::uint16_t keep_alive_seconds(Duration keep_alive) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(keep_alive).count();
@@ -35,6 +37,7 @@ void RemoteSession::open(const Opening& opening, Instant now) {
   version_ = opening.version;
   limits_ = {};
   aliases_.reset(0);
+  received_aliases_ = {};
   keep_alive_ = options_.keep_alive;
   connack_due_ = now + kConnackTimeout;
   pong_due_ = kNever;
@@ -48,6 +51,7 @@ void RemoteSession::open(const Opening& opening, Instant now) {
   if (options_.session_expiry_s > 0) writer.number(PropertyId::SessionExpiryInterval, options_.session_expiry_s);
   writer.number(PropertyId::ReceiveMaximum, options_.receive_maximum);
   if (options_.packet_bytes_max > 0) writer.number(PropertyId::MaximumPacketSize, options_.packet_bytes_max);
+  writer.number(PropertyId::TopicAliasMaximum, kReceivedAliasesMax);
 
   mqtt::Connect connect;
   connect.version = version_;
@@ -140,12 +144,24 @@ void RemoteSession::read_limits(mqtt::PropertyView properties) {
 }
 
 void RemoteSession::handle(const mqtt::Publish& packet, Instant now) {
-  // We announced no topic alias maximum, so there must be none [MQTT-3.1.2-27].
-  if (packet.properties.number(PropertyId::TopicAlias)) {
-    lose("a topic alias came that we did not allow", now);
+  const auto alias = version_ == Version::V5 ? packet.properties.number(PropertyId::TopicAlias) : std::nullopt;
+  if (!alias) {
+    handler_.handle_publish(packet, now);
     return;
   }
-  handler_.handle_publish(packet, now);
+  if (*alias > kReceivedAliasesMax) {
+    lose("a topic alias came that we did not allow", now);  // [MQTT-3.1.2-26]
+    return;
+  }
+  const auto number = static_cast<std::uint16_t>(*alias);
+  if (!packet.topic.empty()) received_aliases_.set(number, packet.topic);
+  mqtt::Publish named = packet;
+  named.topic = received_aliases_.topic(number);
+  if (named.topic.empty()) {
+    lose("a topic alias came that was not assigned", now);
+    return;
+  }
+  handler_.handle_publish(named, now);
 }
 
 void RemoteSession::handle(const mqtt::Disconnect& packet, Instant now) {
@@ -196,19 +212,10 @@ bool RemoteSession::fits(const broker::Message::Fields& fields, const broker::De
 bool RemoteSession::write_publish(broker::Message::Fields fields, broker::Delivery delivery, Instant now) {
   if (fields.topic.size() > mqtt::kStringBytesMax) return false;
   delivery.retain = delivery.retain && limits_.retain_available;  // [MQTT-3.2.2-14]
-  const auto alias = version_ == Version::V5 ? aliases_.use(fields.topic) : std::nullopt;
-  if (!alias) return broker::encode_publish(fields, delivery, version_, now, limits_.packet_bytes_max, output_);
-
-  broker::Message::Fields aliased = fields;
-  scratch_.clear();
-  mqtt::PropertyWriter(scratch_).number(PropertyId::TopicAlias, alias->number);
-  scratch_.append(fields.properties.bytes());
-  aliased.properties = mqtt::PropertyView::from_valid(scratch_.view());
-  if (alias->known) aliased.topic = {};
-  if (broker::encode_publish(aliased, delivery, version_, now, limits_.packet_bytes_max, output_)) return true;
-  // The three bytes that tell of an alias may be those too many.
-  if (!alias->known) aliases_.forget(fields.topic);
-  return broker::encode_publish(fields, delivery, version_, now, limits_.packet_bytes_max, output_);
+  if (version_ != Version::V5) {
+    return broker::encode_publish(fields, delivery, version_, now, limits_.packet_bytes_max, output_);
+  }
+  return broker::encode_aliased_publish(fields, delivery, now, limits_.packet_bytes_max, aliases_, scratch_, output_);
 }
 
 void RemoteSession::write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) {

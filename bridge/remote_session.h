@@ -15,13 +15,13 @@
 #include <string>
 #include <string_view>
 
-#include "bridge/topic_aliases.h"
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/time.h"
 #include "broker-core/message.h"
 #include "broker-core/mqtt/decoder.h"
 #include "broker-core/mqtt/packet.h"
 #include "broker-core/session/inflight.h"
+#include "broker-core/session/topic_aliases.h"
 
 namespace furrow::bridge {
 
@@ -137,7 +137,8 @@ class RemoteSession {
   mqtt::Packet packet_;
   ByteBuffer output_;
   ByteBuffer scratch_;  // the properties of one PUBLISH
-  TopicAliases aliases_;
+  broker::TopicAliases aliases_;
+  broker::ReceivedAliases received_aliases_;
   Duration keep_alive_{};
   Instant connack_due_ = kNever;
   Instant pong_due_ = kNever;  // while a PINGREQ is unanswered

@@ -261,7 +261,7 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
     return;
   }
   bool fits = false;
-  if (delivery.subscription_ids.empty()) {
+  if (delivery.subscription_ids.empty() && !aliases_) {
     const ByteView form = publication.form(version(), mqtt::Qos::AtMostOnce, delivery.retain);
     fits = form.size() <= packet_bytes_max_;
     if (fits) output_.append(form);
@@ -271,7 +271,7 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
                         .duplicate = false,
                         .packet_id = {},
                         .subscription_ids = delivery.subscription_ids};
-    fits = encode_publish(publication.fields(), once, version(), publication.now(), packet_bytes_max_, output_);
+    fits = encode_for_client(publication.fields(), once, publication.now());
   }
   if (!fits) {
     ++stats.dropped_too_large;  // [MQTT-3.1.2-25]
@@ -281,9 +281,16 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
   written();
 }
 
+// False, and nothing written, when it would be larger than the client takes [MQTT-3.1.2-24].
+bool Connection::encode_for_client(const Message::Fields& fields, const Delivery& delivery, Instant now) {
+  if (!aliases_) return encode_publish(fields, delivery, version(), now, packet_bytes_max_, output_);
+  return encode_aliased_publish(fields, delivery, now, packet_bytes_max_, aliases_->assigned, aliases_->scratch,
+                                output_);
+}
+
 PublishSink::Outcome Connection::write_publish(const Message& message, const Delivery& delivery, Instant now) {
   Stats& stats = broker_.mutable_stats();
-  if (!encode_publish(fields_of(message), delivery, version(), now, packet_bytes_max_, output_)) {
+  if (!encode_for_client(fields_of(message), delivery, now)) {
     // The books of the queue count the others.
     if (delivery.qos == mqtt::Qos::AtMostOnce) ++stats.dropped_too_large;
     return Outcome::TooLarge;

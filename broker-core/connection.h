@@ -26,6 +26,7 @@
 #include "broker-core/session/ack_queue.h"
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/session.h"
+#include "broker-core/session/topic_aliases.h"
 
 namespace furrow::broker {
 
@@ -87,6 +88,13 @@ class Connection final : public AckSink, public PublishSink {
     std::vector<Subscription> retained;  // SUBACK: subscriptions whose retained messages follow
   };
 
+  // Topic aliases of this connection, once there is one.
+  struct Aliases {
+    ReceivedAliases received;
+    TopicAliases assigned;
+    ByteBuffer scratch;
+  };
+
   void decode(ByteView bytes, Instant now);
   void handle_malformed(const mqtt::ProtocolError& error, Instant now);
   void handle_packet(const mqtt::Packet& packet, Instant now);
@@ -112,8 +120,10 @@ class Connection final : public AckSink, public PublishSink {
   ByteBuffer connack(const mqtt::Connect& packet, const std::string& client_id, bool session_present,
                      std::optional<std::uint32_t> expiry_cut_s) const;
 
+  // The topic that the PUBLISH names, by itself or by an alias; empty when it had to be rejected.
+  std::string_view topic_of(const mqtt::Publish& packet, Instant now);
   // Answers or closes when the PUBLISH may not be routed.
-  bool publish_allowed(const mqtt::Publish& packet, Instant now);
+  bool publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now);
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
@@ -130,6 +140,7 @@ class Connection final : public AckSink, public PublishSink {
   void reject(mqtt::ReasonCode reason, std::string_view why, Instant now);
   void leave(LogLevel level, mqtt::ReasonCode reason, std::string_view why, Instant now);
   void start_closing(bool graceful, Instant now);
+  bool encode_for_client(const Message::Fields& fields, const Delivery& delivery, Instant now);
   void write_disconnect(mqtt::ReasonCode reason, std::string_view why);
   void log_closed(LogLevel level, std::string_view reason, std::string_view why) const;
   // Makes handle_timeout() come at deadline(), unless it comes earlier anyway.
@@ -150,6 +161,7 @@ class Connection final : public AckSink, public PublishSink {
   Session* session_ = nullptr;
   Ref<AckQueue> acknowledgements_;  // made when the first one has to be written
   std::unique_ptr<Held> held_;
+  std::unique_ptr<Aliases> aliases_;
 
   // What CONNECT said.
   std::uint32_t packet_bytes_max_ = mqtt::kRemainingLengthMax;  // of the client [MQTT-3.1.2-24]

@@ -115,6 +115,10 @@ PacketType acknowledgement_of(Qos qos) {
 
 void Connection::handle(const mqtt::Connect& packet, Instant now) {
   packet_bytes_max_ = packet.properties.number(PropertyId::MaximumPacketSize).value_or(mqtt::kRemainingLengthMax);
+  if (const auto aliases_max = packet.properties.number(PropertyId::TopicAliasMaximum).value_or(0)) {
+    aliases_ = std::make_unique<Aliases>();
+    aliases_->assigned.reset(static_cast<std::uint16_t>(std::min<std::uint32_t>(aliases_max, kTopicAliasesMax)));
+  }
   if (const auto fault = fault_of(packet, broker_.limits())) {
     refuse_connect(fault->reason, fault->what, packet.client_id, now);
     return;
@@ -171,6 +175,7 @@ ByteBuffer Connection::connack(const mqtt::Connect& packet, const std::string& c
   if (expiry_cut_s) writer.number(PropertyId::SessionExpiryInterval, *expiry_cut_s);
   writer.number(PropertyId::ReceiveMaximum, limits.inflight);
   if (limits.packet_bytes > 0) writer.number(PropertyId::MaximumPacketSize, limits.packet_bytes);
+  writer.number(PropertyId::TopicAliasMaximum, kTopicAliasesMax);
   if (packet.client_id.empty()) writer.text(PropertyId::AssignedClientIdentifier, client_id);
   writer.number(PropertyId::SharedSubscriptionAvailable, 0);
 
@@ -184,14 +189,25 @@ ByteBuffer Connection::connack(const mqtt::Connect& packet, const std::string& c
 
 // --- PUBLISH ---
 
-bool Connection::publish_allowed(const mqtt::Publish& packet, Instant now) {
+std::string_view Connection::topic_of(const mqtt::Publish& packet, Instant now) {
+  const auto alias = packet.properties.number(PropertyId::TopicAlias);
+  if (!alias) return packet.topic;
+  if (*alias > kTopicAliasesMax) {
+    reject(ReasonCode::TopicAliasInvalid, "the topic alias is above the maximum", now);  // [MQTT-3.3.2-9]
+    return {};
+  }
+  if (!aliases_) aliases_ = std::make_unique<Aliases>();
+  const auto number = static_cast<std::uint16_t>(*alias);
+  if (!packet.topic.empty()) aliases_->received.set(number, packet.topic);
+  const std::string_view topic = aliases_->received.topic(number);
+  if (topic.empty()) reject(ReasonCode::ProtocolError, "the topic alias was not assigned", now);  // [MQTT 5.0 §3.3.4]
+  return topic;
+}
+
+bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now) {
   const Limits& limits = broker_.limits();
   const bool v5 = version() == Version::V5;
   const bool acknowledged = packet.qos != Qos::AtMostOnce;
-  if (v5 && packet.properties.number(PropertyId::TopicAlias)) {
-    reject(ReasonCode::TopicAliasInvalid, "a topic alias, though none was allowed", now);  // [MQTT-3.2.2-18]
-    return false;
-  }
   if (v5 && acknowledged) {
     if (inbound_ >= limits.inflight) {
       reject(ReasonCode::ReceiveMaximumExceeded, "more unacknowledged messages than receive maximum", now);
@@ -199,7 +215,7 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, Instant now) {
     }
     ++inbound_;
   }
-  if (is_too_deep(packet.topic, limits.topic_levels)) {
+  if (is_too_deep(topic, limits.topic_levels)) {
     if (v5 && acknowledged) {
       acknowledgements().pass(acknowledgement_of(packet.qos), packet.packet_id, ReasonCode::TopicNameInvalid);
     } else {
@@ -207,7 +223,7 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, Instant now) {
     }
     return false;
   }
-  if (!is_reserved(packet.topic)) return true;
+  if (!is_reserved(topic)) return true;
   ++broker_.mutable_stats().dropped_not_authorized;
   if (acknowledged) {
     // Before 5.0 a refusal cannot be said, other than by closing [MQTT 3.1.1: MQTT-3.3.5-2].
@@ -218,9 +234,10 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, Instant now) {
 }
 
 void Connection::handle(const mqtt::Publish& packet, Instant now) {
-  if (!publish_allowed(packet, now)) return;
+  const std::string_view topic = packet.properties.empty() ? packet.topic : topic_of(packet, now);
+  if (topic.empty() || !publish_allowed(packet, topic, now)) return;
   ByteBuffer scratch;
-  Message::Fields fields{.topic = packet.topic,
+  Message::Fields fields{.topic = topic,
                          .payload = packet.payload,
                          .properties = {},
                          .expiry_s = std::nullopt,

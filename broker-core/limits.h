@@ -33,6 +33,9 @@ inline constexpr std::size_t kOutputBytesMax = 512 * KiB;
 // A client identifier longer than this is refused: it is a key in tables and in the store. MQTT asks for 23
 // [MQTT-3.1.3-5].
 inline constexpr std::size_t kClientIdBytesMax = 1024;
+// Topics that one client may abbreviate, and that we abbreviate to one client: a sensor has a few, and each costs what
+// its name takes. Announced as Topic Alias Maximum.
+inline constexpr std::uint16_t kTopicAliasesMax = 16;
 // From so many acknowledgements outstanding at a dry socket on, the publisher is taken to wait for us.
 inline constexpr std::size_t kWaitingPublishesMin = 2;
 

@@ -59,6 +59,22 @@ bool encode_publish(const Message::Fields& fields, const Delivery& delivery, mqt
   return true;
 }
 
+bool encode_aliased_publish(const Message::Fields& fields, const Delivery& delivery, Instant now,
+                            std::size_t packet_bytes_max, TopicAliases& aliases, ByteBuffer& scratch, ByteBuffer& out) {
+  const auto alias = aliases.use(fields.topic);
+  if (!alias) return encode_publish(fields, delivery, mqtt::Version::V5, now, packet_bytes_max, out);
+  Message::Fields aliased = fields;
+  scratch.clear();
+  mqtt::PropertyWriter(scratch).number(mqtt::PropertyId::TopicAlias, alias->number);
+  scratch.append(fields.properties.bytes());
+  aliased.properties = mqtt::PropertyView::from_valid(scratch.view());
+  if (alias->known) aliased.topic = {};
+  if (encode_publish(aliased, delivery, mqtt::Version::V5, now, packet_bytes_max, out)) return true;
+  // The three bytes that tell of an alias may be those too many.
+  if (!alias->known) aliases.forget(fields.topic);
+  return encode_publish(fields, delivery, mqtt::Version::V5, now, packet_bytes_max, out);
+}
+
 void PublishForms::reset(const Message::Fields& fields, Instant now) {
   fields_ = &fields;
   now_ = now;

@@ -9,6 +9,7 @@
 #include "broker-core/message.h"
 #include "broker-core/mqtt/protocol.h"
 #include "broker-core/session/inflight.h"
+#include "broker-core/session/topic_aliases.h"
 
 namespace furrow::broker {
 
@@ -19,6 +20,10 @@ Message::Fields fields_of(const Message& message);
 // false. Message expiry is sent as what is left of it at `now` [MQTT-3.3.2-6].
 bool encode_publish(const Message::Fields& fields, const Delivery& delivery, mqtt::Version version, Instant now,
                     std::size_t packet_bytes_max, ByteBuffer& out);
+
+// As encode_publish() in MQTT 5, with a topic alias where `aliases` has one; `scratch` is used meanwhile.
+bool encode_aliased_publish(const Message::Fields& fields, const Delivery& delivery, Instant now,
+                            std::size_t packet_bytes_max, TopicAliases& aliases, ByteBuffer& scratch, ByteBuffer& out);
 
 // One publication encoded once per form and shared by its receivers; only the packet identifier differs.
 class PublishForms {

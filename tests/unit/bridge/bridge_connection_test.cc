@@ -31,7 +31,7 @@ TEST_F(BridgeConnection, SaysConnectAndIsOnlineOnConnack) {
   EXPECT_THAT(dialed(), ElementsAre("mqtt://far:1883"));
   EXPECT_EQ(state(), "connecting");
   link();
-  EXPECT_THAT(said(), ElementsAre("CONNECT level=5 keep_alive=30 {11=604800 21=100 27=1048576} client=\"gw\" "
+  EXPECT_THAT(said(), ElementsAre("CONNECT level=5 keep_alive=30 {11=604800 21=100 27=1048576 22=64} client=\"gw\" "
                                   "username=\"barn\""));
   EXPECT_EQ(state(), "connecting");
   far(mqtt::Connack{});

@@ -269,10 +269,27 @@ TEST_F(WayDown, WhatCameDownDoesNotGoUpAgain) {
   EXPECT_EQ(snapshot().accepted, 0U);
 }
 
-TEST_F(WayDown, ATopicAliasThatWasNotAllowedEndsTheConnection) {
+TEST_F(WayDown, ATopicAliasStandsForItsTopic) {
+  start();
+  online();
+  Client& client = listener();
+  far_publishes("barn-7/command/a", "1", Qos::AtMostOnce, 0, Properties().number(PropertyId::TopicAlias, 64));
+  far_publishes("", "2", Qos::AtMostOnce, 0, Properties().number(PropertyId::TopicAlias, 64));
+  EXPECT_THAT(client.received(),
+              ElementsAre("PUBLISH \"command/a\" \"1\" qos=0 id=0", "PUBLISH \"command/a\" \"2\" qos=0 id=0"));
+}
+
+TEST_F(WayDown, ATopicAliasThatWasNotAssignedEndsTheConnection) {
   start();
   online();
   far_publishes("", "x", Qos::AtMostOnce, 0, Properties().number(PropertyId::TopicAlias, 1));
+  EXPECT_FALSE(linked());
+}
+
+TEST_F(WayDown, ATopicAliasThatWasNotAllowedEndsTheConnection) {
+  start();
+  online();
+  far_publishes("barn-7/command/a", "x", Qos::AtMostOnce, 0, Properties().number(PropertyId::TopicAlias, 65));
   EXPECT_FALSE(linked());
 }
 

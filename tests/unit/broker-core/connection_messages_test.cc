@@ -181,12 +181,6 @@ TEST_F(ConnectionMessagesTest, TooDeepTopicsAreRefused) {
   EXPECT_TRUE(old.closed());
 }
 
-TEST_F(ConnectionMessagesTest, TopicAliasesWereNotAllowed) {
-  Client& client = connect({});
-  client.publish("a", "1", Qos::AtMostOnce, 0, {.properties = Properties().number(PropertyId::TopicAlias, 1)});
-  EXPECT_THAT(client.received(), ElementsAre(StartsWith("DISCONNECT reason=94")));
-}
-
 TEST_F(ConnectionMessagesTest, AFullQueueThatRefusesIsSaidToThePublisher) {
   options.limits.session_queue = {
       .messages_max = 1, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::Refuse};

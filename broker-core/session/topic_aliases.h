@@ -1,7 +1,8 @@
-// Topic aliases that we assign on one network connection: the least recently used makes room.
+// Topic aliases of one network connection: those that we assign, and those that the peer does.
 //
-// The topic name is most of a 12-byte reading; an alias takes its place from the second message on. Bounded: at most
-// kAliasesMax, and topics above kTopicBytesMax get none. Spec: MQTT 5.0 §3.3.2.3.4.
+// The topic name is most of a 12-byte reading; an alias takes its place from the second message on. Bounded: ours by
+// the maximum given and topics of kTopicBytesMax, the least recently used makes room; the peer's by the maximum that we
+// announced. Neither owns heap before the first alias. Spec: MQTT 5.0 §3.3.2.3.4.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
-namespace furrow::bridge {
+namespace furrow::broker {
 
+// Those that we assign.
 class TopicAliases {
  public:
   static constexpr std::uint16_t kAliasesMax = 1024;
@@ -41,4 +44,16 @@ class TopicAliases {
   std::unordered_map<std::string_view, std::list<Slot>::iterator> by_topic_;  // keys point into slots_
 };
 
-}  // namespace furrow::bridge
+// Those that the peer assigns.
+class ReceivedAliases {
+ public:
+  // From now on `number` stands for `topic` [MQTT-3.3.2-12]. REQUIRES: number > 0, within what was announced.
+  void set(std::uint16_t number, std::string_view topic);
+  // Empty when the peer has not assigned it. Valid until the next set().
+  std::string_view topic(std::uint16_t number) const;
+
+ private:
+  std::vector<std::string> topics_;  // by number, from 1
+};
+
+}  // namespace furrow::broker

@@ -1,11 +1,11 @@
-#include "bridge/topic_aliases.h"
+#include "broker-core/session/topic_aliases.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 #include <string>
 
-namespace furrow::bridge {
+namespace furrow::broker {
 namespace {
 
 TEST(TopicAliases, AreNotUsedWhereThePeerTakesNone) {
@@ -76,5 +76,17 @@ TEST(TopicAliases, ALongTopicGetsNone) {
   EXPECT_TRUE(aliases.use(std::string(TopicAliases::kTopicBytesMax, 'x')));
 }
 
+TEST(ReceivedAliases, StandForTheTopicThatWasAssignedLast) {
+  ReceivedAliases aliases;
+  EXPECT_EQ(aliases.topic(0), "");
+  EXPECT_EQ(aliases.topic(3), "");
+  aliases.set(3, "a");
+  EXPECT_EQ(aliases.topic(3), "a");
+  EXPECT_EQ(aliases.topic(2), "");
+  aliases.set(3, "b");
+  EXPECT_EQ(aliases.topic(3), "b");
+  EXPECT_EQ(aliases.topic(4), "");
+}
+
 }  // namespace
-}  // namespace furrow::bridge
+}  // namespace furrow::broker

@@ -1,8 +1,8 @@
-#include "bridge/topic_aliases.h"
+#include "broker-core/session/topic_aliases.h"
 
 #include <algorithm>
 
-namespace furrow::bridge {
+namespace furrow::broker {
 
 void TopicAliases::reset(std::uint16_t maximum) {
   maximum_ = std::min(maximum, kAliasesMax);
@@ -37,4 +37,13 @@ void TopicAliases::forget(std::string_view topic) {
   slots_.splice(slots_.end(), slots_, slot);
 }
 
-}  // namespace furrow::bridge
+void ReceivedAliases::set(std::uint16_t number, std::string_view topic) {
+  if (topics_.size() < number) topics_.resize(number);
+  topics_[number - 1U] = topic;
+}
+
+std::string_view ReceivedAliases::topic(std::uint16_t number) const {
+  return number == 0 || number > topics_.size() ? std::string_view() : topics_[number - 1U];
+}
+
+}  // namespace furrow::broker
