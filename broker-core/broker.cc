@@ -27,6 +27,11 @@ constexpr ConnectionId make_connection_id(std::uint32_t slot, std::uint32_t gene
   return ConnectionId{(std::uint64_t{generation} << 32U) | (slot + 1)};
 }
 
+// `192.0.2.1` of `192.0.2.1:1024`.
+std::string_view host_of(std::string_view peer) {
+  return peer.substr(0, peer.rfind(':'));
+}
+
 Instant expiry_of(const SessionRecord& record, Instant ended) {
   return record.expiry_s == kExpiryNever ? kNever : ended + std::chrono::seconds(record.expiry_s);
 }
@@ -45,10 +50,12 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
       stamp_(stamp),
       random_(options.seed),
       journal_(options.journal, store, std::move(stamp), restored.last_segment),
-      session_shared_{journal_, session_books_, options.limits.session_queue, options.commit_interval},
+      session_shared_{journal_, session_books_, options.limits.session_queue, options.commit_interval, false},
       tree_(random_.next()),
       routes_(tree_),
-      retained_({.messages_max = options.limits.retained_messages, .bytes_max = options.limits.retained_bytes}),
+      retained_({.messages_max = options.limits.retained_messages,
+                 .bytes_max = options.limits.retained_bytes,
+                 .hash_seed = random_.next()}),
       subscribers_(1, nullptr),
       last_queue_(restored.last_queue) {
   restore(restored, now);
@@ -66,7 +73,11 @@ void Broker::restore(Restored& restored, Instant now) {
   const ClockStamp stamp = stamp_(now);
   for (const RetainedRow& row : restored.retained) {
     MessageRef message = row.data ? decode_message(*row.data, stamp) : MessageRef{};
-    if (message && message->expires_at() > now) (void)retained_.set(std::move(message));
+    if (message && message->expires_at() > now) {
+      (void)retained_.set(std::move(message));
+    } else {
+      journal_.retained_changed(row.topic, {}, now);  // expired, or damaged
+    }
   }
   restored.retained = {};
   for (SessionRow& row : restored.sessions) restore_session(row, stamp, restored.queues, now);
@@ -140,10 +151,7 @@ const Connection* Broker::find(ConnectionId connection) const {
 }
 
 ConnectionId Broker::handle_accept(std::string peer, Instant now) {
-  if (options_.limits.connections > 0 && connection_count_ >= options_.limits.connections) {
-    ++stats_.connections_over_limit;
-    return {};
-  }
+  if (!has_room_for(peer)) return {};
   std::uint32_t slot = static_cast<std::uint32_t>(slots_.size());
   if (free_slots_.empty()) {
     slots_.emplace_back();
@@ -156,6 +164,31 @@ ConnectionId Broker::handle_accept(std::string peer, Instant now) {
   ++connection_count_;
   connection_deadlines_.add(slots_[slot].connection->deadline(), id);
   return id;
+}
+
+bool Broker::has_room_for(std::string_view peer) {
+  const Limits& limits = options_.limits;
+  if (limits.connections > 0 && connection_count_ >= limits.connections) {
+    ++stats_.connections_over_limit;
+    return false;
+  }
+  if (short_of_memory()) {
+    ++stats_.memory_over_limit;
+    return false;
+  }
+  if (limits.connections_per_address == 0) return true;
+  std::uint32_t& from_there = addresses_[std::string(host_of(peer))];
+  if (from_there >= limits.connections_per_address) {
+    ++stats_.connections_over_address_limit;
+    return false;
+  }
+  ++from_there;
+  return true;
+}
+
+void Broker::leave_address(std::string_view peer) {
+  const auto address = addresses_.find(std::string(host_of(peer)));
+  if (address != addresses_.end() && --address.value() == 0) addresses_.erase(address);
 }
 
 void Broker::handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now) {
@@ -178,6 +211,7 @@ void Broker::handle_closed(ConnectionId connection, Instant now) {
   Connection* found = find(connection);
   if (found == nullptr) return;
   found->end(false, now);
+  leave_address(found->peer());
   Slot& slot = slots_[slot_of(connection)];
   slot.connection.reset();
   ++slot.generation;
@@ -214,6 +248,10 @@ void Broker::handle_turn_end(Instant now) {
   check_waiting();
 }
 
+void Broker::handle_memory(std::uint64_t bytes) {
+  session_shared_.short_of_memory = options_.limits.memory_bytes > 0 && bytes > options_.limits.memory_bytes;
+}
+
 Instant Broker::next_deadline() const {
   return std::min({connection_deadlines_.next(), session_deadlines_.next(), journal_.next_deadline()});
 }
@@ -234,7 +272,7 @@ void Broker::shut_down(Instant now) {
 // Reading from those who wait for acknowledgements pauses while too much waits for the store.
 void Broker::check_waiting() {
   const std::size_t limit = options_.limits.commit_waiting_bytes;
-  const bool over = limit > 0 && journal_.waiting_bytes() > limit;
+  const bool over = short_of_memory() || (limit > 0 && journal_.waiting_bytes() > limit);
   if (over == waiting_over_limit_) return;
   waiting_over_limit_ = over;
   if (over) ++stats_.reading_paused;
@@ -426,8 +464,9 @@ mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscri
   const auto found = std::ranges::find(subscriptions, subscription.filter, &Subscription::filter);
   is_new = found == subscriptions.end();
   const std::uint32_t limit = options_.limits.subscriptions;
-  if (is_new && limit > 0 && subscriptions.size() >= limit) {
-    ++stats_.subscriptions_over_limit;
+  const bool over_limit = is_new && limit > 0 && subscriptions.size() >= limit;
+  if (over_limit || (is_new && short_of_memory())) {
+    ++(over_limit ? stats_.subscriptions_over_limit : stats_.memory_over_limit);
     changed = false;
     return mqtt::ReasonCode::QuotaExceeded;
   }
@@ -456,7 +495,11 @@ void Broker::send_retained(Session& session, const Subscription& subscription, I
   const std::uint32_t id = subscription.options.subscription_id;
   const std::span<const std::uint32_t> ids(&id, id == 0 ? 0 : 1);
   for (const MessageRef& message : messages) {
-    if (message->expires_at() <= now) continue;
+    if (message->expires_at() <= now) {
+      (void)retained_.remove(message->topic());
+      journal_.retained_changed(message->topic(), {}, now);
+      continue;
+    }
     session.deliver_retained(message, {std::min(message->qos(), subscription.options.qos), true, ids}, now);
   }
 }
@@ -527,6 +570,10 @@ void Broker::retain(Publication& publication, bool wait, Instant now) {
   // The value's own message: the retained store keeps it longer than the queues do.
   const std::string_view topic = publication.fields().topic;
   const bool removes = publication.fields().payload.empty();
+  if (!removes && short_of_memory() && !retained_.contains(topic)) {
+    ++stats_.memory_over_limit;
+    return;
+  }
   const RetainedStore::Outcome outcome = retained_.set(publication.message());
   switch (outcome) {
     case RetainedStore::Outcome::Full:

@@ -62,6 +62,11 @@ class Broker {
   void handle_page(const Page& page, Instant now);
   void handle_timeout(Instant now);
   void handle_turn_end(Instant now);
+  // What the process has allocated. Above `limits.memory` new connections, subscriptions and retained topics are
+  // refused, publishers that wait for acknowledgements are not read from, what waits only in memory for a client is not
+  // added to, and QoS 0 to a client that does not read at once is dropped; all of it is counted, until memory is free
+  // again.
+  void handle_memory(std::uint64_t bytes);
   Instant next_deadline() const;
   // Clean stop: clients are told (0x8B), wills are not published, and everything that waits is submitted to the store.
   void shut_down(Instant now);
@@ -103,6 +108,7 @@ class Broker {
   Journal& journal() { return journal_; }
   const Journal& journal() const { return journal_; }
   const Limits& limits() const { return options_.limits; }
+  bool short_of_memory() const { return session_shared_.short_of_memory; }
   const CommitInterval& commit_interval() const { return options_.commit_interval; }
   const Stats& stats() const { return stats_; }
   // All persistent sessions together.
@@ -153,6 +159,8 @@ class Broker {
   void end_session(Session& session, Instant now);
   void publish_will(Session& session, Instant now);
   void retain(Publication& publication, bool wait, Instant now);
+  bool has_room_for(std::string_view peer);
+  void leave_address(std::string_view peer);
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
   void check_waiting();
   void check_session(const std::string& client_id, Instant now);
@@ -178,6 +186,7 @@ class Broker {
   std::vector<ConnectionId> held_;    // waiting for the store
   std::vector<ConnectionId> paused_;  // reading paused by `commit_waiting`
   bool waiting_over_limit_ = false;
+  tsl::robin_map<std::string, std::uint32_t> addresses_;  // connections of each, where that is limited
   std::size_t connection_count_ = 0;
   std::size_t clients_connected_ = 0;
 

@@ -69,6 +69,7 @@ void Connection::decode(ByteView bytes, Instant now) {
 }
 
 void Connection::handle_malformed(const mqtt::ProtocolError& error, Instant now) {
+  if (error.reason == mqtt::ReasonCode::PacketTooLarge) ++broker_.mutable_stats().packets_over_limit;
   // A CONNECT is answered once its level is known, and MQTT 5 is known from nothing else. Before MQTT 5 only an unknown
   // level is answered [MQTT 3.1.1: MQTT-3.1.2-2]; who does not speak MQTT hears nothing.
   const bool answered = version() == mqtt::Version::V5 || error.reason == mqtt::ReasonCode::UnsupportedProtocolVersion;
@@ -248,6 +249,10 @@ void Connection::handle_sent(Instant now) {
   if (held_) last_received_ = now;  // not read from, but alive
   resume(now);
   if (session_ != nullptr) session_->pump(now);
+}
+
+bool Connection::writable() const {
+  return output_.size() < (broker_.short_of_memory() ? kOutputBytesShort : kOutputBytesMax);
 }
 
 void Connection::written() {

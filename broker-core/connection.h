@@ -65,7 +65,7 @@ class Connection final : public AckSink, public PublishSink {
   // QoS 0, at once or not at all: counted as dropped when the client does not read.
   void write_qos0(Publication& publication, const RoutedDelivery& delivery);
 
-  bool writable() const override { return output_.size() < kOutputBytesMax; }
+  bool writable() const override;
   Outcome write_publish(const Message& message, const Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
@@ -124,6 +124,8 @@ class Connection final : public AckSink, public PublishSink {
   std::string_view topic_of(const mqtt::Publish& packet, Instant now);
   // Answers or closes when the PUBLISH may not be routed.
   bool publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now);
+  // Not routed: an acknowledged one is answered with `reason`.
+  void refuse_publish(const mqtt::Publish& packet, mqtt::ReasonCode reason);
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,

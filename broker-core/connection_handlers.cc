@@ -21,6 +21,13 @@ bool is_too_deep(std::string_view topic, std::uint32_t levels_max) {
   return levels_max > 0 && topic.size() >= levels_max && mqtt::level_count(topic) > levels_max;
 }
 
+bool has_too_many_user_properties(mqtt::PropertyView properties, std::uint32_t maximum) {
+  if (maximum == 0) return false;
+  std::uint32_t count = 0;
+  for (const mqtt::Property& property : properties) count += property.id == PropertyId::UserProperty ? 1U : 0U;
+  return count > maximum;
+}
+
 // Topics that begin with `$` are the server's own [MQTT-4.7.2-1].
 bool is_reserved(std::string_view topic) {
   return topic.starts_with('$');
@@ -70,8 +77,23 @@ bool may_assign_client_id(const mqtt::Connect& packet) {
   return packet.version == Version::V5 || (packet.version == Version::V3_1_1 && packet.clean_start);
 }
 
+// Why a will is refused; nothing when it is not.
+std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits& limits, Stats& stats) {
+  using Fault = mqtt::ProtocolError;
+  if (is_too_deep(will.topic, limits.topic_levels)) {
+    ++stats.topic_levels_over_limit;
+    return Fault{ReasonCode::TopicNameInvalid, "the will topic has too many levels"};
+  }
+  if (is_reserved(will.topic)) return Fault{ReasonCode::NotAuthorized, "the will topic begins with $"};
+  if (has_too_many_user_properties(will.properties, limits.user_properties)) {
+    ++stats.user_properties_over_limit;
+    return Fault{ReasonCode::QuotaExceeded, "the will has too many user properties"};
+  }
+  return std::nullopt;
+}
+
 // Why a CONNECT is refused; nothing when it is not.
-std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const Limits& limits) {
+std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const Limits& limits, Stats& stats) {
   using Fault = mqtt::ProtocolError;
   if (packet.properties.text(PropertyId::AuthenticationMethod)) {
     return Fault{ReasonCode::BadAuthenticationMethod, "no enhanced authentication is supported"};
@@ -82,14 +104,7 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const L
   if (packet.client_id.size() > kClientIdBytesMax) {
     return Fault{ReasonCode::ClientIdentifierNotValid, "the client identifier is too long"};
   }
-  if (!packet.will) return std::nullopt;
-  if (is_too_deep(packet.will->topic, limits.topic_levels)) {
-    return Fault{ReasonCode::TopicNameInvalid, "the will topic has too many levels"};
-  }
-  if (is_reserved(packet.will->topic)) {
-    return Fault{ReasonCode::NotAuthorized, "the will topic begins with $"};
-  }
-  return std::nullopt;
+  return packet.will ? fault_of(*packet.will, limits, stats) : std::nullopt;
 }
 
 // How long the session outlives the connection if the client may have its way. Before 5.0 a session that is kept is
@@ -103,6 +118,13 @@ std::uint32_t expiry_granted_s(std::uint32_t asked_s, Duration limit) {
   if (limit == Duration::zero()) return asked_s;
   const auto limit_s = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
   return static_cast<std::uint32_t>(std::min<std::int64_t>(asked_s, limit_s));
+}
+
+// A client of 5.0 can be told another keep-alive than it asked for [MQTT-3.2.2-22]; others keep theirs.
+std::uint16_t keep_alive_granted_s(const mqtt::Connect& packet, Duration limit) {
+  if (packet.version != Version::V5 || limit == Duration::zero()) return packet.keep_alive_s;
+  const auto limit_s = static_cast<std::uint16_t>(std::chrono::duration_cast<std::chrono::seconds>(limit).count());
+  return packet.keep_alive_s == 0 ? limit_s : std::min(packet.keep_alive_s, limit_s);
 }
 
 PacketType acknowledgement_of(Qos qos) {
@@ -119,11 +141,11 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
     aliases_ = std::make_unique<Aliases>();
     aliases_->assigned.reset(static_cast<std::uint16_t>(std::min<std::uint32_t>(aliases_max, kTopicAliasesMax)));
   }
-  if (const auto fault = fault_of(packet, broker_.limits())) {
+  if (const auto fault = fault_of(packet, broker_.limits(), broker_.mutable_stats())) {
     refuse_connect(fault->reason, fault->what, packet.client_id, now);
     return;
   }
-  keep_alive_s_ = packet.keep_alive_s;
+  keep_alive_s_ = keep_alive_granted_s(packet, broker_.limits().keep_alive_max);
   bridge_ = packet.bridge;
   accept_connect(packet, packet.client_id.empty() ? broker_.assign_client_id() : std::string(packet.client_id), now);
 }
@@ -176,6 +198,7 @@ ByteBuffer Connection::connack(const mqtt::Connect& packet, const std::string& c
   writer.number(PropertyId::ReceiveMaximum, limits.inflight);
   if (limits.packet_bytes > 0) writer.number(PropertyId::MaximumPacketSize, limits.packet_bytes);
   writer.number(PropertyId::TopicAliasMaximum, kTopicAliasesMax);
+  if (keep_alive_s_ != packet.keep_alive_s) writer.number(PropertyId::ServerKeepAlive, keep_alive_s_);
   if (packet.client_id.empty()) writer.text(PropertyId::AssignedClientIdentifier, client_id);
   writer.number(PropertyId::SharedSubscriptionAvailable, 0);
 
@@ -210,27 +233,39 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
   const bool acknowledged = packet.qos != Qos::AtMostOnce;
   if (v5 && acknowledged) {
     if (inbound_ >= limits.inflight) {
+      ++broker_.mutable_stats().inflight_over_limit;
       reject(ReasonCode::ReceiveMaximumExceeded, "more unacknowledged messages than receive maximum", now);
       return false;  // [MQTT-3.3.4-9]
     }
     ++inbound_;
   }
   if (is_too_deep(topic, limits.topic_levels)) {
+    ++broker_.mutable_stats().topic_levels_over_limit;
     if (v5 && acknowledged) {
-      acknowledgements().pass(acknowledgement_of(packet.qos), packet.packet_id, ReasonCode::TopicNameInvalid);
+      refuse_publish(packet, ReasonCode::TopicNameInvalid);
     } else {
       reject(ReasonCode::TopicNameInvalid, "the topic has too many levels", now);
     }
     return false;
   }
-  if (!is_reserved(topic)) return true;
-  ++broker_.mutable_stats().dropped_not_authorized;
-  if (acknowledged) {
+  if (is_reserved(topic)) {
+    ++broker_.mutable_stats().dropped_not_authorized;
     // Before 5.0 a refusal cannot be said, other than by closing [MQTT 3.1.1: MQTT-3.3.5-2].
-    acknowledgements().pass(acknowledgement_of(packet.qos), packet.packet_id,
-                            v5 ? ReasonCode::NotAuthorized : ReasonCode::Success);
+    refuse_publish(packet, v5 ? ReasonCode::NotAuthorized : ReasonCode::Success);
+    return false;
   }
-  return false;
+  if (v5 && has_too_many_user_properties(packet.properties, limits.user_properties)) {
+    ++broker_.mutable_stats().user_properties_over_limit;
+    if (!acknowledged) ++broker_.mutable_stats().dropped_over_limit;
+    refuse_publish(packet, ReasonCode::QuotaExceeded);
+    return false;
+  }
+  return true;
+}
+
+void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) {
+  if (packet.qos == Qos::AtMostOnce) return;
+  acknowledgements().pass(acknowledgement_of(packet.qos), packet.packet_id, reason);
 }
 
 void Connection::handle(const mqtt::Publish& packet, Instant now) {
@@ -358,7 +393,9 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
                                  std::vector<Subscription>& retained, bool& changed) {
   mqtt::SharedFilter shared;
   if (mqtt::parse_shared(request.filter, shared)) return ReasonCode::SharedSubscriptionsNotSupported;
-  if (!mqtt::is_valid_filter(request.filter) || is_too_deep(request.filter, broker_.limits().topic_levels)) {
+  if (!mqtt::is_valid_filter(request.filter)) return ReasonCode::TopicFilterInvalid;
+  if (is_too_deep(request.filter, broker_.limits().topic_levels)) {
+    ++broker_.mutable_stats().topic_levels_over_limit;
     return ReasonCode::TopicFilterInvalid;
   }
   Subscription subscription{.filter = std::string(request.filter),

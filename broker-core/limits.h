@@ -13,14 +13,18 @@ namespace furrow::broker {
 // The keys of `limits` and `sessions` in the configuration; 0 = no limit unless said otherwise.
 struct Limits {
   std::uint32_t connections = 10'000;         // further ones are closed at accept
+  std::uint32_t connections_per_address = 0;  // likewise
   std::uint32_t packet_bytes = 1 * MiB;       // larger packets end their connection with 0x95
   std::uint16_t inflight = 100;               // per direction and client; never 0: it is announced as receive maximum
   std::uint32_t topic_levels = 128;           // deeper topics and filters are refused
   std::uint32_t subscriptions = 1'000;        // per session; further ones get 0x97
+  std::uint32_t user_properties = 64;         // in one PUBLISH or will; more get 0x97
   std::uint64_t retained_messages = 100'000;  // further topics are not retained
   std::uint64_t retained_bytes = 64 * MiB;
   std::size_t commit_waiting_bytes = 16 * MiB;  // then reading from those who wait for acknowledgements pauses
+  std::uint64_t memory_bytes = 256 * MiB;       // see Broker::handle_memory()
   Duration session_expiry_max = std::chrono::hours(7 * 24);  // longer ones are cut to it
+  Duration keep_alive_max{};  // clients of MQTT 5 that ask for more, or for none, are told to keep to this
   OutboxLimits session_queue{
       .messages_max = 1'000, .bytes_max = 4 * MiB, .age_max = {}, .when_full = WhenFull::DropOldest};
 };
@@ -30,6 +34,8 @@ inline constexpr Duration kConnectTimeout = std::chrono::seconds(10);
 // Once this much waits for a socket, QoS 0 to it is dropped and QoS 1 and 2 wait in the outbox: two large socket
 // buffers.
 inline constexpr std::size_t kOutputBytesMax = 512 * KiB;
+// The same while memory is short: what one socket usually takes at once.
+inline constexpr std::size_t kOutputBytesShort = 16 * KiB;
 // A client identifier longer than this is refused: it is a key in tables and in the store. MQTT asks for 23
 // [MQTT-3.1.3-5].
 inline constexpr std::size_t kClientIdBytesMax = 1024;

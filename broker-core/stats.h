@@ -15,22 +15,29 @@ struct Stats {
   std::uint64_t dropped_too_large = 0;       // larger than the client's maximum packet size
   std::uint64_t dropped_refused = 0;         // QoS 0 or a will that a destination refuses
   std::uint64_t dropped_not_authorized = 0;  // to a topic that clients may not write
+  std::uint64_t dropped_over_limit = 0;      // QoS 0 with too many user properties
 
   std::uint64_t connects_accepted = 0;
-  std::uint64_t connects_refused = 0;        // CONNECT answered with an error
-  std::uint64_t connections_over_limit = 0;  // closed at accept
+  std::uint64_t connects_refused = 0;                // CONNECT answered with an error
+  std::uint64_t connections_over_limit = 0;          // closed at accept
+  std::uint64_t connections_over_address_limit = 0;  // likewise
   std::uint64_t connect_timeouts = 0;
   std::uint64_t keep_alive_timeouts = 0;
   std::uint64_t protocol_errors = 0;  // connections closed for what they sent
   std::uint64_t takeovers = 0;
   std::uint64_t sessions_expired = 0;
+  std::uint64_t packets_over_limit = 0;       // larger than `packet`
+  std::uint64_t inflight_over_limit = 0;      // more unacknowledged messages than receive maximum
+  std::uint64_t topic_levels_over_limit = 0;  // in PUBLISH, SUBSCRIBE and wills
+  std::uint64_t user_properties_over_limit = 0;
   std::uint64_t subscriptions_over_limit = 0;
+  std::uint64_t memory_over_limit = 0;    // connections, subscriptions and retained values refused for want of memory
   std::uint64_t retained_over_limit = 0;  // values not retained
   std::uint64_t reading_paused = 0;       // times that `commit_waiting` was reached
   std::uint64_t queues_orphaned = 0;      // found in the store at start without their session
 
   std::uint64_t dropped() const {
-    return dropped_qos0_slow + dropped_too_large + dropped_refused + dropped_not_authorized;
+    return dropped_qos0_slow + dropped_too_large + dropped_refused + dropped_not_authorized + dropped_over_limit;
   }
 };
 

@@ -62,7 +62,8 @@ struct SessionQueue {
 };
 
 struct Sessions {
-  Duration expiry_max = Days(7);  // 0 = a session ends with its connection
+  Duration expiry_max = Days(7);        // 0 = a session ends with its connection
+  Duration keepalive_max = Seconds(0);  // whole seconds; 0 = no limit
   SessionQueue queue;
 
   bool operator==(const Sessions&) const = default;
@@ -81,13 +82,16 @@ struct RetainedLimits {
 };
 
 struct Limits {
-  std::uint64_t connections_max = 10'000;    // 0 = no limit
-  std::uint64_t packet_bytes_max = 1 * MiB;  // never 0
-  std::uint16_t inflight_max = 100;          // never 0
-  std::uint64_t topic_levels_max = 128;      // never 0
-  std::uint64_t subscriptions_max = 1000;    // per session; 0 = no limit
+  std::uint64_t connections_max = 10'000;         // 0 = no limit
+  std::uint64_t connections_per_address_max = 0;  // 0 = no limit
+  std::uint64_t packet_bytes_max = 1 * MiB;       // never 0
+  std::uint16_t inflight_max = 100;               // never 0
+  std::uint64_t topic_levels_max = 128;           // never 0
+  std::uint64_t subscriptions_max = 1000;         // per session; 0 = no limit
+  std::uint64_t user_properties_max = 64;         // 0 = no limit
   RetainedLimits retained;
   std::uint64_t commit_waiting_bytes_max = 16 * MiB;  // 0 = no limit
+  std::uint64_t memory_bytes_max = 256 * MiB;         // 0 = no limit
 
   bool operator==(const Limits&) const = default;
 };

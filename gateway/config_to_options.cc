@@ -33,14 +33,18 @@ broker::Limits limits(const config::Config& config) {
   const config::Limits& from = config.limits;
   const config::SessionQueue& queue = config.sessions.queue;
   return {.connections = clamp_to<std::uint32_t>(from.connections_max),
+          .connections_per_address = clamp_to<std::uint32_t>(from.connections_per_address_max),
           .packet_bytes = clamp_to<std::uint32_t>(from.packet_bytes_max),
           .inflight = from.inflight_max,
           .topic_levels = clamp_to<std::uint32_t>(from.topic_levels_max),
           .subscriptions = clamp_to<std::uint32_t>(from.subscriptions_max),
+          .user_properties = clamp_to<std::uint32_t>(from.user_properties_max),
           .retained_messages = from.retained.messages_max,
           .retained_bytes = from.retained.bytes_max,
           .commit_waiting_bytes = from.commit_waiting_bytes_max,
+          .memory_bytes = from.memory_bytes_max,
           .session_expiry_max = config.sessions.expiry_max,
+          .keep_alive_max = config.sessions.keepalive_max,
           .session_queue = {.messages_max = queue.messages_max,
                             .bytes_max = queue.bytes_max,
                             .age_max = {},

@@ -1,5 +1,6 @@
 #include "gateway/process.h"
 
+#include <malloc.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 
@@ -18,6 +19,11 @@ void raise_descriptor_limit() {
 
 void ignore_broken_pipes() {
   (void)std::signal(SIGPIPE, SIG_IGN);  // fails for unknown signals only
+}
+
+std::uint64_t allocated_bytes() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
 }
 
 std::uint64_t random_seed() {

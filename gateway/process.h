@@ -11,6 +11,9 @@ void raise_descriptor_limit();
 // A write to a connection that is gone is an error to look at, not the end of the program.
 void ignore_broken_pipes();
 
+// What the program has allocated and not freed. The resident set would not do: freed memory is not given back at once.
+std::uint64_t allocated_bytes();
+
 // A number that peers cannot guess.
 std::uint64_t random_seed();
 

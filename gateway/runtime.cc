@@ -18,6 +18,8 @@ constexpr Duration kStopTimeout = std::chrono::seconds(5);
 constexpr std::uint64_t kDiskReserve = 64 * MiB;
 // How often a commit under way is looked at.
 constexpr Duration kStoreLookInterval = std::chrono::seconds(1);
+// How often the memory in use is looked at: the most that 100 Mbit/s can bring in meanwhile is 6 MiB.
+constexpr Duration kMemoryLookInterval = std::chrono::milliseconds(500);
 
 std::string listener_name(std::size_t index) {
   return index == 0 ? "mqtt" : "mqtt-" + std::to_string(index + 1);
@@ -198,6 +200,10 @@ void Runtime::handle_due(Instant now) {
   }
   clients_.handle_timeout(now);
   if (store_look_at_ <= now) look_at_store();
+  if (memory_look_at_ <= now) {
+    broker_.handle_memory(allocated_bytes());
+    memory_look_at_ = now + kMemoryLookInterval;
+  }
   status_.publish(now);
   if (watchdog_at_ <= now) {
     world_.notify.watchdog();

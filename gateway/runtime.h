@@ -103,6 +103,7 @@ class Runtime {
 
   BatchNumber durable_;             // the last watermark that the broker was told
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow
+  Instant memory_look_at_{};        // not earlier; an idle gateway is not woken for it
   Instant watchdog_at_ = kNever;
   Instant armed_ = kNever;    // when timer_ fires
   Instant stop_by_ = kNever;  // kNever: not stopping

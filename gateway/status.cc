@@ -60,6 +60,20 @@ Json listeners_json(const std::vector<ListenerStatus>& listeners) {
   return all;
 }
 
+// By the key of the configuration.
+Json limits_json(const broker::Stats& stats) {
+  return {{"connections", stats.connections_over_limit},
+          {"connections_per_address", stats.connections_over_address_limit},
+          {"packet", stats.packets_over_limit},
+          {"inflight", stats.inflight_over_limit},
+          {"topic_levels", stats.topic_levels_over_limit},
+          {"subscriptions", stats.subscriptions_over_limit},
+          {"user_properties", stats.user_properties_over_limit},
+          {"retained", stats.retained_over_limit},
+          {"commit_waiting", stats.reading_paused},
+          {"memory", stats.memory_over_limit}};
+}
+
 Json dropped_json(const broker::Books& books) {
   Json dropped = Json::object();
   for (std::size_t i = 0; i < broker::kDropReasonCount; ++i) {
@@ -125,6 +139,7 @@ std::string to_json(const GatewayStatus& status, const StatusMoment& moment) {
   document["certificates"] = Json::array();  // no listener or bridge has one
   document["memory_bytes"] = status.memory_bytes ? Json(*status.memory_bytes) : Json();
   document["clock"] = {{"trusted", status.clock_trusted}};
+  document["limits_reached"] = limits_json(status.stats);
   return text_of(document);
 }
 

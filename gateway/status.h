@@ -13,6 +13,7 @@
 
 #include "bridge/bridge.h"
 #include "broker-core/base/time.h"
+#include "broker-core/stats.h"
 #include "broker-core/store.h"
 
 namespace furrow::gateway {
@@ -52,6 +53,7 @@ struct GatewayStatus {
   std::uint64_t messages_dropped = 0;
   std::uint64_t retained_messages = 0;  // what a new subscriber gets: the status topics too
   std::uint64_t retained_bytes = 0;
+  broker::Stats stats;  // for how often each limit was reached
   StoreStatus store;
   std::vector<ListenerStatus> listeners;
   std::optional<std::uint64_t> memory_bytes;

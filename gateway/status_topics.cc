@@ -126,6 +126,7 @@ GatewayStatus StatusTopics::gateway_status() const {
           .messages_dropped = stats.dropped() + dropped(broker_.session_books()),
           .retained_messages = broker_.retained().messages(),
           .retained_bytes = broker_.retained().bytes(),
+          .stats = stats,
           .store = store_,
           .listeners = options_.listeners,
           .memory_bytes = memory_bytes(),

@@ -51,6 +51,8 @@ class RetainedStore {
   // The message of `topic`, or none. Takes one hash.
   MessageRef find(std::string_view topic) const;
 
+  bool contains(std::string_view topic) const { return find_slot(topic) != kNone; }
+
   // Appends every message whose topic matches `filter`, in the byte order of topics. A filter that begins with a
   // wildcard takes no topic that begins with `$` [MQTT-4.7.2-1]. REQUIRES: mqtt::is_valid_filter(filter).
   void match(std::string_view filter, std::vector<MessageRef>& out) const;

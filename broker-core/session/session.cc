@@ -71,6 +71,10 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
     return;
   }
   Exchange& own = exchange(publication.now());
+  if (shared_.short_of_memory && !durable() && own.outbox.has_waiting()) {
+    own.outbox.pass(Outbox::Outcome::Dropped, publication.now(), DropReason::QueueFull);
+    return;
+  }
   const Duration wait = own.outbox.has_waiting() ? Duration::zero() : shared_.interval.wait(own.inflight);
   own.outbox.push(publication.message(), {delivery.qos, delivery.retain, delivery.subscription_ids}, wait,
                   publication.now(), [&]() -> Commitment& { return publication.commitment(); });

@@ -36,6 +36,7 @@ class Session final : public Destination, private OutboxOwner {
     Books& books;
     OutboxLimits queue_limits;
     CommitInterval interval;
+    bool short_of_memory = false;  // nothing more waits in memory alone
   };
 
   // `queue` is 0 for a session that ends with its connection.

@@ -12,6 +12,10 @@ TEST(ConfigToOptions, TheDefaultsAreThoseOfTheCore) {
   const broker::Broker::Options options = broker_options(config::Config{}, 1);
   const broker::Limits core;
   EXPECT_EQ(options.limits.connections, core.connections);
+  EXPECT_EQ(options.limits.connections_per_address, core.connections_per_address);
+  EXPECT_EQ(options.limits.user_properties, core.user_properties);
+  EXPECT_EQ(options.limits.memory_bytes, core.memory_bytes);
+  EXPECT_EQ(options.limits.keep_alive_max, core.keep_alive_max);
   EXPECT_EQ(options.limits.packet_bytes, core.packet_bytes);
   EXPECT_EQ(options.limits.inflight, core.inflight);
   EXPECT_EQ(options.limits.topic_levels, core.topic_levels);

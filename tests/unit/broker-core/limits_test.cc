@@ -1,0 +1,143 @@
+// Each limit of the broker: what happens when it is reached, and the counter that says so.
+#include "tests/support/broker_fixture.h"
+
+namespace furrow::test {
+namespace {
+
+using mqtt::PropertyId;
+using mqtt::Qos;
+using mqtt::Version;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+constexpr auto kQos1 = Qos::AtLeastOnce;
+
+class LimitsTest : public BrokerFixture {
+ protected:
+  std::uint64_t accept(std::string peer) { return broker().handle_accept(std::move(peer), now).value; }
+};
+
+TEST_F(LimitsTest, OneMoreConnectionThanAllowedIsNotTaken) {
+  options.limits.connections = 1;
+  const auto first = broker().handle_accept("192.0.2.1:1", now);
+  EXPECT_EQ(accept("192.0.2.2:1"), 0U);
+  EXPECT_EQ(stats().connections_over_limit, 1U);
+  broker().handle_closed(first, now);
+  EXPECT_NE(accept("192.0.2.2:1"), 0U);
+}
+
+TEST_F(LimitsTest, ConnectionsOfOneAddressAreCountedApart) {
+  options.limits.connections_per_address = 2;
+  const auto first = broker().handle_accept("[2001:db8::1]:1", now);
+  EXPECT_NE(accept("[2001:db8::1]:2"), 0U);
+  EXPECT_EQ(accept("[2001:db8::1]:3"), 0U);
+  EXPECT_NE(accept("192.0.2.1:1"), 0U) << "another one has its own";
+  EXPECT_EQ(stats().connections_over_address_limit, 1U);
+  broker().handle_closed(first, now);
+  EXPECT_NE(accept("[2001:db8::1]:4"), 0U);
+}
+
+TEST_F(LimitsTest, AMessageWithTooManyUserPropertiesIsRefused) {
+  options.limits.user_properties = 1;
+  Client& reader = connect({.client_id = "reader"});
+  reader.subscribe("#");
+  reader.received();
+  Client& sensor = connect({.client_id = "sensor"});
+  Properties two;
+  two.user("a", "1").user("a", "2");
+  sensor.publish("t", "1", Qos::AtMostOnce, 0, {.properties = two});
+  sensor.publish("t", "2", kQos1, 7, {.properties = two});
+  sensor.publish("t", "3", Qos::ExactlyOnce, 8, {.properties = two});
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=7 reason=97", "PUBREC id=8 reason=97"));
+  EXPECT_THAT(reader.received(), IsEmpty());
+  EXPECT_EQ(stats().user_properties_over_limit, 3U);
+  EXPECT_EQ(stats().dropped_over_limit, 1U) << "of QoS 0 nobody else would hear";
+  sensor.publish("t", "4", kQos1, 9, {.properties = Properties().user("a", "1")});
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=9 reason=00"));
+}
+
+TEST_F(LimitsTest, AWillWithTooManyUserPropertiesIsRefused) {
+  options.limits.user_properties = 1;
+  Properties two;
+  two.user("a", "1").user("a", "2");
+  Client& client = open(ConnectOptions{.will = mqtt::Will{.topic = "gone", .payload = {}, .properties = two}});
+  EXPECT_THAT(client.received(), ElementsAre(StartsWith("CONNACK reason=97")));
+  EXPECT_TRUE(client.closed());
+}
+
+TEST_F(LimitsTest, ALongerKeepAliveIsCutAndTold) {
+  options.limits.keep_alive_max = seconds(60);
+  EXPECT_THAT(open(ConnectOptions{.client_id = "none", .keep_alive_s = 0}).received(), Contains(HasSubstr("13=60")));
+  EXPECT_THAT(open(ConnectOptions{.client_id = "short", .keep_alive_s = 10}).received(),
+              Not(Contains(HasSubstr("13="))));
+  Client& longer = open(ConnectOptions{.client_id = "longer", .keep_alive_s = 300});
+  EXPECT_THAT(longer.received(), Contains(HasSubstr("13=60")));
+  Client& old = open(ConnectOptions{.client_id = "old", .version = Version::V3_1_1, .keep_alive_s = 300});
+  advance(seconds(91));
+  EXPECT_TRUE(longer.closed());
+  EXPECT_FALSE(old.closed()) << "it cannot be told";
+}
+
+// --- memory ---
+
+class ShortOfMemory : public LimitsTest {
+ protected:
+  void run_short() { broker().handle_memory(options.limits.memory_bytes + 1); }
+  void recover() { broker().handle_memory(options.limits.memory_bytes); }
+};
+
+TEST_F(ShortOfMemory, NewConnectionsAreNotTaken) {
+  run_short();
+  EXPECT_EQ(accept("192.0.2.1:1"), 0U);
+  EXPECT_EQ(stats().memory_over_limit, 1U);
+  recover();
+  EXPECT_NE(accept("192.0.2.1:1"), 0U);
+}
+
+TEST_F(ShortOfMemory, NewSubscriptionsAreRefusedAndOldOnesReplaced) {
+  Client& client = connect({});
+  client.subscribe("old");
+  run_short();
+  client.subscribe("new");
+  client.subscribe("old", kQos1);
+  EXPECT_THAT(client.received(),
+              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 reason=97", "SUBACK id=1 reason=01"));
+  EXPECT_EQ(stats().memory_over_limit, 1U);
+}
+
+TEST_F(ShortOfMemory, NewTopicsAreNotRetainedAndOldOnesReplaced) {
+  Client& client = connect({});
+  client.publish("old", "1", Qos::AtMostOnce, 0, {.retain = true});
+  run_short();
+  client.publish("new", "1", Qos::AtMostOnce, 0, {.retain = true});
+  client.publish("old", "2", Qos::AtMostOnce, 0, {.retain = true});
+  client.subscribe("#");
+  recover();
+  client.subscribe("#");
+  EXPECT_THAT(client.received(), Contains(HasSubstr("\"old\" \"2\"")));
+  EXPECT_EQ(broker().retained().messages(), 1U);
+}
+
+TEST_F(ShortOfMemory, WhatWaitsInMemoryForAClientIsNotAddedTo) {
+  Client& reader = connect({.client_id = "reader", .properties = Properties().number(PropertyId::ReceiveMaximum, 1)});
+  reader.subscribe("#", kQos1);
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("t", "in flight", kQos1, 1);
+  sensor.publish("t", "waits", kQos1, 2);
+  run_short();
+  sensor.publish("t", "is dropped", kQos1, 3);
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::QueueFull), 1U);
+}
+
+TEST_F(ShortOfMemory, NothingHappensWithoutALimit) {
+  options.limits.memory_bytes = 0;
+  broker().handle_memory(UINT64_MAX);
+  EXPECT_NE(accept("192.0.2.1:1"), 0U);
+}
+
+}  // namespace
+}  // namespace furrow::test
