@@ -54,6 +54,7 @@ void WayDown::connect(bool session_present, const std::function<PacketId()>& nex
 void WayDown::disconnect() {
   if (acknowledgements_) acknowledgements_->detach();
   acknowledgements_ = {};
+  held_.reset();
 }
 
 void WayDown::subscribe(std::size_t rule, bool session_present, PacketId packet_id) {
@@ -88,9 +89,6 @@ void WayDown::handle_dry() {
 }
 
 void WayDown::write_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason) {
-  // MQTT 3 cannot refuse a message: it stays unacknowledged, and comes again with the next connection.
-  const bool publish = type == PacketType::Puback || type == PacketType::Pubrec;
-  if (publish && is_error(reason) && remote_.version() != mqtt::Version::V5) return;
   // Other codes of success are a server's to send [MQTT 5.0 §3.4.2.1].
   remote_.write_acknowledgement(type, packet_id, is_error(reason) ? reason : ReasonCode::Success);
 }
@@ -120,15 +118,15 @@ void WayDown::handle_publish(const mqtt::Publish& publish, Instant now) {
     handle_exactly_once(publish, now);
     return;
   }
-  ++received_;
   const auto mapping = map_topic(publish);
-  if (publish.qos == Qos::AtMostOnce) {
-    if (mapping) (void)route(publish, *mapping, {}, nullptr, now);
-  } else if (mapping) {
-    (void)route(publish, *mapping, ticket(PacketType::Puback, publish.packet_id), nullptr, now);
-  } else {
-    acknowledgements_->pass(PacketType::Puback, publish.packet_id, ReasonCode::Success);
+  const bool acknowledged = publish.qos == Qos::AtLeastOnce;
+  if (mapping) {
+    route(publish, *mapping, acknowledged ? ticket(PacketType::Puback, publish.packet_id) : broker::AckTicket{},
+          nullptr, now);
+    return;
   }
+  ++received_;
+  if (acknowledged) acknowledgements_->pass(PacketType::Puback, publish.packet_id, ReasonCode::Success);
 }
 
 void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
@@ -138,15 +136,15 @@ void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
     broker_.journal().complete_when_durable(ticket(PacketType::Pubrec, id));
     return;
   }
-  ++received_;
   const auto mapping = map_topic(publish);
   if (!mapping) {
+    ++received_;
     received_ids_.insert(id);
     acknowledgements_->pass(PacketType::Pubrec, id, ReasonCode::Success);
     return;
   }
   const ExchangeRow exchange = row(id, ExchangeRow::State::Published);
-  if (route(publish, *mapping, ticket(PacketType::Pubrec, id), &exchange, now)) received_ids_.insert(id);
+  route(publish, *mapping, ticket(PacketType::Pubrec, id), &exchange, now);
 }
 
 void WayDown::handle_pubrel(PacketId packet_id) {
@@ -160,7 +158,7 @@ void WayDown::handle_pubrel(PacketId packet_id) {
   broker_.journal().complete_when_durable(ticket(PacketType::Pubcomp, packet_id));
 }
 
-bool WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
+void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
                     const ExchangeRow* exchange, Instant now) {
   topic_.assign(mapping.prefix).append(mapping.rest);
   std::string answer_topic;
@@ -177,14 +175,31 @@ bool WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
       .qos = publish.qos,
       .retain = publish.retain && map_.rule(mapping).retain_keep,
   };
-  const auto published = broker_.publish(fields, self_, ticket, exchange, now);
-  if (published.refused) {
-    ticket.complete(published.reason);
-    return false;
+  const bool behind_others = publish.qos != Qos::AtMostOnce && held() > 0;
+  if (!behind_others && !broker_.publish(fields, self_, ticket, exchange, now).refused) {
+    count_routed(mapping.rule, publish.qos, publish.packet_id);
+    return;
   }
+  if (publish.qos == Qos::AtMostOnce) {
+    ++received_;
+    return;
+  }
+  broker::HeldPublishes::Owner& owner = *this;
+  if (!held_) held_ = std::make_unique<broker::HeldPublishes>(broker_, self_, owner);
+  held_->push({broker::Message::make(fields), std::move(ticket),
+               exchange != nullptr ? std::optional(*exchange) : std::nullopt, publish.packet_id,
+               static_cast<std::uint32_t>(mapping.rule)});
+}
+
+void WayDown::handle_taken(const broker::HeldPublishes::Held& held) {
+  count_routed(held.rule, held.message->qos(), held.packet_id);
+}
+
+void WayDown::count_routed(std::size_t rule, Qos qos, PacketId packet_id) {
+  ++received_;
   ++routed_;
-  ++taken_[mapping.rule];
-  return true;
+  ++taken_[rule];
+  if (qos == Qos::ExactlyOnce) received_ids_.insert(packet_id);
 }
 
 }  // namespace furrow::bridge

@@ -2,12 +2,13 @@
 //
 // A message is acknowledged to the far broker once it is safe here, in order of receipt. QoS 2 identifiers are stored
 // with their message, before PUBREC, so that a message sent again after a crash of either side is taken once. What a
-// local queue refuses is answered 0x97; in 3.1.1, which cannot say so, it is not acknowledged and comes again with the
-// next connection. Received = routed + dropped, always. Thread: loop. Time: passed in.
+// local queue refuses is held unacknowledged until there is room; the far broker's window bounds that, and where it has
+// none, reading pauses. Received = routed + dropped, always, once it is decided. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@
 
 namespace furrow::bridge {
 
-class WayDown final : private broker::AckSink {
+class WayDown final : private broker::AckSink, private broker::HeldPublishes::Owner {
  public:
   // `self` is whose messages these are, so that they do not go up again; `queue` is where QoS 2 identifiers are kept,
   // and `exchanges` what was found there. `map`, `remote` and `broker` must outlive it.
@@ -42,9 +43,11 @@ class WayDown final : private broker::AckSink {
   void handle_dry();
 
   std::size_t acknowledgements_waiting() const { return acknowledgements_ ? acknowledgements_->waiting() : 0; }
+  // Messages that a local queue refuses for now.
+  std::size_t held() const { return held_ ? held_->size() : 0; }
   std::uint64_t received() const { return received_; }
   std::uint64_t routed() const { return routed_; }
-  // No rule took it, or a local queue refused it.
+  // No rule took it, or at QoS 0 a local queue refused it.
   std::uint64_t dropped() const { return received_ - routed_; }
   std::uint64_t taken_by(std::size_t rule) const { return taken_[rule]; }
 
@@ -57,10 +60,12 @@ class WayDown final : private broker::AckSink {
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
   void subscribe(std::size_t rule, bool session_present, PacketId packet_id);
   std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish) const;
-  // Routes it; `ticket` is completed once it is safe. False when it was refused, and then it was completed with why.
-  bool route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
+  // Routes it; `ticket` is completed once it is safe. What is refused is dropped at QoS 0, else held.
+  void route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
              const broker::ExchangeRow* exchange, Instant now);
   void handle_exactly_once(const mqtt::Publish& publish, Instant now);
+  void handle_taken(const broker::HeldPublishes::Held& held) override;
+  void count_routed(std::size_t rule, mqtt::Qos qos, PacketId packet_id);
   broker::AckTicket ticket(mqtt::PacketType type, PacketId packet_id);
   broker::ExchangeRow row(PacketId packet_id, broker::ExchangeRow::State state) const;
 
@@ -71,10 +76,11 @@ class WayDown final : private broker::AckSink {
   const broker::SubscriberId self_;
   const QueueId queue_;
 
-  Ref<broker::AckQueue> acknowledgements_;     // of the present connection
-  std::vector<Pending> pending_;               // SUBSCRIBE without SUBACK
-  std::size_t granted_ = 0;                    // subscriptions that the far session is known to have
-  std::unordered_set<PacketId> received_ids_;  // QoS 2, not yet released [MQTT-4.3.3-10]
+  Ref<broker::AckQueue> acknowledgements_;       // of the present connection
+  std::unique_ptr<broker::HeldPublishes> held_;  // likewise
+  std::vector<Pending> pending_;                 // SUBSCRIBE without SUBACK
+  std::size_t granted_ = 0;                      // subscriptions that the far session is known to have
+  std::unordered_set<PacketId> received_ids_;    // QoS 2, not yet released [MQTT-4.3.3-10]
   std::uint64_t received_ = 0;
   std::uint64_t routed_ = 0;
   std::vector<std::uint64_t> taken_;  // by rule

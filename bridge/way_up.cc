@@ -35,6 +35,7 @@ WayUp::WayUp(const std::string& name, const broker::OutboxLimits& limits, const 
       remote_(remote),
       broker_(broker),
       queue_(restored != nullptr ? restored->row.id : broker.new_queue()),
+      refuses_when_full_(limits.when_full == broker::WhenFull::Refuse),
       subscriber_(broker.add_destination(*this)),
       outbox_({limits, queue_, this, true}, cursor_of(restored, queue_), broker.journal(), books_),
       inflight_(outbox_, broker.journal()),
@@ -74,6 +75,11 @@ bool WayUp::refuses(const broker::Publication& publication, const broker::Routed
   if (delivery.qos == Qos::AtMostOnce) return false;
   const auto mapping = map_.up(publication.fields().topic);
   if (!mapping || map_.rule(*mapping).qos_max == Qos::AtMostOnce) return false;
+  if (broker_.journal().failing()) {
+    // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
+    const bool once = std::min(delivery.qos, map_.rule(*mapping).qos_max) == Qos::AtLeastOnce;
+    if (!once || !direct() || inflight_.window_full()) return true;
+  }
   return outbox_.refuses(publication.bytes_size());
 }
 
@@ -111,6 +117,10 @@ void WayUp::enqueue(broker::Publication& publication, const TopicMap::Mapping& m
   const broker::MessageRef& message = publication.message();
   if (message->expires_at() <= now) {
     outbox_.pass(Outbox::Outcome::Expired, now);
+    return;
+  }
+  if (qos == Qos::AtMostOnce && broker_.journal().failing()) {
+    outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::StoreFailed);
     return;
   }
   if (outbox_.refuses(message->bytes_size())) {

@@ -38,6 +38,7 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
 
   void deliver(broker::Publication& publication, const broker::RoutedDelivery& delivery) override;
   bool refuses(const broker::Publication& publication, const broker::RoutedDelivery& delivery) const override;
+  bool may_refuse() const override { return refuses_when_full_; }
 
   // --- the far side ---
   void connect(std::uint16_t window, bool session_present, Instant now);
@@ -93,6 +94,7 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   RemoteSession& remote_;
   broker::Broker& broker_;
   const QueueId queue_;
+  const bool refuses_when_full_;
   bool rules_expire_ = false;  // whether any rule has expire_after
   Sequence restored_;          // up to here, messages may have been sent before a restart
 

@@ -244,6 +244,7 @@ void Broker::handle_timeout(Instant now) {
 }
 
 void Broker::handle_turn_end(Instant now) {
+  retry_held(now);
   journal_.flush_if_due(now);
   check_waiting();
 }
@@ -267,6 +268,17 @@ void Broker::shut_down(Instant now) {
     if (session->durable() && session->stored_connected()) store_session_lazily(*session, now);
   }
   journal_.flush_all(now);
+}
+
+void Broker::handle_store_failing(bool failing) {
+  journal_.set_failing(failing);
+}
+
+void Broker::retry_held(Instant now) {
+  if (holders_.empty() || room_seen_ == journal_.room()) return;
+  room_seen_ = journal_.room();
+  const std::vector<HeldPublishes*> holders = holders_;
+  for (HeldPublishes* holder : holders) holder->retry(now);
 }
 
 // Reading from those who wait for acknowledgements pauses while too much waits for the store.
@@ -297,7 +309,7 @@ bool Broker::poll_ready(ConnectionId& connection) {
     ready_.pop_back();
     if (Connection* found = find(connection)) {
       found->ready_ = false;
-      if (reading_paused(connection) && !found->held()) paused_.push_back(connection);
+      if (waiting_over_limit_ && reading_paused(connection) && !found->held()) paused_.push_back(connection);
       return true;
     }
   }
@@ -317,7 +329,9 @@ bool Broker::closing(ConnectionId connection) const {
 
 bool Broker::reading_paused(ConnectionId connection) const {
   const Connection* found = find(connection);
-  return found != nullptr && (found->held() || (waiting_over_limit_ && found->acknowledgements_waiting() > 0));
+  if (found == nullptr) return false;
+  return found->held() || found->held_publishes() >= options_.limits.inflight ||
+         (waiting_over_limit_ && found->acknowledgements_waiting() > 0);
 }
 
 bool Broker::awaits_acknowledgement(ConnectionId connection) const {
@@ -507,10 +521,13 @@ void Broker::send_retained(Session& session, const Subscription& subscription, I
 SubscriberId Broker::add_destination(Destination& destination) {
   const SubscriberId subscriber = new_subscriber();
   subscribers_[subscriber.value] = &destination;
+  if (destination.may_refuse()) ++refusing_;
   return subscriber;
 }
 
 void Broker::remove_destination(SubscriberId subscriber) {
+  if (subscribers_[subscriber.value]->may_refuse()) --refusing_;
+  journal_.note_room();
   subscribers_[subscriber.value] = nullptr;
   free_subscribers_.push_back(subscriber);
 }
@@ -544,14 +561,26 @@ bool Broker::any_refuses(Publication& publication, std::span<const Route> routes
   });
 }
 
+// All or nothing: all are asked before any takes it.
+bool Broker::refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
+                     const ExchangeRow* exchange) const {
+  if (journal_.failing()) {
+    // What has to be written before it can be acknowledged.
+    const bool retains = publication.fields().retain && waits && !options_.journal.retained_lazy;
+    return exchange != nullptr || retains || any_refuses(publication, routes, origin);
+  }
+  const bool possible = refusing_ > 0 || options_.limits.session_queue.when_full == WhenFull::Refuse;
+  return possible && any_refuses(publication, routes, origin);
+}
+
 Broker::Published Broker::publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
                                   const ExchangeRow* exchange, Instant now) {
-  ++stats_.messages_received;
   Publication publication(fields, journal_, forms_, now);
   const std::span<const Route> routes = routes_.lookup(fields.topic);
-  // All or nothing: all are asked before any takes it.
-  if (any_refuses(publication, routes, origin)) return {mqtt::ReasonCode::QuotaExceeded, true};
-
+  if (refuses(publication, routes, origin, static_cast<bool>(ticket), exchange)) {
+    return {mqtt::ReasonCode::QuotaExceeded, true};
+  }
+  ++stats_.messages_received;
   if (fields.retain) retain(publication, static_cast<bool>(ticket), now);
   for (const Route& route : routes) {
     if (!is_echo(route, origin)) subscribers_[route.subscriber.value]->deliver(publication, delivery_of(route, fields));

@@ -21,6 +21,7 @@
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
 #include "broker-core/connection.h"
+#include "broker-core/held_publishes.h"
 #include "broker-core/limits.h"
 #include "broker-core/publication.h"
 #include "broker-core/routing/retained_store.h"
@@ -67,6 +68,9 @@ class Broker {
   // added to, and QoS 0 to a client that does not read at once is dropped; all of it is counted, until memory is free
   // again.
   void handle_memory(std::uint64_t bytes);
+  // Whether the medium takes writes. While it does not, what would have to be written is refused as by a full queue
+  // that refuses; what destinations acknowledge in time goes on.
+  void handle_store_failing(bool failing);
   Instant next_deadline() const;
   // Clean stop: clients are told (0x8B), wills are not published, and everything that waits is submitted to the store.
   void shut_down(Instant now);
@@ -88,6 +92,9 @@ class Broker {
   // Another kind of destination (a bridge); must live until remove_destination().
   SubscriberId add_destination(Destination& destination);
   void remove_destination(SubscriberId subscriber);
+  // HeldPublishes only: who has messages to publish once there is room.
+  void add_holder(HeldPublishes& holder) { holders_.push_back(&holder); }
+  void remove_holder(HeldPublishes& holder) { std::erase(holders_, &holder); }
   void subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options);
   void unsubscribe(SubscriberId subscriber, std::string_view filter);
 
@@ -161,6 +168,9 @@ class Broker {
   void retain(Publication& publication, bool wait, Instant now);
   bool has_room_for(std::string_view peer);
   void leave_address(std::string_view peer);
+  void retry_held(Instant now);
+  bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
+               const ExchangeRow* exchange) const;
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
   void check_waiting();
   void check_session(const std::string& client_id, Instant now);
@@ -193,6 +203,9 @@ class Broker {
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
   std::vector<Destination*> subscribers_;  // by SubscriberId
   std::vector<SubscriberId> free_subscribers_;
+  std::size_t refusing_ = 0;  // destinations that may refuse, beside sessions
+  std::vector<HeldPublishes*> holders_;
+  std::uint64_t room_seen_ = 0;  // of the journal, when they were tried last
   QueueId last_queue_;
 
   Deadlines<ConnectionId> connection_deadlines_;

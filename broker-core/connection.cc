@@ -164,6 +164,7 @@ void Connection::end(bool graceful, Instant now) {
   ended_ = true;
   if (acknowledgements_) acknowledgements_->detach();
   acknowledgements_ = {};
+  held_publishes_.reset();
   if (session_ == nullptr) return;
   if (state_ == State::Connected) {
     log_closed(LogLevel::Info, "network", "the network connection ended without DISCONNECT");

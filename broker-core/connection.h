@@ -20,6 +20,7 @@
 #include "broker-core/base/ids.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/time.h"
+#include "broker-core/held_publishes.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/decoder.h"
 #include "broker-core/mqtt/packet.h"
@@ -32,7 +33,7 @@ namespace furrow::broker {
 
 class Broker;
 
-class Connection final : public AckSink, public PublishSink {
+class Connection final : public AckSink, public PublishSink, private HeldPublishes::Owner {
  public:
   Connection(ConnectionId id, std::string peer, Broker& broker, Instant now);
   ~Connection();
@@ -61,6 +62,9 @@ class Connection final : public AckSink, public PublishSink {
 
   // Acknowledgements that this publisher waits for.
   std::size_t acknowledgements_waiting() const { return acknowledgements_ ? acknowledgements_->waiting() : 0; }
+
+  // Its messages that are refused for now.
+  std::size_t held_publishes() const { return held_publishes_ ? held_publishes_->size() : 0; }
 
   // QoS 0, at once or not at all: counted as dropped when the client does not read.
   void write_qos0(Publication& publication, const RoutedDelivery& delivery);
@@ -126,6 +130,10 @@ class Connection final : public AckSink, public PublishSink {
   bool publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now);
   // Not routed: an acknowledged one is answered with `reason`.
   void refuse_publish(const mqtt::Publish& packet, mqtt::ReasonCode reason);
+  // False when it was refused: then the publisher was told, or the message is held.
+  bool publish_or_refuse(const mqtt::Publish& packet, const Message::Fields& fields, AckTicket ticket,
+                         const ExchangeRow* exchange, Instant now);
+  void handle_taken(const HeldPublishes::Held& held) override;
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
@@ -164,6 +172,7 @@ class Connection final : public AckSink, public PublishSink {
   Ref<AckQueue> acknowledgements_;  // made when the first one has to be written
   std::unique_ptr<Held> held_;
   std::unique_ptr<Aliases> aliases_;
+  std::unique_ptr<HeldPublishes> held_publishes_;
 
   // What CONNECT said.
   std::uint32_t packet_bytes_max_ = mqtt::kRemainingLengthMax;  // of the client [MQTT-3.1.2-24]

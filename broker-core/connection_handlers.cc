@@ -300,9 +300,32 @@ void Connection::handle(const mqtt::Publish& packet, Instant now) {
 
 void Connection::publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now) {
   AckTicket waiting = ticket(PacketType::Puback, packet.packet_id);
-  const Broker::Published published = broker_.publish(fields, session_->subscriber(), waiting, nullptr, now);
-  // Before 5.0 a refused message stays unacknowledged: the client sends it again when it is back.
-  if (published.refused && version() == Version::V5) waiting.complete(published.reason);
+  (void)publish_or_refuse(packet, fields, std::move(waiting), nullptr, now);
+}
+
+bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::Fields& fields, AckTicket ticket,
+                                   const ExchangeRow* exchange, Instant now) {
+  const bool behind_others = held_publishes() > 0;
+  const Broker::Published published = behind_others
+                                          ? Broker::Published{.refused = true}
+                                          : broker_.publish(fields, session_->subscriber(), ticket, exchange, now);
+  if (!published.refused) return true;
+  if (version() == Version::V5) {
+    ticket.complete(published.reason);
+    return false;
+  }
+  // Before 5.0 a refusal cannot be said: the message waits, unacknowledged, until there is room.
+  HeldPublishes::Owner& self = *this;
+  if (!held_publishes_) held_publishes_ = std::make_unique<HeldPublishes>(broker_, session_->subscriber(), self);
+  held_publishes_->push({Message::make(fields), std::move(ticket),
+                         exchange != nullptr ? std::optional(*exchange) : std::nullopt, packet.packet_id, 0});
+  if (held_publishes() >= broker_.limits().inflight) broker_.mark_ready(*this);  // not to be read from
+  return false;
+}
+
+void Connection::handle_taken(const HeldPublishes::Held& held) {
+  if (held.message->qos() == Qos::ExactlyOnce) session_->received_insert(held.packet_id);
+  broker_.mark_ready(*this);  // perhaps to be read from again
 }
 
 // The packet identifier is remembered from before the PUBREC until the PUBREL, in the store if the session is there: a
@@ -318,14 +341,11 @@ void Connection::publish_exactly_once(const mqtt::Publish& packet, const Message
     }
     return;
   }
-  session_->received_insert(packet.packet_id);
   const ExchangeRow row{
       session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id, ExchangeRow::State::Published, {}};
-  const Broker::Published published =
-      broker_.publish(fields, session_->subscriber(), waiting, durable ? &row : nullptr, now);
-  if (!published.refused) return;
-  session_->received_erase(packet.packet_id);
-  if (version() == Version::V5) waiting.complete(published.reason);
+  if (publish_or_refuse(packet, fields, std::move(waiting), durable ? &row : nullptr, now)) {
+    session_->received_insert(packet.packet_id);
+  }
 }
 
 void Connection::handle(const mqtt::Pubrel& packet, Instant) {

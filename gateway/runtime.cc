@@ -40,6 +40,11 @@ std::vector<broker::ExchangeRow> exchanges_of(const broker::Restored& restored, 
   return rows;
 }
 
+bool takes_no_writes(broker::StoreState state) {
+  return state == broker::StoreState::Full || state == broker::StoreState::ReadOnly ||
+         state == broker::StoreState::Failing;
+}
+
 std::string_view signal_text(int signal) {
   return signal == SIGINT ? "INT" : signal == SIGTERM ? "TERM" : "HUP";
 }
@@ -241,6 +246,7 @@ void Runtime::look_at_store() {
   const StoreThread::Events events = store_.take_events(now);
   store_look_at_ = events.commit_started ? now + kStoreLookInterval : kNever;
   status_.note_store(events.health, now);
+  broker_.handle_store_failing(takes_no_writes(events.health.state));
   if (events.durable > durable_) {
     durable_ = events.durable;
     broker_.handle_persisted(durable_, now);

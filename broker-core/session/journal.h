@@ -169,6 +169,15 @@ class Journal {
   // Submits everything that waits, due or not (clean stop, link loss). No batch may be at the writer twice: what does
   // not fit goes with the following ones.
   void flush_all(Instant now);
+  // The medium does not take writes: nothing is to be accepted that would have to be written.
+  void set_failing(bool failing) {
+    if (failing_ && !failing) note_room();
+    failing_ = failing;
+  }
+  bool failing() const { return failing_; }
+  // Grows whenever a message that was refused may be taken now: a queue has room, or the medium does.
+  std::uint64_t room() const { return room_; }
+  void note_room() { ++room_; }
   // Whether nothing waits and nothing is at the writer.
   bool idle() const;
   Instant next_deadline() const;
@@ -214,6 +223,8 @@ class Journal {
   std::size_t waiting_bytes_ = 0;
   std::size_t gathered_bytes_ = 0;  // of those that wait for a destination that is away
   bool hurried_ = false;
+  bool failing_ = false;
+  std::uint64_t room_ = 0;
   bool draining_ = false;          // flush_all() has more to submit
   std::uint64_t selection_ = 0;    // marks outboxes while a batch is selected
   Instant earliest_due_ = kNever;  // not later than the earliest; may be stale after releases

@@ -146,6 +146,7 @@ void Outbox::finish(Entry& entry, Outcome outcome, DropReason reason, Instant no
     journal_.touch(*this, now);
   }
   if (Commitment* commitment = std::exchange(entry.commitment, nullptr)) journal_.settled(*commitment, *this);
+  if (limits_.when_full == WhenFull::Refuse) journal_.note_room();
   entry.state = State::Settled;
   entry.resend = false;
   entry.message = {};

@@ -82,7 +82,13 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
 }
 
 bool Session::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
-  return delivery.qos != mqtt::Qos::AtMostOnce && exchange_ && exchange_->outbox.refuses(publication.bytes_size());
+  if (delivery.qos == mqtt::Qos::AtMostOnce) return false;
+  if (durable() && shared_.journal.failing()) {
+    // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
+    const bool busy = exchange_ && (exchange_->outbox.has_waiting() || exchange_->inflight.window_full());
+    if (delivery.qos == mqtt::Qos::ExactlyOnce || !begun_ || busy) return true;
+  }
+  return exchange_ && exchange_->outbox.refuses(publication.bytes_size());
 }
 
 void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now) {

@@ -193,11 +193,6 @@ TEST_F(ConnectionMessagesTest, AFullQueueThatRefusesIsSaidToThePublisher) {
   advance(seconds(1));
   EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=97", "PUBREC id=3 reason=97",
                                             "PUBREC id=3 reason=97"));
-  Client& old = connect({.client_id = "old", .version = kV3});
-  old.publish("farm/1", "4", kQos1, 4);
-  advance(seconds(1));
-  EXPECT_THAT(old.received(), IsEmpty()) << "before MQTT 5 only silence says no";
-  EXPECT_FALSE(old.closed());
 }
 
 // --- PUBLISH to a client ---

@@ -1,0 +1,58 @@
+// QoS 1 and 2 messages that a destination refuses (`when_full: refuse`), from a publisher that cannot be told so.
+//
+// They keep their order and their place among the acknowledgements, and are taken as soon as there is room: whoever
+// holds any is known to the broker, which has them tried again after a queue has made room. What is left when the
+// connection ends is forgotten, since it was never acknowledged. Bounded by the owner, who stops reading. Thread: loop.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "broker-core/base/ring.h"
+#include "broker-core/message.h"
+#include "broker-core/routing/subscriber_id.h"
+#include "broker-core/session/ack_queue.h"
+#include "broker-core/store.h"
+
+namespace furrow::broker {
+
+class Broker;
+
+class HeldPublishes {
+ public:
+  struct Held {
+    MessageRef message;
+    AckTicket ticket;
+    std::optional<ExchangeRow> exchange;  // stored with it, as for Broker::publish()
+    PacketId packet_id;
+    std::uint32_t rule = 0;  // a bridge's; nothing to this class
+  };
+  // Who is told that a message was routed after all.
+  class Owner {
+   public:
+    virtual void handle_taken(const Held& held) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // `origin` is who publishes. Both references must outlive it.
+  HeldPublishes(Broker& broker, SubscriberId origin, Owner& owner);
+  ~HeldPublishes();
+  HeldPublishes(const HeldPublishes&) = delete;
+  HeldPublishes& operator=(const HeldPublishes&) = delete;
+
+  bool empty() const { return held_.empty(); }
+  std::size_t size() const { return held_.size(); }
+  void push(Held held) { held_.push_back(std::move(held)); }
+  // Publishes them in order, until one is refused again.
+  void retry(Instant now);
+
+ private:
+  Broker& broker_;
+  const SubscriberId origin_;
+  Owner& owner_;
+  Ring<Held> held_;
+};
+
+}  // namespace furrow::broker

@@ -1,0 +1,167 @@
+// Publishers that cannot be told of a refusal wait for room; and what a store that takes no writes means for all.
+#include "tests/support/broker_fixture.h"
+
+namespace furrow::test {
+namespace {
+
+using mqtt::PacketType;
+using mqtt::PropertyId;
+using mqtt::Qos;
+using mqtt::Version;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+constexpr auto kQos1 = Qos::AtLeastOnce;
+constexpr auto kQos2 = Qos::ExactlyOnce;
+
+// A queue with room for one message, which refuses more.
+class HeldPublishesTest : public BrokerFixture {
+ protected:
+  HeldPublishesTest() {
+    options.limits.session_queue = {
+        .messages_max = 1, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::Refuse};
+  }
+  Client& connect_old(std::string_view client_id = "old") {
+    if (broker().sessions() == 0) leave_subscribed("reader", "farm/#");
+    return connect({.client_id = client_id, .version = Version::V3_1_1});
+  }
+  // The reader is back and takes the first message that waits for it.
+  Client& read_one() {
+    Client& reader = connect_durable("reader");
+    reader.acknowledge(PacketType::Puback, 1);
+    return reader;
+  }
+};
+
+TEST_F(HeldPublishesTest, AMessageIsTakenOnceThereIsRoom) {
+  Client& old = connect_old();
+  old.publish("farm/1", "1", kQos1, 1);
+  old.publish("farm/1", "2", kQos1, 2);
+  old.publish("farm/1", "3", kQos2, 3);
+  advance(seconds(1));
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00"));
+  Client& reader = read_one();
+  EXPECT_THAT(old.received(), IsEmpty()) << "not safe yet";
+  EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("\"2\" qos=1 id=2")));
+  reader.acknowledge(PacketType::Puback, 2);
+  advance(seconds(1));
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=2 reason=00", "PUBREC id=3 reason=00"));
+}
+
+TEST_F(HeldPublishesTest, WhatComesBehindAHeldMessageKeepsItsOrder) {
+  Client& old = connect_old();
+  Client& other = connect({.client_id = "other"});
+  other.subscribe("elsewhere", kQos1);
+  other.received();
+  old.publish("farm/1", "1", kQos1, 1);
+  old.publish("farm/1", "held", kQos1, 2);
+  old.publish("elsewhere", "behind it", kQos1, 3);
+  old.publish("elsewhere", "QoS 0 has no order with them");
+  EXPECT_THAT(other.received(), ElementsAre(HasSubstr("QoS 0 has no order")));
+  (void)read_one();
+  EXPECT_THAT(other.received(), ElementsAre(HasSubstr("behind it")));
+}
+
+TEST_F(HeldPublishesTest, ReadingPausesWhenTheWindowIsFullOfThem) {
+  options.limits.inflight = 2;
+  Client& old = connect_old();
+  old.publish("farm/1", "1", kQos1, 1);
+  old.publish("farm/1", "2", kQos1, 2);
+  EXPECT_FALSE(broker().reading_paused(old.id()));
+  old.publish("farm/1", "3", kQos1, 3);
+  EXPECT_TRUE(broker().reading_paused(old.id()));
+  (void)read_one();
+  EXPECT_FALSE(broker().reading_paused(old.id()));
+}
+
+TEST_F(HeldPublishesTest, TheyAreForgottenWithTheirConnection) {
+  leave_subscribed("reader", "farm/#");
+  Client& old = connect_durable("old", Version::V3_1_1);
+  old.publish("farm/1", "1", kQos1, 1);
+  old.publish("farm/1", "2", kQos2, 2);
+  old.vanish();
+  Client& reader = read_one();
+  reader.received();
+  Client& again = connect_durable("old", Version::V3_1_1);
+  again.publish("farm/1", "2", kQos2, 2, {.duplicate = true});
+  EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("\"2\" qos=2"))) << "not taken for one that was received";
+}
+
+TEST_F(HeldPublishesTest, SeveralPublishersWaitEachForItself) {
+  Client& first = connect_old("first");
+  Client& second = connect_old("second");
+  first.publish("farm/1", "1", kQos1, 1);
+  first.publish("farm/1", "2", kQos1, 2);
+  second.publish("farm/2", "3", kQos1, 1);
+  second.vanish();
+  Client& reader = read_one();
+  EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("\"2\"")));
+}
+
+// --- the store takes no writes ---
+
+class FailingStore : public BrokerFixture {
+ protected:
+  void fail() { broker().handle_store_failing(true); }
+  void recover() {
+    broker().handle_store_failing(false);
+    settle();
+  }
+};
+
+TEST_F(FailingStore, WhatWouldHaveToBeWrittenIsRefused) {
+  leave_subscribed("reader", "farm/#");
+  fail();
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "1", kQos1, 1);
+  sensor.publish("elsewhere", "2", kQos1, 2);
+  sensor.publish("elsewhere", "3", kQos1, 3, {.retain = true});
+  EXPECT_THAT(sensor.received(),
+              ElementsAre("PUBACK id=1 reason=97", "PUBACK id=2 reason=10", "PUBACK id=3 reason=97"));
+  recover();
+  sensor.publish("farm/1", "4", kQos1, 4);
+  advance(seconds(1));
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=4 reason=00"));
+}
+
+TEST_F(FailingStore, WhatAReaderAcknowledgesGoesOn) {
+  Client& reader = connect_durable("reader");
+  reader.subscribe("farm/#", kQos1);
+  reader.received();
+  fail();
+  store_answers = false;
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "1", kQos1, 1);
+  EXPECT_THAT(reader.received(), ElementsAre(StartsWith("PUBLISH")));
+  EXPECT_THAT(sensor.received(), IsEmpty());
+  reader.acknowledge(PacketType::Puback, 1);
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=1 reason=00"));
+}
+
+TEST_F(FailingStore, Qos0Passes) {
+  Client& reader = connect_durable("reader");
+  reader.subscribe("farm/#", kQos1);
+  reader.received();
+  fail();
+  connect({.client_id = "sensor"}).publish("farm/1", "1");
+  EXPECT_THAT(reader.received(), ElementsAre(StartsWith("PUBLISH")));
+}
+
+TEST_F(FailingStore, APublisherThatCannotBeToldWaitsUntilItWritesAgain) {
+  leave_subscribed("reader", "farm/#");
+  fail();
+  Client& old = connect({.client_id = "old", .version = Version::V3_1_1});
+  old.publish("farm/1", "1", kQos1, 1);
+  advance(seconds(1));
+  EXPECT_THAT(old.received(), IsEmpty());
+  recover();
+  advance(seconds(1));
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00"));
+}
+
+}  // namespace
+}  // namespace furrow::test
