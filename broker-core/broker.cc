@@ -65,6 +65,7 @@ Broker::~Broker() {
   // Connections refer to sessions, sessions to the journal.
   slots_.clear();
   sessions_.clear();
+  groups_.clear();
 }
 
 // --- start ---
@@ -80,15 +81,10 @@ void Broker::restore(Restored& restored, Instant now) {
     }
   }
   restored.retained = {};
+  restore_groups(restored.queues);
   for (SessionRow& row : restored.sessions) restore_session(row, stamp, restored.queues, now);
   restored.sessions = {};
-  // Queues of sessions that are not there: their removal was not finished.
-  std::erase_if(restored.queues, [&](const RestoredQueue& queue) {
-    if (queue.row.kind != QueueKind::Session) return false;
-    ++stats_.queues_orphaned;
-    journal_.remove_queue(queue.row.id);
-    return true;
-  });
+  drop_orphans(restored.queues);
   std::ranges::sort(restored.exchanges, {}, &ExchangeRow::sequence);
   std::unordered_map<std::uint64_t, Session*> by_queue;
   for (const auto& [client_id, session] : sessions_) by_queue[session->record().queue.value] = session.get();
@@ -100,6 +96,22 @@ void Broker::restore(Restored& restored, Instant now) {
     } else if (Inflight* inflight = session->second->inflight()) {
       inflight->restore(row);
     }
+    return true;
+  });
+}
+
+// Queues of groups that no session joined, and of sessions that are not there: their removal was not finished.
+void Broker::drop_orphans(std::vector<RestoredQueue>& queues) {
+  std::erase_if(groups_, [&](const auto& named) {
+    if (!named.second->empty()) return false;
+    remove_destination(named.second->subscriber());
+    return true;
+  });
+  std::erase_if(queues, [&](const RestoredQueue& queue) {
+    if (queue.row.kind == QueueKind::Bridge) return false;
+    if (queue.row.kind == QueueKind::Group && groups_.contains(queue.row.name)) return true;
+    ++stats_.queues_orphaned;
+    journal_.remove_queue(queue.row.id);
     return true;
   });
 }
@@ -121,9 +133,7 @@ void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vect
     session->restore(queue->cursor);
     queues.erase(queue);
   }
-  for (const Subscription& subscription : record->subscriptions) {
-    tree_.insert(subscription.filter, subscriber, subscription.options);
-  }
+  for (const Subscription& subscription : record->subscriptions) attach_subscription(*session, subscription, now);
   // After a crash its connection ended with the gateway, as far as anybody can tell just now.
   const Instant ended = record->connected ? now : now - elapsed(record->disconnected, stamp);
   if (record->connected) {
@@ -448,8 +458,9 @@ void Broker::check_session(const std::string& client_id, Instant now) {
 
 void Broker::end_session(Session& session, Instant now) {
   if (session.record().will) publish_will(session, now);
+  session.give_back(now);
   for (const Subscription& subscription : session.record().subscriptions) {
-    tree_.erase(subscription.filter, session.subscriber());
+    detach_subscription(session, subscription.filter, now);
   }
   if (session.durable()) {
     journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
@@ -473,7 +484,8 @@ void Broker::publish_will(Session& session, Instant now) {
 
 // --- subscriptions ---
 
-mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscription, bool& is_new, bool& changed) {
+mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscription, Instant now, bool& is_new,
+                                          bool& changed) {
   std::vector<Subscription>& subscriptions = session.record().subscriptions;
   const auto found = std::ranges::find(subscriptions, subscription.filter, &Subscription::filter);
   is_new = found == subscriptions.end();
@@ -487,7 +499,7 @@ mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscri
   const auto granted = static_cast<mqtt::ReasonCode>(subscription.options.qos);
   changed = is_new || *found != subscription;
   if (!changed) return granted;
-  tree_.insert(subscription.filter, session.subscriber(), subscription.options);
+  attach_subscription(session, subscription, now);
   if (is_new) {
     subscriptions.push_back(std::move(subscription));
   } else {
@@ -496,11 +508,72 @@ mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscri
   return granted;
 }
 
-bool Broker::remove_subscription(Session& session, std::string_view filter) {
-  if (!tree_.erase(filter, session.subscriber())) return false;
-  std::erase_if(session.record().subscriptions,
-                [&](const Subscription& subscription) { return subscription.filter == filter; });
+bool Broker::remove_subscription(Session& session, std::string_view filter, Instant now) {
+  std::vector<Subscription>& subscriptions = session.record().subscriptions;
+  const auto found = std::ranges::find(subscriptions, filter, &Subscription::filter);
+  if (found == subscriptions.end()) return false;
+  detach_subscription(session, filter, now);
+  subscriptions.erase(found);
   return true;
+}
+
+void Broker::attach_subscription(Session& session, const Subscription& subscription, Instant now) {
+  if (!mqtt::is_shared(subscription.filter)) {
+    tree_.insert(subscription.filter, session.subscriber(), subscription.options);
+    return;
+  }
+  SharedGroup& group = group_for(subscription.filter);
+  group.set_member(session, subscription.options);
+  if (session.durable() && !group.durable()) group.make_durable(new_queue(), now);
+  route_to(group);
+  group.pull(now);
+}
+
+void Broker::detach_subscription(Session& session, std::string_view filter, Instant now) {
+  if (!mqtt::is_shared(filter)) {
+    tree_.erase(filter, session.subscriber());
+    return;
+  }
+  const auto found = groups_.find(std::string(filter));
+  SharedGroup& group = *found->second;
+  group.remove_member(session);
+  route_to(group);
+  if (!group.empty()) {
+    group.pull(now);  // what it gave back
+    return;
+  }
+  remove_destination(group.subscriber());
+  if (group.durable()) journal_.remove_queue(group.queue());
+  groups_.erase(found);
+}
+
+SharedGroup& Broker::group_for(std::string_view filter) {
+  std::string name(filter);
+  const auto found = groups_.find(name);
+  if (found != groups_.end()) return *found->second;
+  const SubscriberId subscriber = new_subscriber();
+  last_group_.value += 1;
+  auto group = std::make_unique<SharedGroup>(last_group_, name, subscriber, session_shared_);
+  subscribers_[subscriber.value] = group.get();
+  return *groups_.emplace(std::move(name), std::move(group)).first->second;
+}
+
+// Its place in the tree, with what its members ask for together.
+void Broker::route_to(SharedGroup& group) {
+  mqtt::SharedFilter shared;
+  (void)mqtt::parse_shared(group.filter(), shared);
+  if (group.empty()) {
+    tree_.erase(shared.filter, group.subscriber());
+  } else {
+    tree_.insert(shared.filter, group.subscriber(), {.qos = group.qos(), .retain_as_published = true});
+  }
+}
+
+// Before the sessions that join them.
+void Broker::restore_groups(const std::vector<RestoredQueue>& queues) {
+  for (const RestoredQueue& queue : queues) {
+    if (queue.row.kind == QueueKind::Group) group_for(queue.row.name).restore(queue.row.id, queue.cursor);
+  }
 }
 
 void Broker::send_retained(Session& session, const Subscription& subscription, Instant now) {

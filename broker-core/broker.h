@@ -29,6 +29,7 @@
 #include "broker-core/routing/subscription_tree.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
+#include "broker-core/session/shared_group.h"
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
 
@@ -154,8 +155,9 @@ class Broker {
   // Its row goes into the batch being gathered.
   void store_session(Session& session);
   void store_session_lazily(Session& session, Instant now);
-  mqtt::ReasonCode add_subscription(Session& session, Subscription subscription, bool& is_new, bool& changed);
-  bool remove_subscription(Session& session, std::string_view filter);
+  mqtt::ReasonCode add_subscription(Session& session, Subscription subscription, Instant now, bool& is_new,
+                                    bool& changed);
+  bool remove_subscription(Session& session, std::string_view filter, Instant now);
   void send_retained(Session& session, const Subscription& subscription, Instant now);
   void clients_connected(int change) { clients_connected_ += static_cast<std::size_t>(change); }
 
@@ -164,6 +166,12 @@ class Broker {
   void restore_session(SessionRow& row, const ClockStamp& stamp, std::vector<RestoredQueue>& queues, Instant now);
   SubscriberId new_subscriber();  // its destination is to be set
   void end_session(Session& session, Instant now);
+  void attach_subscription(Session& session, const Subscription& subscription, Instant now);
+  void detach_subscription(Session& session, std::string_view filter, Instant now);
+  SharedGroup& group_for(std::string_view filter);
+  void route_to(SharedGroup& group);
+  void restore_groups(const std::vector<RestoredQueue>& queues);
+  void drop_orphans(std::vector<RestoredQueue>& queues);
   void publish_will(Session& session, Instant now);
   void retain(Publication& publication, bool wait, Instant now);
   bool has_room_for(std::string_view peer);
@@ -201,6 +209,8 @@ class Broker {
   std::size_t clients_connected_ = 0;
 
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<std::string, std::unique_ptr<SharedGroup>> groups_;  // by `$share/GROUP/FILTER`
+  GroupId last_group_;
   std::vector<Destination*> subscribers_;  // by SubscriberId
   std::vector<SubscriberId> free_subscribers_;
   std::size_t refusing_ = 0;  // destinations that may refuse, beside sessions

@@ -137,8 +137,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
-                             std::vector<Subscription>& retained, bool& changed);
-  mqtt::ReasonCode unsubscribe(std::string_view filter, bool& changed);
+                             std::vector<Subscription>& retained, Instant now, bool& changed);
+  mqtt::ReasonCode unsubscribe(std::string_view filter, Instant now, bool& changed);
 
   // Sends held.response and what follows it: now if that is durable and the client reads, else once it is so.
   void hold(Held held, Instant now);

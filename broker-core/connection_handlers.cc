@@ -200,7 +200,6 @@ ByteBuffer Connection::connack(const mqtt::Connect& packet, const std::string& c
   writer.number(PropertyId::TopicAliasMaximum, kTopicAliasesMax);
   if (keep_alive_s_ != packet.keep_alive_s) writer.number(PropertyId::ServerKeepAlive, keep_alive_s_);
   if (packet.client_id.empty()) writer.text(PropertyId::AssignedClientIdentifier, client_id);
-  writer.number(PropertyId::SharedSubscriptionAvailable, 0);
 
   mqtt::Connack connack;
   connack.session_present = session_present && version() != Version::V3_1;  // a reserved bit there
@@ -399,7 +398,7 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
   Held held;
   bool changed = false;
   for (const mqtt::SubscriptionRequest& request : packet.requests) {
-    suback.reasons.push_back(subscribe(request, id, held.retained, changed));
+    suback.reasons.push_back(subscribe(request, id, held.retained, now, changed));
   }
   encode(suback, version(), held.response);
   if (changed && session_->durable()) {
@@ -410,27 +409,28 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
 }
 
 ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
-                                 std::vector<Subscription>& retained, bool& changed) {
-  mqtt::SharedFilter shared;
-  if (mqtt::parse_shared(request.filter, shared)) return ReasonCode::SharedSubscriptionsNotSupported;
-  if (!mqtt::is_valid_filter(request.filter)) return ReasonCode::TopicFilterInvalid;
+                                 std::vector<Subscription>& retained, Instant now, bool& changed) {
+  mqtt::SharedFilter parts;
+  const bool shared = mqtt::parse_shared(request.filter, parts);
+  if (!mqtt::is_valid_filter(request.filter) || (shared && parts.group.empty())) return ReasonCode::TopicFilterInvalid;
   if (is_too_deep(request.filter, broker_.limits().topic_levels)) {
     ++broker_.mutable_stats().topic_levels_over_limit;
     return ReasonCode::TopicFilterInvalid;
   }
   Subscription subscription{.filter = std::string(request.filter),
                             .options = {.qos = request.qos,
-                                        .no_local = request.no_local || bridge_,
+                                        .no_local = request.no_local || (bridge_ && !shared),
                                         .retain_as_published = request.retain_as_published || bridge_,
                                         .subscription_id = subscription_id},
                             .retain_handling = request.retain_handling};
   bool is_new = false;
   bool differs = false;
-  const ReasonCode reason = broker_.add_subscription(*session_, subscription, is_new, differs);
+  const ReasonCode reason = broker_.add_subscription(*session_, subscription, now, is_new, differs);
   changed = changed || differs;
-  const bool sends_retained =
-      !is_error(reason) && (request.retain_handling == mqtt::RetainHandling::Send ||
-                            (request.retain_handling == mqtt::RetainHandling::SendIfNew && is_new));
+  // A shared subscription is sent none [MQTT 5.0 §3.8.4].
+  const bool sends_retained = !is_error(reason) && !shared &&
+                              (request.retain_handling == mqtt::RetainHandling::Send ||
+                               (request.retain_handling == mqtt::RetainHandling::SendIfNew && is_new));
   if (sends_retained) retained.push_back(std::move(subscription));
   return reason;
 }
@@ -439,7 +439,7 @@ void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
   mqtt::Unsuback unsuback;
   unsuback.packet_id = packet.packet_id;
   bool changed = false;
-  for (const std::string_view filter : packet.filters) unsuback.reasons.push_back(unsubscribe(filter, changed));
+  for (const std::string_view filter : packet.filters) unsuback.reasons.push_back(unsubscribe(filter, now, changed));
   Held held;
   encode(unsuback, version(), held.response);
   if (changed && session_->durable()) {
@@ -449,9 +449,9 @@ void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
   hold(std::move(held), now);
 }
 
-ReasonCode Connection::unsubscribe(std::string_view filter, bool& changed) {
+ReasonCode Connection::unsubscribe(std::string_view filter, Instant now, bool& changed) {
   if (!mqtt::is_valid_filter(filter)) return ReasonCode::TopicFilterInvalid;
-  if (!broker_.remove_subscription(*session_, filter)) return ReasonCode::NoSubscriptionExisted;
+  if (!broker_.remove_subscription(*session_, filter, now)) return ReasonCode::NoSubscriptionExisted;
   changed = true;
   return ReasonCode::Success;
 }

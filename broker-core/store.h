@@ -22,9 +22,10 @@ namespace furrow::broker {
 
 using Bytes = std::vector<std::uint8_t>;
 
-enum class QueueKind : std::uint8_t { Bridge = 1, Session = 2 };
+enum class QueueKind : std::uint8_t { Bridge = 1, Session = 2, Group = 3 };
 
-// A durable outbox comes into being. The name is the bridge's name or the session's client identifier.
+// A durable outbox comes into being. The name is the bridge's name, the session's client identifier, or the filter of a
+// shared subscription, `$share/…`.
 struct QueueRow {
   QueueId id;
   QueueKind kind = QueueKind::Bridge;

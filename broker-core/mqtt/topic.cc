@@ -119,7 +119,7 @@ bool overlaps(std::string_view one, std::string_view other) {
 
 bool parse_shared(std::string_view filter, SharedFilter& shared) {
   constexpr std::string_view kPrefix = "$share/";
-  if (!filter.starts_with(kPrefix)) {
+  if (!is_shared(filter)) {
     shared = {.group = {}, .filter = filter};
     return false;
   }

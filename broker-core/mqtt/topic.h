@@ -59,4 +59,8 @@ struct SharedFilter {
 // which is `shared.filter` then, unchecked.
 bool parse_shared(std::string_view filter, SharedFilter& shared);
 
+inline bool is_shared(std::string_view filter) {
+  return filter.starts_with("$share/");
+}
+
 }  // namespace furrow::mqtt

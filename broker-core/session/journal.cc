@@ -170,7 +170,16 @@ void Journal::release(Commitment& commitment) {
   AckTicket ticket = std::move(commitment.ticket_);
   const mqtt::ReasonCode reason = commitment.reason_;
   recycle(commitment);
-  ticket.complete(reason);
+  if (building_ == nullptr) {
+    ticket.complete(reason);
+  } else if (ticket) {
+    building_->tickets.emplace_back(std::move(ticket), reason);
+  }
+}
+
+AckTicket Journal::take_ticket(Commitment& commitment) {
+  const bool alone = commitment.destination_count() == 1 && !commitment.retained_ && !commitment.exchange_;
+  return alone ? std::exchange(commitment.ticket_, {}) : AckTicket{};
 }
 
 // --- other rows ---
@@ -314,6 +323,7 @@ void Journal::submit(Instant now, bool all) {
 
   select(now, all);
   const bool complete = write_selected(batch, submitted, stamp);
+  leave_groups(submitted, now);
   if (complete) {
     for (AckTicket& ticket : gathering_tickets_) {
       submitted.tickets.emplace_back(std::move(ticket), mqtt::ReasonCode::Success);
@@ -397,6 +407,16 @@ bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStam
   submitted.bytes = bytes;
   for (const auto& [queue, sequence] : last) submitted.written.emplace_back(QueueId{queue}, sequence);
   return complete;
+}
+
+// A message that a member of a shared subscription pulled leaves the group's queue in the batch that puts it into the
+// member's. What ends with that is durable with this batch, not now.
+void Journal::leave_groups(Submitted& submitted, Instant now) {
+  building_ = &submitted;
+  for (const auto& [outbox, group, sequence] : std::exchange(group_written_, {})) {
+    outbox->owner_->handle_group_safe(group, sequence, now);
+  }
+  building_ = nullptr;
 }
 
 // The newest value of the topic; nothing when this or an earlier batch has it already.

@@ -178,6 +178,12 @@ class Journal {
   // Grows whenever a message that was refused may be taken now: a queue has room, or the medium does.
   std::uint64_t room() const { return room_; }
   void note_room() { ++room_; }
+  // The ticket of a message that only one destination takes part in and nothing else has to be stored for; none else.
+  AckTicket take_ticket(Commitment& commitment);
+  // For outboxes, while a batch is built: a message that came by a shared subscription is in it.
+  void note_group_written(Outbox& outbox, GroupId group, Sequence sequence) {
+    group_written_.push_back({&outbox, group, sequence});
+  }
   // Whether nothing waits and nothing is at the writer.
   bool idle() const;
   Instant next_deadline() const;
@@ -194,6 +200,12 @@ class Journal {
     std::size_t bytes = 0;
   };
 
+  struct GroupWritten {
+    Outbox* outbox;
+    GroupId group;
+    Sequence sequence;
+  };
+
   bool writer_idle() const { return submitted_.empty(); }
   void release(Commitment& commitment);  // completes the ticket and frees
   void unlink(Commitment& commitment);
@@ -206,6 +218,7 @@ class Journal {
   bool write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp);
   void wake(QueueId queue, Instant now);
   void write_retained(Batch& batch, std::string_view topic, const ClockStamp& stamp);
+  void leave_groups(Submitted& submitted, Instant now);
   void write_cursors(Batch& batch);
   void mark_touched(Outbox& outbox, Instant due);
 
@@ -233,6 +246,9 @@ class Journal {
   bool rows_due_ = false;
 
   tsl::robin_map<std::string, MessageRef> retained_;  // changed topics not yet in a batch; an empty reference deletes
+
+  std::vector<GroupWritten> group_written_;  // in the batch being built
+  Submitted* building_ = nullptr;            // takes the tickets of what ends because it is in that batch
 
   Batch gathering_;  // rows of the next batch
   std::vector<AckTicket> gathering_tickets_;

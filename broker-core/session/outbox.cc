@@ -97,6 +97,7 @@ Outbox::Entry& Outbox::append(MessageRef message, const DeliveryOptions& options
   entry.sequence = next_;
   entry.qos = options.qos;
   entry.retain = options.retain;
+  entry.group = options.group;
   entry.message = std::move(message);
   next_.value += 1;
   ++messages_;
@@ -126,6 +127,9 @@ void Outbox::count(Outcome outcome, DropReason reason, Instant now, std::uint64_
     case Outcome::Dropped:
       books_.drops(reason) += messages;
       break;
+    case Outcome::Moved:
+      books_.accepted -= messages;
+      break;
   }
   if (stores_books_) journal_.touch_books(*this, now);
 }
@@ -146,6 +150,7 @@ void Outbox::finish(Entry& entry, Outcome outcome, DropReason reason, Instant no
     journal_.touch(*this, now);
   }
   if (Commitment* commitment = std::exchange(entry.commitment, nullptr)) journal_.settled(*commitment, *this);
+  if (entry.group) owner_->handle_group_safe(std::exchange(entry.group, {}), entry.sequence, now);
   if (limits_.when_full == WhenFull::Refuse) journal_.note_room();
   entry.state = State::Settled;
   entry.resend = false;
@@ -155,10 +160,10 @@ void Outbox::finish(Entry& entry, Outcome outcome, DropReason reason, Instant no
 void Outbox::settle(std::size_t index, Outcome outcome, Instant now, DropReason reason) {
   Entry& entry = front_[index];
   FURROW_CHECK(entry.state != State::Settled);
-  if (index < send_index_) {
-    --inflight_;
-  } else {
+  if (entry.state == State::Waiting) {
     front_bytes_ -= entry_bytes(entry);
+  } else {
+    --inflight_;
   }
   finish(entry, outcome, reason, now);
   pop_settled();
@@ -214,7 +219,7 @@ Outbox::Entry* Outbox::next_waiting(Instant now) {
   refill();
   while (send_index_ < front_.size()) {
     Entry& entry = front_[send_index_];
-    if (entry.state == State::Settled) {
+    if (entry.state != State::Waiting) {
       ++send_index_;
     } else if (is_protected(entry.sequence)) {
       return &entry;
@@ -238,6 +243,16 @@ void Outbox::advance() {
   front_bytes_ -= entry_bytes(entry);
   ++send_index_;
   ++inflight_;
+}
+
+void Outbox::requeue(std::size_t index) {
+  Entry& entry = front_[index];
+  FURROW_CHECK(entry.state != State::Waiting);
+  FURROW_CHECK(entry.state != State::Settled);
+  entry.state = State::Waiting;
+  --inflight_;
+  front_bytes_ += entry_bytes(entry);
+  send_index_ = std::min(send_index_, index);
 }
 
 void Outbox::rewind() {
@@ -375,6 +390,13 @@ std::size_t Outbox::find(const Ring<Entry>& ring, Sequence sequence) const {
   return low;
 }
 
+std::optional<std::size_t> Outbox::index_of(Sequence sequence) const {
+  if (front_.empty() || sequence < front_.front().sequence) return std::nullopt;
+  const std::size_t index = find(front_, sequence);
+  const bool found = front_[index].sequence == sequence && front_[index].state != State::Settled;
+  return found ? std::optional(index) : std::nullopt;
+}
+
 Outbox::Entry& Outbox::at(Sequence sequence) {
   Ring<Entry>& ring = !tail_.empty() && sequence >= tail_.front().sequence ? tail_ : front_;
   Entry& entry = ring[find(ring, sequence)];
@@ -393,7 +415,8 @@ DeliveryOptions Outbox::mark_written(Sequence sequence, Batch& batch) {
   }
   ++disk_messages_;
   disk_bytes_ += entry.message->bytes_size();
-  return {entry.qos, entry.retain, entry.subscription_ids.view()};
+  if (entry.group) journal_.note_group_written(*this, entry.group, sequence);
+  return {.qos = entry.qos, .retain = entry.retain, .subscription_ids = entry.subscription_ids.view()};
 }
 
 void Outbox::handle_durable(Sequence sequence) {

@@ -41,6 +41,8 @@ struct OutboxLimits {
 class OutboxOwner {
  public:
   virtual void handle_progress(Instant now) = 0;
+  // The message that came by a shared subscription is settled, or written: its group need not keep it any more.
+  virtual void handle_group_safe(GroupId, Sequence, Instant) {}
 
  protected:
   ~OutboxOwner() = default;
@@ -63,6 +65,7 @@ class Outbox {
     SubscriptionIds subscription_ids;
     Sequence sequence;
     BatchNumber waits_for;  // Reserved, Received: must be durable before the next packet leaves
+    GroupId group;          // of the shared subscription that it came by
     PacketId packet_id;
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     State state = State::Waiting;
@@ -74,7 +77,7 @@ class Outbox {
   struct Options {
     OutboxLimits limits;
     QueueId queue;                 // 0: memory only
-    OutboxOwner* owner = nullptr;  // told when a page was read or a QoS 2 step became durable
+    OutboxOwner* owner = nullptr;  // told when a page was read or a QoS 2 step became durable; and of groups
     bool stores_books = false;     // the books are this outbox's own and go with its cursor row; only with a queue
   };
 
@@ -93,6 +96,8 @@ class Outbox {
 
   // Whether push() would refuse a message of `bytes`: only under WhenFull::Refuse.
   bool refuses(std::size_t bytes) const;
+  // Whether the limit is reached, whatever happens then.
+  bool full() const { return over_limit(messages_ + 1, bytes_ + 1); }
 
   // Accepts `message`; counts what was dropped to make room, or that it was itself dropped.
   // `commitment` is called for only when the message is taken and the outbox is durable; `wait` is how long the owner
@@ -113,11 +118,16 @@ class Outbox {
   }
 
   // --- sending; indexes count from the front and shift when the front is popped ---
-  // Entries [0, send_index) have been sent (or settled); the entry at send_index waits.
+  // Entries [0, send_index) have been sent (or settled); the entry at send_index waits. So do those behind it, unless
+  // one before them was requeued.
   std::size_t front_size() const { return front_.size(); }
   std::size_t send_index() const { return send_index_; }
   Entry& entry(std::size_t index) { return front_[index]; }
   const Entry& entry(std::size_t index) const { return front_[index]; }
+  // Where the message with this sequence is, if it is in memory and not settled.
+  std::optional<std::size_t> index_of(Sequence sequence) const;
+  // What the next accepted message gets.
+  Sequence next_sequence() const { return next_; }
   // The next message to send, after dropping what has expired or is too old; nullptr when none is in memory.
   Entry* next_waiting(Instant now);
   // The entry at send_index is now sent (or reserved). REQUIRES: it is no longer Waiting.
@@ -126,7 +136,11 @@ class Outbox {
   // session.
   void rewind();
 
-  enum class Outcome : std::uint8_t { Delivered, Expired, Quarantined, Dropped };
+  // Moved: to another queue of the same books, which accepts it there.
+  enum class Outcome : std::uint8_t { Delivered, Expired, Quarantined, Dropped, Moved };
+  // The entry at `index`, which was sent, waits again.
+  void requeue(std::size_t index);
+
   // Ends the entry at `index`; `reason` counts for Outcome::Dropped.
   void settle(std::size_t index, Outcome outcome, Instant now, DropReason reason = DropReason::QueueFull);
   // Counts a message that was accepted and done with at once: QoS 0 written to the socket, or not taken.

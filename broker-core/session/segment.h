@@ -31,7 +31,8 @@ namespace furrow::broker {
 struct DeliveryOptions {
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;
   bool retain = false;
-  std::span<const std::uint32_t> subscription_ids;  // borrowed
+  std::span<const std::uint32_t> subscription_ids = {};  // borrowed
+  GroupId group = {};                                    // of the shared subscription that it comes by; not stored
 };
 
 // One queue's part in a segment.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker-core/connection.h"
+#include "broker-core/session/shared_group.h"
 
 namespace furrow::broker {
 
@@ -37,9 +38,8 @@ void Session::attach(Connection& connection) {
 void Session::begin(std::uint16_t window, bool session_present, Instant now) {
   begun_ = true;
   window_ = window;
-  if (!exchange_) return;
-  exchange_->inflight.connect(*connection_, window, session_present, now);
-  exchange_->inflight.pump(now);
+  if (exchange_) exchange_->inflight.connect(*connection_, window, session_present, now);
+  pump(now);
 }
 
 void Session::detach() {
@@ -50,7 +50,7 @@ void Session::detach() {
 
 Session::Exchange& Session::exchange(Instant now) {
   if (exchange_) return *exchange_;
-  const Outbox::Options options{shared_.queue_limits, record_.queue, durable() ? this : nullptr, false};
+  const Outbox::Options options{shared_.queue_limits, record_.queue, this, false};
   // The queue's row need not hurry: it goes with the first message that is written.
   if (durable()) shared_.journal.put_lazy(QueueRow{record_.queue, QueueKind::Session, client_id()}, now);
   exchange_ = std::make_unique<Exchange>(options, shared_);
@@ -76,8 +76,8 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
     return;
   }
   const Duration wait = own.outbox.has_waiting() ? Duration::zero() : shared_.interval.wait(own.inflight);
-  own.outbox.push(publication.message(), {delivery.qos, delivery.retain, delivery.subscription_ids}, wait,
-                  publication.now(), [&]() -> Commitment& { return publication.commitment(); });
+  own.outbox.push(publication.message(), {delivery.qos, delivery.retain, delivery.subscription_ids, delivery.group},
+                  wait, publication.now(), [&]() -> Commitment& { return publication.commitment(); });
   own.inflight.pump(publication.now());
 }
 
@@ -92,25 +92,72 @@ bool Session::refuses(const Publication& publication, const RoutedDelivery& deli
 }
 
 void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now) {
-  if (delivery.qos == mqtt::Qos::AtMostOnce) {
-    const Delivery once{delivery.qos, delivery.retain, false, {}, delivery.subscription_ids};
+  (void)take(message, {.qos = delivery.qos, .retain = delivery.retain, .subscription_ids = delivery.subscription_ids},
+             now);
+}
+
+// The message itself is safe elsewhere; its delivery becomes so without holding anybody.
+bool Session::take(const MessageRef& message, const DeliveryOptions& options, Instant now) {
+  if (options.qos == mqtt::Qos::AtMostOnce) {
+    const Delivery once{options.qos, options.retain, false, {}, options.subscription_ids};
     if (begun_) (void)connection_->write_publish(*message, once, now);
-    return;
+    return false;
   }
   Exchange& own = exchange(now);
-  // The retained value itself is safe; its delivery becomes so without holding anybody.
+  const Sequence next = own.outbox.next_sequence();
   Commitment* commitment = nullptr;
-  own.outbox.push(message, {delivery.qos, delivery.retain, delivery.subscription_ids},
-                  shared_.interval.wait(own.inflight), now, [&]() -> Commitment& {
-                    commitment = &shared_.journal.open(message);
-                    return *commitment;
-                  });
+  own.outbox.push(message, options, shared_.interval.wait(own.inflight), now, [&]() -> Commitment& {
+    commitment = &shared_.journal.open(message);
+    return *commitment;
+  });
   if (commitment != nullptr) shared_.journal.seal(*commitment, {}, mqtt::ReasonCode::Success);
+  const bool kept = own.outbox.next_sequence() != next;
   own.inflight.pump(now);
+  return kept;
 }
 
 void Session::pump(Instant now) {
   if (exchange_) exchange_->inflight.pump(now);
+  for (SharedGroup* group : groups_) {
+    if (!has_room()) return;
+    group->pull(now);
+  }
+}
+
+// --- shared subscriptions ---
+
+bool Session::reads() const {
+  return begun_ && connection_->writable();
+}
+
+bool Session::has_room() const {
+  if (!reads()) return false;
+  return !exchange_ ||
+         (!exchange_->inflight.window_full() && !exchange_->outbox.has_waiting() && !exchange_->outbox.full());
+}
+
+SharedGroup* Session::group_of(GroupId group) const {
+  const auto found = shared_.groups.find(group.value);
+  return found == shared_.groups.end() ? nullptr : found->second;
+}
+
+void Session::handle_group_safe(GroupId group, Sequence sequence, Instant now) {
+  if (SharedGroup* from = group_of(group)) from->handle_safe(*this, sequence, now);
+}
+
+void Session::give_back(Instant now) {
+  if (!exchange_) return;
+  Outbox& outbox = exchange_->outbox;
+  for (std::size_t i = 0; i < outbox.front_size(); ++i) {
+    Outbox::Entry& entry = outbox.entry(i);
+    if (entry.state == Outbox::State::Settled || entry.qos != mqtt::Qos::AtLeastOnce) continue;
+    SharedGroup* const group = group_of(std::exchange(entry.group, {}));
+    if (group == nullptr) continue;
+    group->give_back(*this, entry, now);
+    const std::size_t size = outbox.front_size();
+    outbox.settle(i, Outbox::Outcome::Moved, now);
+    i -= std::min(i + 1, size - outbox.front_size());  // settled ones at the front are gone
+  }
 }
 
 bool Session::received_contains(PacketId packet_id) const {

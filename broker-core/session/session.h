@@ -16,10 +16,12 @@
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/outbox.h"
 #include "broker-core/session/session_record.h"
+#include "tsl/robin_map.h"
 
 namespace furrow::broker {
 
 class Connection;
+class SharedGroup;
 
 // How long a destination that acknowledges is given before its message is written (`store.interval`).
 struct CommitInterval {
@@ -36,7 +38,8 @@ class Session final : public Destination, private OutboxOwner {
     Books& books;
     OutboxLimits queue_limits;
     CommitInterval interval;
-    bool short_of_memory = false;  // nothing more waits in memory alone
+    bool short_of_memory = false;                             // nothing more waits in memory alone
+    tsl::robin_map<std::uint32_t, SharedGroup*> groups = {};  // by GroupId
   };
 
   // `queue` is 0 for a session that ends with its connection.
@@ -68,6 +71,20 @@ class Session final : public Destination, private OutboxOwner {
   // A retained message for a new subscription: to this session alone.
   void deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now);
 
+  // --- shared subscriptions ---
+  void join(SharedGroup& group) { groups_.push_back(&group); }
+  void leave(SharedGroup& group) { std::erase(groups_, &group); }
+  // Whether the client takes messages now, and whether one of QoS 1 or 2 would be sent at once.
+  bool reads() const;
+  bool has_room() const;
+  std::size_t inflight_count() const { return exchange_ ? exchange_->inflight.count() : 0; }
+  // What the next message of QoS 1 or 2 gets.
+  Sequence next_sequence(Instant now) { return exchange(now).outbox.next_sequence(); }
+  // Sends a message to this session alone. True when it is kept until it is acknowledged.
+  bool take(const MessageRef& message, const DeliveryOptions& options, Instant now);
+  // The session ends: groups take back what they may.
+  void give_back(Instant now);
+
   // The queue, once a message of QoS 1 or 2 has needed it.
   Outbox* outbox() { return exchange_ ? &exchange_->outbox : nullptr; }
   Inflight* inflight() { return exchange_ ? &exchange_->inflight : nullptr; }
@@ -92,6 +109,8 @@ class Session final : public Destination, private OutboxOwner {
   };
 
   void handle_progress(Instant now) override { pump(now); }
+  void handle_group_safe(GroupId group, Sequence sequence, Instant now) override;
+  SharedGroup* group_of(GroupId group) const;
   Exchange& exchange(Instant now);
 
   Shared& shared_;
@@ -103,6 +122,7 @@ class Session final : public Destination, private OutboxOwner {
   SessionRecord record_;
   std::unique_ptr<Exchange> exchange_;  // most sensors never receive a QoS 1 message
   std::vector<PacketId> received_;
+  std::vector<SharedGroup*> groups_;
 };
 
 }  // namespace furrow::broker

@@ -309,10 +309,10 @@ TEST_F(ConnectionMessagesTest, GrantsWhatIsValid) {
   packet.requests = {{"a/+", kQos2}, {"a#", kQos1}, {"$share/g/a", kQos1}, {"a/b/c/d", kQos1}, {"b", Qos::AtMostOnce}};
   Client& young = connect({.client_id = "young"});
   young.send(packet);
-  EXPECT_THAT(young.received(), ElementsAre("SUBACK id=3 reason=02 reason=8f reason=9e reason=8f reason=00"));
+  EXPECT_THAT(young.received(), ElementsAre("SUBACK id=3 reason=02 reason=8f reason=01 reason=8f reason=00"));
   Client& old = connect({.client_id = "old", .version = kV3});
   old.send(packet);
-  EXPECT_THAT(old.received(), ElementsAre("SUBACK id=3 reason=02 reason=80 reason=80 reason=80 reason=00"));
+  EXPECT_THAT(old.received(), ElementsAre("SUBACK id=3 reason=02 reason=80 reason=01 reason=80 reason=00"));
 }
 
 TEST_F(ConnectionMessagesTest, SubscriptionsBeyondTheLimitAreRefused) {

@@ -1,0 +1,343 @@
+// Shared subscriptions: who of a group gets a message, and what becomes of it when nobody can or its member leaves.
+#include "broker-core/session/shared_group.h"
+
+#include "tests/support/broker_fixture.h"
+
+namespace furrow::test {
+namespace {
+
+using mqtt::PacketType;
+using mqtt::PropertyId;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+using mqtt::Version;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+constexpr auto kQos0 = Qos::AtMostOnce;
+constexpr auto kQos1 = Qos::AtLeastOnce;
+constexpr auto kQos2 = Qos::ExactlyOnce;
+constexpr std::string_view kFilter = "$share/g/farm/#";
+
+class SharedGroupTest : public BrokerFixture {
+ protected:
+  // A member whose session ends with its connection, or outlives it; `window` is its receive maximum.
+  Client& member(std::string_view client_id, Qos qos = kQos1, std::uint32_t window = 10) {
+    return subscribed(connect({.client_id = client_id, .properties = with_window(window)}), qos);
+  }
+  Client& durable_member(std::string_view client_id, Qos qos = kQos1, std::uint32_t window = 10) {
+    Properties properties = with_window(window);
+    properties.number(PropertyId::SessionExpiryInterval, 3600);
+    return subscribed(connect({.client_id = client_id, .properties = properties}), qos);
+  }
+  Client& back(std::string_view client_id, std::uint32_t window = 10) {
+    Properties properties = with_window(window);
+    properties.number(PropertyId::SessionExpiryInterval, 3600);
+    return open(ConnectOptions{.client_id = client_id, .clean_start = false, .properties = properties});
+  }
+  void publish(std::string_view payload, Qos qos = kQos1) {
+    if (sensor_ == nullptr) sensor_ = &connect({.client_id = "sensor"});
+    sensor_->publish("farm/1", payload, qos, qos == kQos0 ? std::uint16_t{0} : ++packet_id_);
+  }
+  // What the publisher was told.
+  std::vector<std::string> answers() { return sensor_->received(); }
+  void restart() {
+    sensor_ = nullptr;
+    crash();
+  }
+  // accepted = delivered + waiting + expired + dropped, over all sessions and groups.
+  void expect_balance(std::uint64_t waiting) {
+    const broker::Books& books = broker().session_books();
+    EXPECT_EQ(books.accepted, books.left() + waiting);
+  }
+
+ private:
+  Client& subscribed(Client& client, Qos qos) {
+    client.subscribe(kFilter, qos);
+    client.received();
+    return client;
+  }
+  static Properties with_window(std::uint32_t window) {
+    Properties properties;
+    properties.number(PropertyId::ReceiveMaximum, window);
+    return properties;
+  }
+
+  Client* sensor_ = nullptr;
+  std::uint16_t packet_id_ = 0;
+};
+
+// --- who gets it ---
+
+TEST_F(SharedGroupTest, EachMessageGoesToOneMember) {
+  Client& a = member("a", kQos0);
+  Client& b = member("b", kQos0);
+  for (const char* payload : {"1", "2", "3", "4"}) publish(payload, kQos0);
+  EXPECT_THAT(a.received(), ElementsAre(HasSubstr("\"1\""), HasSubstr("\"3\"")));
+  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"2\""), HasSubstr("\"4\"")));
+}
+
+TEST_F(SharedGroupTest, TheOneWithLeastInFlightGetsIt) {
+  Client& slow = member("slow");
+  Client& quick = member("quick");
+  publish("1");
+  publish("2");
+  quick.acknowledge(PacketType::Puback, 1);
+  publish("3");
+  EXPECT_THAT(slow.received(), SizeIs(1));
+  EXPECT_THAT(quick.received(), ElementsAre(HasSubstr("\"2\""), HasSubstr("\"3\"")));
+}
+
+TEST_F(SharedGroupTest, GroupsAndOrdinarySubscriptionsGetTheirOwn) {
+  Client& a = member("a", kQos0);
+  Client& other = connect({.client_id = "other"});
+  other.subscribe("$share/h/farm/#");
+  other.subscribe("farm/+");
+  other.received();
+  publish("1", kQos0);
+  EXPECT_THAT(a.received(), SizeIs(1));
+  EXPECT_THAT(other.received(), SizeIs(2));
+}
+
+TEST_F(SharedGroupTest, AMemberIsServedAtItsOwnQosWithItsIdentifier) {
+  Client& a = connect({.client_id = "a"});
+  a.subscribe(kFilter, kQos0, {.retain_as_published = true, .subscription_id = 7});
+  Client& b = connect({.client_id = "b"});
+  b.subscribe(kFilter, kQos2, {.subscription_id = 8});
+  a.received();
+  b.received();
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "1", kQos1, 1, {.retain = true});
+  sensor.publish("farm/1", "2", kQos1, 2, {.retain = true});
+  EXPECT_THAT(a.received(), ElementsAre("PUBLISH \"farm/1\" \"1\" qos=0 id=0 retain {0b=7}"));
+  EXPECT_THAT(b.received(), ElementsAre("PUBLISH \"farm/1\" \"2\" qos=1 id=1 {0b=8}"));
+}
+
+TEST_F(SharedGroupTest, RetainedMessagesAreNotSentToANewMember) {
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "old", kQos0, 0, {.retain = true});
+  Client& a = connect({.client_id = "a"});
+  a.subscribe(kFilter);
+  EXPECT_THAT(a.received(), ElementsAre("SUBACK id=1 reason=00"));
+}
+
+TEST_F(SharedGroupTest, AMalformedFilterIsRefused) {
+  Client& a = connect({.client_id = "a"});
+  for (const char* filter : {"$share/g", "$share//farm", "$share/g+/farm", "$share/g/", "$share/g/a#"}) {
+    a.subscribe(filter);
+    EXPECT_THAT(a.received(), ElementsAre("SUBACK id=1 reason=8f")) << filter;
+  }
+}
+
+TEST_F(SharedGroupTest, WhoHasUnsubscribedGetsNothingMore) {
+  Client& a = member("a");
+  Client& b = member("b");
+  a.unsubscribe(kFilter);
+  EXPECT_THAT(a.received(), ElementsAre("UNSUBACK id=1 reason=00"));
+  publish("1");
+  publish("2");
+  EXPECT_THAT(a.received(), IsEmpty());
+  EXPECT_THAT(b.received(), SizeIs(2));
+  b.unsubscribe(kFilter);
+  publish("3");
+  EXPECT_THAT(answers(), Contains("PUBACK id=3 reason=10")) << "nobody is left";
+  EXPECT_EQ(broker().subscriptions(), 0U);
+}
+
+// --- nobody can take it ---
+
+TEST_F(SharedGroupTest, WhoIsAwayIsPassedOver) {
+  Client& a = durable_member("a");
+  Client& b = durable_member("b");
+  a.vanish();
+  publish("1");
+  publish("2");
+  EXPECT_THAT(b.received(), SizeIs(2));
+}
+
+TEST_F(SharedGroupTest, WithEverybodyAwayItIsKeptForTheGroup) {
+  Client& a = durable_member("a");
+  Client& b = durable_member("b");
+  a.vanish();
+  b.vanish();
+  publish("1");
+  publish("2");
+  advance(seconds(2));
+  EXPECT_THAT(answers(), Contains("PUBACK id=2 reason=00"));
+  EXPECT_THAT(back("b").received(), ElementsAre(StartsWith("CONNACK"), HasSubstr("\"1\""), HasSubstr("\"2\"")));
+}
+
+TEST_F(SharedGroupTest, WhatIsKeptForTheGroupSurvivesACrash) {
+  Client& a = durable_member("a");
+  a.vanish();
+  for (int i = 0; i < 20; ++i) publish(std::to_string(i));
+  advance(seconds(2));
+  restart();
+  Client& again = back("a", 100);
+  EXPECT_THAT(again.received(), SizeIs(21));
+}
+
+TEST_F(SharedGroupTest, MembersPullAsTheirWindowsAllow) {
+  Client& a = member("a", kQos1, 1);
+  publish("1");
+  publish("2");
+  publish("3");
+  EXPECT_THAT(a.received(), ElementsAre(HasSubstr("\"1\"")));
+  expect_balance(3);
+  a.acknowledge(PacketType::Puback, 1);
+  EXPECT_THAT(a.received(), ElementsAre(HasSubstr("\"2\"")));
+  Client& b = member("b", kQos1, 1);
+  EXPECT_THAT(b.received(), IsEmpty()) << "it came with the SUBACK";
+  b.acknowledge(PacketType::Puback, 1);
+  a.acknowledge(PacketType::Puback, 2);
+  expect_balance(0);
+  EXPECT_EQ(broker().session_books().delivered, 3U);
+}
+
+TEST_F(SharedGroupTest, OrderHoldsForOneMember) {
+  Client& a = durable_member("a", kQos1, 2);
+  for (int i = 0; i < 10; ++i) publish(std::to_string(i));
+  std::vector<std::string> seen;
+  for (std::uint16_t id = 1; id <= 10; ++id) {
+    for (std::string& line : a.received()) seen.push_back(std::move(line));
+    a.acknowledge(PacketType::Puback, id);
+    advance(seconds(1));
+  }
+  ASSERT_THAT(seen, SizeIs(10));
+  for (int i = 0; i < 10; ++i) EXPECT_THAT(seen[static_cast<std::size_t>(i)], HasSubstr('"' + std::to_string(i) + '"'));
+  EXPECT_EQ(answers().size(), 10U);
+  expect_balance(0);
+}
+
+// --- a member leaves ---
+
+TEST_F(SharedGroupTest, Qos1GoesBackToTheGroupWhenTheSessionEnds) {
+  Client& a = member("a");
+  Client& b = durable_member("b");
+  publish("1");
+  EXPECT_THAT(a.received(), SizeIs(1));
+  b.received();
+  a.vanish();
+  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"1\"")));
+  b.acknowledge(PacketType::Puback, 1);
+  EXPECT_THAT(answers(), ElementsAre("PUBACK id=1 reason=00"));
+  expect_balance(0);
+}
+
+TEST_F(SharedGroupTest, ItStaysWithASessionThatLives) {
+  Client& a = durable_member("a");
+  Client& b = durable_member("b");
+  publish("1");
+  a.received();
+  a.vanish();
+  EXPECT_THAT(b.received(), IsEmpty());
+  EXPECT_THAT(back("a").received(), Contains(HasSubstr("\"1\" qos=1 id=1 dup")));
+}
+
+TEST_F(SharedGroupTest, Qos2IsNotGivenToAnother) {
+  Client& a = member("a", kQos2);
+  Client& b = member("b", kQos2);
+  publish("1", kQos2);
+  EXPECT_THAT(a.received(), SizeIs(1));
+  a.vanish();
+  advance(seconds(1));
+  EXPECT_THAT(b.received(), IsEmpty());
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 1U);
+  expect_balance(0);
+}
+
+TEST_F(SharedGroupTest, WhatAMemberRefusesIsNotGivenToAnother) {
+  Client& a = member("a");
+  Client& b = member("b");
+  publish("1");
+  a.received();
+  a.acknowledge(PacketType::Puback, 1, ReasonCode::UnspecifiedError);
+  a.vanish();
+  EXPECT_THAT(b.received(), IsEmpty());  // [MQTT-4.8.2-6]
+}
+
+TEST_F(SharedGroupTest, APulledMessageGoesBackToItsPlace) {
+  Client& a = durable_member("a", kQos1, 1);
+  for (int i = 0; i < 3; ++i) publish(std::to_string(i));
+  a.received();
+  a.acknowledge(PacketType::Puback, 1);  // pulls the second
+  EXPECT_THAT(a.received(), ElementsAre(HasSubstr("\"1\"")));
+  Client& b = durable_member("b", kQos1, 5);
+  b.received();
+  b.vanish();
+  a.disconnect(ReasonCode::NormalDisconnection, Properties().number(PropertyId::SessionExpiryInterval, 0));
+  const std::vector<std::string> rest = back("b").received();
+  EXPECT_THAT(rest, Contains(HasSubstr("\"1\"")));
+  EXPECT_THAT(rest, Contains(HasSubstr("\"2\"")));
+}
+
+TEST_F(SharedGroupTest, TheGroupEndsWithItsLastMember) {
+  Client& a = durable_member("a");
+  a.vanish();
+  publish("1");
+  advance(seconds(2));
+  advance(seconds(3600));
+  EXPECT_EQ(broker().sessions(), 1U) << "the sensor's";
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 1U);
+  expect_balance(0);
+  advance(seconds(2));
+  restart();
+  EXPECT_EQ(stats().queues_orphaned, 0U);
+}
+
+// --- exactly once ---
+
+TEST_F(SharedGroupTest, APulledQos2MessageIsInOneQueueAfterACrash) {
+  Client& a = durable_member("a", kQos2);
+  a.vanish();
+  publish("1", kQos2);
+  advance(seconds(2));
+  Client& again = back("a");
+  EXPECT_THAT(again.received(), Contains(HasSubstr("\"1\" qos=2 id=1")));
+  restart();  // the move to the member's queue was durable before the PUBLISH left; nothing was since
+  Client& third = back("a");
+  EXPECT_THAT(third.received(), ElementsAre(StartsWith("CONNACK"), HasSubstr("\"1\" qos=2 id=1 dup")));
+}
+
+TEST_F(SharedGroupTest, ThePublisherIsAnsweredOnlyOnceThePulledMessageIsSafe) {
+  Client& a = durable_member("a", kQos2, 1);
+  publish("1", kQos2);
+  publish("2", kQos2);
+  advance(seconds(1));
+  a.received();
+  answers();
+  a.acknowledge(PacketType::Pubrec, 1);
+  store_answers = false;
+  publish("3", kQos2);
+  a.acknowledge(PacketType::Pubcomp, 1);  // pulls the second, which takes a commit
+  EXPECT_THAT(answers(), IsEmpty());
+  store_answers = true;
+  persist();
+  advance(seconds(1));
+  EXPECT_THAT(answers(), Contains("PUBREC id=3 reason=00"));
+}
+
+// --- durability of the group ---
+
+TEST_F(SharedGroupTest, AGroupBecomesDurableWithItsFirstDurableMember) {
+  Client& a = member("a", kQos1, 1);
+  publish("1");
+  publish("2");
+  publish("3");
+  a.received();
+  Client& b = durable_member("b", kQos1, 1);
+  EXPECT_THAT(b.received(), IsEmpty());
+  advance(seconds(2));
+  expect_balance(3);
+  restart();
+  const std::vector<std::string> kept = back("b").received();
+  EXPECT_THAT(kept, Contains(HasSubstr("\"2\"")));
+}
+
+}  // namespace
+}  // namespace furrow::test
