@@ -37,7 +37,7 @@ TEST_F(Connack, SaysWhetherASessionIsPresent) {
   for (const Version version : kVersions) {
     const auto begins = [&](bool clean_start, std::string_view connack) {
       Client& client = open_durable("kept", version, clean_start);
-      EXPECT_THAT(client.received(), ElementsAre(testing::MatchesRegex(std::string(connack) + "( \\{.*)?")));
+      EXPECT_THAT(client.received(), ElementsAre(MatchesRegex(std::string(connack) + "( \\{.*)?")));
       client.vanish();
     };
     begins(false, "CONNACK reason=00");

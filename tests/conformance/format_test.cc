@@ -97,7 +97,7 @@ TEST_F(Format, ReservedBitsOfTheFixedHeaderHaveTheirValue) {
   for (const std::string_view first : {"00", "20", "90", "b0", "d0"}) {
     Client& client = connect({.client_id = "wrong"});
     client.send_bytes(packet(first, "00 00 00"));
-    EXPECT_THAT(client.received(), ElementsAre(testing::MatchesRegex("DISCONNECT reason=8[12].*")));
+    EXPECT_THAT(client.received(), ElementsAre(MatchesRegex("DISCONNECT reason=8[12].*")));
     EXPECT_TRUE(client.closed());
     expect_closed(kV3, packet(first, "00 00 00"));
   }
