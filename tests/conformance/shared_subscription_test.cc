@@ -28,8 +28,8 @@ TEST_F(SharedSubscription, AFilterHasANameAndAFilter) {
   for (const std::string_view filter : {"$share/g/t", "$share/group name/#", "$share/g/+/t", "$share/g//t"}) {
     EXPECT_EQ(answer_to(filter), "SUBACK id=1 reason=00") << filter;
   }
-  for (const std::string_view filter : {"$share//t", "$share/g", "$share/g/", "$share/+/t", "$share/g+/t", "$share/#/t",
-                                        "$share/g#/t", "$share/"}) {
+  for (const std::string_view filter :
+       {"$share//t", "$share/g", "$share/g/", "$share/+/t", "$share/g+/t", "$share/#/t", "$share/g#/t", "$share/"}) {
     EXPECT_THAT(answer_to(filter), MatchesRegex("SUBACK id=1 reason=8f.*|DISCONNECT reason=8[12].*")) << filter;
   }
 }
