@@ -281,6 +281,21 @@ TEST_F(Connect, SilenceOfOneAndAHalfKeepAlivesClosesTheConnection) {
   }
 }
 
+TEST_F(Connect, AKeepAliveThatIsAnnouncedTakesThePlaceOfTheClients) {
+  SHOWS("MQTT-3.1.2-21 MQTT-3.2.2-21 MQTT-3.1.2-22");
+  options.limits.keep_alive_max = seconds(10);
+  for (const std::uint16_t asked : {std::uint16_t{0}, std::uint16_t{60}}) {
+    Client& client = open({.keep_alive_s = asked});
+    EXPECT_THAT(client.received(), ElementsAre(AllOf(StartsWith("CONNACK reason=00"), HasSubstr("13=10"))));
+    advance(milliseconds(14'999));
+    EXPECT_FALSE(client.closed());
+    advance(milliseconds(1));
+    EXPECT_THAT(client.received(), ElementsAre(StartsWith("DISCONNECT reason=8d")));
+    EXPECT_TRUE(client.closed());
+  }
+  EXPECT_THAT(open({.keep_alive_s = 9}).received(), ElementsAre(Not(HasSubstr("13="))));
+}
+
 TEST_F(Connect, AMethodOfAuthenticationThatIsNotSupportedClosesTheConnection) {
   SHOWS("MQTT-4.12.0-1 MQTT-4.12.0-4 MQTT-3.1.2-30");
   Client& client = open({.properties = Properties().text(PropertyId::AuthenticationMethod, "SCRAM-SHA-1")});
