@@ -1,0 +1,40 @@
+#include "tests/bench/load/broker_process.h"
+
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "tests/bench/load/fail.h"
+
+namespace furrow::load {
+
+BrokerProcess::BrokerProcess(pid_t pid) : pid_(pid) {
+  if (::clock_getcpuclockid(pid, &clock_) != 0) fail("there is no process " + std::to_string(pid));
+}
+
+std::chrono::nanoseconds BrokerProcess::cpu() const {
+  timespec time{};
+  if (::clock_gettime(clock_, &time) != 0) fail("the broker's process is gone");
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+std::uint64_t BrokerProcess::resident_bytes() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoull(line.substr(6)) * 1024;
+  }
+  fail("the broker's process is gone");
+}
+
+void BrokerProcess::wait_until_idle() const {
+  constexpr std::chrono::milliseconds kWindow(500);
+  constexpr int kWindowsMax = 60;
+  for (int window = 0; window < kWindowsMax; ++window) {
+    const std::chrono::nanoseconds before = cpu();
+    std::this_thread::sleep_for(kWindow);
+    if (cpu() - before < kWindow / 100) return;
+  }
+  fail("the broker does not come to rest");
+}
+
+}  // namespace furrow::load

@@ -1,0 +1,94 @@
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "tests/bench/load/fleet.h"
+#include "tests/bench/load/payload.h"
+#include "tests/bench/load/scenarios.h"
+
+namespace furrow::load {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// One publisher, one subscriber. The generator polls without sleeping: what it would take to wake it up is no latency
+// of the broker's.
+class Latency {
+ public:
+  Latency(const Broker& broker, const LatencyOptions& options)
+      : broker_(broker), options_(options), fleet_(broker.port, broker.patience) {
+    fleet_.on_frame = [this](Client& client, const Frame& frame) { handle_frame(client, frame); };
+  }
+
+  Report run() {
+    fleet_.connect(2);
+    fleet_.subscribe(fleet_[kSubscriber], kTopic, options_.qos);
+    fleet_.missing = [this] { return "message " + std::to_string(sent_.size() - 1) + ", or its acknowledgement"; };
+
+    const Measurement measurement(broker_.process);
+    Clock::time_point due = Clock::now();
+    while (times_.size() < options_.messages) {
+      const Clock::time_point now = Clock::now();
+      const bool all_through = times_.size() == sent_.size();
+      if (sent_.size() < options_.messages && (options_.rate == 0 ? all_through : now >= due)) {
+        send(now);
+        if (options_.rate > 0) due += std::chrono::nanoseconds(std::chrono::seconds(1)) / options_.rate;
+      } else if (!all_through && now - sent_.back() > broker_.patience) {
+        fleet_.turn();  // which fails when nothing comes
+      } else {
+        fleet_.turn_without_waiting();
+      }
+    }
+    Report report;
+    measurement.finish(options_.messages, report);
+    report.add_percentiles(times_);
+    return report;
+  }
+
+ private:
+  static constexpr std::size_t kSubscriber = 0;
+  static constexpr std::size_t kPublisher = 1;
+  inline static const std::string kTopic = "farm/field-0/moisture";
+
+  void send(Clock::time_point now) {
+    const auto number = static_cast<std::uint32_t>(sent_.size());
+    Client& publisher = fleet_[kPublisher];
+    append_publish(publisher.output(), {.topic = kTopic,
+                                        .payload = payload_.make({0, number}),
+                                        .qos = options_.qos,
+                                        .id = static_cast<std::uint16_t>(number % 0xFFFF + 1)});
+    sent_.push_back(now);
+    publisher.flush();
+  }
+
+  void handle_frame(Client& client, const Frame& frame) {
+    if (frame.type() == FrameType::Puback) {
+      ++acknowledged_;
+    } else if (frame.type() == FrameType::Publish) {
+      const Publish publish = read_publish(frame);
+      check_.take_next(publish.payload);
+      ++delivered_;
+      if (publish.qos == 1) append_acknowledgement(client.output(), FrameType::Puback, publish.id);
+    }
+    const std::size_t through = options_.qos == 0 ? delivered_ : std::min(delivered_, acknowledged_);
+    while (times_.size() < through) times_.push_back(Clock::now() - sent_[times_.size()]);
+  }
+
+  const Broker& broker_;
+  const LatencyOptions options_;
+  Fleet fleet_;
+  OrderCheck check_{1};
+  PayloadMaker payload_;
+  std::vector<Clock::time_point> sent_;
+  std::vector<std::chrono::nanoseconds> times_;
+  std::size_t delivered_ = 0;
+  std::size_t acknowledged_ = 0;
+};
+
+}  // namespace
+
+Report run_latency(const Broker& broker, const LatencyOptions& options) {
+  return Latency(broker, options).run();
+}
+
+}  // namespace furrow::load

@@ -1,0 +1,105 @@
+// furrow_load: one scenario against one broker, measured from outside of it; or the relay, to be measured itself.
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "tests/bench/load/broker_process.h"
+#include "tests/bench/load/relay.h"
+#include "tests/bench/load/scenarios.h"
+#include "tests/bench/load/sockets.h"
+
+namespace furrow::load {
+namespace {
+
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.require_subcommand(1);
+    // A later --messages shortens what an earlier one said.
+    app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app_.add_subcommand("relay", "Be the relay: copy every PUBLISH to every subscriber")->callback(run_relay);
+
+    CLI::App& fan = add("fan", "QoS 0, every subscriber gets everything", fan_, run_fan);
+    add_option(fan, "--publishers", fan_.publishers);
+    add_option(fan, "--subscribers", fan_.subscribers);
+    add_option(fan, "--messages", fan_.messages);
+    add_option(fan, "--batch", fan_.batch);
+    add_option(fan, "--window", fan_.window);
+    fan.add_flag("--one-per-write", fan_.one_per_write);
+
+    CLI::App& pairs = add("pairs", "QoS 1 or 2, each publisher has a subscriber of its own", pairs_, run_pairs);
+    add_option(pairs, "--qos", pairs_.qos).check(CLI::Range(1, 2));
+    add_option(pairs, "--pairs", pairs_.pairs);
+    add_option(pairs, "--messages", pairs_.messages);
+    add_option(pairs, "--window", pairs_.window);
+
+    CLI::App& routing = add("routing", "QoS 0, many filters with wildcards, random topics", routing_, run_routing);
+    add_option(routing, "--filters", routing_.filters);
+    add_option(routing, "--subscribers", routing_.subscribers);
+    add_option(routing, "--publishers", routing_.publishers);
+    add_option(routing, "--topics", routing_.topics);
+    add_option(routing, "--messages", routing_.messages);
+    add_option(routing, "--batch", routing_.batch);
+    add_option(routing, "--window", routing_.window);
+
+    CLI::App& latency = add("latency", "One publisher, one subscriber, few messages", latency_, run_latency);
+    latency.add_option("--qos", latency_.qos)->check(CLI::Range(0, 1))->capture_default_str();
+    add_option(latency, "--messages", latency_.messages);
+    latency.add_option("--rate", latency_.rate, "Messages a second; 0: the next once one is through")
+        ->capture_default_str();
+
+    CLI::App& idle = add("idle", "Connections that do nothing", idle_, run_idle);
+    add_option(idle, "--connections", idle_.connections);
+
+    CLI::App& retained = add("retained", "Retained messages, and their replay", retained_, run_retained);
+    add_option(retained, "--messages", retained_.messages);
+  }
+
+  int run(int count, const char* const* arguments) {
+    try {
+      app_.parse(count, arguments);
+      return 0;
+    } catch (const CLI::ParseError& error) {
+      return app_.exit(error);
+    }
+  }
+
+ private:
+  template <class Value>
+  static CLI::Option& add_option(CLI::App& command, const char* name, Value& value) {
+    return *command.add_option(name, value)->check(CLI::PositiveNumber)->capture_default_str();
+  }
+
+  // A scenario: what it prints is its report.
+  template <class Options>
+  CLI::App& add(const char* name, const char* what, const Options& options,
+                Report (*scenario)(const Broker&, const Options&)) {
+    CLI::App& command = *app_.add_subcommand(name, what);
+    command.add_option("--port", port_, "Port of the broker on 127.0.0.1")->required();
+    command.add_option("--pid", pid_, "The broker's process")->required();
+    command.add_option("--patience", patience_s_, "Seconds until what is missing is lost")->capture_default_str();
+    command.callback([this, &options, scenario] {
+      raise_descriptor_limit();
+      const BrokerProcess process(pid_);
+      scenario({.port = port_, .process = process, .patience = std::chrono::seconds(patience_s_)}, options).print();
+    });
+    return command;
+  }
+
+  CLI::App app_{"A load for MQTT brokers that counts every message"};
+  std::uint16_t port_ = 0;
+  pid_t pid_ = 0;
+  unsigned patience_s_ = 20;
+  FanOptions fan_;
+  PairsOptions pairs_;
+  RoutingOptions routing_;
+  LatencyOptions latency_;
+  IdleOptions idle_;
+  RetainedOptions retained_;
+};
+
+}  // namespace
+}  // namespace furrow::load
+
+int main(int count, char** arguments) {
+  return furrow::load::CommandLine().run(count, arguments);
+}
