@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Runs a load against furrow, Debian's Mosquitto and a relay in turn, and prints what each of them needed.
+
+README.md says how to build what this needs, and how to read the table.
+"""
+
+import argparse
+import contextlib
+import getpass
+import json
+import os
+import pathlib
+import platform
+import re
+import resource
+import shlex
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from scenarios import SCENARIOS
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+START_SECONDS = 20  # until a broker accepts; a loaded machine is slow
+LOAD_SECONDS = 600  # until a run counts as hanging
+
+
+class Lost(Exception):
+    """A message did not arrive, or a broker did not do what it should."""
+
+
+class Broker:
+    """A process with a configuration and a data directory of its own. Use as a context manager."""
+
+    def __init__(self, program):
+        self.program = program
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="furrow-bench-")
+        self.path = pathlib.Path(self.folder.name)
+        self.log_path = self.path / "log"
+        command = self.configure()
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
+        end = time.monotonic() + START_SECONDS
+        while not self.accepts():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.__exit__()
+                raise Lost(f"{self.name} did not start:\n{self.log}")
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *exception):
+        self.log = self.log_path.read_text(errors="replace")
+        self.process.kill()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def accepts(self):
+        """Brokers that take a free port say which one in their log."""
+        found = re.search(r"listening\b.*\baddress=127\.0\.0\.1:(\d+)", self.log_path.read_text(errors="replace"))
+        self.port = int(found.group(1)) if found else None
+        return found
+
+
+class Relay(Broker):
+    name = "relay"
+
+    def configure(self):
+        return [self.program, "relay"]
+
+    def version(self):
+        return "tests/bench/load/relay.cc"
+
+
+class Furrow(Broker):
+    name = "furrow"
+
+    def configure(self):
+        config = self.path / "furrow.yaml"
+        config.write_text(f"gateway: {{id: bench, data: {self.path / 'data'}}}\n"
+                          "listeners: [{bind: 127.0.0.1:0}]\n"
+                          "sessions: {queue: {messages: 0, bytes: 0MiB}}\n"
+                          "limits: {connections: 0, subscriptions: 0, retained: {messages: 0, bytes: 0MiB}}\n")
+        return [self.program, "run", "-c", config]
+
+    def version(self):
+        return first_line(self.program, "--version")
+
+
+class Mosquitto(Broker):
+    name = "mosquitto"
+
+    def configure(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        (self.path / "data").mkdir()
+        config = self.path / "mosquitto.conf"
+        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nlog_type error\n"
+                          f"persistence true\npersistence_location {self.path / 'data'}/\n"
+                          f"user {getpass.getuser()}\n"  # else root's mosquitto becomes another user
+                          "max_queued_messages 0\n")
+        return [self.program, "-c", config]
+
+    def accepts(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
+
+    def version(self):
+        return first_line(self.program, "-h")
+
+
+def first_line(*command):
+    output = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False).stdout
+    return output.splitlines()[0] if output else "unknown"
+
+
+def run_load(load, broker, arguments):
+    """The numbers of one run."""
+    command = [load, *arguments, "--port", broker.port, "--pid", broker.process.pid]
+    run = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=LOAD_SECONDS,
+                         check=False)
+    if run.returncode != 0:
+        raise Lost(f"{broker.name}: {' '.join(str(part) for part in arguments)}: {run.stderr.strip()}")
+    return json.loads(run.stdout)
+
+
+def measure(scenario, brokers, load, rounds, quick):
+    """A list of runs for each broker that can do the scenario. The brokers take turns, so that what else the machine
+    does meets all of them."""
+    able = [broker for broker in brokers if broker.name != "relay" or scenario.relay]
+    runs = {broker.name: [] for broker in able}
+    for number in range(rounds):
+        for broker in able:
+            print(f"{scenario.name}: round {number + 1} of {rounds}, {broker.name}", file=sys.stderr)
+            with broker:
+                runs[broker.name].append(run_load(load, broker, scenario.arguments(quick)))
+    return runs
+
+
+def evaluate(scenario, runs):
+    """One row for each figure of the scenario."""
+    for figure in scenario.figures:
+        medians = {name: statistics.median(run[figure.key] for run in each) for name, each in runs.items()}
+        bound = figure.goal.bound(medians)
+        row = {"scenario": scenario.name, "figure": figure.key, "unit": figure.unit, "goal": str(figure.goal)}
+        row["median"] = {name: rounded(value) for name, value in medians.items()}
+        row["runs"] = {name: [rounded(run[figure.key]) for run in each] for name, each in runs.items()}
+        if medians.get("furrow") and "mosquitto" in medians:
+            row["mosquitto_by_furrow"] = rounded(medians["mosquitto"] / medians["furrow"])
+        if "furrow" in medians and bound is not None:
+            row["goal_bound"] = rounded(bound)
+            row["goal_met"] = medians["furrow"] <= bound
+        yield row
+
+
+def rounded(value):
+    return float(f"{value:.4g}")
+
+
+def print_table(rows, goals):
+    lines = [("scenario", "figure", "relay", "mosquitto", "furrow", "ratio", "goal", "")]
+    for row in rows:
+        medians = [str(row["median"].get(name, "–")) for name in ("relay", "mosquitto", "furrow")]
+        ratio = str(row.get("mosquitto_by_furrow", "–"))
+        verdict = {True: "met", False: "missed", None: ""}[row.get("goal_met")]
+        lines.append((row["scenario"], row["unit"], *medians, ratio, *((row["goal"], verdict) if goals else ("", ""))))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        cells = [cell.ljust(width) if column in (0, 1, 6) else cell.rjust(width)
+                 for column, (cell, width) in enumerate(zip(line, widths))]
+        print("  ".join(cells).rstrip())
+
+
+def machine():
+    model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    return {"processor": model.group(1) if model else platform.machine(), "cores": os.cpu_count(),
+            "kernel": platform.release()}
+
+
+def parse_arguments():
+    names = [scenario.name for scenario in SCENARIOS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--furrow", type=pathlib.Path, default=ROOT / "build/bench/furrow")
+    parser.add_argument("--load", type=pathlib.Path, default=ROOT / "build/bench/tests/bench/furrow_load")
+    parser.add_argument("--mosquitto", type=pathlib.Path,
+                        default=shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"))
+    parser.add_argument("--rounds", type=int, default=3, help="how often each broker runs each scenario")
+    parser.add_argument("--scenario", action="append", choices=names, metavar="NAME",
+                        help="only this one; may be repeated: " + ", ".join(names))
+    parser.add_argument("--broker", action="append", choices=["relay", "mosquitto", "furrow"], metavar="NAME",
+                        help="only this one; may be repeated: relay, mosquitto, furrow")
+    parser.add_argument("--quick", action="store_true", help="one round of few messages: whether all arrive, no more")
+    parser.add_argument("--results", type=pathlib.Path, help="write all numbers to this file, as JSON")
+    arguments = parser.parse_args()
+    for program in (arguments.furrow, arguments.load):
+        if not program.exists():
+            parser.error(f"{program} does not exist: README.md in this folder says how to build it")
+    if arguments.mosquitto is None:
+        parser.error("mosquitto is not installed")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for the brokers: they inherit it
+    brokers = [Relay(arguments.load), Mosquitto(arguments.mosquitto), Furrow(arguments.furrow)]
+    brokers = [broker for broker in brokers if broker.name in (arguments.broker or [broker.name])]
+    rounds = 1 if arguments.quick else arguments.rounds
+    rows = []
+    try:
+        for scenario in SCENARIOS:
+            if scenario.name in (arguments.scenario or [scenario.name]):
+                rows += evaluate(scenario, measure(scenario, brokers, arguments.load, rounds, arguments.quick))
+    except Lost as lost:
+        sys.exit(f"failed: {lost}")
+    print_table(rows, goals=not arguments.quick)
+    if arguments.results:
+        arguments.results.write_text(json.dumps(
+            {"command": shlex.join(["tests/bench/compare.py", *sys.argv[1:]]), "machine": machine(), "rounds": rounds,
+             "versions": {broker.name: broker.version() for broker in brokers}, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What compare.py measures: the arguments of `furrow_load`, the figures that count, and what furrow is to reach.
+
+To add one: a sub-command of furrow_load that prints its figures as a JSON object, and an entry here.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class AtMost:
+    """An absolute bound."""
+    value: float
+
+    def bound(self, medians):
+        return self.value
+
+    def __str__(self):
+        return f"≤ {self.value:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class AtMostTimes:
+    """A bound relative to another broker in the same run."""
+    factor: float
+    broker: str
+
+    def bound(self, medians):
+        return self.factor * medians[self.broker] if self.broker in medians else None
+
+    def __str__(self):
+        return f"≤ {self.broker}" if self.factor == 1 else f"≤ {self.factor:g} × {self.broker}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    key: str  # in what furrow_load prints
+    unit: str
+    goal: object
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    name: str
+    load: str  # arguments of furrow_load
+    figures: tuple
+    quick: str  # arguments that make it short
+    relay: bool = False  # whether the relay can do it: everybody gets everything, in QoS 0
+
+    def arguments(self, quick):
+        return self.load.split() + (self.quick.split() if quick else [])
+
+
+def cpu(goal):
+    return (Figure("cpu_s_per_million", "CPU s/M", goal),)
+
+
+def latency(p50, p99):
+    return Figure("p50_us", "p50 µs", p50), Figure("p99_us", "p99 µs", p99)
+
+
+SCENARIOS = (
+    Scenario("fan-in", "fan --messages 1000000", cpu(AtMost(0.25)), "--messages 20000", relay=True),
+    Scenario("fan-in-one-per-write", "fan --one-per-write --messages 500000", cpu(AtMostTimes(1.15, "relay")),
+             "--messages 10000", relay=True),
+    Scenario("fan-out", "fan --publishers 1 --subscribers 100 --messages 20000", cpu(AtMost(0.06)), "--messages 500",
+             relay=True),
+    Scenario("pairs-qos-1", "pairs --qos 1 --messages 200000", cpu(AtMost(0.5)), "--messages 10000"),
+    Scenario("pairs-qos-2", "pairs --qos 2 --messages 200000", cpu(AtMost(0.9)), "--messages 5000"),
+    Scenario("routing", "routing --topics 100000", cpu(AtMost(0.4)), "--messages 5000 --topics 10000"),
+    Scenario("routing-few-topics", "routing --topics 5000", cpu(AtMost(0.4)), "--messages 5000"),
+    Scenario("latency-qos-0", "latency --qos 0 --rate 2000",
+             latency(AtMostTimes(1.3, "relay"), AtMostTimes(1.2, "relay")), "--messages 500", relay=True),
+    Scenario("latency-qos-1", "latency --qos 1 --rate 0",
+             latency(AtMostTimes(1, "mosquitto"), AtMostTimes(1, "mosquitto")), "--messages 500"),
+    Scenario("idle", "idle --connections 10000", (Figure("bytes_each", "bytes each", AtMost(900)),),
+             "--connections 500"),
+    Scenario("retained", "retained --messages 100000",
+             (Figure("replay_cpu_s", "replay CPU s", AtMost(0.05)), Figure("bytes_each", "bytes each", AtMost(300))),
+             "--messages 5000"),
+)
