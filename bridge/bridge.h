@@ -133,13 +133,15 @@ class Bridge final : private RemoteSession::Handler {
   void handle_connect_failed(std::string_view reason, Instant now);
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ByteView bytes, bool dry, Instant now);
-  // The caller has written out and consumed bytes of output().
+  // The caller has taken all of output(), and the socket not all of that yet: handle_sent() follows.
+  void handle_taken() { up_.handle_taken(); }
+  // The socket has everything that was taken from output().
   void handle_sent(Instant now);
   // The network connection ended, other than by our Disconnect.
   void handle_closed(std::string_view reason, Instant now);
   void handle_timeout(Instant now);
   Instant next_deadline() const;
-  // Says DISCONNECT; the command Disconnect follows once that is written out. The queue stays as it is.
+  // Says DISCONNECT; the command Disconnect follows once the socket has that. The queue stays as it is.
   void shut_down(Instant now);
 
   // True once after the state or its reason changed.

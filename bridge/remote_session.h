@@ -81,7 +81,7 @@ class RemoteSession {
   const std::string& client_id() const { return options_.client_id; }
 
   void handle_bytes(ByteView bytes, Instant now);
-  // The caller has written out and consumed bytes of output().
+  // The socket has taken bytes of output().
   void handle_sent(Instant now) { last_sent_ = now; }
   // `reading_paused`: what the far broker answered may lie unread, so its silence says nothing.
   void handle_timeout(bool reading_paused, Instant now);

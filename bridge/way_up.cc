@@ -1,6 +1,8 @@
 #include "bridge/way_up.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "bridge/forwarding.h"
 #include "broker-core/session/publish_encoding.h"
@@ -88,8 +90,7 @@ void WayUp::deliver(broker::Publication& publication, const broker::RoutedDelive
   if (!mapping) return;  // an exception of every rule whose filter it matches
   const Rule& rule = map_.rule(*mapping);
   ++taken_[mapping->rule];
-  Qos qos = std::min(delivery.qos, rule.qos_max);
-  if (direct()) qos = std::min(qos, remote_.limits().maximum_qos);
+  const Qos qos = std::min(delivery.qos, rule.qos_max);
   if (qos == Qos::AtMostOnce && (direct() || !rule.buffer_qos0)) {
     deliver_once(publication, *mapping, delivery.retain);
   } else {
@@ -106,7 +107,7 @@ void WayUp::deliver_once(const broker::Publication& publication, const TopicMap:
   broker::Delivery delivery;
   delivery.retain = retain && map_.rule(mapping).retain_keep;
   if (remote_.write_publish(remote_fields(publication.fields(), mapping), delivery, now)) {
-    ++unflushed_;
+    ++in_output_.once;
   } else {
     outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
   }
@@ -169,10 +170,13 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   }
   if (!remote_.write_publish(remote_fields(broker::fields_of(message), *mapping), lowered, now))
     return Outcome::TooLarge;
-  if (lowered.qos == Qos::AtMostOnce && delivery.qos != Qos::AtMostOnce) {
-    const bool once = delivery.qos == Qos::AtLeastOnce;
-    answers_.push_back({once ? PacketType::Puback : PacketType::Pubrec, delivery.packet_id});
+  if (lowered.qos != Qos::AtMostOnce) return Outcome::Written;
+  if (delivery.qos == Qos::AtMostOnce) {
+    ++in_output_.once;
+    return Outcome::Moved;
   }
+  const bool once = delivery.qos == Qos::AtLeastOnce;
+  in_output_.answers.push_back({once ? PacketType::Puback : PacketType::Pubrec, delivery.packet_id});
   return Outcome::Written;
 }
 
@@ -254,13 +258,22 @@ void WayUp::disconnect(Instant now) {
   inflight_.disconnect();
   inflight_since_.reset();
   answers_.clear();
-  for (; unflushed_ > 0; --unflushed_) outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
+  handle_taken();
+  const Unsent lost = std::exchange(taken_out_, {});
+  for (std::uint64_t i = 0; i < lost.once; ++i) outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
+}
+
+void WayUp::handle_taken() {
+  taken_out_.once += std::exchange(in_output_.once, 0);
+  std::ranges::move(in_output_.answers, std::back_inserter(taken_out_.answers));
+  in_output_.answers.clear();
 }
 
 void WayUp::handle_sent(Instant now) {
-  if (remote_.output().empty()) {
-    for (; unflushed_ > 0; --unflushed_) outbox_.pass(Outbox::Outcome::Delivered, now);
-  }
+  if (remote_.output().empty()) handle_taken();
+  for (; taken_out_.once > 0; --taken_out_.once) outbox_.pass(Outbox::Outcome::Delivered, now);
+  std::ranges::move(taken_out_.answers, std::back_inserter(answers_));
+  taken_out_.answers.clear();
   pump(now);
 }
 
@@ -294,7 +307,7 @@ Instant WayUp::progress_due(Duration timeout) const {
 
 broker::Books WayUp::books() const {
   broker::Books books = books_;
-  books.accepted += unflushed_;
+  books.accepted += in_output_.once + taken_out_.once;
   return books;
 }
 

@@ -3,8 +3,8 @@
 // Owns the buffer (an outbox that no expiry, takeover or reload empties), its in-flight window and its books.
 // Records hold the local topic; the rules map it when it is sent, so that changed rules apply to what waits. The far
 // broker's limits apply then as well: a QoS that it does not know is lowered, and what it will never acknowledge is
-// answered here. QoS 0 is written at once or counted as dropped, unless its rule buffers it; it counts as in flight
-// until the socket has it. Thread: loop. Time: passed in.
+// answered here once the socket has it. QoS 0 is written at once or counted as dropped, unless its rule buffers it;
+// from the buffer or not, it counts as in flight until the socket has it. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,8 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   void disconnect(Instant now);
   // PUBACK, PUBREC or PUBCOMP for one of ours.
   void handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now);
+  // The caller has taken all of the output; then, the socket has all that was taken.
+  void handle_taken();
   void handle_sent(Instant now);
   void pump(Instant now);
   // Counts what has expired while nothing is sent.
@@ -59,7 +61,7 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   // --- what is where: accepted = delivered + backlog + inflight + quarantined + expired + sum of dropped ---
   broker::Books books() const;
   std::uint64_t backlog() const { return outbox_.backlog(); }
-  std::uint64_t inflight() const { return outbox_.inflight() + unflushed_; }
+  std::uint64_t inflight() const { return outbox_.inflight() + in_output_.once + taken_out_.once; }
   std::uint64_t waiting_bytes() const { return outbox_.bytes(); }
   std::uint64_t disk_messages() const { return outbox_.disk_messages(); }
   std::uint64_t waiting() const { return outbox_.messages(); }
@@ -72,6 +74,11 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   struct Answer {
     mqtt::PacketType type;
     PacketId packet_id;
+  };
+  // What left at QoS 0 and is not in the socket yet.
+  struct Unsent {
+    std::uint64_t once = 0;       // messages of QoS 0: not in the books
+    std::vector<Answer> answers;  // to the others, which the outbox holds until then
   };
 
   bool writable() const override { return remote_.writable(); }
@@ -103,9 +110,10 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   broker::Books books_;
   broker::Outbox outbox_;
   broker::Inflight inflight_;
-  std::uint16_t window_ = 0;     // of the present connection
-  std::uint64_t unflushed_ = 0;  // QoS 0 in the output: not yet in the books
-  std::vector<Answer> answers_;
+  std::uint16_t window_ = 0;  // of the present connection
+  Unsent in_output_;
+  Unsent taken_out_;                  // by the caller, whose socket has no room for it yet
+  std::vector<Answer> answers_;       // due now
   std::vector<std::uint64_t> taken_;  // by rule
   std::optional<Instant> inflight_since_;
   std::optional<Instant> last_acknowledgement_;

@@ -70,7 +70,11 @@ void BridgeLink::write() {
       bridge_->handle_closed(written.error().message(), clock_.now());
       return;
     }
-    if (*written > 0) bridge_->handle_sent(clock_.now());
+    if (stream_->writing()) {
+      bridge_->handle_taken();
+    } else {
+      bridge_->handle_sent(clock_.now());
+    }
   }
 }
 

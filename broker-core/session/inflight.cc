@@ -104,6 +104,10 @@ bool Inflight::publish(std::size_t index, bool duplicate, Instant now) {
   const Outbox::Entry& entry = outbox_.entry(index);
   const PublishSink::Outcome outcome = sink_->write_publish(
       *entry.message, {entry.qos, entry.retain, duplicate, entry.packet_id, entry.subscription_ids.view()}, now);
+  if (outcome == PublishSink::Outcome::Moved) {
+    outbox_.settle(index, Outbox::Outcome::Moved, now);
+    return true;
+  }
   if (outcome == PublishSink::Outcome::Written) {
     if (entry.qos == mqtt::Qos::AtMostOnce) {
       outbox_.settle(index, Outbox::Outcome::Delivered, now);

@@ -1,7 +1,7 @@
 // The in-flight window of a sender: QoS 1 and 2 exchanges from the PUBLISH to its last acknowledgement.
 // One state machine for local clients and for bridges alike.
 //
-//   QoS 0:  Waiting → settled when written
+//   QoS 0:  Waiting → settled when written, or handed over to a sink that knows when the socket has it
 //   QoS 1:  Waiting → Sent → PUBACK → settled
 //   QoS 2:  Waiting → [Reserved] → Sent → PUBREC → [Received] → Released → PUBCOMP → settled
 //
@@ -37,7 +37,8 @@ struct Delivery {
 // The connection that packets are written to.
 class PublishSink {
  public:
-  enum class Outcome : std::uint8_t { Written, TooLarge, RuleRemoved };
+  // Moved: written, at QoS 0, and the sink counts it from here on.
+  enum class Outcome : std::uint8_t { Written, Moved, TooLarge, RuleRemoved };
 
   // Whether more should be written now; false while enough waits for the socket.
   virtual bool writable() const = 0;

@@ -136,7 +136,7 @@ class Outbox {
   // session.
   void rewind();
 
-  // Moved: to another queue of the same books, which accepts it there.
+  // Moved: it leaves the books; whoever has it now accepts it, or says with pass() what became of it.
   enum class Outcome : std::uint8_t { Delivered, Expired, Quarantined, Dropped, Moved };
   // The entry at `index`, which was sent, waits again.
   void requeue(std::size_t index);

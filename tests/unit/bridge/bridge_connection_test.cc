@@ -237,6 +237,21 @@ TEST_F(BridgeConnection, ShutDownSaysDisconnectThenEnds) {
   EXPECT_EQ(bridge().next_deadline(), kNever);
 }
 
+TEST_F(BridgeConnection, ShutDownWaitsForWhatTheSocketHasNotTaken) {
+  start();
+  accept();
+  said();
+  clog();
+  publish("farm/1", "21", Qos::AtMostOnce);
+  bridge().shut_down(now);
+  turn();
+  EXPECT_TRUE(linked());
+  clog(false);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("\"21\""), "DISCONNECT reason=00"));
+  EXPECT_FALSE(linked());
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
 TEST_F(BridgeConnection, ShutDownDoesNotWaitForAFarBrokerThatDoesNotRead) {
   start();
   accept();

@@ -87,6 +87,7 @@ class BridgeFixture : public BrokerFixture {
     linked_ = true;
     decoder_.emplace(mqtt::Role::Server, UINT32_MAX);
     inbox_.clear();
+    taken_.clear();
     said_.clear();
     bridge_->handle_connected(std::nullopt, now);
     turn();
@@ -103,9 +104,14 @@ class BridgeFixture : public BrokerFixture {
     bridge_->handle_closed(why, now);
     turn();
   }
-  // From now on nothing leaves the socket's buffer, or again.
+  // From now on nothing is taken from the bridge's output, or again.
   void block(bool blocked = true) {
     blocked_ = blocked;
+    turn();
+  }
+  // From now on the socket has no room: what is taken from the output waits, and nothing more is taken; or again.
+  void clog(bool clogged = true) {
+    clogged_ = clogged;
     turn();
   }
 
@@ -216,9 +222,13 @@ class BridgeFixture : public BrokerFixture {
   bool exchange_bytes() {
     bool moved = false;
     ByteBuffer& output = bridge_->output();
-    if (linked_ && !blocked_ && !output.empty()) {
-      take(output.view());
-      output.consume(output.size());
+    if (linked_ && !blocked_ && taken_.empty() && !output.empty()) {
+      taken_ = std::move(output);
+      bridge_->handle_taken();
+    }
+    if (linked_ && !clogged_ && !taken_.empty()) {
+      take(taken_.view());
+      taken_.clear();
       bridge_->handle_sent(now);
       moved = true;
     }
@@ -248,8 +258,10 @@ class BridgeFixture : public BrokerFixture {
   bool dialing_ = false;
   bool linked_ = false;
   bool blocked_ = false;
+  bool clogged_ = false;
   std::vector<std::string> dialed_;
   std::optional<mqtt::Decoder> decoder_;
+  ByteBuffer taken_;  // said by the bridge, not yet in the socket
   ByteBuffer inbox_;  // sent by the far broker, not yet read
   std::vector<std::string> said_;
 };

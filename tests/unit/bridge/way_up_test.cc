@@ -145,6 +145,54 @@ TEST_F(WayUp, ARuleCanBufferQos0) {
   EXPECT_EQ(snapshot().delivered, 1U);
 }
 
+TEST_F(WayUp, Qos0FromTheBufferIsInFlightUntilTheSocketHasIt) {
+  bridge_options.rules[0].buffer_qos0 = true;
+  start();
+  publish("farm/1", "21", Qos::AtMostOnce);
+  link();
+  clog();
+  far(mqtt::Connack{});
+  EXPECT_EQ(snapshot().backlog_messages, 0U);
+  EXPECT_EQ(snapshot().inflight, 1U);
+  EXPECT_EQ(snapshot().delivered, 0U);
+  clog(false);
+  EXPECT_EQ(snapshot().inflight, 0U);
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(WayUp, Qos0FromTheBufferThatTheSocketNeverTookIsCountedAsDropped) {
+  bridge_options.rules[0].buffer_qos0 = true;
+  start();
+  publish("farm/1", "21", Qos::AtMostOnce);
+  link();
+  clog();
+  far(mqtt::Connack{});
+  cut();
+  EXPECT_EQ(dropped(DropReason::Qos0Offline), 1U);
+  EXPECT_EQ(snapshot().accepted, 1U);
+  pass(10min);
+  crash_and_restart();
+  EXPECT_EQ(dropped(DropReason::Qos0Offline), 1U);
+  EXPECT_EQ(snapshot().accepted, 1U);
+}
+
+TEST_F(WayUp, WhatFollowsIsNotDeliveredWithWhatTheSocketTookBefore) {
+  start();
+  online();
+  clog();
+  publish("farm/1", "taken", Qos::AtMostOnce);
+  publish("farm/1", "behind it", Qos::AtMostOnce);
+  EXPECT_EQ(snapshot().inflight, 2U);
+  block();
+  clog(false);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("\"taken\"")));
+  EXPECT_EQ(snapshot().delivered, 1U);
+  EXPECT_EQ(snapshot().inflight, 1U);
+  cut();
+  EXPECT_EQ(snapshot().delivered, 1U);
+  EXPECT_EQ(dropped(DropReason::Qos0Offline), 1U);
+}
+
 TEST_F(WayUp, ARuleLowersTheQosAndClearsTheRetainFlag) {
   bridge_options.rules[0].qos_max = Qos::AtLeastOnce;
   bridge_options.rules[0].retain_keep = false;
@@ -190,6 +238,21 @@ TEST_F(WayUp, ALowerMaximumQosIsObeyedAndNothingWaitsForAnAnswerThatCannotCome) 
   publish("farm/1", "x", Qos::AtLeastOnce);
   EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"x\" qos=0 id=0"));
   EXPECT_EQ(snapshot().delivered, 3U);
+}
+
+TEST_F(WayUp, WhatGoesAtQos0ForTheFarBrokersSakeIsKeptUntilTheSocketHasIt) {
+  start();
+  online(Properties().number(PropertyId::MaximumQos, 0));
+  clog();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  EXPECT_EQ(snapshot().inflight, 1U);
+  cut();
+  EXPECT_EQ(snapshot().inflight, 1U) << "not lost";
+  clog(false);
+  redial();
+  accept(true, Properties().number(PropertyId::MaximumQos, 0));
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), "PUBLISH \"farm/1\" \"x\" qos=0 id=0"));
+  EXPECT_EQ(snapshot().delivered, 1U);
 }
 
 TEST_F(WayUp, AMessageOfQos2CanGoAtQos1) {

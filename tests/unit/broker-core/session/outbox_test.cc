@@ -157,6 +157,18 @@ TEST_F(OutboxTest, DropsBehindAnUnansweredMessageDoNotPileUp) {
 
 // --- age and expiry ---
 
+TEST_F(OutboxTest, WhatIsMovedLeavesTheBooksUntilItsNewOwnerSaysWhatBecameOfIt) {
+  BridgeQueue queue(world, OutboxLimits{});
+  world.publish(1, {{queue.outbox, kAway}});
+  queue.outbox.settle(0, Outbox::Outcome::Moved, world.now());
+  EXPECT_EQ(queue.books.accepted, 0U);
+  EXPECT_TRUE(queue.balanced());
+  EXPECT_EQ(world.acks().ids, std::vector<std::uint16_t>{1});
+  queue.outbox.pass(Outbox::Outcome::Delivered, world.now());
+  EXPECT_EQ(queue.books.delivered, 1U);
+  EXPECT_TRUE(queue.balanced());
+}
+
 TEST_F(OutboxTest, ExpiredMessagesAreNotSent) {
   BridgeQueue queue(world);
   world.publish(1, world.message("short-lived", 5), {{queue.outbox, kAway}});
