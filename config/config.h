@@ -104,6 +104,7 @@ struct Store {
   std::optional<Duration> interval;  // nothing = auto (decided per destination from its acknowledgement times)
   RetainedDurability retained = RetainedDurability::Durable;
   Duration retained_interval = Seconds(1);
+  std::uint64_t disk_reserve = 64 * MiB;  // bytes
 
   bool operator==(const Store&) const = default;
 };

@@ -216,7 +216,16 @@ const Key kKeys[] = {
      .doc = "Retained values are written at most this often; what changes in between on one topic is written once.",
      .danger = "With retained: durable their publishers wait so long.",
      .slot = [](Objects& at) -> Slot { return &at.config.store.retained_interval; }},
-    planned("store.disk_reserve", "Room on the disk that is never used."),
+    {.path = "store.disk_reserve",
+     .kind = Kind::Size,
+     .standard = "64MiB",
+     .least = "0",
+     .most = "65536GiB",
+     .doc = "The disk is never filled past this: with less free space the store is full, new messages are not written, "
+            "and what is stored still drains.",
+     .danger = "0: the store, and whatever else lives on that disk, fills it to the last byte.",
+     .needs_restart = true,
+     .slot = [](Objects& at) -> Slot { return &at.config.store.disk_reserve; }},
 
     {.path = "bridges[]",
      .kind = Kind::List,

@@ -14,8 +14,6 @@ namespace {
 
 // How long a stop waits for clients and far brokers that do not read; what is durable by then stays.
 constexpr Duration kStopTimeout = std::chrono::seconds(5);
-// The store is never filled beyond this: room for queues to drain and for the write-ahead log.
-constexpr std::uint64_t kDiskReserve = 64 * MiB;
 // How often a commit under way is looked at.
 constexpr Duration kStoreLookInterval = std::chrono::seconds(1);
 // How often the memory in use is looked at: the most that 100 Mbit/s can bring in meanwhile is 6 MiB.
@@ -77,8 +75,10 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const World& world, const config
   Opened opened;
   opened.config_name = config_name;
   FURROW_TRY(opened.listeners, bind_listeners(config, config_name));
-  const StoreOptions store_options{
-      .directory = config.gateway.data.string(), .vfs = {}, .disk_reserve = kDiskReserve, .now = world.clock.wall()};
+  const StoreOptions store_options{.directory = config.gateway.data.string(),
+                                   .vfs = {},
+                                   .disk_reserve = config.store.disk_reserve,
+                                   .now = world.clock.wall()};
   FURROW_TRY(opened.store, SqliteStore::open(store_options, world.log));
   FURROW_TRY(opened.restored, opened.store->restore());
   FURROW_TRY(opened.gateway_id, gateway_id(config.gateway.id, *opened.store));

@@ -1,5 +1,6 @@
 #include "gateway/store/sqlite.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -11,6 +12,10 @@ namespace {
 // A checkpoint is due at 4 MiB: a backlog that drains before it never reaches the file, and replay at start stays
 // short.
 constexpr std::uint64_t kLogBytesDue = 4 * MiB;
+
+// As much as SQLite can count.
+constexpr std::uint64_t kPagesMax = 0xFFFFFFFE;
+constexpr std::uint64_t kGrowthFar = 64 * MiB;
 
 Errc errc_from_sqlite(int code, int errno_value) {
   switch (code & 0xFF) {
@@ -55,12 +60,17 @@ Error statement_error(sqlite3_stmt* statement, int code) {
   return sqlite_error(connection, code, std::string(path_of(connection)) + ": " + sqlite3_sql(statement));
 }
 
-std::uint64_t size_of(sqlite3* connection, int file_pointer) {
+// The file (SQLITE_FCNTL_FILE_POINTER) or its log (SQLITE_FCNTL_JOURNAL_POINTER); nullptr when it is not open.
+sqlite3_file* file_of(sqlite3* connection, int pointer) {
   sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(connection, "main", pointer, &file) != SQLITE_OK) return nullptr;
+  return file != nullptr && file->pMethods != nullptr ? file : nullptr;
+}
+
+std::uint64_t size_of(sqlite3* connection, int pointer) {
+  sqlite3_file* file = file_of(connection, pointer);
   sqlite3_int64 size = 0;
-  if (sqlite3_file_control(connection, "main", file_pointer, &file) != SQLITE_OK) return 0;
-  if (file == nullptr || file->pMethods == nullptr) return 0;
-  if (file->pMethods->xFileSize(file, &size) != SQLITE_OK) return 0;
+  if (file == nullptr || file->pMethods->xFileSize(file, &size) != SQLITE_OK) return 0;
   return static_cast<std::uint64_t>(size);
 }
 
@@ -230,9 +240,51 @@ void Database::checkpoint_if_due() {
   if (std::uint64_t{log_pages_} * page_bytes_ >= kLogBytesDue) checkpoint_status_ = checkpoint();
 }
 
+// What follows the last frame is not looked at: a frame counts when its checksum and its salt are those of this log
+// (SQLite, "WAL-mode File Format"). Zeros rather than allocated blocks: a file system notes the first write to those,
+// too.
+Status Database::extend_log(std::uint64_t bytes) {
+  sqlite3_file* log = file_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
+  if (log == nullptr) return {};
+  static constexpr std::array<char, 64 * KiB> kZeros{};
+  for (std::uint64_t at = log_bytes(); at < bytes; at += kZeros.size()) {
+    const int size = static_cast<int>(std::min<std::uint64_t>(kZeros.size(), bytes - at));
+    const int code = log->pMethods->xWrite(log, kZeros.data(), size, static_cast<sqlite3_int64>(at));
+    if (code != SQLITE_OK) return sqlite_error(connection_.get(), code, path_ + "-wal: extend");
+  }
+  return {};
+}
+
+std::uint64_t Database::log_bytes() const {
+  return size_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
+}
+
 std::uint64_t Database::file_bytes() const {
-  return size_of(connection_.get(), SQLITE_FCNTL_FILE_POINTER) +
-         size_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
+  return size_of(connection_.get(), SQLITE_FCNTL_FILE_POINTER) + log_bytes();
+}
+
+Result<std::uint64_t> Database::reusable_bytes() const {
+  FURROW_TRY(const std::uint64_t pages, query_number("PRAGMA freelist_count"));
+  return pages * page_bytes_;
+}
+
+// Counted from the file, not from the pages that the log holds beyond it: those it has yet to grow by.
+Status Database::limit_growth(std::uint64_t bytes) {
+  const std::uint64_t now = size_of(connection_.get(), SQLITE_FCNTL_FILE_POINTER) / page_bytes_;
+  const std::uint64_t pages = std::clamp<std::uint64_t>(now + bytes / page_bytes_, 1, kPagesMax);
+  // One that is far away is as good as the exact one, and is not set anew with each commit.
+  const bool far_away = pages_max_ > now && (pages_max_ - now) * page_bytes_ >= kGrowthFar;
+  if (pages == pages_max_ || (far_away && pages_max_ <= pages)) return {};
+  FURROW_TRY_STATUS(execute("PRAGMA max_page_count=" + std::to_string(pages)));
+  pages_max_ = pages;
+  return {};
+}
+
+bool Database::is_in_place() const {
+  int moved = 0;
+  // A VFS that does not know says SQLITE_NOTFOUND, and keeps its files.
+  const int code = sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return code != SQLITE_OK || moved == 0;
 }
 
 Result<Transaction> Transaction::begin(Database& database) {

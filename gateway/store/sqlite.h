@@ -95,8 +95,18 @@ class Database {
   // How that went the last time: what is committed is durable either way, but a log that cannot be emptied grows.
   const Status& checkpoint_status() const { return checkpoint_status_; }
 
+  // Writes zeros behind the log until it has `bytes`.
+  Status extend_log(std::uint64_t bytes);
+
+  std::uint64_t log_bytes() const;
   // Bytes of the file and its log.
   std::uint64_t file_bytes() const;
+  // Bytes inside the file that are free to be used again.
+  Result<std::uint64_t> reusable_bytes() const;
+  // From now on the file grows by at most `bytes` from its present size; then what needs more gets Errc::NoSpace.
+  Status limit_growth(std::uint64_t bytes);
+  // Whether the file still lies under its path: commits into one that was deleted would be lost.
+  bool is_in_place() const;
 
  private:
   friend class Transaction;
@@ -113,7 +123,8 @@ class Database {
   Statement commit_;
   Statement rollback_;
   std::uint32_t page_bytes_ = 0;
-  std::uint32_t log_pages_ = 0;  // as of the last commit
+  std::uint32_t log_pages_ = 0;           // as of the last commit
+  std::uint64_t pages_max_ = 0xFFFFFFFE;  // the limit that is set; at first SQLite's own
   Status checkpoint_status_;
 };
 

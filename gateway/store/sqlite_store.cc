@@ -1,5 +1,6 @@
 #include "gateway/store/sqlite_store.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -13,11 +14,18 @@ using broker::Restored;
 using broker::StoreHealth;
 using broker::StoreState;
 
+constexpr const char* kBallastName = "ballast";
+// What the log holds when a checkpoint is due, and the batch that made it so.
+constexpr std::uint64_t kLogBytes = 6 * MiB;
 // A file that is damaged again and again lies on a medium that cannot be helped; each salvage keeps a copy of it.
 constexpr unsigned kSalvagesMax = 3;
 
 bool is_corrupt(const Status& status) {
   return !status && status.error().code() == Errc::Corrupt;
+}
+
+bool is_full(const Status& status) {
+  return !status && status.error().code() == Errc::NoSpace;
 }
 
 bool has_queue_rows(const Batch& batch) {
@@ -50,8 +58,21 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const StoreOptions& optio
   if (options.vfs.empty()) {
     FURROW_TRY(store->directory_, DataDirectory::open(options.directory));
   }
-  FURROW_TRY_STATUS(store->open_files());
+  store->find_room();
+  Status opened = store->open_files();
+  if (is_full(opened) && store->room_.give_up_ballast()) opened = store->open_files();
+  FURROW_TRY_STATUS(std::move(opened));
+  store->measure_room();
   return store;
+}
+
+void SqliteStore::find_room() {
+  DiskRoom::Options options{.reserve = options_.disk_reserve, .free_bytes = options_.free_bytes, .ballast = {}};
+  if (directory_) {
+    options.ballast = directory_->path_of(kBallastName);
+    if (!options.free_bytes) options.free_bytes = [this] { return directory_->free_bytes(); };
+  }
+  room_ = DiskRoom(std::move(options));
 }
 
 DatabaseOptions SqliteStore::database_options(const std::string& file) const {
@@ -61,6 +82,11 @@ DatabaseOptions SqliteStore::database_options(const std::string& file) const {
 Status SqliteStore::open_files() {
   FURROW_TRY_STATUS(open_file(queues_));
   FURROW_TRY_STATUS(open_file(sessions_));
+  // The log of the queues is as long as it gets from the start, so that no commit has to extend a file. On a full disk
+  // it is what the reserve is for.
+  if (room_.free_bytes() >= kLogBytes + DiskRoom::kBallastBytes) {
+    FURROW_TRY_STATUS(queues_->database().extend_log(kLogBytes));
+  }
   // The names of new files must survive a power cut as their content does.
   return directory_ ? directory_->sync() : Status();
 }
@@ -157,7 +183,15 @@ Status SqliteStore::read_rows(Restored& restored) {
 
 Status SqliteStore::commit(const Batch& batch) {
   if (batch.number != progress_.batch) progress_ = {.batch = batch.number, .step = Step::Queues};
-  while (progress_.step != Step::Done) FURROW_TRY_STATUS(take_step(batch));
+  while (progress_.step != Step::Done) {
+    Status status = take_step(batch);
+    if (is_full(status) && room_.give_up_ballast()) {
+      log_.write(LogLevel::Warning, "store.ballast_given_up", {{"data", options_.directory}});
+      status = take_step(batch);
+    }
+    FURROW_TRY_STATUS(std::move(status));
+  }
+  measure_room();
   return {};
 }
 
@@ -169,7 +203,7 @@ Status SqliteStore::take_step(const Batch& batch) {
     case Step::Queues: {
       const std::span<const QueueId> removed_now = two_files ? std::span<const QueueId>() : removed;
       if (has_queue_rows(batch) || !removed_now.empty()) {
-        FURROW_TRY_STATUS(execute(queues_, [&](QueueFile& file) { return file.commit(batch, removed_now); }));
+        FURROW_TRY_STATUS(commit_queues(batch, removed_now));
       }
       progress_.step = two_files ? Step::Sessions : Step::Done;
       return {};
@@ -179,7 +213,7 @@ Status SqliteStore::take_step(const Batch& batch) {
       progress_.step = removed.empty() ? Step::Done : Step::Removals;
       return {};
     case Step::Removals:
-      FURROW_TRY_STATUS(execute(queues_, [&](QueueFile& file) { return file.commit(Batch(), removed); }));
+      FURROW_TRY_STATUS(commit_queues(Batch(), removed));
       progress_.step = Step::Done;
       return {};
     case Step::Done:
@@ -188,9 +222,28 @@ Status SqliteStore::take_step(const Batch& batch) {
   return {};
 }
 
+// New messages do not take what the queues need to drain.
+Status SqliteStore::commit_queues(const Batch& batch, std::span<const QueueId> removed) {
+  Status status = execute(queues_, [&](QueueFile& file) -> Status {
+    Database& database = file.database();
+    const std::uint64_t for_log = kLogBytes - std::min(kLogBytes, database.log_bytes());
+    const std::uint64_t growth = batch.segments.empty() ? DiskRoom::kUnlimited : room_.growth();
+    FURROW_TRY_STATUS(database.limit_growth(growth - std::min(growth, for_log)));
+    return file.commit(batch, removed);
+  });
+  if (is_full(status) && room_.growth() != DiskRoom::kUnlimited) {
+    status = Error(Errc::NoSpace, options_.directory + " is full: " + room_.reason());
+  }
+  return status;
+}
+
 template <typename File, typename Work>
 Status SqliteStore::execute(std::unique_ptr<File>& file, Work work) {
   FURROW_TRY_STATUS(require(file));
+  const Database& database = file->database();
+  if (!database.is_in_place()) {
+    return Error(Errc::NotFound, database.path() + " was moved or deleted: put it back, or restart to begin anew");
+  }
   Status status = work(*file);
   if (!status) {
     look_for_damage(status, file);
@@ -198,10 +251,20 @@ Status SqliteStore::execute(std::unique_ptr<File>& file, Work work) {
   }
   ++commits_;
   file->database().checkpoint_if_due();
+  if (is_full(file->database().checkpoint_status()) && room_.give_up_ballast()) file->database().checkpoint_if_due();
   // The batch is durable all the same.
   const Status checkpoint = file->database().checkpoint_status();
   look_for_damage(checkpoint, file);
   return {};
+}
+
+void SqliteStore::measure_room() {
+  room_.keep_ballast();
+  room_.measure([this]() -> std::uint64_t {
+    if (!queues_) return 0;
+    const Result<std::uint64_t> reusable = queues_->database().reusable_bytes();
+    return reusable ? *reusable : 0;
+  });
 }
 
 Result<Page> SqliteStore::read(const ReadRequest& request) {
@@ -227,19 +290,8 @@ StoreHealth SqliteStore::health() const {
   };
   look_at(QueueFile::kName, queues_);
   look_at(SessionFile::kName, sessions_);
-  if (options_.disk_reserve > 0 && directory_ && free_bytes() < options_.disk_reserve) {
-    report(StoreState::Full, "less than " + std::to_string(options_.disk_reserve / MiB) + " MiB free for " +
-                                 options_.directory + ": free some space or lower store.disk_reserve");
-  }
+  if (room_.is_full()) report(StoreState::Full, room_.reason());
   return health;
-}
-
-// Free pages of the queue file are taken before it grows.
-std::uint64_t SqliteStore::free_bytes() const {
-  std::uint64_t bytes = directory_->free_bytes();
-  if (bytes >= options_.disk_reserve || !queues_) return bytes;
-  const Result<std::uint64_t> pages = std::as_const(*queues_).database().query_number("PRAGMA freelist_count");
-  return pages ? bytes + *pages * options_.page_bytes : bytes;
 }
 
 Result<std::optional<std::string>> SqliteStore::meta(std::string_view key) {

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,6 +18,7 @@
 #include "broker-core/store.h"
 #include "gateway/store/counting_vfs.h"
 #include "gateway/store/data_directory.h"
+#include "gateway/store/disk_room.h"
 #include "gateway/store/queue_file.h"
 #include "gateway/store/salvage.h"
 #include "gateway/store/session_file.h"
@@ -28,9 +31,12 @@ struct StoreOptions {
   // business: not made, not locked, and a damaged file is an error rather than salvaged.
   std::string vfs;
   std::uint32_t page_bytes = 1024;  // of new files
-  // `store.disk_reserve`: with less free space the state is Full. What the core still submits then is executed as ever,
-  // so that queues can drain.
+  // `store.disk_reserve`: the queue file does not grow into it, so batches with new messages get Errc::NoSpace, unless
+  // they fit where others were. Batches without go on, so that queues can drain. Sessions and retained messages, which
+  // have limits of their own, may use it.
   std::uint64_t disk_reserve = 0;
+  // Bytes that the file system has left; empty: asked from it, or without limit on a VFS of the caller's.
+  std::function<std::uint64_t()> free_bytes = {};
   WallTime now{};  // names files that are moved aside
 };
 
@@ -44,12 +50,18 @@ class SqliteStore {
 
   // Executes the batch, all or nothing per file, in the order that broker-core/store.h gives. After an error the caller
   // repeats the same batch: what is durable of it is not done twice. Errc::Corrupt: the repetition salvages first.
+  // Errc::NoSpace: the medium is full, or the reserve is reached.
   // REQUIRES: each queue of a cursor exists; messages stored for a queue come with its cursor.
   Status commit(const broker::Batch& batch);
 
   // What is durable of a queue. Damaged segments are skipped and counted.
   Result<broker::Page> read(const broker::ReadRequest& request);
 
+  // Whether nothing of the last batch is durable: it failed whole, and need not be repeated.
+  bool is_untouched() const { return progress_.step == Step::Queues; }
+
+  // Measures the space that is left. Call now and then; commit() does so by itself.
+  void measure_room();
   broker::StoreHealth health() const;
 
   // Small notes of the gateway's own (its id), apart from batches.
@@ -66,6 +78,7 @@ class SqliteStore {
 
   SqliteStore(const StoreOptions& options, Log& log) : options_(options), log_(log) {}
   DatabaseOptions database_options(const std::string& file) const;
+  void find_room();
   Status open_files();
   template <typename File>
   Status open_file(std::unique_ptr<File>& file);
@@ -84,13 +97,14 @@ class SqliteStore {
   Status execute(std::unique_ptr<File>& file, Work work);
   Status read_rows(broker::Restored& restored);
   Status take_step(const broker::Batch& batch);
-  std::uint64_t free_bytes() const;
+  Status commit_queues(const broker::Batch& batch, std::span<const QueueId> removed);
 
   // Constant after open().
   const StoreOptions options_;
   Log& log_;
   std::optional<DataDirectory> directory_;  // none with a VFS of the caller's
   std::unique_ptr<CountingVfs> vfs_;
+  DiskRoom room_;
   // nullptr: damaged, to be salvaged before the next use.
   std::unique_ptr<QueueFile> queues_;
   std::unique_ptr<SessionFile> sessions_;
