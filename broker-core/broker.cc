@@ -240,6 +240,10 @@ void Broker::handle_persisted(BatchNumber watermark, Instant now) {
   }
 }
 
+void Broker::handle_not_persisted(Batch batch, Instant now) {
+  journal_.take_back(std::move(batch), now);
+}
+
 void Broker::handle_page(const Page& page, Instant now) {
   journal_.handle_page(page, now);
 }

@@ -61,6 +61,8 @@ class Broker {
   // The network connection is gone; the id is invalid from now on.
   void handle_closed(ConnectionId connection, Instant now);
   void handle_persisted(BatchNumber watermark, Instant now);
+  // The store wrote nothing of the batch at the writer, and forgets it.
+  void handle_not_persisted(Batch batch, Instant now);
   void handle_page(const Page& page, Instant now);
   void handle_timeout(Instant now);
   void handle_turn_end(Instant now);

@@ -119,6 +119,11 @@ struct Page {
 // What the store says of itself in the status topic.
 enum class StoreState : std::uint8_t { Ok, Slow, Full, ReadOnly, Failing, Salvaging };
 
+// Whether messages can be written: while not, only what the far side acknowledges in time can be acknowledged here.
+inline bool takes_messages(StoreState state) {
+  return state == StoreState::Ok || state == StoreState::Slow;
+}
+
 struct StoreHealth {
   StoreState state = StoreState::Ok;
   std::string reason;  // empty while Ok
@@ -142,7 +147,8 @@ struct Restored {
 };
 
 // The verbs. Answers come as Broker::handle_persisted(watermark, health) and Broker::handle_page(page), in a later
-// turn, never from within.
+// turn, never from within. A batch with messages that could not be written at all may be given back instead, by
+// Broker::handle_not_persisted(batch): it has then never been submitted, and batches behind it go on.
 class Store {
  public:
   virtual ~Store() = default;

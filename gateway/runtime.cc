@@ -251,6 +251,9 @@ void Runtime::look_at_store() {
     durable_ = events.durable;
     broker_.handle_persisted(durable_, now);
   }
+  if (events.can_withdraw) {
+    if (std::optional<broker::Batch> batch = store_.withdraw()) broker_.handle_not_persisted(*std::move(batch), now);
+  }
   for (const broker::Page& page : events.pages) broker_.handle_page(page, now);
 }
 

@@ -38,8 +38,11 @@ void StoreThread::read(ReadRequest request) {
 
 StoreThread::Events StoreThread::take_events(Instant now) {
   const Lock lock(mutex_);
-  Events events{
-      .durable = durable_, .health = health_, .pages = std::exchange(pages_, {}), .commit_started = commit_started_};
+  Events events{.durable = durable_,
+                .health = health_,
+                .pages = std::exchange(pages_, {}),
+                .commit_started = commit_started_,
+                .can_withdraw = can_withdraw()};
   const Duration running = commit_started_ ? now - *commit_started_ : Duration::zero();
   if (running > options_.slow_after && events.health.state == StoreState::Ok) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(running).count();
@@ -47,6 +50,21 @@ StoreThread::Events StoreThread::take_events(Instant now) {
     events.health.reason = "a commit has been running for " + std::to_string(seconds) + " s";
   }
   return events;
+}
+
+// Not while it is being tried again, and not once the thread only finishes what there is.
+bool StoreThread::can_withdraw() const {
+  return failure_ && untouched_ && !commit_started_ && !stopping_ && !batches_.front().segments.empty();
+}
+
+std::optional<Batch> StoreThread::withdraw() {
+  const Lock lock(mutex_);
+  if (!can_withdraw()) return std::nullopt;
+  Batch batch = std::move(batches_.front());
+  batches_.pop_front();
+  failure_.reset();
+  retry_at_ = Instant::min();
+  return batch;
 }
 
 Status StoreThread::stop() {
@@ -97,15 +115,18 @@ bool StoreThread::execute_batch(Lock& lock) {
   lock.unlock();
   const Status status = store_->commit(batch);
   StoreHealth health = store_->health();
+  const bool untouched = store_->is_untouched();
   lock.lock();
   commit_started_.reset();
   health_ = std::move(health);
   failure_.reset();
+  unproven_ = !status;
   if (status) {
     durable_ = batch.number;
     batches_.pop_front();
   } else {
     failure_ = status.error();
+    untouched_ = untouched;
     retry_at_ = note_failure(status.error());
     gave_up_ = stopping_;
   }
@@ -131,15 +152,20 @@ void StoreThread::wait(Lock& lock) {
   if (!reads_.empty()) until = std::min(until, reread_at_);
   const Duration pause = std::max(until - options_.now(), Duration::zero());
   const bool nothing_came = work_.wait_for(lock, pause) == std::cv_status::timeout;
-  // While a batch fails its own error is what counts.
-  if (nothing_came && !failure_) refresh_health(lock);
+  // While a batch or a read fails its own error is what counts.
+  if (nothing_came && !failure_ && reads_.empty()) refresh_health(lock);
 }
 
+// Where the batch that failed was withdrawn, nobody else may write for as long as the state says that it fails.
 void StoreThread::refresh_health(Lock& lock) {
+  const bool probe = unproven_;
   lock.unlock();
+  store_->measure_room();
+  const Status proof = probe ? store_->probe() : Status();
   StoreHealth health = store_->health();
   lock.lock();
-  if (health.state == health_.state) return;
+  unproven_ = unproven_ && !proof;
+  if (unproven_ || health.state == health_.state) return;
   health_ = std::move(health);
   lock.unlock();
   options_.wake();

@@ -2,8 +2,8 @@
 //
 // The loop submits and takes events; the thread calls `wake` when there are new ones. Pages are read between commits,
 // so a page shows what is durable when it is read, and reading goes on while commits fail. A batch that fails is
-// repeated until it succeeds; batches behind it wait. One mutex guards all that both threads touch, and is never held
-// over a call into the store.
+// repeated until it succeeds or is withdrawn; batches behind it wait. One mutex guards all that both threads touch, and
+// is never held over a call into the store.
 #pragma once
 
 #include <condition_variable>
@@ -50,10 +50,15 @@ class StoreThread final : public broker::Store {
     broker::StoreHealth health;
     std::vector<broker::Page> pages;        // each is handed out once
     std::optional<Instant> commit_started;  // one is under way
+    bool can_withdraw = false;              // withdraw() would give a batch back
   };
   // What has happened up to `now`. Without a wake it is worth asking while a commit is under way: that it is slow shows
   // in `health` while it lasts.
   Events take_events(Instant now);
+
+  // Takes back the batch that failed, if there were messages in it and nothing of it is durable: batches without
+  // messages can go on then, which is how a full disk drains. Nothing when there is no such batch (any more).
+  std::optional<broker::Batch> withdraw();
 
   // Finishes what is queued, or gives up at the first failure, and ends the thread. The error is that of the batch that
   // could not be written. No wake comes after it returns.
@@ -71,6 +76,7 @@ class StoreThread final : public broker::Store {
   // Waits for work, for the next attempt, or to look again at a state that is not Ok.
   void wait(Lock& lock);
   void refresh_health(Lock& lock);
+  bool can_withdraw() const;
   bool is_backing_off(Instant until) const { return !stopping_ && options_.now() < until; }
 
   // Constant after construction.
@@ -86,6 +92,8 @@ class StoreThread final : public broker::Store {
   std::vector<broker::Page> pages_;
   std::optional<Instant> commit_started_;
   std::optional<Error> failure_;        // of the front batch, the last time it was tried
+  bool untouched_ = false;              // nothing of the front batch is durable
+  bool unproven_ = false;               // a commit failed, and none has succeeded since
   Instant retry_at_ = Instant::min();   // the front batch, not before
   Instant reread_at_ = Instant::min();  // the front read, not before
   bool stopping_ = false;

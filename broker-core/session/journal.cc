@@ -1,6 +1,8 @@
 #include "broker-core/session/journal.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "broker-core/session/outbox.h"
 #include "broker-core/session/segment.h"
@@ -49,6 +51,9 @@ Journal::~Journal() {
     unlink(commitment);
     delete &commitment;
   }
+  while (!submitted_.empty()) {
+    for (const Commitment* commitment : submitted_.pop_front().commitments) delete commitment;
+  }
   while (free_ != nullptr) delete std::exchange(free_, free_->next_);
 }
 
@@ -61,6 +66,10 @@ void Journal::attach(Outbox& outbox) {
 void Journal::detach(Outbox& outbox) {
   outboxes_.erase(outbox.queue().value);
   if (outbox.touched_) std::erase(touched_, &outbox);
+  std::erase(held_cursors_, &outbox);
+  for (std::size_t i = 0; i < submitted_.size(); ++i) {
+    for (Commitment* commitment : submitted_[i].commitments) (void)commitment->remove(outbox);
+  }
 }
 
 void Journal::mark_touched(Outbox& outbox, Instant due) {
@@ -72,6 +81,7 @@ void Journal::mark_touched(Outbox& outbox, Instant due) {
 }
 
 void Journal::touch(Outbox& outbox, Instant now) {
+  if (building_ != nullptr) building_->left.push_back(outbox.queue());
   mark_touched(outbox, now + options_.cursor_interval);
 }
 void Journal::touch_books(Outbox& outbox, Instant now) {
@@ -173,7 +183,7 @@ void Journal::release(Commitment& commitment) {
   if (building_ == nullptr) {
     ticket.complete(reason);
   } else if (ticket) {
-    building_->tickets.emplace_back(std::move(ticket), reason);
+    building_->tickets.push_back(std::move(ticket));
   }
 }
 
@@ -257,9 +267,92 @@ void Journal::handle_persisted(BatchNumber watermark, Instant now) {
       const auto outbox = outboxes_.find(queue.value);
       if (outbox != outboxes_.end()) outbox->second->handle_durable(sequence);
     }
-    for (auto& [ticket, reason] : batch.tickets) ticket.complete(reason);
+    for (Commitment* commitment : batch.commitments) {
+      AckTicket ticket = std::move(commitment->ticket_);
+      const mqtt::ReasonCode reason = commitment->reason_;
+      recycle(*commitment);
+      ticket.complete(reason);
+    }
+    for (AckTicket& ticket : batch.tickets) ticket.complete(mqtt::ReasonCode::Success);
     for (const QueueId queue : batch.exchanged) wake(queue, now);
   }
+}
+
+void Journal::take_back(Batch batch, Instant now) {
+  FURROW_CHECK(submitted_.size() == 1);
+  FURROW_CHECK(submitted_.front().number == batch.number);
+  Submitted taken = submitted_.pop_front();
+  submitted_bytes_ -= taken.bytes;
+  messages_not_before_ = now + options_.retry_interval;
+  for (const QueueId queue : taken.left) {
+    const auto outbox = outboxes_.find(queue.value);
+    if (outbox != outboxes_.end()) outbox->second->cursor_held_ = true;
+  }
+
+  // Steps of messages that are not stored: they come again with their messages.
+  const auto forget = [&](ExchangeRow::Direction direction, QueueId queue, const auto& same) {
+    for (auto* rows : {&batch.exchanges, &gathering_.exchanges}) {
+      std::erase_if(
+          *rows, [&](const ExchangeRow& row) { return row.direction == direction && row.queue == queue && same(row); });
+    }
+  };
+  for (std::size_t i = taken.commitments.size(); i-- > 0;) {
+    Commitment& commitment = *taken.commitments[i];
+    for (std::size_t k = commitment.destination_count(); k-- > 0;) {
+      const Commitment::Destination destination = commitment.destination(k);
+      if (!destination.outbox->mark_unwritten(destination.sequence, commitment)) {
+        (void)commitment.remove(*destination.outbox);
+      } else if (!batch.exchanges.empty() || !gathering_.exchanges.empty()) {
+        forget(ExchangeRow::Direction::Outbound, destination.outbox->queue(),
+               [&](const ExchangeRow& row) { return row.sequence == destination.sequence; });
+      }
+    }
+    if (commitment.exchange_) {
+      forget(ExchangeRow::Direction::Inbound, commitment.exchange_->queue,
+             [&](const ExchangeRow& row) { return row.packet_id == commitment.exchange_->packet_id; });
+    }
+    link_first(commitment);
+  }
+  take_back_rows(std::move(batch));
+  gathering_tickets_.insert(gathering_tickets_.begin(), std::make_move_iterator(taken.tickets.begin()),
+                            std::make_move_iterator(taken.tickets.end()));
+  // What every destination has settled meanwhile is done.
+  for (Commitment* commitment : taken.commitments) {
+    if (commitment->is_empty()) release(*commitment);
+  }
+}
+
+// Rows that are older than those being gathered go before them; cursors are told anew.
+void Journal::take_back_rows(Batch batch) {
+  const auto put_before = [](auto& older, auto& newer) {
+    older.insert(older.end(), std::make_move_iterator(newer.begin()), std::make_move_iterator(newer.end()));
+    newer = std::move(older);
+  };
+  put_before(batch.queues_created, gathering_.queues_created);
+  put_before(batch.exchanges, gathering_.exchanges);
+  put_before(batch.sessions, gathering_.sessions);
+  put_before(batch.retained, gathering_.retained);
+  put_before(batch.queues_removed, gathering_.queues_removed);
+  for (const CursorRow& row : batch.cursors) {
+    const auto outbox = outboxes_.find(row.queue.value);
+    if (outbox != outboxes_.end()) mark_touched(*outbox->second, Instant::min());
+  }
+  rows_due_ = has_rows();
+}
+
+void Journal::link_first(Commitment& commitment) {
+  commitment.previous_ = nullptr;
+  commitment.next_ = first_;
+  (first_ != nullptr ? first_->previous_ : last_) = &commitment;
+  first_ = &commitment;
+  waiting_bytes_ += commitment.message_->bytes_size();
+  if (commitment.gathered_) gathered_bytes_ += commitment.message_->bytes_size();
+  earliest_due_ = std::min(earliest_due_, commitment.due_);
+}
+
+// Whether there is something to write beside messages.
+bool Journal::has_rows() const {
+  return !gathering_.empty() || !retained_.empty() || !touched_.empty();
 }
 
 void Journal::find_earliest_due() {
@@ -270,7 +363,11 @@ void Journal::find_earliest_due() {
 }
 
 bool Journal::is_due(Instant now) {
-  if (rows_due_ || draining_) return true;
+  if (rows_due_) return true;
+  if (now < messages_not_before_) {
+    return draining_ ? has_rows() : std::min(cursors_due_, retained_due_) <= now;
+  }
+  if (draining_ || !gathering_tickets_.empty()) return true;
   // The one that this was for may have been settled in time; then nothing is written, cursors neither.
   if (earliest_due_ <= now) find_earliest_due();
   if (std::min({earliest_due_, cursors_due_, retained_due_}) <= now) return true;
@@ -288,23 +385,28 @@ void Journal::flush_all(Instant now) {
 }
 
 bool Journal::idle() const {
-  return submitted_.empty() && first_ == nullptr && gathering_.empty() && gathering_tickets_.empty() &&
-         retained_.empty() && touched_.empty();
+  return submitted_.empty() && first_ == nullptr && gathering_tickets_.empty() && !has_rows();
 }
 
 Instant Journal::next_deadline() const {
   if (!writer_idle()) return kNever;  // handle_persisted() comes first
-  if (rows_due_ || draining_) return Instant::min();
-  return std::min({earliest_due_, cursors_due_, retained_due_});
+  if (rows_due_ || (draining_ && has_rows())) return Instant::min();
+  const Instant messages_due = draining_ || !gathering_tickets_.empty() ? Instant::min() : earliest_due_;
+  return std::min({std::max(messages_due, messages_not_before_), cursors_due_, retained_due_});
 }
 
 // Selects what goes into the batch. Walking backwards, whatever shares a queue with a later selected message is pulled
 // along, so that each queue is written in the order of its sequences.
 void Journal::select(Instant now, bool all) {
   ++selection_;
+  const bool hold_messages = now < messages_not_before_;
   for (Commitment* commitment = last_; commitment != nullptr; commitment = commitment->previous_) {
-    bool selected = all || commitment->due_ <= now || commitment->aged_ <= now;
     const std::size_t count = commitment->destination_count();
+    if (count > 0 && hold_messages) {
+      commitment->selected_ = false;
+      continue;
+    }
+    bool selected = all || commitment->due_ <= now || commitment->aged_ <= now;
     for (std::size_t i = 0; i < count && !selected; ++i) {
       selected = commitment->destination(i).outbox->selection_ == selection_;
     }
@@ -324,12 +426,9 @@ void Journal::submit(Instant now, bool all) {
   select(now, all);
   const bool complete = write_selected(batch, submitted, stamp);
   leave_groups(submitted, now);
-  if (complete) {
-    for (AckTicket& ticket : gathering_tickets_) {
-      submitted.tickets.emplace_back(std::move(ticket), mqtt::ReasonCode::Success);
-    }
-    gathering_tickets_.clear();
-  }
+  // Some of the tickets are for a PUBLISH that came again: they wait for the first one, which may be held back.
+  const bool holding = now < messages_not_before_ && first_ != nullptr;
+  if (complete && !holding) submitted.tickets = std::exchange(gathering_tickets_, {});
   for (const ExchangeRow& row : batch.exchanges) {
     const bool step = row.direction == ExchangeRow::Direction::Outbound && row.state != ExchangeRow::State::Erased;
     if (step) submitted.exchanged.push_back(row.queue);
@@ -343,7 +442,7 @@ void Journal::submit(Instant now, bool all) {
     }
     retained_.clear();
   }
-  write_cursors(batch);
+  write_cursors(batch, holding || !complete);
 
   hurried_ = false;
   rows_due_ = !complete;
@@ -351,9 +450,11 @@ void Journal::submit(Instant now, bool all) {
   find_earliest_due();
   if (first_ == nullptr && retained_.empty()) draining_ = false;
 
-  if (batch.empty() && submitted.tickets.empty()) {
+  const auto waits = [](const Commitment* commitment) { return static_cast<bool>(commitment->ticket_); };
+  if (batch.empty() && submitted.tickets.empty() && std::ranges::none_of(submitted.commitments, waits)) {
     // What was due has been settled meanwhile: the number is given to the next batch.
     gathering_.number = batch.number;
+    for (Commitment* commitment : submitted.commitments) recycle(*commitment);
     return;
   }
   submitted_bytes_ += submitted.bytes;
@@ -365,7 +466,6 @@ void Journal::submit(Instant now, bool all) {
 // one.
 bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp) {
   std::optional<SegmentWriter> writer(std::in_place, stamp);
-  std::vector<MessageRef> held;  // the writer's topics point into the messages
   tsl::robin_map<std::uint64_t, Sequence> last;
   const auto finish_segment = [&] {
     if (writer->empty()) return;
@@ -393,14 +493,12 @@ bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStam
         last[destination.outbox->queue().value] = destination.sequence;
         mark_touched(*destination.outbox, kNever);
       }
-      held.push_back(commitment->message_);
     }
     bytes += commitment->message_->bytes_size();
     if (commitment->exchange_) batch.exchanges.push_back(*commitment->exchange_);
     if (commitment->retained_) write_retained(batch, commitment->message_->topic(), stamp);
-    if (commitment->ticket_) submitted.tickets.emplace_back(std::move(commitment->ticket_), commitment->reason_);
     unlink(*commitment);
-    recycle(*commitment);
+    submitted.commitments.push_back(commitment);
     if (writer->bytes() >= options_.segment_bytes_max) finish_segment();
   }
   finish_segment();
@@ -427,12 +525,19 @@ void Journal::write_retained(Batch& batch, std::string_view topic, const ClockSt
   retained_.erase(changed);
 }
 
-void Journal::write_cursors(Batch& batch) {
-  for (Outbox* outbox : touched_) {
-    outbox->touched_ = false;
+// `holding`: messages that were written once, and taken back, are not in the batch; nor may the cursors be of the queues
+// that they had left with it.
+void Journal::write_cursors(Batch& batch, bool holding) {
+  if (!holding) touched_.insert(touched_.end(), held_cursors_.begin(), held_cursors_.end());
+  if (!holding) held_cursors_.clear();
+  for (Outbox* outbox : std::exchange(touched_, {})) {
+    if (holding && outbox->cursor_held_) {
+      held_cursors_.push_back(outbox);
+      continue;
+    }
+    outbox->touched_ = outbox->cursor_held_ = false;
     batch.cursors.push_back(outbox->cursor());
   }
-  touched_.clear();
   cursors_due_ = kNever;
 }
 

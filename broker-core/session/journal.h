@@ -9,6 +9,9 @@
 //      │ due, or the writer is idle and nobody should wait longer
 //      ▼
 //   submitted in batch n ──watermark reaches n──────► released
+//      │ batch n failed and is taken back
+//      ▼
+//   waiting, not written again before the store has had a rest; rows without messages go on
 //
 // Per queue, messages are written in the order of their sequences: when one is written, all before it that are not yet
 // settled go with it. One batch is at the writer at a time; while it syncs, the next gathers (group commit).
@@ -96,6 +99,8 @@ class Journal {
     Duration cursor_interval = std::chrono::seconds(1);
     // How long counters may stay unwritten when nothing else is written.
     Duration books_interval = std::chrono::minutes(10);
+    // How long messages that the store could not write wait until they are tried again.
+    Duration retry_interval = std::chrono::seconds(1);
     // Records of one segment row; more are split.
     std::size_t segment_bytes_max = 64 * KiB;
     // Records of one batch: bounds the time of a commit and the memory that it holds.
@@ -161,6 +166,10 @@ class Journal {
   void hurry() { hurried_ = true; }
   // Every batch up to `watermark` is durable: releases what waited for it and tells the outboxes that can go on.
   void handle_persisted(BatchNumber watermark, Instant now);
+  // The store could write nothing of `batch`, which is the one at the writer, and has forgotten it: its messages wait
+  // again, so that what the far side acknowledges counts, and its other rows go with the next batch, so that queues
+  // drain while messages cannot be written.
+  void take_back(Batch batch, Instant now);
   // For outboxes: asks the store for a page; the answer reaches the outbox and then its owner.
   void read(const ReadRequest& request) { store_.read(request); }
   void handle_page(const Page& page, Instant now);
@@ -196,7 +205,9 @@ class Journal {
     BatchNumber number;
     std::vector<std::pair<QueueId, Sequence>> written;  // last sequence written, per queue
     std::vector<QueueId> exchanged;                     // queues with a QoS 2 step in this batch
-    std::vector<std::pair<AckTicket, mqtt::ReasonCode>> tickets;
+    std::vector<Commitment*> commitments;               // in the order of their arrival; owned
+    std::vector<AckTicket> tickets;                     // of rows
+    std::vector<QueueId> left;                          // queues of groups that messages left in this batch
     std::size_t bytes = 0;
   };
 
@@ -212,14 +223,17 @@ class Journal {
   void recycle(Commitment& commitment);
   void limit_wait(Commitment& commitment, Instant due, Instant aged);
   void find_earliest_due();
+  bool has_rows() const;
   bool is_due(Instant now);
+  void link_first(Commitment& commitment);
+  void take_back_rows(Batch batch);
   void select(Instant now, bool all);
   void submit(Instant now, bool all);
   bool write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp);
   void wake(QueueId queue, Instant now);
   void write_retained(Batch& batch, std::string_view topic, const ClockStamp& stamp);
   void leave_groups(Submitted& submitted, Instant now);
-  void write_cursors(Batch& batch);
+  void write_cursors(Batch& batch, bool holding);
   void mark_touched(Outbox& outbox, Instant due);
 
   const Options options_;
@@ -228,6 +242,7 @@ class Journal {
 
   tsl::robin_map<std::uint64_t, Outbox*> outboxes_;
   std::vector<Outbox*> touched_;
+  std::vector<Outbox*> held_cursors_;  // touched, and not to be written before messages that were taken back
 
   // Waiting commitments in order of arrival.
   Commitment* first_ = nullptr;
@@ -243,6 +258,7 @@ class Journal {
   Instant earliest_due_ = kNever;  // not later than the earliest; may be stale after releases
   Instant cursors_due_ = kNever;
   Instant retained_due_ = kNever;
+  Instant messages_not_before_ = Instant::min();  // the store refused some
   bool rows_due_ = false;
 
   tsl::robin_map<std::string, MessageRef> retained_;  // changed topics not yet in a batch; an empty reference deletes

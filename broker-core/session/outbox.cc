@@ -404,6 +404,14 @@ Outbox::Entry& Outbox::at(Sequence sequence) {
   return entry;
 }
 
+// The entry of `sequence` if it is in memory and not settled.
+Outbox::Entry* Outbox::find_left(Sequence sequence) {
+  Ring<Entry>& ring = !tail_.empty() && sequence >= tail_.front().sequence ? tail_ : front_;
+  if (ring.empty() || sequence < ring.front().sequence) return nullptr;
+  Entry& entry = ring[find(ring, sequence)];
+  return entry.sequence == sequence && entry.state != State::Settled ? &entry : nullptr;
+}
+
 DeliveryOptions Outbox::mark_written(Sequence sequence, Batch& batch) {
   Entry& entry = at(sequence);
   entry.commitment = nullptr;
@@ -417,6 +425,16 @@ DeliveryOptions Outbox::mark_written(Sequence sequence, Batch& batch) {
   disk_bytes_ += entry.message->bytes_size();
   if (entry.group) journal_.note_group_written(*this, entry.group, sequence);
   return {.qos = entry.qos, .retain = entry.retain, .subscription_ids = entry.subscription_ids.view()};
+}
+
+bool Outbox::mark_unwritten(Sequence sequence, Commitment& commitment) {
+  Entry* const entry = find_left(sequence);
+  if (entry == nullptr) return false;
+  entry->commitment = &commitment;
+  entry->on_disk = false;
+  --disk_messages_;
+  disk_bytes_ -= entry->message->bytes_size();
+  return true;
 }
 
 void Outbox::handle_durable(Sequence sequence) {

@@ -170,6 +170,9 @@ class Outbox {
   // Journal only: the message goes into `batch`, and with it the packet identifier reserved for it, if any. Returns how
   // it is to be delivered.
   DeliveryOptions mark_written(Sequence sequence, Batch& batch);
+  // Journal only: the batch that the message was in is taken back, so it waits in `commitment` again. False when it has
+  // been settled meanwhile.
+  [[nodiscard]] bool mark_unwritten(Sequence sequence, Commitment& commitment);
   // Journal only: everything written up to `sequence` is durable; memory beyond the front's budget is given back.
   void handle_durable(Sequence sequence);
   // Journal only: the row that says how far the queue is settled.
@@ -216,6 +219,7 @@ class Outbox {
   void drop_gap(DropReason reason, Instant now);
   std::size_t find(const Ring<Entry>& ring, Sequence sequence) const;
   Entry& at(Sequence sequence);
+  Entry* find_left(Sequence sequence);
   std::size_t entry_bytes(const Entry& entry) const { return kEntryOverhead + entry.message->bytes_size(); }
 
   // Constant after construction.
@@ -253,6 +257,7 @@ class Outbox {
 
   // The journal's.
   bool touched_ = false;
+  bool cursor_held_ = false;
   std::uint64_t selection_ = 0;  // the journal's selection that this outbox was marked in
 };
 

@@ -258,6 +258,10 @@ Status SqliteStore::execute(std::unique_ptr<File>& file, Work work) {
   return {};
 }
 
+Status SqliteStore::probe() {
+  return execute(queues_, [](QueueFile& file) { return file.set_meta("probe", "written"); });
+}
+
 void SqliteStore::measure_room() {
   room_.keep_ballast();
   room_.measure([this]() -> std::uint64_t {

@@ -60,6 +60,8 @@ class SqliteStore {
   // Whether nothing of the last batch is durable: it failed whole, and need not be repeated.
   bool is_untouched() const { return progress_.step == Step::Queues; }
 
+  // Writes as much as shows whether the medium takes anything.
+  Status probe();
   // Measures the space that is left. Call now and then; commit() does so by itself.
   void measure_room();
   broker::StoreHealth health() const;

@@ -35,6 +35,7 @@ class FaultyVfs {
   // What writes, syncs answer from now on: SQLITE_OK passes them on.
   std::atomic<int> write_code = SQLITE_OK;
   std::atomic<int> sync_code = SQLITE_OK;
+  std::atomic<int> writes_failed = 0;
   // Called before each sync. Set before the first use.
   std::function<void()> on_sync = [] {};
 
@@ -72,6 +73,7 @@ class FaultyVfs {
       };
       made.xWrite = [](sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
         const int code = self_of(file).write_code;
+        if (code != SQLITE_OK) ++self_of(file).writes_failed;
         return code != SQLITE_OK ? code : below(file)->pMethods->xWrite(below(file), bytes, size, offset);
       };
       made.xTruncate = [](sqlite3_file* file, sqlite3_int64 size) {

@@ -50,6 +50,13 @@ class MemoryStore final : public broker::Store {
     while (!submitted_.empty()) complete_one();
     return durable_;
   }
+  // Gives the oldest batch back, for handle_not_persisted(): the medium took nothing of it.
+  broker::Batch fail_one() {
+    FURROW_CHECK(!submitted_.empty());
+    broker::Batch batch = std::move(submitted_.front());
+    submitted_.pop_front();
+    return batch;
+  }
   std::uint64_t batches_completed() const { return batches_completed_; }
 
   // Answers the oldest read from what is durable; empty when there is none.

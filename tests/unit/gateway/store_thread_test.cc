@@ -78,6 +78,7 @@ class StoreThreadTest : public ::testing::Test {
       StoreThread::Events events = thread_->take_events(real_now());
       durable_ = events.durable;
       health_ = events.health;
+      can_withdraw_ = events.can_withdraw;
       for (auto& page : events.pages) pages_.push_back(std::move(page));
       if (enough()) return;
       woken_.wait(lock, [&] { return wakes_ != seen; });
@@ -113,6 +114,7 @@ class StoreThreadTest : public ::testing::Test {
   // As of the last events:
   BatchNumber durable_;
   broker::StoreHealth health_;
+  bool can_withdraw_ = false;
   std::vector<broker::Page> pages_;
 };
 
@@ -178,6 +180,59 @@ TEST_F(StoreThreadTest, ASlowCommitShowsWhileItLasts) {
   gate_.open();
   wait_until([&] { return durable_ == BatchNumber{1}; });
   EXPECT_EQ(thread_->take_events(*started + seconds(9)).health.state, StoreState::Ok);
+}
+
+TEST_F(StoreThreadTest, AFailedBatchWithMessagesCanBeWithdrawnSoThatOthersGoOn) {
+  submit(1);
+  wait_until([&] { return durable_ == BatchNumber{1}; });
+  EXPECT_EQ(thread_->withdraw(), std::nullopt);
+  vfs_.write_code = SQLITE_FULL;
+  submit(2);
+  wait_until([&] { return health_.state == StoreState::Full && can_withdraw_; });
+  std::optional<Batch> batch;
+  while (!batch) batch = thread_->withdraw();  // not while it is being tried again
+  EXPECT_EQ(batch->number, BatchNumber{2});
+  EXPECT_EQ(batch->segments.size(), 1U);
+  EXPECT_EQ(thread_->withdraw(), std::nullopt);
+  vfs_.write_code = SQLITE_OK;
+  Batch drain;
+  drain.number = BatchNumber{3};
+  drain.cursors = {cursor(1, 1, 3)};
+  thread_->submit(std::move(drain));
+  wait_until([&] { return durable_ == BatchNumber{3}; });
+  EXPECT_EQ(health_.state, StoreState::Ok);
+  EXPECT_EQ(stored_after_restart(), 0U);
+}
+
+TEST_F(StoreThreadTest, ABatchWithoutMessagesIsRepeatedAndNotGivenBack) {
+  submit(1);
+  wait_until([&] { return durable_ == BatchNumber{1}; });
+  vfs_.write_code = SQLITE_FULL;
+  Batch drain;
+  drain.number = BatchNumber{2};
+  drain.cursors = {cursor(1, 1, 3)};
+  thread_->submit(std::move(drain));
+  wait_until([&] { return health_.state == StoreState::Full; });
+  EXPECT_EQ(thread_->withdraw(), std::nullopt);
+  vfs_.write_code = SQLITE_OK;
+  wait_until([&] { return durable_ == BatchNumber{2}; });
+}
+
+// Nothing is submitted while the state says that nothing can be written: the thread has to find out by itself.
+TEST_F(StoreThreadTest, AfterAWithdrawalTheStateStaysUntilTheMediumTakesSomething) {
+  submit(1);
+  wait_until([&] { return durable_ == BatchNumber{1}; });
+  vfs_.write_code = SQLITE_IOERR_WRITE;
+  submit(2);
+  wait_until([&] { return health_.state == StoreState::Failing; });
+  while (!thread_->withdraw()) {
+  }
+  const int failed = vfs_.writes_failed;
+  while (vfs_.writes_failed < failed + 3) {  // several attempts
+    EXPECT_EQ(thread_->take_events(real_now()).health.state, StoreState::Failing);
+  }
+  vfs_.write_code = SQLITE_OK;
+  wait_until([&] { return health_.state == StoreState::Ok; });
 }
 
 TEST_F(StoreThreadTest, StoppingFinishesWhatIsQueued) {

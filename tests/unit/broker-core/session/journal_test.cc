@@ -367,6 +367,122 @@ TEST_F(JournalTest, BooksAloneAreWrittenAfterTenMinutes) {
   EXPECT_EQ(decode_books(world.submitted().cursors[0].counters, 0).delivered, 1U);
 }
 
+// --- what the store could not write ---
+
+TEST_F(JournalTest, AMessageTakenBackIsAcknowledgedOnceTheFarSideHasIt) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.publish(2, {{cloud.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  cloud.send(world.now());
+  cloud.deliver(world.now());
+  EXPECT_EQ(world.acks().ids, Ids{});
+  world.refuse();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+  EXPECT_EQ(cloud.outbox.disk_messages(), 0U);
+  cloud.send(world.now());
+  cloud.deliver(world.now());
+  EXPECT_EQ(world.acks().ids, (Ids{1, 2}));
+  EXPECT_EQ(world.journal().waiting_bytes(), 0U);
+}
+
+TEST_F(JournalTest, CursorsAreWrittenWhileMessagesAreHeldBack) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.settle_down();
+  world.publish(2, {{backup.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.refuse();
+  cloud.send(world.now());
+  cloud.deliver(world.now());
+  world.turn();
+  ASSERT_FALSE(world.writer_idle());
+  EXPECT_TRUE(world.submitted().segments.empty());
+  world.persist();
+  EXPECT_EQ(world.store().segments(), 0U);
+  EXPECT_EQ(world.acks().ids, Ids{1});
+}
+
+TEST_F(JournalTest, HeldBackMessagesAreTriedAgainAfterARestAndInOrder) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.refuse();
+  world.publish(2, {{cloud.outbox, kAway}});
+  world.turn();
+  world.persist();  // the cursor
+  EXPECT_EQ(world.journal().next_deadline(), world.now() + seconds(1));
+  world.turn_after(milliseconds(999));
+  EXPECT_TRUE(world.writer_idle());
+  world.turn_after(milliseconds(1));
+  ASSERT_FALSE(world.writer_idle());
+  world.persist();
+  EXPECT_EQ(world.acks().ids, (Ids{1, 2}));
+  EXPECT_EQ(cloud.outbox.disk_messages(), 2U);
+}
+
+TEST_F(JournalTest, AStopDoesNotSpinWhileMessagesAreHeldBack) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.refuse();
+  world.journal().flush_all(world.now());
+  world.persist();  // the cursor
+  world.turn();
+  EXPECT_TRUE(world.writer_idle());
+  EXPECT_EQ(world.journal().next_deadline(), world.now() + seconds(1));
+  world.turn_after(seconds(1));
+  world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+}
+
+// A QoS 2 message leaves once its identifier is durable; its own batch was not.
+TEST_F(JournalTest, AReservedIdentifierGoesWithItsMessage) {
+  world.publish(1, {{cloud.outbox, kAway}}, kExactlyOnce);
+  Outbox::Entry& entry = *cloud.outbox.next_waiting(world.now());
+  entry.state = Outbox::State::Reserved;
+  entry.packet_id = PacketId{7};
+  cloud.outbox.advance();
+  world.turn_after(milliseconds(100));
+  EXPECT_EQ(world.submitted().exchanges.size(), 1U);
+  world.refuse();
+  world.turn();
+  EXPECT_TRUE(world.submitted().exchanges.empty());
+  world.persist();
+  EXPECT_NE(entry.commitment, nullptr);
+  world.turn_after(seconds(1));
+  EXPECT_EQ(world.submitted().exchanges.size(), 1U);
+  world.persist();
+  EXPECT_EQ(entry.commitment, nullptr);
+  EXPECT_TRUE(world.journal().is_durable(entry.waits_for));
+}
+
+TEST_F(JournalTest, AnOutboxMayEndWhileItsMessageIsAtTheWriter) {
+  auto session = std::make_unique<BridgeQueue>(world, OutboxLimits{}, QueueId{3});
+  world.publish(1, {{session->outbox, kAway}, {cloud.outbox, kAway}});
+  world.publish(2, {{session->outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.journal().remove_queue(QueueId{3});
+  session.reset();
+  world.refuse();
+  EXPECT_EQ(world.acks().ids, Ids{2});
+  world.settle_down();
+  world.turn_after(seconds(1));
+  world.settle_down();
+  EXPECT_EQ(world.acks().ids, (Ids{2, 1}));
+  EXPECT_EQ(cloud.outbox.disk_messages(), 1U);
+}
+
+// A PUBLISH that came again is answered when the first one is safe.
+TEST_F(JournalTest, TicketsOfRowsWaitForMessagesThatAreHeldBack) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.refuse();
+  world.journal().complete_when_durable(world.acks().ticket(9));
+  world.turn();
+  world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{});
+  world.turn_after(seconds(1));
+  world.persist();
+  EXPECT_EQ(world.acks().ids, (Ids{1, 9}));
+}
+
 // --- draining ---
 
 TEST_F(JournalTest, FlushAllWritesEverythingDueOrNot) {
@@ -554,6 +670,8 @@ class Walk {
   void turn() {
     world_.pass(milliseconds(random_.below(150)));
     if (!world_.writer_idle() && random_.chance(60)) world_.persist();
+    const bool can_refuse = !world_.writer_idle() && !world_.submitted().segments.empty();
+    if (can_refuse && random_.chance(30)) world_.refuse();
     world_.turn();
   }
 

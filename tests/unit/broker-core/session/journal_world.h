@@ -82,6 +82,8 @@ class JournalWorld {
   const Batch& submitted() const { return store_.submitted().front(); }
   bool writer_idle() const { return store_.submitted().empty(); }
   void persist() { journal_->handle_persisted(store_.complete_one(), now_); }
+  // The store could not write the batch, and does not keep it.
+  void refuse() { journal_->take_back(store_.fail_one(), now_); }
   bool answer_read() {
     const std::optional<Page> page = store_.answer_read();
     if (page) journal_->handle_page(*page, now_);
