@@ -103,7 +103,8 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
                .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
                .interval = config.status.interval,
                .listeners = statuses(opened.listeners)},
-              broker_, world.clock, world.clock.now()) {
+              broker_, world.clock, world.clock.now()),
+      store_watch_(world.log, world.clock.now()) {
   make_bridges(config, opened.gateway_id, opened.restored);
   log_inventory(config, opened);
   listeners_ = std::move(opened.listeners);
@@ -247,6 +248,7 @@ void Runtime::look_at_store() {
   store_look_at_ = events.commit_started ? now + kStoreLookInterval : kNever;
   status_.note_store(events.health, now);
   broker_.handle_store_failing(takes_no_writes(events.health.state));
+  store_watch_.note(events.health, events.commit_started, now);
   if (events.durable > durable_) {
     durable_ = events.durable;
     broker_.handle_persisted(durable_, now);

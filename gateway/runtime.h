@@ -23,6 +23,7 @@
 #include "gateway/signals.h"
 #include "gateway/status_topics.h"
 #include "gateway/store_thread.h"
+#include "gateway/store_watch.h"
 #include "gateway/systemd_notify.h"
 #include "gateway/tcp_listener.h"
 #include "gateway/uv_handle.h"
@@ -99,6 +100,7 @@ class Runtime {
   ClientLinks clients_;
   std::vector<std::unique_ptr<BridgeLink>> bridges_;
   StatusTopics status_;
+  StoreWatch store_watch_;
   std::vector<Listener> listeners_;
 
   BatchNumber durable_;             // the last watermark that the broker was told

@@ -525,8 +525,8 @@ void Journal::write_retained(Batch& batch, std::string_view topic, const ClockSt
   retained_.erase(changed);
 }
 
-// `holding`: messages that were written once, and taken back, are not in the batch; nor may the cursors be of the queues
-// that they had left with it.
+// `holding`: messages that were written once, and taken back, are not in the batch; nor may the cursors be of the
+// queues that they had left with it.
 void Journal::write_cursors(Batch& batch, bool holding) {
   if (!holding) touched_.insert(touched_.end(), held_cursors_.begin(), held_cursors_.end());
   if (!holding) held_cursors_.clear();
