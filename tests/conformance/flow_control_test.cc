@@ -134,6 +134,39 @@ TEST_F(FlowControl, WhatIsTooLargeCountsAsDelivered) {
       << "it does not come back for a client that takes more";
 }
 
+TEST_F(FlowControl, WhateverItIsIsNotSentWhenItIsTooLarge) {
+  SHOWS("MQTT-3.1.2-24");
+  mqtt::Subscribe many;
+  many.packet_id = PacketId{1};
+  many.requests.assign(30, {"t", kQos0});
+  for (std::uint32_t size = 1; size <= 40; ++size) {
+    SCOPED_TRACE("maximum packet size " + std::to_string(size));
+    const auto expect_fits = [&](Client& client) {
+      const std::string bytes = client.closed() ? "" : unread(client);
+      EXPECT_TRUE(bytes.empty() || std::stoul(bytes.substr(2, 2), nullptr, 16) + 2 <= size) << bytes;
+      client.start_reading();
+      client.stop_reading();
+      client.received();
+    };
+    Client& client = open();
+    client.stop_reading();
+    mqtt::Connect connect;
+    connect.version = kV5;
+    connect.client_id = "small";
+    const Properties properties = std::move(Properties().number(PropertyId::MaximumPacketSize, size));
+    connect.properties = properties;
+    client.send(connect);
+    expect_fits(client);
+    if (client.closed()) continue;  // there is no CONNACK so small
+    client.publish("$SYS/x", "1", kQos1, 1);
+    expect_fits(client);
+    client.send(many);
+    expect_fits(client);
+    client.send_raw("00 00");
+    expect_fits(client);
+  }
+}
+
 TEST_F(FlowControl, AClientSendsNothingLargerThanOurMaximum) {
   SHOWS("MQTT-3.2.2-15");
   options.limits.packet_bytes = 100;
