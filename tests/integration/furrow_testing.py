@@ -34,7 +34,7 @@ try:
     from paho.mqtt.properties import Properties
 except ImportError:
     skip_all("python3-paho-mqtt is not installed")
-for program in ("mosquitto", "mosquitto_pub"):
+for program in ("mosquitto", "mosquitto_pub", "mosquitto_sub"):
     if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") is None:
         skip_all(f"{program} is not installed")
 
@@ -194,6 +194,36 @@ queue_qos0_messages false
         return False
 
 
+class Archive(Process):
+    """A mosquitto_sub with a session that the broker keeps, which notes what it gets."""
+
+    def __init__(self, name, folder, port, topic_filter, qos, version):
+        super().__init__(name, folder)
+        # Mosquitto 2.0.11 sends one QoS 2 message more than it was allowed now and then, and mosquitto_sub, which allows
+        # the 20 that Mosquitto has in flight, ends for that.
+        settings = ("-x", "-1", "-D", "connect", "receive-maximum", "1000") if version == "mqttv5" else ()
+        self.command = ("mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-V", version, "-i", name, "-c", *settings,
+                        "-t", topic_filter, "-q", qos, "-F", "%t %p")
+
+    def subscribe(self):
+        """Makes the session and leaves."""
+        self.spawn(*self.command, "-E")
+        if self.process.wait(PATIENCE) != 0:
+            raise AssertionError(f"{self.name} could not subscribe: {self.log()}")
+        return self
+
+    def start(self):
+        self.spawn(*self.command)
+        return self
+
+    def payloads(self, topic):
+        """What came on `topic`, in the order of arrival."""
+        return [line[len(topic) + 1:] for line in self.log(whole=True).splitlines() if line.startswith(topic + " ")]
+
+    def wait_for_payload(self, topic, payload):
+        wait_for(f"{payload} on {topic} at {self.name}", lambda: payload in self.payloads(topic))
+
+
 class Client:
     """A paho client that records what it gets. Use as a context manager, or connect() and close()."""
 
@@ -347,6 +377,7 @@ class Proxy:
     def __init__(self, port):
         self.target = port
         self.cut_every = None  # reset all connections after so many bytes on their way to the target
+        self.on_cut = None  # called after such a reset
         self.cuts = 0
         self.bytes_since_cut = 0
         self.lock = threading.Lock()
@@ -390,6 +421,8 @@ class Proxy:
         if self.cut_every is None or self.bytes_since_cut < self.cut_every:
             return False
         self.cut()
+        if self.on_cut is not None:
+            self.on_cut()
         return True
 
     def cut(self):
@@ -428,7 +461,7 @@ def publish_lines(port, topic, lines, qos=1, version="mqttv311"):
         file.writelines(f"{line}\n" for line in lines)
         file.seek(0)
         return subprocess.Popen(
-            ["mosquitto_pub", "-p", str(port), "-t", topic, "-q", str(qos), "-V", version, "-l"],
+            ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", topic, "-q", str(qos), "-V", version, "-l"],
             stdin=file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -471,6 +504,9 @@ class TestCase(unittest.TestCase):
 
     def mosquitto(self, settings="", name="region"):
         return self.own(Mosquitto(name, self.folder, settings))
+
+    def archive(self, port, topic_filter, qos, version="mqttv5"):
+        return self.own(Archive(f"archive-{version}", self.folder, port, topic_filter, qos, version)).subscribe()
 
     def proxy(self, port):
         proxy = Proxy(port)
