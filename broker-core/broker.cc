@@ -486,6 +486,14 @@ void Broker::publish_will(Session& session, Instant now) {
   if (publish(fields, session.subscriber(), {}, nullptr, now).refused) ++stats_.dropped_refused;
 }
 
+std::uint64_t Broker::session_queue_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [client_id, session] : sessions_) {
+    if (const Outbox* outbox = session->outbox()) bytes += outbox->bytes();
+  }
+  return bytes;
+}
+
 // --- subscriptions ---
 
 mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscription, Instant now, bool& is_new,

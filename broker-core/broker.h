@@ -123,6 +123,8 @@ class Broker {
   const Stats& stats() const { return stats_; }
   // All persistent sessions together.
   const Books& session_books() const { return session_books_; }
+  // Of the messages in the queues of sessions. Looks at every session: for the status, not for each message.
+  std::uint64_t session_queue_bytes() const;
   std::size_t connections() const { return connection_count_; }
   std::size_t clients() const { return clients_connected_; }
   std::size_t sessions() const { return sessions_.size(); }

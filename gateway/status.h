@@ -38,7 +38,7 @@ struct StoreStatus {
   broker::StoreHealth health;
   Instant since;               // of the state
   std::uint64_t messages = 0;  // that wait on disk or on their way to it
-  std::uint64_t bytes = 0;     // of messages in the buffers of bridges
+  std::uint64_t bytes = 0;     // of these, in the buffers of bridges and the queues of sessions
 };
 
 struct GatewayStatus {

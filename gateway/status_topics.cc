@@ -96,7 +96,7 @@ void StatusTopics::publish_bridge(BridgeTopic& topic, Instant now) {
 void StatusTopics::publish_gateway(Instant now) {
   const broker::Books& sessions = broker_.session_books();
   store_.messages = sessions.accepted - sessions.left();
-  store_.bytes = 0;
+  store_.bytes = broker_.session_queue_bytes();
   for (const BridgeTopic& topic : bridges_) {
     store_.messages += topic.snapshot.backlog_messages + topic.snapshot.inflight;
     store_.bytes += topic.snapshot.backlog_bytes;

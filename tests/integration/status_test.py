@@ -57,6 +57,20 @@ class StatusTest(TestCase):
         left = status.wait_until("one client left", lambda one: one["clients"]["connected"] == 1, topic="gateway")
         self.assertEqual(left["clients"]["sessions"], 2)  # the sensor's session stays
 
+    def test_store_counts_what_waits_for_sessions_and_for_bridges(self):
+        barn = self.gateway(bridge(1, "{filter: farm/#}")).start()  # nobody listens at port 1
+        status = self.status(barn)
+        with Client(barn.port, "reader", clean=False) as reader:
+            reader.subscribe("farm/a", 1)
+        status.publish("farm/a", "x" * 1000, 1)  # waits in both
+        status.publish("farm/b", "x" * 1000, 1)
+        full = status.wait_until("three messages wait", lambda one: one["store"]["messages"] == 3, topic="gateway")
+        self.assertIn(full["store"]["bytes"], range(3000, 3600))
+        with Client(barn.port, "reader", clean=False) as reader:
+            reader.take(1)
+            less = status.wait_until("two messages wait", lambda one: one["store"]["messages"] == 2, topic="gateway")
+        self.assertIn(less["store"]["bytes"], range(2000, 2400))
+
     def assert_retained(self, barn, document):
         """It counts what a new subscriber gets: status topics too, as in Mosquitto."""
         with Client(barn.port, "counting") as reader:

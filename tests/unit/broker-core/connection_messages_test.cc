@@ -225,6 +225,19 @@ TEST_F(ConnectionMessagesTest, SendsQos2InFourPackets) {
   EXPECT_EQ(broker().session_books().delivered, 1U);
 }
 
+TEST_F(ConnectionMessagesTest, TheBytesOfWhatWaitsForSessionsAreCounted) {
+  Client& reader = connect_durable("reader");
+  reader.subscribe("farm/#", kQos1);
+  reader.vanish();
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", std::string(100, 'x'), kQos1, 1);
+  EXPECT_GT(broker().session_queue_bytes(), 100U);
+  sensor.publish("elsewhere", std::string(1000, 'x'), kQos1, 2);
+  EXPECT_LT(broker().session_queue_bytes(), 300U);
+  open_durable("reader").acknowledge(PacketType::Puback, 1);
+  EXPECT_EQ(broker().session_queue_bytes(), 0U);
+}
+
 TEST_F(ConnectionMessagesTest, Qos2IsDurableBeforeItLeavesToASessionThatIsKept) {
   Client& reader = connect_durable("reader");
   reader.subscribe("farm/#", kQos2);
