@@ -409,12 +409,12 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
   } else if (session.durable() && !session.stored_connected()) {
     store_session_lazily(session, now);
   }
-  return {session, present, stored};
+  return {session, present};
 }
 
 void Broker::store_session(Session& session) {
   session.set_stored_connected(session.record().connected);
-  journal_.put(SessionRow{session.client_id(), encode(session.record())});
+  session.set_stored_in(journal_.put(SessionRow{session.client_id(), encode(session.record())}));
 }
 
 void Broker::store_session_lazily(Session& session, Instant now) {

@@ -150,7 +150,6 @@ class Broker {
   struct Opened {
     Session& session;
     bool present = false;  // for CONNACK
-    bool stored = false;   // its row went into the batch being gathered
   };
   Opened open_session(const std::string& client_id, bool clean_start, std::uint32_t expiry_s,
                       std::unique_ptr<WillMessage> will, Instant now);

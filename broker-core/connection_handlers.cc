@@ -179,7 +179,7 @@ void Connection::accept_connect(const mqtt::Connect& packet, const std::string& 
   broker_.clients_connected(+1);
 
   Held held;
-  if (opened.stored) held.until = broker_.journal().gathering();
+  held.until = session_->stored_in();
   held.session_starts = true;
   held.session_present = opened.present;
   const std::uint32_t receive_maximum = packet.properties.number(PropertyId::ReceiveMaximum).value_or(limits.inflight);
@@ -401,10 +401,8 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
     suback.reasons.push_back(subscribe(request, id, held.retained, now, changed));
   }
   encode(suback, version(), held.response);
-  if (changed && session_->durable()) {
-    broker_.store_session(*session_);
-    held.until = broker_.journal().gathering();
-  }
+  if (changed && session_->durable()) broker_.store_session(*session_);
+  held.until = session_->stored_in();
   hold(std::move(held), now);
 }
 
@@ -442,10 +440,8 @@ void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
   for (const std::string_view filter : packet.filters) unsuback.reasons.push_back(unsubscribe(filter, now, changed));
   Held held;
   encode(unsuback, version(), held.response);
-  if (changed && session_->durable()) {
-    broker_.store_session(*session_);
-    held.until = broker_.journal().gathering();
-  }
+  if (changed && session_->durable()) broker_.store_session(*session_);
+  held.until = session_->stored_in();
   hold(std::move(held), now);
 }
 

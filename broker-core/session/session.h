@@ -57,6 +57,10 @@ class Session final : public Destination, private OutboxOwner {
   // restart.
   bool stored_connected() const { return stored_connected_; }
   void set_stored_connected(bool connected) { stored_connected_ = connected; }
+  // The batch that has what CONNACK and SUBACK say of it: they wait for that also when it was another connection that
+  // put it there.
+  BatchNumber stored_in() const { return stored_in_; }
+  void set_stored_in(BatchNumber batch) { stored_in_ = batch; }
 
   // Whose session it is now, from CONNECT on; nobody's between connections.
   Connection* connection() const { return connection_; }
@@ -116,6 +120,7 @@ class Session final : public Destination, private OutboxOwner {
   Shared& shared_;
   const SubscriberId subscriber_;
   bool stored_connected_ = false;
+  BatchNumber stored_in_;
   bool begun_ = false;  // the connection may be sent messages
   std::uint16_t window_ = 0;
   Connection* connection_ = nullptr;

@@ -192,6 +192,27 @@ TEST_F(ConnectionTest, ConnackOfASessionThatIsKeptWaitsForTheStore) {
   EXPECT_FALSE(broker().reading_paused(client.id()));
 }
 
+TEST_F(ConnectionTest, ResumingASessionWaitsForTheStoreAsBeginningItDid) {
+  store_answers = false;
+  open_durable("a").vanish();
+  Client& again = open_durable("a");
+  EXPECT_THAT(again.received(), IsEmpty());
+  persist();
+  EXPECT_THAT(again.received(), ElementsAre(StartsWith("CONNACK reason=00 session")));
+}
+
+TEST_F(ConnectionTest, ASubscriptionThatIsRepeatedWaitsForTheStoreAsTheFirstDid) {
+  Client& client = connect_durable("a");
+  store_answers = false;
+  client.subscribe("x");
+  client.vanish();
+  Client& again = open_durable("a");
+  again.subscribe("x");
+  EXPECT_THAT(again.received(), IsEmpty());
+  persist();
+  EXPECT_THAT(again.received(), ElementsAre(StartsWith("CONNACK reason=00 session"), "SUBACK id=1 reason=00"));
+}
+
 TEST_F(ConnectionTest, WhatComesWithAWaitingConnectIsHandledAfterwards) {
   store_answers = false;
   Client& client = open(kV3);
