@@ -35,6 +35,11 @@
 
 namespace furrow::broker {
 
+// The place of a connection in tables by connection, from 0; no two connections have the same at a time.
+constexpr std::uint32_t slot_of(ConnectionId id) {
+  return static_cast<std::uint32_t>(id.value) - 1;
+}
+
 class Broker {
  public:
   struct Options {
@@ -211,8 +216,8 @@ class Broker {
   std::size_t connection_count_ = 0;
   std::size_t clients_connected_ = 0;
 
-  std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
-  std::unordered_map<std::string, std::unique_ptr<SharedGroup>> groups_;  // by `$share/GROUP/FILTER`
+  std::unordered_map<std::string_view, std::unique_ptr<Session>> sessions_;  // by their own client identifier
+  std::unordered_map<std::string, std::unique_ptr<SharedGroup>> groups_;     // by `$share/GROUP/FILTER`
   GroupId last_group_;
   std::vector<Destination*> subscribers_;  // by SubscriberId
   std::vector<SubscriberId> free_subscribers_;

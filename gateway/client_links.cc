@@ -69,13 +69,27 @@ void ClientLinks::accept(Descriptor connection, std::string peer) {
   }
   (void)connection.release();  // the stream has it now
   link->stream().set_reading(true);
-  links_.emplace(id.value, std::move(link));
+  const std::size_t slot = broker::slot_of(id);
+  if (links_.size() <= slot) links_.resize(slot + 1);
+  links_[slot] = std::move(link);
+  ++size_;
+}
+
+ClientLinks::Link* ClientLinks::find(ConnectionId id) const {
+  const std::size_t slot = broker::slot_of(id);
+  if (slot >= links_.size() || !links_[slot] || links_[slot]->id() != id) return nullptr;
+  return links_[slot].get();
+}
+
+std::unique_ptr<ClientLinks::Link> ClientLinks::take(ConnectionId id) {
+  FURROW_CHECK(find(id) != nullptr);
+  --size_;
+  return std::move(links_[broker::slot_of(id)]);
 }
 
 void ClientLinks::flush() {
   const auto flush_id = [this](ConnectionId id) {
-    const auto found = links_.find(id.value);
-    if (found != links_.end()) flush(*found->second);
+    if (Link* link = find(id)) flush(*link);
   };
   for (const ConnectionId id : std::exchange(written_, {})) flush_id(id);
   ConnectionId id;
@@ -103,9 +117,7 @@ void ClientLinks::flush(Link& link) {
 }
 
 void ClientLinks::part(ConnectionId id) {
-  const auto found = links_.find(id.value);
-  std::unique_ptr<Link> link = std::move(found.value());
-  links_.erase(found);
+  std::unique_ptr<Link> link = take(id);
   const Instant now = clock_.now();
   broker_.handle_closed(id, now);
   link->begin_parting();
@@ -123,7 +135,7 @@ void ClientLinks::handle_timeout(Instant now) {
 
 void ClientLinks::end(ConnectionId id) {
   broker_.handle_closed(id, clock_.now());
-  links_.erase(id.value);
+  (void)take(id);
 }
 
 }  // namespace furrow::gateway

@@ -15,7 +15,6 @@
 #include "broker-core/broker.h"
 #include "gateway/clock.h"
 #include "gateway/descriptor.h"
-#include "tsl/robin_map.h"
 
 namespace furrow::gateway {
 
@@ -32,7 +31,7 @@ class ClientLinks {
   void flush();
 
   // Connections that the broker knows.
-  std::size_t size() const { return links_.size(); }
+  std::size_t size() const { return size_; }
 
   // Lets go of peers that do not close after we have said goodbye.
   void handle_timeout(Instant now);
@@ -45,6 +44,8 @@ class ClientLinks {
     std::unique_ptr<Link> link;
   };
 
+  Link* find(ConnectionId id) const;
+  std::unique_ptr<Link> take(ConnectionId id);
   void flush(Link& link);
   // Tells the broker, and takes the link away.
   void end(ConnectionId id);
@@ -56,9 +57,10 @@ class ClientLinks {
   uv_loop_t& loop_;
   broker::Broker& broker_;
   const Clock& clock_;
-  tsl::robin_map<std::uint64_t, std::unique_ptr<Link>> links_;  // by ConnectionId
-  std::vector<ConnectionId> written_;                           // whose sockets have room again
-  std::list<Parting> parting_;                                  // in the order in which they end
+  std::vector<std::unique_ptr<Link>> links_;  // by slot_of(ConnectionId)
+  std::size_t size_ = 0;
+  std::vector<ConnectionId> written_;  // whose sockets have room again
+  std::list<Parting> parting_;         // in the order in which they end
 };
 
 }  // namespace furrow::gateway

@@ -50,7 +50,7 @@ class ByteBuffer {
   ~ByteBuffer() { std::free(data_); }
 
   bool empty() const { return begin_ == end_; }
-  std::size_t size() const { return end_ - begin_; }
+  std::size_t size() const { return std::size_t{end_} - begin_; }
   std::size_t capacity() const { return capacity_; }
   const std::uint8_t* data() const { return data_ + begin_; }
   std::uint8_t* data() { return data_ + begin_; }
@@ -58,9 +58,9 @@ class ByteBuffer {
 
   // Adds `count` uninitialised bytes and returns the place to write them; valid until the next append.
   std::uint8_t* extend(std::size_t count) {
-    if (capacity_ - end_ < count) make_room(count);
+    if (std::size_t{capacity_} - end_ < count) make_room(count);
     std::uint8_t* place = data_ + end_;
-    end_ += count;
+    end_ += static_cast<std::uint32_t>(count);
     return place;
   }
 
@@ -73,14 +73,14 @@ class ByteBuffer {
   // Drops `count` bytes from the front. REQUIRES: count <= size().
   void consume(std::size_t count) {
     FURROW_CHECK(count <= size());
-    begin_ += count;
+    begin_ += static_cast<std::uint32_t>(count);
     if (begin_ == end_) begin_ = end_ = 0;
   }
 
   // Cuts to `size` bytes, counted from the front. REQUIRES: size <= this->size().
   void truncate(std::size_t size) {
     FURROW_CHECK(size <= this->size());
-    end_ = begin_ + size;
+    end_ = begin_ + static_cast<std::uint32_t>(size);
   }
 
   void clear() { begin_ = end_ = 0; }
@@ -95,10 +95,11 @@ class ByteBuffer {
  private:
   void make_room(std::size_t count);
 
+  // Half as wide as pointers: every connection has two of these, and nothing here comes near 4 GiB.
   std::uint8_t* data_ = nullptr;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  std::size_t capacity_ = 0;
+  std::uint32_t begin_ = 0;
+  std::uint32_t end_ = 0;
+  std::uint32_t capacity_ = 0;
 };
 
 }  // namespace furrow

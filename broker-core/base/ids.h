@@ -18,7 +18,8 @@ struct Id {
   friend auto operator<=>(const Id&, const Id&) = default;
 };
 
-// A network connection, given by the broker at accept; never used twice in one run. 0 is none.
+// A network connection, given by the broker at accept; never used twice in one run. 0 is none. Its lower half is a slot
+// that is used again, so that tables by connection can be arrays: see broker::slot_of().
 using ConnectionId = Id<struct ConnectionTag, std::uint64_t>;
 // A durable outbox, given by the broker, kept in the store; never used twice in one store. 0 is none.
 using QueueId = Id<struct QueueTag, std::uint64_t>;

@@ -118,7 +118,8 @@ bool Session::take(const MessageRef& message, const DeliveryOptions& options, In
 
 void Session::pump(Instant now) {
   if (exchange_) exchange_->inflight.pump(now);
-  for (SharedGroup* group : groups_) {
+  if (!extras_) return;
+  for (SharedGroup* group : extras_->groups) {
     if (!has_room()) return;
     group->pull(now);
   }
@@ -160,16 +161,21 @@ void Session::give_back(Instant now) {
   }
 }
 
+Session::Extras& Session::extras() {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  return *extras_;
+}
+
 bool Session::received_contains(PacketId packet_id) const {
-  return std::ranges::find(received_, packet_id) != received_.end();
+  return extras_ && std::ranges::find(extras_->received, packet_id) != extras_->received.end();
 }
 
 void Session::received_insert(PacketId packet_id) {
-  received_.push_back(packet_id);
+  extras().received.push_back(packet_id);
 }
 
 bool Session::received_erase(PacketId packet_id) {
-  return std::erase(received_, packet_id) > 0;
+  return extras_ && std::erase(extras_->received, packet_id) > 0;
 }
 
 }  // namespace furrow::broker

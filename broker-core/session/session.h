@@ -76,8 +76,8 @@ class Session final : public Destination, private OutboxOwner {
   void deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now);
 
   // --- shared subscriptions ---
-  void join(SharedGroup& group) { groups_.push_back(&group); }
-  void leave(SharedGroup& group) { std::erase(groups_, &group); }
+  void join(SharedGroup& group) { extras().groups.push_back(&group); }
+  void leave(SharedGroup& group) { std::erase(extras().groups, &group); }
   // Whether the client takes messages now, and whether one of QoS 1 or 2 would be sent at once.
   bool reads() const;
   bool has_room() const;
@@ -112,10 +112,16 @@ class Session final : public Destination, private OutboxOwner {
     Inflight inflight;
   };
 
+  struct Extras {
+    std::vector<PacketId> received;  // of QoS 2
+    std::vector<SharedGroup*> groups;
+  };
+
   void handle_progress(Instant now) override { pump(now); }
   void handle_group_safe(GroupId group, Sequence sequence, Instant now) override;
   SharedGroup* group_of(GroupId group) const;
   Exchange& exchange(Instant now);
+  Extras& extras();
 
   Shared& shared_;
   const SubscriberId subscriber_;
@@ -126,8 +132,7 @@ class Session final : public Destination, private OutboxOwner {
   Connection* connection_ = nullptr;
   SessionRecord record_;
   std::unique_ptr<Exchange> exchange_;  // most sensors never receive a QoS 1 message
-  std::vector<PacketId> received_;
-  std::vector<SharedGroup*> groups_;
+  std::unique_ptr<Extras> extras_;      // nor uses any of these
 };
 
 }  // namespace furrow::broker

@@ -88,8 +88,8 @@ Bytes encode(const SessionRecord& record) {
   out.push_back(kVersion);
   put_varint(out, record.queue.value);
   put_varint(out, record.expiry_s);
-  put_varint(out, (record.connected ? kConnected : 0) | (record.will ? kHasWill : 0));
-  if (!record.connected) put_stamp(out, record.disconnected);
+  put_varint(out, (record.connected() ? kConnected : 0) | (record.will ? kHasWill : 0));
+  if (!record.connected()) put_stamp(out, *record.disconnected);
   if (record.will) put_will(out, *record.will);
   put_varint(out, record.subscriptions.size());
   for (const Subscription& subscription : record.subscriptions) put_subscription(out, subscription);
@@ -106,8 +106,10 @@ std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView
       (flags & ~(kConnected | kHasWill)) != 0) {
     return std::nullopt;
   }
-  record.connected = (flags & kConnected) != 0;
-  if (!record.connected && !take_stamp(bytes, record.disconnected)) return std::nullopt;
+  if ((flags & kConnected) == 0) {
+    record.disconnected = std::make_unique<ClockStamp>();
+    if (!take_stamp(bytes, *record.disconnected)) return std::nullopt;
+  }
   if ((flags & kHasWill) != 0) {
     record.will = std::make_unique<WillMessage>();
     if (!take_will(bytes, *record.will)) return std::nullopt;

@@ -51,11 +51,12 @@ struct Subscription {
 struct SessionRecord {
   std::string client_id;
   QueueId queue;
-  std::uint32_t expiry_s = 0;  // after the connection has ended; kExpiryNever = never
-  bool connected = false;
-  ClockStamp disconnected;  // while not connected
+  std::uint32_t expiry_s = 0;                // after the connection has ended; kExpiryNever = never
+  std::unique_ptr<ClockStamp> disconnected;  // when the connection ended; empty while there is one
   std::unique_ptr<WillMessage> will;
   std::vector<Subscription> subscriptions;
+
+  bool connected() const { return disconnected == nullptr; }
 };
 
 Bytes encode(const SessionRecord& record);

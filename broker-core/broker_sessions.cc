@@ -1,0 +1,361 @@
+// The sessions of the broker: how they begin, are stored, end and come back, and what they subscribe to.
+#include <algorithm>
+
+#include "broker-core/broker.h"
+#include "broker-core/mqtt/topic.h"
+
+namespace furrow::broker {
+
+namespace {
+
+// Assigned client identifiers: `furrow-` and 16 hex digits, within the 23 characters that any server takes
+// [MQTT-3.1.3-5].
+constexpr std::string_view kAssignedPrefix = "furrow-";
+
+// How long a client may be away before that is stored: a device that sleeps between two readings costs no flash.
+constexpr Duration kLeftInterval = std::chrono::seconds(60);
+// After a crash clients get this long to come back before their wills are published.
+constexpr std::uint32_t kRestartGraceS = 60;
+
+Instant expiry_of(const SessionRecord& record, Instant ended) {
+  return record.expiry_s == kExpiryNever ? kNever : ended + std::chrono::seconds(record.expiry_s);
+}
+
+Instant will_due(const SessionRecord& record, Instant ended) {
+  // The will leaves when its delay is over or the session ends, whichever is first [MQTT-3.1.3-9].
+  return record.will ? std::min(ended + std::chrono::seconds(record.will->delay_s), expiry_of(record, ended)) : kNever;
+}
+
+}  // namespace
+
+// --- start ---
+
+void Broker::restore(Restored& restored, Instant now) {
+  const ClockStamp stamp = stamp_(now);
+  for (const RetainedRow& row : restored.retained) {
+    MessageRef message = row.data ? decode_message(*row.data, stamp) : MessageRef{};
+    if (message && message->expires_at() > now) {
+      (void)retained_.set(std::move(message));
+    } else {
+      journal_.retained_changed(row.topic, {}, now);  // expired, or damaged
+    }
+  }
+  restored.retained = {};
+  restore_groups(restored.queues);
+  for (SessionRow& row : restored.sessions) restore_session(row, stamp, restored.queues, now);
+  restored.sessions = {};
+  drop_orphans(restored.queues);
+  std::ranges::sort(restored.exchanges, {}, &ExchangeRow::sequence);
+  std::unordered_map<std::uint64_t, Session*> by_queue;
+  for (const auto& [client_id, session] : sessions_) by_queue[session->record().queue.value] = session.get();
+  std::erase_if(restored.exchanges, [&](const ExchangeRow& row) {
+    const auto session = by_queue.find(row.queue.value);
+    if (session == by_queue.end()) return false;
+    if (row.direction == ExchangeRow::Direction::Inbound) {
+      session->second->received_insert(row.packet_id);
+    } else if (Inflight* inflight = session->second->inflight()) {
+      inflight->restore(row);
+    }
+    return true;
+  });
+}
+
+// Queues of groups that no session joined, and of sessions that are not there: their removal was not finished.
+void Broker::drop_orphans(std::vector<RestoredQueue>& queues) {
+  std::erase_if(groups_, [&](const auto& named) {
+    if (!named.second->empty()) return false;
+    remove_destination(named.second->subscriber());
+    return true;
+  });
+  std::erase_if(queues, [&](const RestoredQueue& queue) {
+    if (queue.row.kind == QueueKind::Bridge) return false;
+    if (queue.row.kind == QueueKind::Group && groups_.contains(queue.row.name)) return true;
+    ++stats_.queues_orphaned;
+    journal_.remove_queue(queue.row.id);
+    return true;
+  });
+}
+
+void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vector<RestoredQueue>& queues,
+                             Instant now) {
+  std::optional<SessionRecord> record = row.data ? decode_session(row.client_id, *row.data) : std::nullopt;
+  if (!record) {
+    log_.write(LogLevel::Error, "session.damaged", {{"client", row.client_id}, {"next", "the session starts anew"}});
+    journal_.put(SessionRow{row.client_id, std::nullopt});
+    return;
+  }
+  last_queue_ = std::max(last_queue_, record->queue);
+  const SubscriberId subscriber = new_subscriber();
+  auto session = std::make_unique<Session>(row.client_id, subscriber, record->queue, session_shared_);
+  subscribers_[subscriber.value] = session.get();
+  const auto queue = std::ranges::find(queues, record->queue, [](const RestoredQueue& found) { return found.row.id; });
+  if (queue != queues.end()) {
+    session->restore(queue->cursor);
+    queues.erase(queue);
+  }
+  for (const Subscription& subscription : record->subscriptions) attach_subscription(*session, subscription, now);
+  // After a crash its connection ended with the gateway, as far as anybody can tell just now.
+  const Instant ended = record->connected() ? now : now - elapsed(*record->disconnected, stamp);
+  if (record->connected()) {
+    record->disconnected = std::make_unique<ClockStamp>(stamp);
+    session->set_stored_connected(true);
+    if (record->will) record->will->delay_s = std::max(record->will->delay_s, kRestartGraceS);
+  }
+  session->record() = std::move(*record);
+  session_deadlines_.add(std::min(expiry_of(session->record(), ended), will_due(session->record(), ended)),
+                         row.client_id);
+  const std::string_view client_id = session->client_id();
+  sessions_.emplace(client_id, std::move(session));
+}
+
+// --- sessions ---
+
+std::string Broker::assign_client_id() {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id;
+  do {
+    id = kAssignedPrefix;
+    for (std::uint64_t bits = random_.next(), i = 0; i < 16; ++i, bits >>= 4U) id.push_back(kDigits[bits & 15U]);
+  } while (sessions_.contains(id));
+  return id;
+}
+
+SubscriberId Broker::new_subscriber() {
+  if (!free_subscribers_.empty()) {
+    const SubscriberId subscriber = free_subscribers_.back();
+    free_subscribers_.pop_back();
+    return subscriber;
+  }
+  subscribers_.push_back(nullptr);
+  return SubscriberId{static_cast<std::uint32_t>(subscribers_.size() - 1)};
+}
+
+Broker::Opened Broker::open_session(const std::string& client_id, bool clean_start, std::uint32_t expiry_s,
+                                    std::unique_ptr<WillMessage> will, Instant now) {
+  auto found = sessions_.find(client_id);
+  if (found != sessions_.end() && found->second->connection() != nullptr) {
+    ++stats_.takeovers;
+    Connection& old = *found->second->connection();
+    old.close(mqtt::ReasonCode::SessionTakenOver, "another connection uses this client identifier", now);
+    found = sessions_.find(client_id);  // a session without expiry has ended with it
+  }
+  if (found != sessions_.end() && clean_start) {
+    end_session(*found->second, now);
+    found = sessions_.end();
+  }
+  const bool present = found != sessions_.end();
+  if (!present) {
+    const SubscriberId subscriber = new_subscriber();
+    const QueueId queue = expiry_s > 0 ? new_queue() : QueueId{};
+    auto session = std::make_unique<Session>(client_id, subscriber, queue, session_shared_);
+    subscribers_[subscriber.value] = session.get();
+    const std::string_view key = session->client_id();
+    found = sessions_.emplace(key, std::move(session)).first;
+  }
+  Session& session = *found->second;
+  SessionRecord& record = session.record();
+  const bool same_will = (!will && !record.will) || (will && record.will && *will == *record.will);
+  // A session that is resumed as it was stored costs nothing: most reconnects are that.
+  const bool stored = session.durable() && (!present || record.expiry_s != expiry_s || !same_will);
+  record.expiry_s = expiry_s;
+  record.will = std::move(will);
+  record.disconnected.reset();
+  if (stored) {
+    store_session(session);
+  } else if (session.durable() && !session.stored_connected()) {
+    store_session_lazily(session, now);
+  }
+  return {session, present};
+}
+
+void Broker::store_session(Session& session) {
+  session.set_stored_connected(session.record().connected());
+  session.set_stored_in(journal_.put(SessionRow{session.client_id(), encode(session.record())}));
+}
+
+void Broker::store_session_lazily(Session& session, Instant now) {
+  session.set_stored_connected(session.record().connected());
+  journal_.put_lazy(SessionRow{session.client_id(), encode(session.record())}, now);
+}
+
+void Broker::leave_session(Session& session, bool publish, Instant now) {
+  SessionRecord& record = session.record();
+  record.disconnected = std::make_unique<ClockStamp>(stamp_(now));
+  const bool had_will = static_cast<bool>(record.will);
+  if (!publish) record.will.reset();
+  const bool will_now = record.will && (record.will->delay_s == 0 || record.expiry_s == 0);
+  if (will_now) publish_will(session, now);
+  if (record.expiry_s == 0) {
+    end_session(session, now);
+    return;
+  }
+  // The stored will must not be published again after a crash; that the client has left can wait: it may soon be back.
+  if (session.durable() && had_will && !record.will) store_session_lazily(session, now);
+  session_deadlines_.add(std::min({expiry_of(record, now), will_due(record, now), now + kLeftInterval}),
+                         session.client_id());
+}
+
+// A deadline of a session without a connection came up: its will, its expiry, or neither any more.
+void Broker::check_session(const std::string& client_id, Instant now) {
+  const auto found = sessions_.find(client_id);
+  if (found == sessions_.end() || found->second->connection() != nullptr) return;
+  Session& session = *found->second;
+  const Instant ended = now - elapsed(*session.record().disconnected, stamp_(now));
+  if (will_due(session.record(), ended) <= now) {
+    publish_will(session, now);
+    if (session.durable()) store_session_lazily(session, now);
+  }
+  if (expiry_of(session.record(), ended) <= now) {
+    ++stats_.sessions_expired;
+    end_session(session, now);
+    return;
+  }
+  if (session.durable() && session.stored_connected() && now - ended >= kLeftInterval)
+    store_session_lazily(session, now);
+  session_deadlines_.add(std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)), client_id);
+}
+
+void Broker::end_session(Session& session, Instant now) {
+  if (session.record().will) publish_will(session, now);
+  session.give_back(now);
+  for (const Subscription& subscription : session.record().subscriptions) {
+    detach_subscription(session, subscription.filter, now);
+  }
+  if (session.durable()) {
+    journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
+    journal_.remove_queue(session.record().queue);
+  }
+  remove_destination(session.subscriber());
+  sessions_.erase(sessions_.find(session.client_id()));
+}
+
+void Broker::publish_will(Session& session, Instant now) {
+  const std::unique_ptr<WillMessage> will = std::move(session.record().will);
+  const Message::Fields fields{.topic = will->topic,
+                               .payload = will->payload,
+                               .properties = mqtt::PropertyView::from_valid(will->properties),
+                               .expiry_s = will->expiry_s,
+                               .received = now,
+                               .qos = will->qos,
+                               .retain = will->retain};
+  if (publish(fields, session.subscriber(), {}, nullptr, now).refused) ++stats_.dropped_refused;
+}
+
+std::uint64_t Broker::session_queue_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [client_id, session] : sessions_) {
+    if (const Outbox* outbox = session->outbox()) bytes += outbox->bytes();
+  }
+  return bytes;
+}
+
+// --- subscriptions ---
+
+mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscription, Instant now, bool& is_new,
+                                          bool& changed) {
+  std::vector<Subscription>& subscriptions = session.record().subscriptions;
+  const auto found = std::ranges::find(subscriptions, subscription.filter, &Subscription::filter);
+  is_new = found == subscriptions.end();
+  const std::uint32_t limit = options_.limits.subscriptions;
+  const bool over_limit = is_new && limit > 0 && subscriptions.size() >= limit;
+  if (over_limit || (is_new && short_of_memory())) {
+    ++(over_limit ? stats_.subscriptions_over_limit : stats_.memory_over_limit);
+    changed = false;
+    return mqtt::ReasonCode::QuotaExceeded;
+  }
+  const auto granted = static_cast<mqtt::ReasonCode>(subscription.options.qos);
+  changed = is_new || *found != subscription;
+  if (!changed) return granted;
+  attach_subscription(session, subscription, now);
+  if (is_new) {
+    subscriptions.push_back(std::move(subscription));
+  } else {
+    *found = std::move(subscription);
+  }
+  return granted;
+}
+
+bool Broker::remove_subscription(Session& session, std::string_view filter, Instant now) {
+  std::vector<Subscription>& subscriptions = session.record().subscriptions;
+  const auto found = std::ranges::find(subscriptions, filter, &Subscription::filter);
+  if (found == subscriptions.end()) return false;
+  detach_subscription(session, filter, now);
+  subscriptions.erase(found);
+  return true;
+}
+
+void Broker::attach_subscription(Session& session, const Subscription& subscription, Instant now) {
+  if (!mqtt::is_shared(subscription.filter)) {
+    tree_.insert(subscription.filter, session.subscriber(), subscription.options);
+    return;
+  }
+  SharedGroup& group = group_for(subscription.filter);
+  group.set_member(session, subscription.options);
+  if (session.durable() && !group.durable()) group.make_durable(new_queue(), now);
+  route_to(group);
+  group.pull(now);
+}
+
+void Broker::detach_subscription(Session& session, std::string_view filter, Instant now) {
+  if (!mqtt::is_shared(filter)) {
+    tree_.erase(filter, session.subscriber());
+    return;
+  }
+  const auto found = groups_.find(std::string(filter));
+  SharedGroup& group = *found->second;
+  group.remove_member(session);
+  route_to(group);
+  if (!group.empty()) {
+    group.pull(now);  // what it gave back
+    return;
+  }
+  remove_destination(group.subscriber());
+  if (group.durable()) journal_.remove_queue(group.queue());
+  groups_.erase(found);
+}
+
+SharedGroup& Broker::group_for(std::string_view filter) {
+  std::string name(filter);
+  const auto found = groups_.find(name);
+  if (found != groups_.end()) return *found->second;
+  const SubscriberId subscriber = new_subscriber();
+  last_group_.value += 1;
+  auto group = std::make_unique<SharedGroup>(last_group_, name, subscriber, session_shared_);
+  subscribers_[subscriber.value] = group.get();
+  return *groups_.emplace(std::move(name), std::move(group)).first->second;
+}
+
+// Its place in the tree, with what its members ask for together.
+void Broker::route_to(SharedGroup& group) {
+  mqtt::SharedFilter shared;
+  (void)mqtt::parse_shared(group.filter(), shared);
+  if (group.empty()) {
+    tree_.erase(shared.filter, group.subscriber());
+  } else {
+    tree_.insert(shared.filter, group.subscriber(), {.qos = group.qos(), .retain_as_published = true});
+  }
+}
+
+// Before the sessions that join them.
+void Broker::restore_groups(const std::vector<RestoredQueue>& queues) {
+  for (const RestoredQueue& queue : queues) {
+    if (queue.row.kind == QueueKind::Group) group_for(queue.row.name).restore(queue.row.id, queue.cursor);
+  }
+}
+
+void Broker::send_retained(Session& session, const Subscription& subscription, Instant now) {
+  std::vector<MessageRef> messages;
+  retained_.match(subscription.filter, messages);
+  const std::uint32_t id = subscription.options.subscription_id;
+  const std::span<const std::uint32_t> ids(&id, id == 0 ? 0 : 1);
+  for (const MessageRef& message : messages) {
+    if (message->expires_at() <= now) {
+      (void)retained_.remove(message->topic());
+      journal_.retained_changed(message->topic(), {}, now);
+      continue;
+    }
+    session.deliver_retained(message, {std::min(message->qos(), subscription.options.qos), true, ids}, now);
+  }
+}
+
+}  // namespace furrow::broker
