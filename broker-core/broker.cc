@@ -158,6 +158,7 @@ void Broker::handle_timeout(Instant now) {
 
 void Broker::handle_turn_end(Instant now) {
   retry_held(now);
+  if (!unsendable_.empty()) close_unsendable(now);
   journal_.flush_if_due(now);
   check_waiting();
 }
@@ -185,6 +186,14 @@ void Broker::shut_down(Instant now) {
 
 void Broker::handle_store_failing(bool failing) {
   journal_.set_failing(failing);
+}
+
+void Broker::close_unsendable(Instant now) {
+  for (const ConnectionId id : std::exchange(unsendable_, {})) {
+    Connection* connection = find(id);
+    if (connection == nullptr) continue;
+    connection->close(mqtt::ReasonCode::PacketTooLarge, "the client takes no packet as large as one that was due", now);
+  }
 }
 
 void Broker::retry_held(Instant now) {

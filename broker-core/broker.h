@@ -176,6 +176,7 @@ class Broker {
   void end_session(Session& session, Instant now);
   void attach_subscription(Session& session, const Subscription& subscription, Instant now);
   void detach_subscription(Session& session, std::string_view filter, Instant now);
+  bool is_subscribed(const Session& session, std::string_view filter) const;
   SharedGroup& group_for(std::string_view filter);
   void route_to(SharedGroup& group);
   void restore_groups(const std::vector<RestoredQueue>& queues);
@@ -185,6 +186,7 @@ class Broker {
   bool has_room_for(std::string_view peer);
   void leave_address(std::string_view peer);
   void retry_held(Instant now);
+  void close_unsendable(Instant now);
   bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
                const ExchangeRow* exchange) const;
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
@@ -209,8 +211,9 @@ class Broker {
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<ConnectionId> ready_;
-  std::vector<ConnectionId> held_;    // waiting for the store
-  std::vector<ConnectionId> paused_;  // reading paused by `commit_waiting`
+  std::vector<ConnectionId> unsendable_;  // whose client takes no packet as large as one that was due
+  std::vector<ConnectionId> held_;        // waiting for the store
+  std::vector<ConnectionId> paused_;      // reading paused by `commit_waiting`
   bool waiting_over_limit_ = false;
   tsl::robin_map<std::string, std::uint32_t> addresses_;  // connections of each, where that is limited
   std::size_t connection_count_ = 0;

@@ -254,8 +254,7 @@ std::uint64_t Broker::session_queue_bytes() const {
 mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscription, Instant now, bool& is_new,
                                           bool& changed) {
   std::vector<Subscription>& subscriptions = session.record().subscriptions;
-  const auto found = std::ranges::find(subscriptions, subscription.filter, &Subscription::filter);
-  is_new = found == subscriptions.end();
+  is_new = !is_subscribed(session, subscription.filter);
   const std::uint32_t limit = options_.limits.subscriptions;
   const bool over_limit = is_new && limit > 0 && subscriptions.size() >= limit;
   if (over_limit || (is_new && short_of_memory())) {
@@ -264,23 +263,34 @@ mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscri
     return mqtt::ReasonCode::QuotaExceeded;
   }
   const auto granted = static_cast<mqtt::ReasonCode>(subscription.options.qos);
-  changed = is_new || *found != subscription;
+  if (is_new) {
+    changed = true;
+    attach_subscription(session, subscription, now);
+    subscriptions.push_back(std::move(subscription));
+    return granted;
+  }
+  const auto found = std::ranges::find(subscriptions, subscription.filter, &Subscription::filter);
+  changed = *found != subscription;
   if (!changed) return granted;
   attach_subscription(session, subscription, now);
-  if (is_new) {
-    subscriptions.push_back(std::move(subscription));
-  } else {
-    *found = std::move(subscription);
-  }
+  *found = std::move(subscription);
   return granted;
+}
+
+// By the routing tables: a session's own list of thousands would be walked for each filter of a SUBSCRIBE.
+bool Broker::is_subscribed(const Session& session, std::string_view filter) const {
+  if (!mqtt::is_shared(filter)) return tree_.contains(filter, session.subscriber());
+  const auto group = groups_.find(std::string(filter));
+  return group != groups_.end() && group->second->contains(session);
 }
 
 bool Broker::remove_subscription(Session& session, std::string_view filter, Instant now) {
   std::vector<Subscription>& subscriptions = session.record().subscriptions;
-  const auto found = std::ranges::find(subscriptions, filter, &Subscription::filter);
-  if (found == subscriptions.end()) return false;
+  if (!is_subscribed(session, filter)) return false;
   detach_subscription(session, filter, now);
-  subscriptions.erase(found);
+  const auto found = std::ranges::find(subscriptions, filter, &Subscription::filter);
+  std::swap(*found, subscriptions.back());
+  subscriptions.pop_back();
   return true;
 }
 

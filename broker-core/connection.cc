@@ -21,6 +21,20 @@ std::uint32_t packet_bytes_limit(const Limits& limits) {
 
 }  // namespace
 
+std::string_view explanation(mqtt::ReasonCode reason) {
+  switch (reason) {
+    case mqtt::ReasonCode::QuotaExceeded:
+      return "a limit of this gateway is reached";
+    case mqtt::ReasonCode::NotAuthorized:
+      return "topics that begin with $ are the gateway's own";
+    case mqtt::ReasonCode::TopicNameInvalid:
+    case mqtt::ReasonCode::TopicFilterInvalid:
+      return "more levels than this gateway takes";
+    default:
+      return {};  // the code says it all
+  }
+}
+
 Connection::Connection(ConnectionId id, std::string peer, Broker& broker, Instant now)
     : id_(id),
       broker_(broker),
@@ -108,8 +122,10 @@ void Connection::hold(Held held, Instant now) {
 }
 
 void Connection::finish_hold(Held& held, Instant now) {
+  const std::size_t begin = output_.size();
   output_.append(held.response.view());
-  written();
+  if (!sent_if_it_fits(begin)) return;
+  greeted_ = true;
   if (held.session_starts) {
     broker_.log().write(LogLevel::Info, "connection.opened",
                         {{"client", session_->client_id()},
@@ -144,8 +160,7 @@ void Connection::reject(mqtt::ReasonCode reason, std::string_view why, Instant n
 void Connection::leave(LogLevel level, mqtt::ReasonCode reason, std::string_view why, Instant now) {
   if (closing()) return;
   // Nothing goes to a client before its CONNACK [MQTT-3.2.0-1].
-  const bool greeted = state_ == State::Connected && !(held_ && held_->session_starts);
-  if (greeted && version() == mqtt::Version::V5) write_disconnect(reason, why);
+  if (greeted_ && version() == mqtt::Version::V5) write_disconnect(reason, why);
   log_closed(level, name(reason), why);
   start_closing(false, now);
 }
@@ -186,6 +201,17 @@ void Connection::write_disconnect(mqtt::ReasonCode reason, std::string_view why)
   // The reason string may not make the packet larger than the client takes [MQTT-3.14.2-3].
   output_.truncate(begin);
   encode(mqtt::Disconnect{reason, {}}, version(), output_);
+  if (output_.size() - begin > packet_bytes_max_) output_.truncate(begin);
+}
+
+bool Connection::sent_if_it_fits(std::size_t begin) {
+  if (output_.size() - begin > packet_bytes_max_) {
+    output_.truncate(begin);
+    broker_.unsendable_.push_back(id_);
+    return false;
+  }
+  written();
+  return true;
 }
 
 void Connection::log_closed(LogLevel level, std::string_view reason, std::string_view why) const {
@@ -307,16 +333,26 @@ PublishSink::Outcome Connection::write_publish(const Message& message, const Del
 }
 
 void Connection::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
+  const std::size_t begin = output_.size();
   encode_acknowledgement(mqtt::PacketType::Pubrel, packet_id, reason, {}, version(), output_);
-  written();
+  (void)sent_if_it_fits(begin);
 }
 
 void Connection::write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) {
-  encode_acknowledgement(type, packet_id, reason, {}, version(), output_);
+  const std::size_t begin = output_.size();
+  const std::string_view why = is_error(reason) && tells_problems_ ? explanation(reason) : std::string_view();
+  if (!why.empty()) {
+    ByteBuffer properties;
+    mqtt::PropertyWriter(properties).text(mqtt::PropertyId::ReasonString, why);
+    encode_acknowledgement(type, packet_id, reason, mqtt::PropertyView::from_valid(properties.view()), version(),
+                           output_);
+    if (output_.size() - begin > packet_bytes_max_) output_.truncate(begin);  // [MQTT-3.4.2-2]
+  }
+  if (output_.size() == begin) encode_acknowledgement(type, packet_id, reason, {}, version(), output_);
   // After a PUBREC that says success the exchange goes on.
   const bool goes_on = type == mqtt::PacketType::Pubrec && !is_error(reason);
   if (!goes_on && inbound_ > 0) --inbound_;
-  written();
+  (void)sent_if_it_fits(begin);
 }
 
 AckQueue& Connection::acknowledgements() {

@@ -33,6 +33,9 @@ namespace furrow::broker {
 
 class Broker;
 
+// What a client is told beside a reason code of failure; empty where the code says it all.
+std::string_view explanation(mqtt::ReasonCode reason);
+
 class Connection final : public AckSink, public PublishSink, private HeldPublishes::Owner {
  public:
   Connection(ConnectionId id, std::string peer, Broker& broker, Instant now);
@@ -136,6 +139,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void handle_taken(const HeldPublishes::Held& held) override;
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
+  bool reject_unexpected(PacketId packet_id, Instant now);
   mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
                              std::vector<Subscription>& retained, Instant now, bool& changed);
   mqtt::ReasonCode unsubscribe(std::string_view filter, Instant now, bool& changed);
@@ -156,6 +160,9 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Makes handle_timeout() come at deadline(), unless it comes earlier anyway.
   void arm();
   void written();
+  // The packet at the end of the output, from `begin` on, is to be sent. False when it is larger than the client takes
+  // [MQTT-3.1.2-24]: then it is taken back, and the connection, of which nothing can come any more, ends with the turn.
+  bool sent_if_it_fits(std::size_t begin);
 
   // Constant after construction.
   const ConnectionId id_;
@@ -164,6 +171,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   State state_ = State::AwaitConnect;
   bool ended_ = false;
+  bool greeted_ = false;  // CONNACK has been written
   bool ready_ = false;  // in the broker's list of connections with something to do for the caller
   friend class Broker;
   mqtt::Decoder decoder_;
@@ -177,10 +185,11 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // What CONNECT said.
   std::uint32_t packet_bytes_max_ = mqtt::kRemainingLengthMax;  // of the client [MQTT-3.1.2-24]
   std::uint16_t keep_alive_s_ = 0;
-  bool bridge_ = false;        // by the bridge bit of 3.1.1: nothing is echoed, and retain flags are kept
-  std::uint16_t inbound_ = 0;  // MQTT 5: QoS 1 and 2 messages received and not yet acknowledged
-  Instant last_received_;      // until CONNECT: when the connection was accepted; while closing: since when
-  Instant armed_;              // when handle_timeout() comes next
+  bool tells_problems_ = false;  // MQTT 5: reason strings are wanted [MQTT-3.1.2-29]
+  bool bridge_ = false;          // by the bridge bit of 3.1.1: nothing is echoed, and retain flags are kept
+  std::uint16_t inbound_ = 0;    // MQTT 5: QoS 1 and 2 messages received and not yet acknowledged
+  Instant last_received_;        // until CONNECT: when the connection was accepted; while closing: since when
+  Instant armed_;                // when handle_timeout() comes next
 };
 
 }  // namespace furrow::broker

@@ -28,6 +28,13 @@ bool has_too_many_user_properties(mqtt::PropertyView properties, std::uint32_t m
   return count > maximum;
 }
 
+// Whether a client may subscribe with it, or unsubscribe [MQTT-4.7.1-1, -2, MQTT-4.7.3-1, MQTT-4.8.2-1, -2].
+bool is_well_formed(std::string_view filter) {
+  mqtt::SharedFilter parts;
+  const bool shared = mqtt::parse_shared(filter, parts);
+  return shared ? !parts.group.empty() : mqtt::is_valid_filter(filter);
+}
+
 // Topics that begin with `$` are the server's own [MQTT-4.7.2-1].
 bool is_reserved(std::string_view topic) {
   return topic.starts_with('$');
@@ -145,6 +152,8 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
     refuse_connect(fault->reason, fault->what, packet.client_id, now);
     return;
   }
+  tells_problems_ =
+      version() == Version::V5 && packet.properties.number(PropertyId::RequestProblemInformation).value_or(1) != 0;
   keep_alive_s_ = keep_alive_granted_s(packet, broker_.limits().keep_alive_max);
   bridge_ = packet.bridge;
   accept_connect(packet, packet.client_id.empty() ? broker_.assign_client_id() : std::string(packet.client_id), now);
@@ -370,7 +379,11 @@ void Connection::handle(const mqtt::Pubrel& packet, Instant) {
 
 void Connection::handle(const mqtt::Puback& packet, Instant now) {
   Inflight* inflight = session_->inflight();
-  if (inflight != nullptr && inflight->handle_puback(packet.packet_id, packet.reason, now)) session_->pump(now);
+  if (inflight != nullptr && inflight->handle_puback(packet.packet_id, packet.reason, now)) {
+    session_->pump(now);
+  } else {
+    reject_unexpected(packet.packet_id, now);
+  }
 }
 
 void Connection::handle(const mqtt::Pubrec& packet, Instant now) {
@@ -380,18 +393,34 @@ void Connection::handle(const mqtt::Pubrec& packet, Instant now) {
     return;
   }
   // A failure has ended the exchange on the client's side too.
-  if (is_error(packet.reason)) return;
+  if (reject_unexpected(packet.packet_id, now) || is_error(packet.reason)) return;
   write_pubrel(packet.packet_id, version() == Version::V5 ? ReasonCode::PacketIdentifierNotFound : ReasonCode::Success);
 }
 
 void Connection::handle(const mqtt::Pubcomp& packet, Instant now) {
   Inflight* inflight = session_->inflight();
-  if (inflight != nullptr && inflight->handle_pubcomp(packet.packet_id, now)) session_->pump(now);
+  if (inflight != nullptr && inflight->handle_pubcomp(packet.packet_id, now)) {
+    session_->pump(now);
+  } else {
+    reject_unexpected(packet.packet_id, now);
+  }
+}
+
+// An acknowledgement that is not the one which its exchange waits for; of exchanges that are not there we say nothing.
+bool Connection::reject_unexpected(PacketId packet_id, Instant now) {
+  const Inflight* inflight = session_->inflight();
+  if (inflight == nullptr || !inflight->contains(packet_id)) return false;
+  reject(ReasonCode::ProtocolError, "not the acknowledgement that its message waits for", now);
+  return true;
 }
 
 // --- subscriptions ---
 
 void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
+  if (!std::ranges::all_of(packet.requests, is_well_formed, &mqtt::SubscriptionRequest::filter)) {
+    reject(ReasonCode::MalformedPacket, "a topic filter is not well-formed", now);  // [MQTT-4.13.1-1]
+    return;
+  }
   const std::uint32_t id = packet.properties.number(PropertyId::SubscriptionIdentifier).value_or(0);
   mqtt::Suback suback;
   suback.packet_id = packet.packet_id;
@@ -400,7 +429,18 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
   for (const mqtt::SubscriptionRequest& request : packet.requests) {
     suback.reasons.push_back(subscribe(request, id, held.retained, now, changed));
   }
+  ByteBuffer properties;
+  const auto refused = std::ranges::find_if(suback.reasons, mqtt::is_error);
+  if (refused != suback.reasons.end() && tells_problems_ && !explanation(*refused).empty()) {
+    mqtt::PropertyWriter(properties).text(PropertyId::ReasonString, explanation(*refused));
+    suback.properties = mqtt::PropertyView::from_valid(properties.view());
+  }
   encode(suback, version(), held.response);
+  if (held.response.size() > packet_bytes_max_ && !properties.empty()) {
+    held.response.clear();  // [MQTT-3.9.2-1]
+    suback.properties = {};
+    encode(suback, version(), held.response);
+  }
   if (changed && session_->durable()) broker_.store_session(*session_);
   held.until = session_->stored_in();
   hold(std::move(held), now);
@@ -408,9 +448,7 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
 
 ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
                                  std::vector<Subscription>& retained, Instant now, bool& changed) {
-  mqtt::SharedFilter parts;
-  const bool shared = mqtt::parse_shared(request.filter, parts);
-  if (!mqtt::is_valid_filter(request.filter) || (shared && parts.group.empty())) return ReasonCode::TopicFilterInvalid;
+  const bool shared = mqtt::is_shared(request.filter);
   if (is_too_deep(request.filter, broker_.limits().topic_levels)) {
     ++broker_.mutable_stats().topic_levels_over_limit;
     return ReasonCode::TopicFilterInvalid;
@@ -434,6 +472,10 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
 }
 
 void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
+  if (!std::ranges::all_of(packet.filters, is_well_formed)) {
+    reject(ReasonCode::MalformedPacket, "a topic filter is not well-formed", now);  // [MQTT-4.13.1-1]
+    return;
+  }
   mqtt::Unsuback unsuback;
   unsuback.packet_id = packet.packet_id;
   bool changed = false;
@@ -446,7 +488,6 @@ void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
 }
 
 ReasonCode Connection::unsubscribe(std::string_view filter, Instant now, bool& changed) {
-  if (!mqtt::is_valid_filter(filter)) return ReasonCode::TopicFilterInvalid;
   if (!broker_.remove_subscription(*session_, filter, now)) return ReasonCode::NoSubscriptionExisted;
   changed = true;
   return ReasonCode::Success;
@@ -455,8 +496,9 @@ ReasonCode Connection::unsubscribe(std::string_view filter, Instant now, bool& c
 // --- the rest ---
 
 void Connection::handle(const mqtt::Pingreq&, Instant) {
+  const std::size_t begin = output_.size();
   encode(mqtt::Pingresp{}, version(), output_);
-  written();
+  (void)sent_if_it_fits(begin);
 }
 
 void Connection::handle(const mqtt::Disconnect& packet, Instant now) {

@@ -46,8 +46,7 @@ bool read_options_v5(std::uint8_t options, SubscriptionRequest& request, FieldRe
   request.no_local = (options & kNoLocal) != 0;
   request.retain_as_published = (options & kRetainAsPublished) != 0;
   request.retain_handling = static_cast<RetainHandling>(retain_handling);
-  SharedFilter shared;
-  if (request.no_local && parse_shared(request.filter, shared)) {
+  if (request.no_local && is_shared(request.filter)) {
     return reader.protocol_error("no local on a shared subscription");  // [MQTT-3.8.3-4]
   }
   return true;

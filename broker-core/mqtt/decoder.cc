@@ -20,6 +20,7 @@ namespace {
 using FlagSets = std::uint16_t;  // one bit for each value of the four flags in a fixed header
 
 constexpr FlagSets kNever = 0;
+constexpr FlagSets kAny = 0xFFFF;
 constexpr FlagSets kZero = 1U << 0U;
 constexpr FlagSets kTwo = 1U << 2U;  // PUBREL, SUBSCRIBE, UNSUBSCRIBE [MQTT 5.0 table 2-2]
 constexpr FlagSets kTwoOrTen = kTwo | 1U << 10U;
@@ -31,7 +32,7 @@ constexpr FlagSets kPublish = kQos0 | kQos1 | kQos2;
 // Packet type → the flags it may come with; nothing for what the other end may not send.
 constexpr std::array<FlagSets, 16> kFromClient = {
     kNever,    // reserved
-    kZero,     // CONNECT
+    kAny,      // CONNECT: judged by its version, which ignores them in 3.1
     kNever,    // CONNACK
     kPublish,  // PUBLISH
     kZero,     // PUBACK
@@ -185,7 +186,7 @@ bool Decoder::decode(const Header& header, ByteView body, Packet& packet, Protoc
     case PacketType::Pingresp:
       return decode_ping<Pingresp>(body, packet, error);
     case PacketType::Connect:
-      return decode_connect_packet(body, packet, error);
+      return decode_connect_packet(header.flags, body, packet, error);
     case PacketType::Connack:
       return decode_connack(context, body, alternative<Connack>(packet), error);
     case PacketType::Subscribe:
@@ -207,11 +208,13 @@ bool Decoder::decode(const Header& header, ByteView body, Packet& packet, Protoc
 
 // Whether a second CONNECT is allowed is the connection's question [MQTT-3.1.0-2]; it is read by its own level and
 // leaves the version of the stream alone.
-bool Decoder::decode_connect_packet(ByteView body, Packet& packet, ProtocolError& error) {
+bool Decoder::decode_connect_packet(std::uint8_t flags, ByteView body, Packet& packet, ProtocolError& error) {
   auto& connect = alternative<Connect>(packet);
   const bool decoded = decode_connect(body, connect, error);
   if (!version_known_) set_version(connect.version);
-  return decoded;
+  if (flags == 0 || connect.version == Version::V3_1) return decoded;
+  error = {ReasonCode::MalformedPacket, "reserved flags of the fixed header"};
+  return false;
 }
 
 }  // namespace furrow::mqtt

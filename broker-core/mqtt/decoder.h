@@ -7,7 +7,8 @@
 // packet can show: lengths, flags, reserved bits, UTF-8, property places and duplicates, packet identifier zero, topic
 // names without wildcards. What needs a session or a limit table (topic depth, known identifiers, state) is the
 // connection's. After the first malformed packet the decoder is spent.
-// Spec: MQTT 5.0 §2, §3; MQTT 3.1.1 §2, §3; MQTT 3.1, whose PUBREL, SUBSCRIBE and UNSUBSCRIBE may have DUP.
+// Spec: MQTT 5.0 §2, §3; MQTT 3.1.1 §2, §3; MQTT 3.1, whose PUBREL, SUBSCRIBE and UNSUBSCRIBE may have DUP, and whose
+// CONNECT has flags that mean nothing.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +62,7 @@ class Decoder {
   // Completes the packet in tail_ with what it lacks from `input`.
   Step next_from_tail(ByteView& input, Packet& packet, ProtocolError& error);
   bool decode(const Header& header, ByteView body, Packet& packet, ProtocolError& error);
-  bool decode_connect_packet(ByteView body, Packet& packet, ProtocolError& error);
+  bool decode_connect_packet(std::uint8_t flags, ByteView body, Packet& packet, ProtocolError& error);
 
   ByteBuffer tail_;  // one packet from its first byte, unfinished or handed out last; no heap while there is none
   std::uint32_t packet_bytes_max_;

@@ -63,6 +63,13 @@ bool SubscriberLists::erase(SubscriberList& list, SubscriberId subscriber) {
   return true;
 }
 
+bool SubscriberLists::contains(const SubscriberList& list, SubscriberId subscriber) const {
+  if (list.empty()) return false;
+  if (!list.has_many()) return list.content_.subscriber == subscriber.value;
+  return std::ranges::binary_search(many_[list.content_.subscriber], subscriber.value, {},
+                                    &PackedSubscription::subscriber);
+}
+
 void SubscriberLists::append_many(const Array& array, std::vector<Match>& out) {
   for (const PackedSubscription& subscription : array) out.push_back(subscription.unpack());
 }

@@ -49,6 +49,8 @@ class SubscriberLists {
   // Removes the subscription of `subscriber`; false when there is none.
   bool erase(SubscriberList& list, SubscriberId subscriber);
 
+  bool contains(const SubscriberList& list, SubscriberId subscriber) const;
+
   // Appends all subscriptions of `list`, in the order of their subscribers.
   void append_to(const SubscriberList& list, std::vector<Match>& out) const {
     if (list.empty()) return;

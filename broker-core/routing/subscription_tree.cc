@@ -46,16 +46,28 @@ bool SubscriptionTree::insert(std::string_view filter, SubscriberId subscriber, 
   return true;
 }
 
+// The node at the end of these levels; kNone when there is none.
+SubscriptionTree::NodeIndex SubscriptionTree::find_path(std::string_view nodes) const {
+  NodeIndex at = kRoot;
+  mqtt::TopicLevels levels(nodes);
+  for (std::string_view level; levels.next(level);) {
+    at = find_child(at, level);
+    if (at == kNone) break;
+  }
+  return at;
+}
+
+bool SubscriptionTree::contains(std::string_view filter, SubscriberId subscriber) const {
+  const FilterPath path(filter);
+  const NodeIndex at = path.has_nodes ? find_path(path.nodes) : kRoot;
+  if (path.has_nodes && at == kNone) return false;
+  return lists_.contains(path.takes_below ? node(at).below : node(at).here, subscriber);
+}
+
 bool SubscriptionTree::erase(std::string_view filter, SubscriberId subscriber) {
   const FilterPath path(filter);
-  NodeIndex at = kRoot;
-  if (path.has_nodes) {
-    mqtt::TopicLevels levels(path.nodes);
-    for (std::string_view level; levels.next(level);) {
-      at = find_child(at, level);
-      if (at == kNone) return false;
-    }
-  }
+  const NodeIndex at = path.has_nodes ? find_path(path.nodes) : kRoot;
+  if (path.has_nodes && at == kNone) return false;
   if (!lists_.erase(path.takes_below ? node(at).below : node(at).here, subscriber)) return false;
   prune(at);
   --size_;

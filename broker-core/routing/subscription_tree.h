@@ -37,6 +37,9 @@ class SubscriptionTree {
   // Removes a subscription; false when there is none.
   bool erase(std::string_view filter, SubscriberId subscriber);
 
+  // Whether `subscriber` has a subscription with exactly this filter.
+  bool contains(std::string_view filter, SubscriberId subscriber) const;
+
   // Appends every subscription whose filter matches `topic`; a subscriber appears once for each. Filters that begin
   // with a wildcard match no topic that begins with `$` [MQTT-4.7.2-1]. REQUIRES: mqtt::is_valid_name(topic).
   void match(std::string_view topic, std::vector<Match>& out) const;
@@ -75,6 +78,7 @@ class SubscriptionTree {
 
   std::uint32_t child_hash(NodeIndex parent, std::uint64_t level_hash) const;
   NodeIndex find_named(NodeIndex parent, std::string_view level, std::uint64_t level_hash) const;
+  NodeIndex find_path(std::string_view nodes) const;
   NodeIndex find_child(NodeIndex parent, std::string_view level) const;
   NodeIndex make_child(NodeIndex parent, std::string_view level);
   NodeIndex take_node();

@@ -68,6 +68,9 @@ class Inflight {
   bool handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
   bool handle_pubcomp(PacketId packet_id, Instant now);
 
+  // Whether an exchange with this identifier is open, whatever it waits for.
+  bool contains(PacketId packet_id) const { return find(packet_id).has_value(); }
+
   // A stored QoS 2 exchange, found at start; in the order of their sequences, before the first connect().
   void restore(const ExchangeRow& row);
 

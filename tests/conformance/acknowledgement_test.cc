@@ -49,7 +49,7 @@ TEST_F(Acknowledgement, HasNoReasonCodeBeforeMqtt5) {
 TEST_F(Acknowledgement, AReasonStringDoesNotMakeItTooLarge) {
   SHOWS("MQTT-3.4.2-2 MQTT-3.4.2-3 MQTT-3.5.2-2 MQTT-3.5.2-3 MQTT-3.6.2-2 MQTT-3.6.2-3 MQTT-3.7.2-2 MQTT-3.7.2-3");
   SHOWS("MQTT-3.1.2-24");
-  Client& client = connect({.properties = Properties().number(PropertyId::MaximumPacketSize, 6)});
+  Client& client = connect({.properties = Properties().number(PropertyId::MaximumPacketSize, 16)});
   ask(client);
   EXPECT_THAT(client.received(), ElementsAre("PUBACK id=1 reason=87", "PUBREC id=2 reason=87", "PUBREL id=3 reason=92",
                                              "PUBCOMP id=4 reason=92", "PUBACK id=5 reason=10"));
@@ -69,11 +69,10 @@ TEST_F(Acknowledgement, SaysNothingMoreToAClientThatWantsNoProblemInformation) {
   SHOWS("MQTT-3.1.2-29");
   Client& client = connect({.properties = Properties().number(PropertyId::RequestProblemInformation, 0)});
   ask(client);
-  client.subscribe("wrong#");
-  client.unsubscribe("wrong#");
-  EXPECT_THAT(client.received(), ElementsAre("PUBACK id=1 reason=87", "PUBREC id=2 reason=87", "PUBREL id=3 reason=92",
-                                             "PUBCOMP id=4 reason=92", "PUBACK id=5 reason=10", "SUBACK id=1 reason=8f",
-                                             "UNSUBACK id=1 reason=8f"));
+  client.subscribe(std::string(200, '/'));
+  EXPECT_THAT(client.received(),
+              ElementsAre("PUBACK id=1 reason=87", "PUBREC id=2 reason=87", "PUBREL id=3 reason=92",
+                          "PUBCOMP id=4 reason=92", "PUBACK id=5 reason=10", "SUBACK id=1 reason=8f"));
   // User properties of messages are not meant by it.
   client.subscribe("t");
   connect({.client_id = "sensor"}).publish("t", "1", kQos0, 0, {.properties = Properties().user("a", "b")});

@@ -178,7 +178,7 @@ TEST_F(Delivery, AfterAPubrecOfFailureTheSameIdentifierIsAnotherMessage) {
   Client& all = reader("#");
   Client& sensor = connect({.client_id = "sensor"});
   sensor.publish("$SYS/x", "1", kQos2, 7);
-  EXPECT_THAT(sensor.received(), ElementsAre("PUBREC id=7 reason=87"));
+  EXPECT_THAT(sensor.received(), ElementsAre(StartsWith("PUBREC id=7 reason=87")));
   sensor.publish("t", "2", kQos2, 7);
   EXPECT_THAT(sensor.received(), ElementsAre("PUBREC id=7 reason=00"));
   EXPECT_THAT(all.received(), ElementsAre("PUBLISH \"t\" \"2\" qos=0 id=0"));

@@ -99,7 +99,7 @@ TEST_F(Disconnect, OfAClientHasOneOfItsReasonCodes) {
 
 TEST_F(Disconnect, AReasonStringDoesNotMakeItTooLarge) {
   SHOWS("MQTT-3.14.2-3 MQTT-3.14.2-4 MQTT-3.1.2-24");
-  Client& client = connect({.properties = Properties().number(PropertyId::MaximumPacketSize, 4)});
+  Client& client = connect({.properties = Properties().number(PropertyId::MaximumPacketSize, 16)});
   client.send_raw("00 00");
   EXPECT_THAT(client.received(), ElementsAre("DISCONNECT reason=81"));
 }

@@ -30,7 +30,7 @@ TEST_F(SharedSubscription, AFilterHasANameAndAFilter) {
   }
   for (const std::string_view filter :
        {"$share//t", "$share/g", "$share/g/", "$share/+/t", "$share/g+/t", "$share/#/t", "$share/g#/t", "$share/"}) {
-    EXPECT_THAT(answer_to(filter), MatchesRegex("SUBACK id=1 reason=8f.*|DISCONNECT reason=8[12].*")) << filter;
+    EXPECT_THAT(answer_to(filter), StartsWith("DISCONNECT reason=81")) << filter;
   }
 }
 

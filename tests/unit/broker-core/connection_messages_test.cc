@@ -159,7 +159,9 @@ TEST_F(ConnectionMessagesTest, TopicsThatBeginWithADollarAreNotForClients) {
   young.publish("$SYS/furrow", "1");
   young.publish("$SYS/furrow", "1", kQos1, 1);
   young.publish("$SYS/furrow", "1", kQos2, 2);
-  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=87", "PUBREC id=2 reason=87"));
+  EXPECT_THAT(young.received(),
+              ElementsAre("PUBACK id=1 reason=87 {1f=\"topics that begin with $ are the gateway's own\"}",
+                          "PUBREC id=2 reason=87 {1f=\"topics that begin with $ are the gateway's own\"}"));
   Client& old = connect({.client_id = "old", .version = kV3});
   old.publish("$SYS/furrow", "1", kQos1, 1, {.retain = true});
   EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00"));
@@ -172,7 +174,8 @@ TEST_F(ConnectionMessagesTest, TooDeepTopicsAreRefused) {
   Client& young = connect({.client_id = "young"});
   young.publish("a/b/c", "1", kQos1, 1);
   young.publish("a/b/c/d", "1", kQos1, 2);
-  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=10", "PUBACK id=2 reason=90"));
+  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=10",
+                                            "PUBACK id=2 reason=90 {1f=\"more levels than this gateway takes\"}"));
   young.publish("a/b/c/d", "1");
   EXPECT_THAT(young.received(), ElementsAre(StartsWith("DISCONNECT reason=90")));
   Client& old = connect({.client_id = "old", .version = kV3});
@@ -191,8 +194,10 @@ TEST_F(ConnectionMessagesTest, AFullQueueThatRefusesIsSaidToThePublisher) {
   young.publish("farm/1", "3", kQos2, 3);
   young.publish("farm/1", "4", kQos2, 3);  // another message: the exchange has ended
   advance(seconds(1));
-  EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=97", "PUBREC id=3 reason=97",
-                                            "PUBREC id=3 reason=97"));
+  EXPECT_THAT(young.received(),
+              ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=97 {1f=\"a limit of this gateway is reached\"}",
+                          "PUBREC id=3 reason=97 {1f=\"a limit of this gateway is reached\"}",
+                          "PUBREC id=3 reason=97 {1f=\"a limit of this gateway is reached\"}"));
 }
 
 // --- PUBLISH to a client ---
@@ -319,13 +324,15 @@ TEST_F(ConnectionMessagesTest, GrantsWhatIsValid) {
   options.limits.topic_levels = 3;
   mqtt::Subscribe packet;
   packet.packet_id = PacketId{3};
-  packet.requests = {{"a/+", kQos2}, {"a#", kQos1}, {"$share/g/a", kQos1}, {"a/b/c/d", kQos1}, {"b", Qos::AtMostOnce}};
+  packet.requests = {{"a/+", kQos2}, {"$share/g/a", kQos1}, {"a/b/c/d", kQos1}, {"b", Qos::AtMostOnce}};
   Client& young = connect({.client_id = "young"});
   young.send(packet);
-  EXPECT_THAT(young.received(), ElementsAre("SUBACK id=3 reason=02 reason=8f reason=01 reason=8f reason=00"));
+  EXPECT_THAT(
+      young.received(),
+      ElementsAre("SUBACK id=3 {1f=\"more levels than this gateway takes\"} reason=02 reason=01 reason=8f reason=00"));
   Client& old = connect({.client_id = "old", .version = kV3});
   old.send(packet);
-  EXPECT_THAT(old.received(), ElementsAre("SUBACK id=3 reason=02 reason=80 reason=01 reason=80 reason=00"));
+  EXPECT_THAT(old.received(), ElementsAre("SUBACK id=3 reason=02 reason=01 reason=80 reason=00"));
 }
 
 TEST_F(ConnectionMessagesTest, SubscriptionsBeyondTheLimitAreRefused) {
@@ -335,7 +342,8 @@ TEST_F(ConnectionMessagesTest, SubscriptionsBeyondTheLimitAreRefused) {
   client.subscribe("b");
   client.subscribe("a", kQos1);
   EXPECT_THAT(client.received(),
-              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 reason=97", "SUBACK id=1 reason=01"));
+              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 {1f=\"a limit of this gateway is reached\"} reason=97",
+                          "SUBACK id=1 reason=01"));
   EXPECT_EQ(stats().subscriptions_over_limit, 1U);
 }
 
@@ -410,15 +418,36 @@ TEST_F(ConnectionMessagesTest, SubscriptionIdentifiersComeWithMessages) {
                                              "PUBLISH \"b\" \"1\" qos=0 id=0 {0b=6}"));
 }
 
+TEST_F(ConnectionMessagesTest, AFilterThatIsNotWellFormedEndsTheConnection) {
+  for (const char* filter : {"", "a#", "#/a", "a+", "$share/g"}) {
+    Client& first = connect({.client_id = "first"});
+    first.subscribe(filter);
+    EXPECT_THAT(first.received(), ElementsAre(StartsWith("DISCONNECT reason=81"))) << filter;
+    Client& second = connect({.client_id = "second"});
+    second.unsubscribe(filter);
+    EXPECT_THAT(second.received(), ElementsAre(StartsWith("DISCONNECT reason=81"))) << filter;
+  }
+}
+
+TEST_F(ConnectionMessagesTest, AnAcknowledgementOfTheWrongKindEndsTheConnection) {
+  for (const Qos qos : {kQos1, kQos2}) {
+    Client& reader = connect({.client_id = "reader"});
+    reader.subscribe("a", qos);
+    connect({.client_id = "sensor"}).publish("a", "1", qos, 1);
+    reader.received();
+    reader.acknowledge(qos == kQos1 ? PacketType::Pubrec : PacketType::Puback, 1);
+    EXPECT_THAT(reader.received(), ElementsAre(StartsWith("DISCONNECT reason=82")));
+  }
+}
+
 TEST_F(ConnectionMessagesTest, UnsubscribeSaysWhatThereWas) {
   Client& young = connect({.client_id = "young"});
   young.subscribe("a");
   young.unsubscribe("a");
   young.unsubscribe("a");
-  young.unsubscribe("a#");
   young.publish("a", "1");
-  EXPECT_THAT(young.received(), ElementsAre("SUBACK id=1 reason=00", "UNSUBACK id=1 reason=00",
-                                            "UNSUBACK id=1 reason=11", "UNSUBACK id=1 reason=8f"));
+  EXPECT_THAT(young.received(),
+              ElementsAre("SUBACK id=1 reason=00", "UNSUBACK id=1 reason=00", "UNSUBACK id=1 reason=11"));
   Client& old = connect({.client_id = "old", .version = kV3});
   old.unsubscribe("a");
   EXPECT_THAT(old.received(), ElementsAre("UNSUBACK id=1"));

@@ -121,7 +121,8 @@ TEST_F(FailingStore, WhatWouldHaveToBeWrittenIsRefused) {
   sensor.publish("elsewhere", "2", kQos1, 2);
   sensor.publish("elsewhere", "3", kQos1, 3, {.retain = true});
   EXPECT_THAT(sensor.received(),
-              ElementsAre("PUBACK id=1 reason=97", "PUBACK id=2 reason=10", "PUBACK id=3 reason=97"));
+              ElementsAre("PUBACK id=1 reason=97 {1f=\"a limit of this gateway is reached\"}", "PUBACK id=2 reason=10",
+                          "PUBACK id=3 reason=97 {1f=\"a limit of this gateway is reached\"}"));
   recover();
   sensor.publish("farm/1", "4", kQos1, 4);
   advance(seconds(1));

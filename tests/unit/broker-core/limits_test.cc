@@ -52,7 +52,8 @@ TEST_F(LimitsTest, AMessageWithTooManyUserPropertiesIsRefused) {
   sensor.publish("t", "1", Qos::AtMostOnce, 0, {.properties = two});
   sensor.publish("t", "2", kQos1, 7, {.properties = two});
   sensor.publish("t", "3", Qos::ExactlyOnce, 8, {.properties = two});
-  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=7 reason=97", "PUBREC id=8 reason=97"));
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=7 reason=97 {1f=\"a limit of this gateway is reached\"}",
+                                             "PUBREC id=8 reason=97 {1f=\"a limit of this gateway is reached\"}"));
   EXPECT_THAT(reader.received(), IsEmpty());
   EXPECT_EQ(stats().user_properties_over_limit, 3U);
   EXPECT_EQ(stats().dropped_over_limit, 1U) << "of QoS 0 nobody else would hear";
@@ -105,7 +106,8 @@ TEST_F(ShortOfMemory, NewSubscriptionsAreRefusedAndOldOnesReplaced) {
   client.subscribe("new");
   client.subscribe("old", kQos1);
   EXPECT_THAT(client.received(),
-              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 reason=97", "SUBACK id=1 reason=01"));
+              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 {1f=\"a limit of this gateway is reached\"} reason=97",
+                          "SUBACK id=1 reason=01"));
   EXPECT_EQ(stats().memory_over_limit, 1U);
 }
 
