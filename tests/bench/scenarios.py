@@ -73,8 +73,8 @@ SCENARIOS = (
     Scenario("latency-qos-1", "latency --qos 1 --rate 0",
              latency(AtMostTimes(1, "mosquitto"), AtMostTimes(1, "mosquitto")), "--messages 500", relay=True),
     Scenario("idle", "idle --connections 10000", (Figure("bytes_each", "bytes each", AtMost(900)),),
-             "--connections 500"),
+             "--connections 500 --quiet-ms 300"),
     Scenario("retained", "retained --messages 100000",
              (Figure("replay_cpu_s", "replay CPU s", AtMost(0.05)), Figure("bytes_each", "bytes each", AtMost(300))),
-             "--messages 5000"),
+             "--messages 5000 --quiet-ms 300"),
 )

@@ -26,13 +26,12 @@ std::uint64_t BrokerProcess::resident_bytes() const {
   fail("the broker's process is gone");
 }
 
-void BrokerProcess::wait_until_idle() const {
-  constexpr std::chrono::milliseconds kWindow(500);
-  constexpr int kWindowsMax = 60;
-  for (int window = 0; window < kWindowsMax; ++window) {
+void BrokerProcess::wait_until_idle(std::chrono::milliseconds quiet) const {
+  constexpr int kAttemptsMax = 60;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     const std::chrono::nanoseconds before = cpu();
-    std::this_thread::sleep_for(kWindow);
-    if (cpu() - before < kWindow / 100) return;
+    std::this_thread::sleep_for(quiet);
+    if (cpu() - before < quiet / 100) return;
   }
   fail("the broker does not come to rest");
 }

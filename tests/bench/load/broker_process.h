@@ -18,9 +18,9 @@ class BrokerProcess {
   std::chrono::nanoseconds cpu() const;
   // Its resident memory, VmRSS of /proc/PID/status.
   std::uint64_t resident_bytes() const;
-  // Returns once it has come to rest: it used less than a hundredth of the processor for half a second. Fails when it
-  // does not.
-  void wait_until_idle() const;
+  // Returns once it has come to rest: it used less than a hundredth of the processor for as long as `quiet`. Fails when
+  // it does not.
+  void wait_until_idle(std::chrono::milliseconds quiet) const;
 
  private:
   const pid_t pid_;

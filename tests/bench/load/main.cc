@@ -49,9 +49,11 @@ class CommandLine {
 
     CLI::App& idle = add("idle", "Connections that do nothing", idle_, run_idle);
     add_option(idle, "--connections", idle_.connections);
+    add_option(idle, "--quiet-ms", idle_.quiet_ms);
 
     CLI::App& retained = add("retained", "Retained messages, and their replay", retained_, run_retained);
     add_option(retained, "--messages", retained_.messages);
+    add_option(retained, "--quiet-ms", retained_.quiet_ms);
   }
 
   int run(int count, const char* const* arguments) {

@@ -23,10 +23,11 @@ class Retained {
 
   Report run() {
     fleet_.connect(2);
-    broker_.process.wait_until_idle();
+    const std::chrono::milliseconds quiet(options_.quiet_ms);
+    broker_.process.wait_until_idle(quiet);
     const std::uint64_t before = broker_.process.resident_bytes();
     publish_all();
-    broker_.process.wait_until_idle();
+    broker_.process.wait_until_idle(quiet);
     const auto growth = static_cast<double>(broker_.process.resident_bytes()) - static_cast<double>(before);
 
     const std::chrono::nanoseconds cpu = broker_.process.cpu();

@@ -57,15 +57,20 @@ struct LatencyOptions {
 };
 Report run_latency(const Broker& broker, const LatencyOptions& options);
 
+// How long a broker must have done nothing before its memory is looked at: longer than it may put off its writes.
+constexpr std::size_t kQuietMs = 2'500;
+
 // Connections with one subscription each that do nothing: `bytes_each` of the broker's resident memory.
 struct IdleOptions {
   std::size_t connections = 10'000;
+  std::size_t quiet_ms = kQuietMs;
 };
 Report run_idle(const Broker& broker, const IdleOptions& options);
 
 // Retained messages: `bytes_each` of resident memory, and `replay_cpu_s` when a new subscriber gets all of them.
 struct RetainedOptions {
   std::size_t messages = 100'000;
+  std::size_t quiet_ms = kQuietMs;
 };
 Report run_retained(const Broker& broker, const RetainedOptions& options);
 
