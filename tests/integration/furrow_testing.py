@@ -81,13 +81,15 @@ class Process:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.log_path = self.folder / f"{name}.log"
+        self.environment = {}  # beside that of the test
         self.process = None
 
     def spawn(self, *arguments):
         with open(self.log_path, "ab") as log:
             self.log_start = log.tell()
             self.process = subprocess.Popen(
-                [str(argument) for argument in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                [str(argument) for argument in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=os.environ | self.environment)
 
     def running(self):
         return self.process is not None and self.process.poll() is None
@@ -153,7 +155,6 @@ class Mosquitto(Process):
     """A real regional broker. Sessions and messages survive stop(); its port stays the same."""
 
     SETTINGS = """
-allow_anonymous true
 max_queued_messages 0
 persistence true
 queue_qos0_messages false
@@ -162,7 +163,18 @@ queue_qos0_messages false
     def __init__(self, name, folder, settings=""):
         super().__init__(name, folder)
         self.settings = settings
+        self.passwords = None  # the file with them, once there are any
         self.port = None
+
+    def set_password(self, user, password):
+        """From the next start on, or the next reload(), only users with a password are let in."""
+        self.passwords = self.folder / f"{self.name}.passwords"
+        self.passwords.touch(0o600)
+        subprocess.run(["mosquitto_passwd", "-b", self.passwords, user, password], check=True, capture_output=True)
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+        wait_for("mosquitto has reloaded", lambda: "Reloading config" in self.log())
 
     def start(self):
         if self.port is not None:
@@ -182,6 +194,8 @@ queue_qos0_messages false
         config.write_text(
             f"listener {self.port} 127.0.0.1\npersistence_location {data}\n"
             f"user {getpass.getuser()}\n"  # else root's mosquitto becomes another user, who cannot write there
+            + (f"allow_anonymous false\npassword_file {self.passwords}\n" if self.passwords
+               else "allow_anonymous true\n")
             + self.SETTINGS + self.settings)
         self.spawn(shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"), "-c", config)
         wait_for("mosquitto accepts", self.accepts)
