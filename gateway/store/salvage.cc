@@ -140,7 +140,7 @@ class QueueSalvage {
     Batch batch;
     std::size_t bytes = 0;
     for (SegmentWalk::Head head; walk->next(head);) {
-      std::optional<broker::SegmentRow> segment = head.intact ? walk->fetch(head.id) : std::nullopt;
+      std::optional<broker::SegmentRow> segment = head.intact ? walk->fetch(head) : std::nullopt;
       tally.count(segment.has_value());
       if (!segment) continue;
       for (const DirectoryEntry& entry : head.directory) add_to_lost_cursor(entry);

@@ -40,7 +40,10 @@ const DirectoryEntry* SegmentWalk::Head::entry_of(QueueId queue) const {
 
 Result<SegmentWalk> SegmentWalk::prepare(Database& database) {
   SegmentWalk walk;
-  FURROW_TRY(walk.rows_, RowWalk::prepare(database, "segment", "id", "checks, directory"));
+  // Records that fit on the page of their row come along: a log of small flushes is read in one pass.
+  FURROW_TRY(walk.rows_, RowWalk::prepare(database, "segment", "id",
+                                          "checks, directory, messages, "
+                                          "CASE WHEN length(records) <= 700 THEN records END"));
   FURROW_TRY(walk.fetch_, database.prepare("SELECT messages, checks, directory, records FROM segment WHERE id = ?1"));
   return walk;
 }
@@ -59,7 +62,16 @@ bool SegmentWalk::next(Head& head) {
   return true;
 }
 
-std::optional<SegmentRow> SegmentWalk::fetch(SegmentId id) {
+std::optional<SegmentRow> SegmentWalk::fetch(const Head& head) {
+  const SegmentId id = head.id;
+  if (const ByteView small = rows_.row().blob(4); !small.empty()) {
+    const ByteView directory = rows_.row().blob(2);
+    if (segment_checks(id, directory, small) != rows_.row().number(1)) return std::nullopt;
+    return SegmentRow{.id = id,
+                      .messages = static_cast<std::uint32_t>(rows_.row().number(3)),
+                      .directory = copy_of(directory),
+                      .records = copy_of(small)};
+  }
   const StatementScope scope(fetch_);
   fetch_.bind(1, id.value);
   const Result<bool> found = fetch_.step();
@@ -78,7 +90,7 @@ Result<SegmentLog> SegmentLog::open(Database& database) {
   FURROW_TRY(log.walk_, SegmentWalk::prepare(database));
   FURROW_TRY(log.insert_, database.prepare("INSERT INTO segment(id, messages, checks, directory, records) "
                                            "VALUES(?1, ?2, ?3, ?4, ?5)"));
-  FURROW_TRY(log.delete_, database.prepare("DELETE FROM segment WHERE id = ?1"));
+  FURROW_TRY(log.delete_, database.prepare("DELETE FROM segment WHERE id BETWEEN ?1 AND ?2"));
   FURROW_TRY(log.last_segment_.value, database.query_number("SELECT max(id) FROM segment"));
   return log;
 }
@@ -166,10 +178,10 @@ class SegmentLog::Sweep {
       sweep_stretch();
       log_.walk_.stop();
     }
-    for (const SegmentId id : dead_) FURROW_TRY_STATUS(log_.erase(id));
+    for (const Run& run : dead_) FURROW_TRY_STATUS(log_.erase(run.first, run.last));
     // What a damaged directory says cannot be known; such a segment goes when no queue's marks enclose it.
     for (const SegmentId id : damaged_) {
-      if (!log_.is_within_marks(id)) FURROW_TRY_STATUS(log_.erase(id));
+      if (!log_.is_within_marks(id)) FURROW_TRY_STATUS(log_.erase(id, id));
     }
     return {};
   }
@@ -196,15 +208,17 @@ class SegmentLog::Sweep {
 
   void sweep_stretch() {
     SegmentWalk::Head head;
+    run_open_ = false;
     join(marks(log_.moved_[next_]).first);
     while (followed_count_ > 0 && log_.walk_.next(head)) {
       if (head.id > horizon_) break;
       join(head.id);
-      if (head.intact) {
-        pass(head);
-      } else if (head.readable) {
-        damaged_.push_back(head.id);
+      if (head.intact && !pass(head)) {
+        bury(head.id);
+        continue;
       }
+      run_open_ = false;
+      if (head.readable && !head.intact) damaged_.push_back(head.id);
     }
     // Whoever is followed beyond the last segment of its marks has nothing left.
     for (const QueueId queue : followed_) {
@@ -214,7 +228,8 @@ class SegmentLog::Sweep {
     horizon_ = {};
   }
 
-  void pass(const SegmentWalk::Head& head) {
+  // Whether somebody needs the segment.
+  bool pass(const SegmentWalk::Head& head) {
     bool needed = false;
     for (const DirectoryEntry& part : head.directory) {
       const auto found = log_.queues_.find(part.queue.value);
@@ -229,15 +244,28 @@ class SegmentLog::Sweep {
         leave(entry, {});
       }
     }
-    if (!needed) dead_.push_back(head.id);
+    return needed;
   }
+
+  // Goes with those before it, as long as none between them stays.
+  void bury(SegmentId id) {
+    if (!run_open_) dead_.push_back({id, id});
+    dead_.back().last = id;
+    run_open_ = true;
+  }
+
+  struct Run {
+    SegmentId first;
+    SegmentId last;
+  };
 
   SegmentLog& log_;
   std::size_t next_ = 0;  // in moved_: the first queue that has not joined
   std::vector<QueueId> followed_;
   std::size_t followed_count_ = 0;  // of them, not yet left
   SegmentId horizon_;               // the furthest last mark of those that joined
-  std::vector<SegmentId> dead_;
+  std::vector<Run> dead_;
+  bool run_open_ = false;  // the last of dead_ may go on
   std::vector<SegmentId> damaged_;
 };
 
@@ -253,8 +281,9 @@ bool SegmentLog::is_within_marks(SegmentId id) const {
   });
 }
 
-Status SegmentLog::erase(SegmentId id) {
-  delete_.bind(1, id.value);
+Status SegmentLog::erase(SegmentId first, SegmentId last) {
+  delete_.bind(1, first.value);
+  delete_.bind(2, last.value);
   return delete_.run();
 }
 
@@ -305,7 +334,7 @@ Page SegmentLog::read(const broker::ReadRequest& request) {
     }
     const DirectoryEntry* entry = head.entry_of(request.queue);
     if (entry == nullptr || entry->last < request.from) continue;
-    std::optional<SegmentRow> segment = walk_.fetch(head.id);
+    std::optional<SegmentRow> segment = walk_.fetch(head);
     if (!segment) {
       ++page.damaged;
       continue;

@@ -44,8 +44,8 @@ class SegmentWalk {
   void start(SegmentId first, SegmentId last) { rows_.start(first.value, last.value); }
   // False at the end.
   bool next(Head& head);
-  // The whole segment `id`; empty when it is damaged. May be called during a walk.
-  std::optional<broker::SegmentRow> fetch(SegmentId id);
+  // The whole segment of `head`, which next() gave last; empty when it is damaged.
+  std::optional<broker::SegmentRow> fetch(const Head& head);
   void stop() { rows_.stop(); }
 
  private:
@@ -105,7 +105,7 @@ class SegmentLog {
   Entry* change(QueueId queue);
   bool is_needed(const broker::DirectoryEntry& entry) const;
   bool is_within_marks(SegmentId id) const;
-  Status erase(SegmentId id);
+  Status erase(SegmentId first, SegmentId last);
 
   SegmentWalk walk_;
   Statement insert_;
