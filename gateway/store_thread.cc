@@ -120,6 +120,7 @@ bool StoreThread::execute_batch(Lock& lock) {
   commit_started_.reset();
   health_ = std::move(health);
   failure_.reset();
+  compacted_ = false;
   unproven_ = !status;
   if (status) {
     durable_ = batch.number;
@@ -144,7 +145,11 @@ Instant StoreThread::note_failure(const Error& error) {
 
 void StoreThread::wait(Lock& lock) {
   if (health_.state == StoreState::Ok) {
-    work_.wait(lock);
+    if (compacted_) {
+      work_.wait(lock);
+    } else if (work_.wait_for(lock, options_.compact_after) == std::cv_status::timeout) {
+      compact(lock);
+    }
     return;
   }
   Instant until = options_.now() + options_.retry_interval;
@@ -154,6 +159,16 @@ void StoreThread::wait(Lock& lock) {
   const bool nothing_came = work_.wait_for(lock, pause) == std::cv_status::timeout;
   // While a batch or a read fails its own error is what counts.
   if (nothing_came && !failure_ && reads_.empty()) refresh_health(lock);
+}
+
+// A file that could not be made smaller is as good as before, and what is wrong with it shows with the next commit.
+void StoreThread::compact(Lock& lock) {
+  compacted_ = true;
+  lock.unlock();
+  (void)store_->compact();
+  StoreHealth health = store_->health();
+  lock.lock();
+  health_ = std::move(health);
 }
 
 // Where the batch that failed was withdrawn, nobody else may write for as long as the state says that it fails.

@@ -32,6 +32,8 @@ class StoreThread final : public broker::Store {
     std::function<Instant()> now;
     // How long after a failure the batch is tried again.
     Duration retry_interval = std::chrono::seconds(1);
+    // After so long without work the store is compacted, should that be worth it.
+    Duration compact_after = std::chrono::seconds(30);
     // A commit that takes longer makes the state Slow.
     Duration slow_after = std::chrono::seconds(2);
   };
@@ -76,6 +78,7 @@ class StoreThread final : public broker::Store {
   // Waits for work, for the next attempt, or to look again at a state that is not Ok.
   void wait(Lock& lock);
   void refresh_health(Lock& lock);
+  void compact(Lock& lock);
   bool can_withdraw() const;
   bool is_backing_off(Instant until) const { return !stopping_ && options_.now() < until; }
 
@@ -96,6 +99,7 @@ class StoreThread final : public broker::Store {
   bool unproven_ = false;               // a commit failed, and none has succeeded since
   Instant retry_at_ = Instant::min();   // the front batch, not before
   Instant reread_at_ = Instant::min();  // the front read, not before
+  bool compacted_ = true;               // since the last commit
   bool stopping_ = false;
   bool gave_up_ = false;
 

@@ -27,7 +27,9 @@ class QueueFile {
   Status commit(const broker::Batch& batch, std::span<const QueueId> removed);
   // Adds what is stored to `restored`.
   Status restore(broker::Restored& restored);
-  broker::Page read(const broker::ReadRequest& request) { return log_.read(request); }
+  Result<broker::Page> read(const broker::ReadRequest& request) { return log_.read(request); }
+  // See SegmentLog.
+  void skip_io_errors(bool skip) { log_.skip_io_errors(skip); }
 
   Result<std::optional<std::string>> meta(std::string_view key);
   Status set_meta(std::string_view key, std::string_view value);

@@ -14,6 +14,7 @@ Result<RowWalk> RowWalk::prepare(Database& database, const std::string& table, c
 
 void RowWalk::start(std::uint64_t first, std::uint64_t last) {
   stop();
+  status_ = {};
   next_ = first;
   last_ = last;
   lookups_left_ = 0;
@@ -37,7 +38,8 @@ RowWalk::Step RowWalk::next() {
     scan_.bind(2, last_);
     scanning_ = true;
   }
-  const Result<bool> row = scan_.step();
+  Result<bool> row = scan_.step();
+  if (!row && is_fatal(row.error())) return fail(std::move(row).error());
   if (!row) {
     scanning_ = false;
     lookups_left_ = last_ == kKeyMax ? kLookupsMax : last_ - next_ + 1;
@@ -52,6 +54,12 @@ RowWalk::Step RowWalk::next() {
   return Step::Row;
 }
 
+RowWalk::Step RowWalk::fail(Error error) {
+  stop();
+  status_ = std::move(error);
+  return Step::End;
+}
+
 RowWalk::Step RowWalk::look_up() {
   looking_up_ = true;
   while (next_ <= last_ && lookups_left_ > 0) {
@@ -59,7 +67,8 @@ RowWalk::Step RowWalk::look_up() {
     key_ = next_++;
     lookup_.reset();
     lookup_.bind(1, key_);
-    const Result<bool> row = lookup_.step();
+    Result<bool> row = lookup_.step();
+    if (!row && is_fatal(row.error())) return fail(std::move(row).error());
     if (!row) {
       if (lookups_left_ == 0) next_ = last_ + 1;
       return Step::Unreadable;

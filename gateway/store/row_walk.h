@@ -35,15 +35,23 @@ class RowWalk {
   Step next();
   Statement& row() { return looking_up_ ? lookup_ : scan_; }
   std::uint64_t key() const { return key_; }
+  // A medium that fails to read may read the next time: a walk that is not told to skip such errors ends there, and
+  // status() says why. What is damaged is skipped by every walk.
+  void skip_io_errors(bool skip) { skips_io_errors_ = skip; }
+  const Status& status() const { return status_; }
   // Ends the walk early. A walk that is under way holds up checkpoints.
   void stop();
 
  private:
   RowWalk(Statement scan, Statement lookup) : scan_(std::move(scan)), lookup_(std::move(lookup)) {}
   Step look_up();
+  bool is_fatal(const Error& error) const { return !skips_io_errors_ && error.code() != Errc::Corrupt; }
+  Step fail(Error error);
 
   Statement scan_;
   Statement lookup_;
+  bool skips_io_errors_ = true;
+  Status status_;            // of the walk started last
   bool scanning_ = false;    // scan_ stands on the row before the next one
   bool looking_up_ = false;  // the row shown last is lookup_'s
   std::uint64_t key_ = 0;    // shown last

@@ -62,6 +62,11 @@ bool SegmentWalk::next(Head& head) {
   return true;
 }
 
+void SegmentWalk::skip_io_errors(bool skip) {
+  skips_io_errors_ = skip;
+  rows_.skip_io_errors(skip);
+}
+
 std::optional<SegmentRow> SegmentWalk::fetch(const Head& head) {
   const SegmentId id = head.id;
   if (const ByteView small = rows_.row().blob(4); !small.empty()) {
@@ -74,8 +79,12 @@ std::optional<SegmentRow> SegmentWalk::fetch(const Head& head) {
   }
   const StatementScope scope(fetch_);
   fetch_.bind(1, id.value);
-  const Result<bool> found = fetch_.step();
-  if (!found || !*found) return std::nullopt;
+  Result<bool> found = fetch_.step();
+  if (!found) {
+    if (!skips_io_errors_ && found.error().code() != Errc::Corrupt) fetched_ = std::move(found).error();
+    return std::nullopt;
+  }
+  if (!*found) return std::nullopt;
   const ByteView directory = fetch_.blob(2);
   const ByteView records = fetch_.blob(3);
   if (segment_checks(id, directory, records) != fetch_.number(1)) return std::nullopt;
@@ -88,6 +97,7 @@ std::optional<SegmentRow> SegmentWalk::fetch(const Head& head) {
 Result<SegmentLog> SegmentLog::open(Database& database) {
   SegmentLog log;
   FURROW_TRY(log.walk_, SegmentWalk::prepare(database));
+  log.skip_io_errors(false);
   FURROW_TRY(log.insert_, database.prepare("INSERT INTO segment(id, messages, checks, directory, records) "
                                            "VALUES(?1, ?2, ?3, ?4, ?5)"));
   FURROW_TRY(log.delete_, database.prepare("DELETE FROM segment WHERE id BETWEEN ?1 AND ?2"));
@@ -177,6 +187,7 @@ class SegmentLog::Sweep {
       log_.walk_.start(marks(log_.moved_[next_]).first, log_.last_segment_);
       sweep_stretch();
       log_.walk_.stop();
+      FURROW_TRY_STATUS(log_.walk_.status());
     }
     for (const Run& run : dead_) FURROW_TRY_STATUS(log_.erase(run.first, run.last));
     // What a damaged directory says cannot be known; such a segment goes when no queue's marks enclose it.
@@ -320,7 +331,7 @@ void SegmentLog::undo() {
   moved_.clear();
 }
 
-Page SegmentLog::read(const broker::ReadRequest& request) {
+Result<Page> SegmentLog::read(const broker::ReadRequest& request) {
   Page page{.queue = request.queue, .segments = {}, .last = request.after, .end = true};
   const Marks* marks = find(request.queue);
   if (marks == nullptr || !marks->first) return page;
@@ -335,6 +346,7 @@ Page SegmentLog::read(const broker::ReadRequest& request) {
     const DirectoryEntry* entry = head.entry_of(request.queue);
     if (entry == nullptr || entry->last < request.from) continue;
     std::optional<SegmentRow> segment = walk_.fetch(head);
+    if (!walk_.status()) break;
     if (!segment) {
       ++page.damaged;
       continue;
@@ -346,6 +358,7 @@ Page SegmentLog::read(const broker::ReadRequest& request) {
     break;
   }
   walk_.stop();
+  FURROW_TRY_STATUS(walk_.status());
   return page;
 }
 

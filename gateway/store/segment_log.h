@@ -41,16 +41,24 @@ class SegmentWalk {
   SegmentWalk() = default;
   static Result<SegmentWalk> prepare(Database& database);
 
-  void start(SegmentId first, SegmentId last) { rows_.start(first.value, last.value); }
+  void start(SegmentId first, SegmentId last) {
+    fetched_ = {};
+    rows_.start(first.value, last.value);
+  }
   // False at the end.
   bool next(Head& head);
-  // The whole segment of `head`, which next() gave last; empty when it is damaged.
+  // As RowWalk; status() is also of fetch().
+  void skip_io_errors(bool skip);
+  const Status& status() const { return fetched_ ? rows_.status() : fetched_; }
+  // The whole segment of `head`, which next() gave last; empty when it is damaged, or cannot be read (see status()).
   std::optional<broker::SegmentRow> fetch(const Head& head);
   void stop() { rows_.stop(); }
 
  private:
   RowWalk rows_;
   Statement fetch_;
+  Status fetched_;
+  bool skips_io_errors_ = true;
 };
 
 class SegmentLog {
@@ -86,7 +94,10 @@ class SegmentLog {
   void keep();
   void undo();
 
-  broker::Page read(const broker::ReadRequest& request);
+  Result<broker::Page> read(const broker::ReadRequest& request);
+
+  // The medium fails to read again and again: what cannot be read counts as damaged from now on, or no longer does.
+  void skip_io_errors(bool skip) { walk_.skip_io_errors(skip); }
 
  private:
   struct Entry {

@@ -29,7 +29,11 @@ Errc errc_from_sqlite(int code, int errno_value) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return Errc::InUse;
-    case SQLITE_IOERR:
+    case SQLITE_IOERR: {
+      // A file that is open is there; the number may be left from another call.
+      const Errc cause = errc_from_errno(errno_value);
+      return cause == Errc::NoSpace || cause == Errc::ReadOnly ? cause : Errc::Io;
+    }
     case SQLITE_CANTOPEN:
       return errc_from_errno(errno_value);
     default:
@@ -266,6 +270,12 @@ std::uint64_t Database::file_bytes() const {
 Result<std::uint64_t> Database::reusable_bytes() const {
   FURROW_TRY(const std::uint64_t pages, query_number("PRAGMA freelist_count"));
   return pages * page_bytes_;
+}
+
+// The checkpoint cuts the file; without it the log would hold the new one and the file the old one.
+Status Database::compact() {
+  FURROW_TRY_STATUS(execute("VACUUM"));
+  return checkpoint();
 }
 
 // Counted from the file, not from the pages that the log holds beyond it: those it has yet to grow by.

@@ -103,6 +103,9 @@ class Database {
   std::uint64_t file_bytes() const;
   // Bytes inside the file that are free to be used again.
   Result<std::uint64_t> reusable_bytes() const;
+  // Gives what is free inside the file back to the file system. As long as what is not free takes: nothing may be under
+  // way.
+  Status compact();
   // From now on the file grows by at most `bytes` from its present size; then what needs more gets Errc::NoSpace.
   Status limit_growth(std::uint64_t bytes);
   // Whether the file still lies under its path: commits into one that was deleted would be lost.

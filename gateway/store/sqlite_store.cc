@@ -14,6 +14,12 @@ using broker::Restored;
 using broker::StoreHealth;
 using broker::StoreState;
 
+// So often a commit or a read that the medium fails is tried before what cannot be read counts as lost: a bad sector
+// must not stop a queue for ever.
+constexpr unsigned kIoFailuresMax = 5;
+// A file of more than this of which no more than that is in use is made small again: what is in use is written twice.
+constexpr std::uint64_t kCompactAbove = 16 * MiB;
+constexpr std::uint64_t kCompactUpTo = 1 * MiB;
 constexpr const char* kBallastName = "ballast";
 // What the log holds when a checkpoint is due, and the batch that made it so.
 constexpr std::uint64_t kLogBytes = 6 * MiB;
@@ -229,8 +235,10 @@ Status SqliteStore::commit_queues(const Batch& batch, std::span<const QueueId> r
     const std::uint64_t for_log = kLogBytes - std::min(kLogBytes, database.log_bytes());
     const std::uint64_t growth = batch.segments.empty() ? DiskRoom::kUnlimited : room_.growth();
     FURROW_TRY_STATUS(database.limit_growth(growth - std::min(growth, for_log)));
+    file.skip_io_errors(io_failures_ >= kIoFailuresMax);
     return file.commit(batch, removed);
   });
+  count_io_failures(status);
   if (is_full(status) && room_.growth() != DiskRoom::kUnlimited) {
     status = Error(Errc::NoSpace, options_.directory + " is full: " + room_.reason());
   }
@@ -262,6 +270,15 @@ Status SqliteStore::probe() {
   return execute(queues_, [](QueueFile& file) { return file.set_meta("probe", "written"); });
 }
 
+Status SqliteStore::compact() {
+  if (!queues_) return {};
+  Database& database = queues_->database();
+  FURROW_TRY(const std::uint64_t reusable, database.reusable_bytes());
+  const std::uint64_t size = database.file_bytes() - database.log_bytes();
+  if (size <= kCompactAbove || reusable + kCompactUpTo < size) return {};
+  return execute(queues_, [](QueueFile& file) { return file.database().compact(); });
+}
+
 void SqliteStore::measure_room() {
   room_.keep_ballast();
   room_.measure([this]() -> std::uint64_t {
@@ -271,9 +288,17 @@ void SqliteStore::measure_room() {
   });
 }
 
+void SqliteStore::count_io_failures(const Status& status) {
+  const bool failed = !status && status.error().code() == Errc::Io;
+  io_failures_ = failed ? io_failures_ + 1 : 0;
+}
+
 Result<Page> SqliteStore::read(const ReadRequest& request) {
   FURROW_TRY_STATUS(require(queues_));
-  return queues_->read(request);
+  queues_->skip_io_errors(io_failures_ >= kIoFailuresMax);
+  Result<Page> page = queues_->read(request);
+  count_io_failures(page ? Status() : Status(page.error()));
+  return page;
 }
 
 StoreHealth SqliteStore::health() const {

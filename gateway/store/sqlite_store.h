@@ -54,7 +54,8 @@ class SqliteStore {
   // REQUIRES: each queue of a cursor exists; messages stored for a queue come with its cursor.
   Status commit(const broker::Batch& batch);
 
-  // What is durable of a queue. Damaged segments are skipped and counted.
+  // What is durable of a queue. Damaged segments are skipped and counted; so are those that the medium still fails to
+  // read after several calls, each of which answers Errc::Io.
   Result<broker::Page> read(const broker::ReadRequest& request);
 
   // Whether nothing of the last batch is durable: it failed whole, and need not be repeated.
@@ -64,6 +65,9 @@ class SqliteStore {
   Status probe();
   // Measures the space that is left. Call now and then; commit() does so by itself.
   void measure_room();
+  // Makes the queue file small again when it is large and almost empty. Call when nothing has been written for a while:
+  // it takes no longer than a few commits, but a queue that drains would only need the room again.
+  Status compact();
   broker::StoreHealth health() const;
 
   // Small notes of the gateway's own (its id), apart from batches.
@@ -99,6 +103,7 @@ class SqliteStore {
   Status execute(std::unique_ptr<File>& file, Work work);
   Status read_rows(broker::Restored& restored);
   Status take_step(const broker::Batch& batch);
+  void count_io_failures(const Status& status);
   Status commit_queues(const broker::Batch& batch, std::span<const QueueId> removed);
 
   // Constant after open().
@@ -114,6 +119,7 @@ class SqliteStore {
   Progress progress_;
   std::uint64_t commits_ = 0;
   unsigned salvages_ = 0;
+  unsigned io_failures_ = 0;  // commits and reads in a row that the medium failed
 };
 
 // The state that an error of the store is shown as.

@@ -32,7 +32,8 @@ class FaultyVfs {
 
   const std::string& name() const { return name_; }
 
-  // What writes, syncs answer from now on: SQLITE_OK passes them on.
+  // What reads, writes, syncs answer from now on: SQLITE_OK passes them on.
+  std::atomic<int> read_code = SQLITE_OK;
   std::atomic<int> write_code = SQLITE_OK;
   std::atomic<int> sync_code = SQLITE_OK;
   std::atomic<int> writes_failed = 0;
@@ -69,7 +70,8 @@ class FaultyVfs {
       made.iVersion = 1;
       made.xClose = [](sqlite3_file* file) { return below(file)->pMethods->xClose(below(file)); };
       made.xRead = [](sqlite3_file* file, void* bytes, int size, sqlite3_int64 offset) {
-        return below(file)->pMethods->xRead(below(file), bytes, size, offset);
+        const int code = self_of(file).read_code;
+        return code != SQLITE_OK ? code : below(file)->pMethods->xRead(below(file), bytes, size, offset);
       };
       made.xWrite = [](sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
         const int code = self_of(file).write_code;

@@ -713,6 +713,55 @@ TEST_F(SqliteStoreTest, NothingIsWrittenIntoAFileThatWasDeleted) {
   expect_one_of_everything(restore());
 }
 
+// A medium that fails to read once has not lost anything.
+TEST_F(SqliteStoreTest, AReadThatTheMediumFailsIsAnErrorAndNotALoss) {
+  FaultyVfs vfs("failing-reads");
+  const TemporaryDirectory place;
+  const StoreOptions options{.directory = place.path(), .vfs = vfs.name()};
+  Batch batch;
+  batch.queues_created = {queue(1)};
+  for (std::uint64_t i = 1; i <= 200; ++i) batch.segments.push_back(segment(i, {{1, {i}}}, std::string(900, 'x')));
+  batch.number = BatchNumber{1};
+  ASSERT_TRUE((*SqliteStore::open(options, log_))->commit(batch));
+
+  auto store = SqliteStore::open(options, log_);  // whose page cache is cold
+  ASSERT_TRUE(store) << store.error().message();
+  const broker::ReadRequest request{.queue = QueueId{1}, .from = {1}, .after = {}, .bytes_max = 1 * MiB};
+  vfs.read_code = SQLITE_IOERR_READ;
+  const auto failed = (*store)->read(request);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code(), Errc::Io);
+  Batch drain;
+  drain.number = BatchNumber{1};
+  drain.cursors = {cursor(1, 150, 201)};
+  EXPECT_FALSE((*store)->commit(drain));
+  vfs.read_code = SQLITE_OK;
+  ASSERT_TRUE((*store)->commit(drain));
+  const auto page = (*store)->read(request);
+  EXPECT_EQ(page->segments.size(), 50U);
+  EXPECT_EQ(page->damaged, 0U);
+}
+
+TEST_F(SqliteStoreTest, WhatCannotBeReadAgainAndAgainIsSkippedInTheEnd) {
+  FaultyVfs vfs("bad-sector");
+  const TemporaryDirectory place;
+  const StoreOptions options{.directory = place.path(), .vfs = vfs.name()};
+  Batch batch;
+  batch.queues_created = {queue(1)};
+  batch.segments = {segment(1, {{1, {1}}}, std::string(5000, 'x')), segment(2, {{1, {2}}}, std::string(5000, 'x'))};
+  batch.number = BatchNumber{1};
+  ASSERT_TRUE((*SqliteStore::open(options, log_))->commit(batch));
+  auto store = SqliteStore::open(options, log_);
+  vfs.read_code = SQLITE_IOERR_READ;
+  const broker::ReadRequest request{.queue = QueueId{1}, .from = {1}, .after = {}, .bytes_max = 1 * MiB};
+  for (int i = 0; i < 5; ++i) ASSERT_FALSE((*store)->read(request)) << "attempt " << i;
+  const auto page = (*store)->read(request);
+  ASSERT_TRUE(page) << page.error().message();
+  EXPECT_TRUE(page->segments.empty());
+  EXPECT_EQ(page->damaged, 2U);
+  EXPECT_TRUE(page->end);
+}
+
 TEST_F(SqliteStoreTest, ASecondGatewayIsRefused) {
   const auto second = SqliteStore::open(options_, log_);
   ASSERT_FALSE(second);
@@ -740,6 +789,34 @@ TEST_F(SqliteStoreTest, NotesAreKept) {
   ASSERT_TRUE(store_->set_meta("gateway_id", "barn-7"));
   restart();
   EXPECT_EQ(*store_->meta("gateway_id"), "barn-7");
+}
+
+// --- Size ---
+
+TEST_F(SqliteStoreTest, ALargeFileThatIsAlmostEmptyIsMadeSmall) {
+  create_queues({queue(1), queue(2)});
+  commit_segments({segment(1, {{2, {1}}})});
+  for (std::uint64_t i = 2; i <= 20; ++i) commit_segments({segment(i, {{1, {i}}}, std::string(1 * MiB, 'x'))});
+  const auto size = [&] { return fs::file_size(place_ / "data/queues.db"); };
+  ASSERT_TRUE(store_->compact());
+  commit_cursors({cursor(1, 20)});
+  EXPECT_GT(size(), 16 * MiB);
+  const Status compacted = store_->compact();
+  ASSERT_TRUE(compacted) << compacted.error().message();
+  EXPECT_LT(size(), 1 * MiB);
+  EXPECT_EQ(ids(read(2)), (std::vector<std::uint64_t>{1}));
+  commit_segments({segment(21, {{1, {21}}})});
+  restart();
+  EXPECT_EQ(ids(read(1)), (std::vector<std::uint64_t>{21}));
+  EXPECT_EQ(ids(read(2)), (std::vector<std::uint64_t>{1}));
+}
+
+TEST_F(SqliteStoreTest, AFileThatIsInUseStaysAsItIs) {
+  create_queues({queue(1)});
+  for (std::uint64_t i = 1; i <= 20; ++i) commit_segments({segment(i, {{1, {i}}}, std::string(1 * MiB, 'x'))});
+  const std::uint64_t before = store_->health().bytes_written;
+  ASSERT_TRUE(store_->compact());
+  EXPECT_EQ(store_->health().bytes_written, before);
 }
 
 // --- Cost ---
