@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/timex.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -42,7 +43,7 @@ bool kernel_synchronised() {
 }  // namespace
 
 bool is_trusted(const ClockEvidence& evidence) {
-  return evidence.synchronised || (evidence.has_hardware && evidence.wall > evidence.built);
+  return evidence.synchronised || (evidence.has_hardware && evidence.wall > std::max(evidence.built, evidence.noted));
 }
 
 Clock::Clock() : boot_(boot_number()), has_hardware_(has_hardware_clock()) {}
@@ -59,7 +60,8 @@ bool Clock::trusted() const {
   return is_trusted({.synchronised = kernel_synchronised(),
                      .has_hardware = has_hardware_,
                      .wall = wall(),
-                     .built = WallTime(std::chrono::seconds(FURROW_BUILD_TIME))});
+                     .built = WallTime(std::chrono::seconds(FURROW_BUILD_TIME)),
+                     .noted = noted_});
 }
 
 ClockStamp Clock::stamp(Instant now) const {

@@ -17,6 +17,7 @@ struct ClockEvidence {
   bool has_hardware = false;  // a real-time clock keeps it while the power is off
   WallTime wall{};
   WallTime built{};  // when this program was built: no right clock shows less
+  WallTime noted{};  // what the clock showed when it was last trusted, over all runs
 };
 
 // A machine without a real-time clock shows some time of its last run after boot, until it hears from a time server.
@@ -30,6 +31,8 @@ class Clock {
   Instant now() const;
   WallTime wall() const;
   bool trusted() const;
+  // What an earlier run noted of the wall clock, when it was right. Before any other thread uses the clock.
+  void set_noted(WallTime noted) { noted_ = noted; }
   // The other clocks at the moment `now`, which is not long ago.
   ClockStamp stamp(Instant now) const;
   // The wall-clock time of a moment of this boot, by today's idea of the time.
@@ -38,6 +41,7 @@ class Clock {
  private:
   const std::uint64_t boot_;
   const bool has_hardware_;
+  WallTime noted_{};
 };
 
 // `2026-11-24T10:00:00.123Z` (RFC 3339).

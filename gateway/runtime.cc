@@ -1,6 +1,7 @@
 #include "gateway/runtime.h"
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <utility>
 
@@ -43,6 +44,19 @@ bool takes_no_writes(broker::StoreState state) {
          state == broker::StoreState::Failing;
 }
 
+// A clock whose battery is empty starts somewhere in the past: it is not believed when an earlier run has seen later.
+Status note_wall_clock(Clock& clock, SqliteStore& store) {
+  constexpr std::string_view kKey = "wall_clock_us";
+  FURROW_TRY(const std::optional<std::string> noted, store.meta(kKey));
+  std::int64_t microseconds = 0;
+  if (noted) std::from_chars(noted->data(), noted->data() + noted->size(), microseconds);
+  clock.set_noted(WallTime(Duration(microseconds)));
+  if (!clock.trusted()) return {};
+  // A full or failing disk says so by itself, with the first commit.
+  (void)store.set_meta(kKey, std::to_string(clock.wall().time_since_epoch().count()));
+  return {};
+}
+
 std::string_view signal_text(int signal) {
   return signal == SIGINT ? "INT" : signal == SIGTERM ? "TERM" : "HUP";
 }
@@ -80,6 +94,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const World& world, const config
                                    .disk_reserve = config.store.disk_reserve,
                                    .now = world.clock.wall()};
   FURROW_TRY(opened.store, SqliteStore::open(store_options, world.log));
+  FURROW_TRY_STATUS(note_wall_clock(world.clock, *opened.store));
   FURROW_TRY(opened.restored, opened.store->restore());
   FURROW_TRY(opened.gateway_id, gateway_id(config.gateway.id, *opened.store));
   return std::unique_ptr<Runtime>(new Runtime(world, config, std::move(opened)));

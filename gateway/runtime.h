@@ -35,7 +35,7 @@ class Runtime {
   // What the runtime needs of its surroundings; all of it must outlive it.
   struct World {
     EventLoop& loop;
-    const Clock& clock;
+    Clock& clock;
     Log& log;
     SystemdNotify& notify;
   };

@@ -58,7 +58,7 @@ int run_gateway(const RunOptions& options) {
 
   raise_descriptor_limit();
   ignore_broken_pipes();
-  const Clock clock;
+  Clock clock;
   LogSink log(log_options(choice->loaded.config.log), clock);
   SystemdNotify notify([](const char* name) -> const char* { return std::getenv(name); });
   log_choice(log, *choice);

@@ -9,16 +9,34 @@ constexpr WallTime kBuilt{std::chrono::seconds(1'700'000'000)};
 constexpr Duration kDay = std::chrono::hours(24);
 
 TEST(ClockTrust, BelievesTheKernel) {
-  EXPECT_TRUE(is_trusted({.synchronised = true, .has_hardware = false, .wall = kBuilt - kDay, .built = kBuilt}));
+  EXPECT_TRUE(
+      is_trusted({.synchronised = true, .has_hardware = false, .wall = kBuilt - kDay, .built = kBuilt, .noted = {}}));
 }
 
 TEST(ClockTrust, BelievesAHardwareClockPastTheDayOfTheBuild) {
-  EXPECT_TRUE(is_trusted({.synchronised = false, .has_hardware = true, .wall = kBuilt + kDay, .built = kBuilt}));
-  EXPECT_FALSE(is_trusted({.synchronised = false, .has_hardware = true, .wall = kBuilt - kDay, .built = kBuilt}));
+  EXPECT_TRUE(
+      is_trusted({.synchronised = false, .has_hardware = true, .wall = kBuilt + kDay, .built = kBuilt, .noted = {}}));
+  EXPECT_FALSE(
+      is_trusted({.synchronised = false, .has_hardware = true, .wall = kBuilt - kDay, .built = kBuilt, .noted = {}}));
+}
+
+TEST(ClockTrust, DoesNotBelieveAHardwareClockThatIsBehindAnEarlierRun) {
+  ClockEvidence evidence{.synchronised = false,
+                         .has_hardware = true,
+                         .wall = kBuilt + 10 * kDay,
+                         .built = kBuilt,
+                         .noted = kBuilt + 20 * kDay};
+  EXPECT_FALSE(is_trusted(evidence));
+  evidence.wall = kBuilt + 21 * kDay;
+  EXPECT_TRUE(is_trusted(evidence));
+  evidence.wall = kBuilt;
+  evidence.synchronised = true;
+  EXPECT_TRUE(is_trusted(evidence));
 }
 
 TEST(ClockTrust, DoesNotBelieveAClockThatStoodStill) {
-  EXPECT_FALSE(is_trusted({.synchronised = false, .has_hardware = false, .wall = kBuilt + kDay, .built = kBuilt}));
+  EXPECT_FALSE(
+      is_trusted({.synchronised = false, .has_hardware = false, .wall = kBuilt + kDay, .built = kBuilt, .noted = {}}));
 }
 
 TEST(Clock, StampsOneMomentOnAllClocks) {

@@ -18,6 +18,24 @@ TEST(Time, WithinABootTheMonotonicClockCountsAlone) {
   EXPECT_EQ(elapsed(stamp(1, hours(3), hours(100)), stamp(1, hours(1), hours(101))), Duration::zero());
 }
 
+// Jumps of ten years while a message waits, with and without a restart of the gateway (which keeps the boot id).
+TEST(Time, JumpsOfTheWallClockChangeNothingWithinABoot) {
+  const Duration wall = hours(500'000);
+  for (const Duration jump : {Duration(hours(87'660)), Duration(-hours(87'660))}) {
+    for (const bool trusted : {true, false}) {
+      EXPECT_EQ(elapsed(stamp(1, hours(1), wall, trusted), stamp(1, hours(2), wall + jump, true)), hours(1));
+    }
+  }
+}
+
+// A clock that is wrong after the restart of the machine, and says so, makes nothing expire.
+TEST(Time, AnUntrustedJumpAcrossBootsAgesNothingButTheTimeSinceBoot) {
+  const Duration wall = hours(500'000);
+  for (const Duration jump : {Duration(hours(87'660)), Duration(-hours(87'660))}) {
+    EXPECT_EQ(elapsed(stamp(1, hours(1), wall), stamp(2, minutes(5), wall + jump, false)), minutes(5));
+  }
+}
+
 TEST(Time, AcrossBootsTrustedWallClocksCountTheTimePoweredOff) {
   EXPECT_EQ(elapsed(stamp(1, hours(50), hours(100)), stamp(2, minutes(5), hours(112))), hours(12));
 }

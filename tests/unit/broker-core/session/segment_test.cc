@@ -169,6 +169,16 @@ TEST(Segment, AMessageAgesOverARestartOfTheMachine) {
   EXPECT_EQ(read_all(row, kBridge, 0, now)[0].message->received(), now.monotonic - hours(2) - seconds(3));
 }
 
+// Expiry goes by the monotonic clock: ten years on the wall clock meanwhile are no time.
+TEST(Segment, AWallClockThatJumpsWhileAMessageIsStoredAgesNothing) {
+  const SegmentRow row = Flush().say({.age = seconds(3)}, {{kBridge, 1}}).finish();
+  for (const Duration jump : {Duration(hours(87'660)), Duration(-hours(87'660))}) {
+    ClockStamp now = later(minutes(10));
+    now.wall += jump;
+    EXPECT_EQ(read_all(row, kBridge, 0, now)[0].message->received(), now.monotonic - minutes(10) - seconds(3));
+  }
+}
+
 // A damaged segment must neither crash nor be taken for a whole one.
 TEST(Segment, CutShortAnywhereItSaysSo) {
   const SegmentRow row = Flush()
