@@ -3,8 +3,10 @@
 // The core gathers rows into a Batch and submits it; batches become durable whole and in order. `Batch n durable`
 // (committed and synced) means that everything in it and in all batches before it is. While one batch syncs, the core
 // gathers the next (group commit). The two files of the store (queues; sessions and retained messages) are not atomic
-// together: within a batch the queue file is committed first, so a queue exists before the session that names it.
-// `queues_removed` is committed last for the same reason. All rows are values and bytes: the thread that executes them
+// together: within a batch the queue file is committed before the sessions, so a queue exists before the session that
+// names it, and `queues_removed` last for the same reason. Retained messages are committed before the queue file: once
+// it knows the packet identifier of an inbound QoS 2 message, a repetition is not taken again, and the value would be
+// lost. All rows are values and bytes: the thread that executes them
 // shares nothing with the core.
 #pragma once
 

@@ -203,13 +203,13 @@ Status copy_rows(Database& damaged, const char* table, const char* key, SessionF
     (batch.*rows).push_back({std::string(row.text(1)), copy_of(data)});
     bytes += data.size();
     if (bytes < kBatchBytesMax) return true;
-    status = fresh.commit(batch);
+    status = fresh.commit(batch.sessions, batch.retained);
     (batch.*rows).clear();
     bytes = 0;
     return true;
   });
   FURROW_TRY_STATUS(std::move(status));
-  return fresh.commit(batch);
+  return fresh.commit(batch.sessions, batch.retained);
 }
 
 }  // namespace

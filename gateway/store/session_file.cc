@@ -70,12 +70,13 @@ Status SessionFile::prepare() {
   return {};
 }
 
-Status SessionFile::commit(const Batch& batch) {
+Status SessionFile::commit(std::span<const broker::SessionRow> sessions,
+                           std::span<const broker::RetainedRow> retained) {
   FURROW_TRY(Transaction transaction, Transaction::begin(*database_));
-  for (const broker::SessionRow& row : batch.sessions) {
+  for (const broker::SessionRow& row : sessions) {
     FURROW_TRY_STATUS(write_row(write_session_, delete_session_, row.client_id, row.data));
   }
-  for (const broker::RetainedRow& row : batch.retained) {
+  for (const broker::RetainedRow& row : retained) {
     FURROW_TRY_STATUS(write_row(write_retained_, delete_retained_, row.topic, row.data));
   }
   return transaction.commit();

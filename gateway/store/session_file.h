@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "broker-core/store.h"
@@ -22,8 +23,7 @@ class SessionFile {
   // Creates or migrates the file.
   static Result<std::unique_ptr<SessionFile>> open(const DatabaseOptions& options);
 
-  // Writes the sessions and the retained messages of `batch`.
-  Status commit(const broker::Batch& batch);
+  Status commit(std::span<const broker::SessionRow> sessions, std::span<const broker::RetainedRow> retained);
   // Adds what is stored to `restored` and returns how many rows failed their checksum and were left out.
   Result<std::uint64_t> restore(broker::Restored& restored);
 

@@ -38,8 +38,13 @@ bool has_queue_rows(const Batch& batch) {
   return !batch.queues_created.empty() || !batch.segments.empty() || !batch.cursors.empty() || !batch.exchanges.empty();
 }
 
-bool has_session_rows(const Batch& batch) {
-  return !batch.sessions.empty() || !batch.retained.empty();
+// Retained messages have to be durable before what the queue file says; with nothing there they go with the sessions.
+bool retained_first(const Batch& batch) {
+  return !batch.retained.empty() && has_queue_rows(batch);
+}
+
+std::span<const broker::RetainedRow> retained_with_sessions(const Batch& batch) {
+  return retained_first(batch) ? std::span<const broker::RetainedRow>() : batch.retained;
 }
 
 }  // namespace
@@ -188,7 +193,7 @@ Status SqliteStore::read_rows(Restored& restored) {
 }
 
 Status SqliteStore::commit(const Batch& batch) {
-  if (batch.number != progress_.batch) progress_ = {.batch = batch.number, .step = Step::Queues};
+  if (batch.number != progress_.batch) progress_ = {.batch = batch.number, .step = Step::Retained};
   while (progress_.step != Step::Done) {
     Status status = take_step(batch);
     if (is_full(status) && room_.give_up_ballast()) {
@@ -204,8 +209,14 @@ Status SqliteStore::commit(const Batch& batch) {
 Status SqliteStore::take_step(const Batch& batch) {
   const std::span<const QueueId> removed = batch.queues_removed;
   // Without rows for the other file nothing has to come between, and one transaction (one sync) does.
-  const bool two_files = has_session_rows(batch);
+  const bool two_files = !batch.sessions.empty() || !retained_with_sessions(batch).empty();
   switch (progress_.step) {
+    case Step::Retained:
+      if (retained_first(batch)) {
+        FURROW_TRY_STATUS(execute(sessions_, [&](SessionFile& file) { return file.commit({}, batch.retained); }));
+      }
+      progress_.step = Step::Queues;
+      return {};
     case Step::Queues: {
       const std::span<const QueueId> removed_now = two_files ? std::span<const QueueId>() : removed;
       if (has_queue_rows(batch) || !removed_now.empty()) {
@@ -215,7 +226,8 @@ Status SqliteStore::take_step(const Batch& batch) {
       return {};
     }
     case Step::Sessions:
-      FURROW_TRY_STATUS(execute(sessions_, [&](SessionFile& file) { return file.commit(batch); }));
+      FURROW_TRY_STATUS(execute(
+          sessions_, [&](SessionFile& file) { return file.commit(batch.sessions, retained_with_sessions(batch)); }));
       progress_.step = removed.empty() ? Step::Done : Step::Removals;
       return {};
     case Step::Removals:

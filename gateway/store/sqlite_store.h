@@ -58,8 +58,9 @@ class SqliteStore {
   // read after several calls, each of which answers Errc::Io.
   Result<broker::Page> read(const broker::ReadRequest& request);
 
-  // Whether nothing of the last batch is durable: it failed whole, and need not be repeated.
-  bool is_untouched() const { return progress_.step == Step::Queues; }
+  // Whether nothing of the last batch is durable, but for retained messages, which may be written twice: it failed
+  // whole, and need not be repeated.
+  bool is_untouched() const { return progress_.step == Step::Retained || progress_.step == Step::Queues; }
 
   // Writes as much as shows whether the medium takes anything.
   Status probe();
@@ -76,7 +77,7 @@ class SqliteStore {
 
  private:
   // How far the batch in hand is.
-  enum class Step : std::uint8_t { Queues, Sessions, Removals, Done };
+  enum class Step : std::uint8_t { Retained, Queues, Sessions, Removals, Done };
   struct Progress {
     BatchNumber batch;
     Step step = Step::Done;

@@ -1,7 +1,7 @@
 // A store in memory that the test completes by hand, and that forgets on a crash what it had not completed.
 //
-// A faithful small model of gateway/store: three commits for each batch (the queue file; the file of sessions and
-// retained messages; removed queues), a segment that goes once every queue in it has settled it or is gone, pages in
+// A faithful small model of gateway/store: four commits for each batch (retained messages; the queue file;
+// sessions; removed queues), a segment that goes once every queue in it has settled it or is gone, pages in
 // the order of segment ids. The unit tests of the broker and the simulator use it.
 #pragma once
 
@@ -68,7 +68,7 @@ class MemoryStore final : public broker::Store {
   }
 
   // How many commits a batch consists of.
-  static constexpr int kCommits = 3;
+  static constexpr int kCommits = 4;
   // The power fails: what was submitted is lost, but for the first `commits` commits of the oldest batch.
   void crash(int commits = 0) {
     if (!submitted_.empty()) commit(submitted_.front(), commits);
@@ -100,9 +100,10 @@ class MemoryStore final : public broker::Store {
   using ExchangeKey = std::tuple<QueueId, broker::ExchangeRow::Direction, PacketId>;
 
   void commit(const broker::Batch& batch, int commits) {
-    if (commits > 0) commit_queue_file(batch);
-    if (commits > 1) commit_session_file(batch);
-    if (commits > 2) remove_queues(batch);
+    if (commits > 0) commit_retained(batch);
+    if (commits > 1) commit_queue_file(batch);
+    if (commits > 2) commit_sessions(batch);
+    if (commits > 3) remove_queues(batch);
   }
 
   void commit_queue_file(const broker::Batch& batch) {
@@ -136,8 +137,11 @@ class MemoryStore final : public broker::Store {
     sweep();
   }
 
-  void commit_session_file(const broker::Batch& batch) {
+  void commit_sessions(const broker::Batch& batch) {
     for (const broker::SessionRow& row : batch.sessions) put(sessions_, row.client_id, row.data);
+  }
+
+  void commit_retained(const broker::Batch& batch) {
     for (const broker::RetainedRow& row : batch.retained) put(retained_, row.topic, row.data);
   }
 

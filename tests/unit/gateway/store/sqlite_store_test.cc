@@ -561,12 +561,12 @@ TEST_F(SqliteStoreTest, ABatchThatFailedHalfwayGoesOnWhereItStopped) {
   int syncs = 0;
   bool armed = false;
   vfs.on_sync = [&] {
-    if (armed && ++syncs == 2) vfs.sync_code = SQLITE_IOERR_FSYNC;
+    if (armed && ++syncs == 3) vfs.sync_code = SQLITE_IOERR_FSYNC;
   };
   const TemporaryDirectory place;
   auto store = SqliteStore::open({.directory = place.path(), .vfs = vfs.name()}, log_);
   ASSERT_TRUE(store) << store.error().message();
-  // The logs exist: from now on a commit syncs once.
+  // The logs exist: from now on a commit syncs once; the third is that of the sessions.
   Batch warm_up;
   warm_up.number = BatchNumber{1};
   warm_up.queues_created = {queue(9)};
