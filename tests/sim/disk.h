@@ -1,77 +1,139 @@
-// The simulator's store: the model of tests/support/memory_store.h with time. Batches become durable after a drawn
-// time, reads are answered after another, and a crash forgets what was not durable, perhaps in the middle of a batch.
+// The simulator's store: a medium with time. Batches become durable after a drawn time, one after the other; reads are
+// answered after another; for a while nothing may become durable at all. What passes may be mutated on its way.
 #pragma once
 
+#include <algorithm>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "broker-core/base/random.h"
 #include "broker-core/store.h"
-#include "tests/support/memory_store.h"
+#include "tests/sim/medium.h"
+#include "tests/sim/mutation.h"
 
 namespace furrow::sim {
 
 class Disk final : public broker::Store {
  public:
-  Disk(Random& random, Duration commit_time_max) : random_(random), commit_time_max_(commit_time_max) {}
+  Disk(std::unique_ptr<Medium> medium, Duration commit_time_max, Mutator& mutator, Random& random)
+      : medium_(std::move(medium)), commit_time_max_(commit_time_max), mutator_(mutator), random_(random) {}
 
   void set_now(Instant now) { now_ = now; }
 
   void submit(broker::Batch batch) override {
-    memory_.submit(std::move(batch));
-    commits_.push_back(now_ + drawn());
+    if (mutator_.acknowledges_early()) early_ = batch.number;
+    mutator_.change(batch);
+    commits_.push_back({now_ + drawn(), std::move(batch)});
   }
-  void read(broker::ReadRequest request) override {
-    memory_.read(request);
-    reads_.push_back(now_ + drawn());
-  }
+  void read(broker::ReadRequest request) override { reads_.push_back({now_ + drawn(), request}); }
 
   struct Event {
     BatchNumber durable;
     std::optional<broker::Page> page;  // else a new watermark
   };
-  bool poll(Instant now, Event& event) {
-    if (!commits_.empty() && std::max(commits_.front(), stalled_until_) <= now) {
-      commits_.pop_front();
-      event = {memory_.complete_one(), std::nullopt};
+  // `stamp` is the gateway's clock, for pages that are mutated.
+  bool poll(Instant now, const ClockStamp& stamp, Event& event) {
+    if (early_) {
+      event = {*std::exchange(early_, std::nullopt), std::nullopt};
       return true;
     }
-    if (!reads_.empty() && reads_.front() <= now) {
-      reads_.pop_front();
-      event = {{}, memory_.answer_read()};
+    if (full_until_ <= now) {
+      medium_->fill(false);
+      full_until_ = kNever;
+    }
+    if (commit_due() <= now && commit()) {
+      event = {mutator_.changed(durable_), std::nullopt};
       return true;
     }
-    return false;
+    if (reads_.empty() || reads_.front().due > now) return false;
+    const broker::ReadRequest request = reads_.front().request;
+    reads_.pop_front();
+    event = {{}, medium_->read(request)};
+    if (!event.page) return false;
+    mutator_.change(*event.page, stamp);
+    mutator_.note(*event.page);
+    return true;
   }
   Instant next_deadline() const {
-    const Instant commit = commits_.empty() ? kNever : std::max(commits_.front(), stalled_until_);
-    return reads_.empty() ? commit : std::min(commit, reads_.front());
+    if (early_) return now_;
+    return reads_.empty() ? commit_due() : std::min(commit_due(), reads_.front().due);
   }
 
   // Nothing becomes durable for `time`.
-  void stall(Instant now, Duration time) { stalled_until_ = now + time; }
-  void heal() { stalled_until_ = Instant::min(); }
+  void stall(Duration time) { stalled_until_ = now_ + time; }
+  // The medium is full for `time`: commits fail, and are tried again.
+  void fill(Duration time) {
+    medium_->fill(true);
+    full_until_ = now_ + time;
+  }
+  void heal() {
+    stalled_until_ = Instant::min();
+    full_until_ = now_;
+  }
+  std::uint64_t power_cuts() const { return medium_->power_cuts(); }
 
-  void crash() {
-    memory_.crash(static_cast<int>(random_.below(test::MemoryStore::kCommits + 1)));
-    commits_.clear();
-    reads_.clear();
+  void crash(bool power) {
+    medium_->crash(commits_.empty() ? nullptr : &commits_.front().batch, power);
+    forget();
+  }
+  // REQUIRES: everything is durable.
+  void close() {
+    medium_->close();
+    forget();
   }
   // What a gateway finds at start.
-  broker::Restored restore() const { return memory_.restored(); }
+  broker::Restored open() {
+    broker::Restored restored = medium_->open();
+    mutator_.change(restored);
+    return restored;
+  }
 
  private:
+  struct Commit {
+    Instant due;
+    broker::Batch batch;
+  };
+  struct Read {
+    Instant due;
+    broker::ReadRequest request;
+  };
+
+  Instant commit_due() const { return commits_.empty() ? kNever : std::max(commits_.front().due, stalled_until_); }
+  bool commit() {
+    if (!medium_->commit(commits_.front().batch)) {
+      commits_.front().due = now_ + kRetryInterval;
+      return false;
+    }
+    durable_ = commits_.front().batch.number;
+    commits_.pop_front();
+    return !mutator_.acknowledges_early();
+  }
+  void forget() {
+    commits_.clear();
+    reads_.clear();
+    early_.reset();
+    durable_ = {};
+    mutator_.crash();
+  }
   Duration drawn() {
     return Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(commit_time_max_.count()) + 1)));
   }
 
-  Random& random_;
+  static constexpr Duration kRetryInterval = std::chrono::seconds(1);
+
+  const std::unique_ptr<Medium> medium_;
   const Duration commit_time_max_;
+  Mutator& mutator_;
+  Random& random_;
   Instant now_{};
   Instant stalled_until_ = Instant::min();
-  std::deque<Instant> commits_;  // when each submitted batch is due
-  std::deque<Instant> reads_;
-  test::MemoryStore memory_;
+  Instant full_until_ = kNever;
+  std::deque<Commit> commits_;
+  std::deque<Read> reads_;
+  BatchNumber durable_;
+  std::optional<BatchNumber> early_;  // called durable before it is
 };
 
 }  // namespace furrow::sim

@@ -1,87 +1,113 @@
-// The checkers' book: what sensors were promised and what reached the region. It knows nothing of the code under test.
+// The checkers' book: what publishers were promised, and what reached whom. It knows nothing of the code under test.
 //
-//   safety    a first arrival comes in the order of publishing, per sensor (one topic, one QoS)
-//             QoS 2 arrives once
-//   liveness  in the end everything acknowledged has arrived (`missing()` is empty)
+// A *stream* is the numbered messages of one publisher to one topic at one QoS. A *receiver* is whoever a stream must
+// reach: the region behind one gateway, or one local subscriber. Between the two lies a *flow*:
+//
+//   safety    a first arrival comes in the order of publishing; nothing arrives that was never published; what travels
+//             at QoS 2 all the way arrives once; nobody gets what it did not ask for (no message circles)
+//   liveness  in the end everything acknowledged has arrived, but for what the *account* of the receiver (the books of
+//             one bridge, or of the sessions of one gateway) says was dropped or has expired
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
+#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "broker-core/base/bytes.h"
+#include "broker-core/base/time.h"
 #include "broker-core/mqtt/protocol.h"
 
 namespace furrow::sim {
 
+using StreamId = std::size_t;
+using ReceiverId = std::size_t;
+using AccountId = std::size_t;
+
+// A payload says `STREAM NUMBER` and then anything.
+std::string make_payload(StreamId stream, std::uint32_t number, std::size_t padding);
+std::optional<std::pair<StreamId, std::uint32_t>> parse_payload(ByteView payload);
+
 class Ledger {
  public:
-  void add_sensor(mqtt::Qos qos) { sensors_.push_back({qos, {}, 0}); }
+  struct Stream {
+    std::string topic;
+    mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
+    bool retain = false;
+    std::optional<std::uint32_t> expiry_s = std::nullopt;
+  };
 
-  void published(std::size_t sensor, std::uint32_t number) {
-    auto& messages = sensors_[sensor].messages;
-    if (messages.size() <= number) messages.resize(number + 1);
-  }
-  void acknowledged(std::size_t sensor, std::uint32_t number) { sensors_[sensor].messages[number].acknowledged = true; }
+  StreamId add_stream(Stream stream);
+  AccountId add_account(std::string name);
+  ReceiverId add_receiver(std::string name, AccountId account);
+  const Stream& stream(StreamId stream) const { return streams_[stream].options; }
+  std::size_t streams() const { return streams_.size(); }
 
-  void arrived(std::size_t sensor, std::uint32_t number) {
-    Sensor& from = sensors_.at(sensor);
-    if (number >= from.messages.size()) {
-      fail("sensor " + std::to_string(sensor) + ": message " + std::to_string(number) + " was never published");
-      return;
-    }
-    Message& message = from.messages[number];
-    if (++message.arrivals > 1) {
-      if (from.qos == mqtt::Qos::ExactlyOnce) {
-        fail("sensor " + std::to_string(sensor) + ": QoS 2 message " + std::to_string(number) + " arrived twice");
-      }
-      return;
-    }
-    if (number + 1 < from.arrived_next) {
-      fail("sensor " + std::to_string(sensor) + ": message " + std::to_string(number) +
-           " arrived first after message " + std::to_string(from.arrived_next - 1));
-    }
-    from.arrived_next = number + 1;
-  }
+  // `receiver` may get messages of `stream`, at `qos` at most.
+  void allow(StreamId stream, ReceiverId receiver, mqtt::Qos qos);
+  // From the next message on it must get them.
+  void expect(StreamId stream, ReceiverId receiver);
+  // It has lost its session, so that it may get again what it had, and need not get what waited for it.
+  void forgive(ReceiverId receiver);
 
-  // Acknowledged and not arrived: how many, and the first of each sensor as text.
-  std::size_t missing(std::string& text) const {
-    std::size_t count = 0;
-    for (std::size_t s = 0; s < sensors_.size(); ++s) {
-      bool named = false;
-      for (std::size_t n = 0; n < sensors_[s].messages.size(); ++n) {
-        const Message& message = sensors_[s].messages[n];
-        if (!message.acknowledged || message.arrivals > 0) continue;
-        ++count;
-        if (!named) text += " sensor " + std::to_string(s) + " message " + std::to_string(n) + ";";
-        named = true;
-      }
-    }
-    return count;
-  }
+  // The number of the next message of the stream.
+  std::uint32_t publish(StreamId stream, Instant now);
+  // The publisher sends it again: what was dropped the first time may be taken now, behind later ones.
+  void repeat(StreamId stream, std::uint32_t number) { streams_[stream].messages[number].repeated = true; }
+  // Messages may be dropped.
+  void allow_drops() { drops_allowed_ = true; }
+  // The publisher was told that the message is safe.
+  void acknowledge(StreamId stream, std::uint32_t number);
+  void arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, std::string_view topic);
 
-  std::uint64_t arrivals() const {
-    std::uint64_t count = 0;
-    for (const Sensor& sensor : sensors_) {
-      for (const Message& message : sensor.messages) count += message.arrivals;
-    }
-    return count;
-  }
+  // Acknowledged, expected, and not arrived, of all receivers of the account.
+  std::uint64_t missing(AccountId account) const;
+  // The first of them in words.
+  std::string first_missing(AccountId account) const;
+  // Messages whose expiry interval is longer than they exist cannot have expired.
+  std::uint64_t missing_too_young(AccountId account, Instant now) const;
+  // The number of the last acknowledged message.
+  std::optional<std::uint32_t> last_acknowledged(StreamId stream) const;
+  std::uint64_t arrivals() const { return arrivals_; }
+  std::uint64_t acknowledged() const { return acknowledged_; }
 
-  void fail(const std::string& what) { failures_.push_back(what); }
+  void fail(std::string what) { failures_.push_back(std::move(what)); }
   const std::vector<std::string>& failures() const { return failures_; }
 
  private:
   struct Message {
+    Instant published;
     bool acknowledged = false;
-    std::uint32_t arrivals = 0;
+    bool repeated = false;
   };
-  struct Sensor {
-    mqtt::Qos qos;
+  struct Book {
+    Stream options;
     std::vector<Message> messages;
-    std::uint32_t arrived_next;  // one more than the last first arrival
   };
-  std::vector<Sensor> sensors_;
+  struct Flow {
+    mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+    std::optional<std::uint32_t> expected_from;
+    bool repeats_allowed = false;
+    std::vector<std::uint8_t> arrivals;  // by number
+    std::uint32_t next = 0;              // one more than the last first arrival
+  };
+  struct Receiver {
+    std::string name;
+    AccountId account = 0;
+    std::map<StreamId, Flow> flows;
+  };
+  template <typename Visit>
+  void visit_missing(AccountId account, Visit visit) const;
+
+  std::vector<Book> streams_;
+  std::vector<std::string> accounts_;
+  std::vector<Receiver> receivers_;
+  bool drops_allowed_ = false;
+  std::uint64_t arrivals_ = 0;
+  std::uint64_t acknowledged_ = 0;
   std::vector<std::string> failures_;
 };
 

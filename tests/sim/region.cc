@@ -1,135 +1,244 @@
 #include "tests/sim/region.h"
 
-#include <charconv>
+#include <algorithm>
 
 namespace furrow::sim {
 
+namespace {
+
+// Whether `topic` matches `filter` [MQTT 5.0 §4.7]: written for the model, level by level.
+bool matches(std::string_view filter, std::string_view topic) {
+  while (true) {
+    const std::string_view wanted = filter.substr(0, filter.find('/'));
+    if (wanted == "#") return true;
+    const std::string_view level = topic.substr(0, topic.find('/'));
+    if (wanted != "+" && wanted != level) return false;
+    const bool filter_ends = wanted.size() == filter.size();
+    const bool topic_ends = level.size() == topic.size();
+    if (filter_ends) return topic_ends;
+    filter.remove_prefix(wanted.size() + 1);
+    if (topic_ends) return filter == "#";
+    topic.remove_prefix(level.size() + 1);
+  }
+}
+
+}  // namespace
+
+void Region::add_bridge(std::string client_id, std::string prefix, ReceiverId receiver) {
+  Session& session = sessions_.try_emplace(std::move(client_id), ledger_).first->second;
+  session.prefix = std::move(prefix);
+  session.receiver = receiver;
+}
+
 void Region::accept(LinkRef link) {
   connections_.push_back(std::make_unique<Connection>(
-      Connection{std::move(link), mqtt::Decoder(mqtt::Role::Server, mqtt::kRemainingLengthMax), {}}));
+      Connection{Endpoint(std::move(link), mqtt::Role::Server, "a bridge", options_.delay_max, ledger_, random_),
+                 nullptr,
+                 false,
+                 {}}));
 }
 
 void Region::run(Instant now) {
-  for (const auto& connection : connections_) {
-    if (connection->link->open) receive(*connection, now);
+  // By index: a message may be forwarded, but no connection comes while packets are handled.
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
+    Connection& connection = *connections_[i];
+    connection.end.receive(now, [&](const mqtt::Packet& packet) { handle(connection, packet, now); });
+    if (!connection.end.open() || connection.session == nullptr) continue;
+    connection.session->incoming.run(connection.end, now);
+    connection.session->outgoing.pump(now);
   }
-  std::erase_if(connections_, [](const auto& connection) { return !connection->link->open; });
+  std::erase_if(connections_, [](const auto& connection) {
+    if (connection->end.open()) return false;
+    if (connection->session != nullptr) connection->session->outgoing.disconnect();
+    return true;
+  });
 }
 
 Instant Region::next_deadline() const {
   Instant next = kNever;
-  for (const auto& connection : connections_) next = std::min(next, connection->link->to_server.next());
+  for (const auto& connection : connections_) {
+    next = std::min(next, connection->end.next());
+    if (connection->session != nullptr) next = std::min(next, connection->session->incoming.next_deadline());
+  }
   return next;
 }
 
-void Region::restart() {
-  for (const auto& connection : connections_) connection->link->cut();
+void Region::restart(bool forgets) {
+  for (const auto& connection : connections_) connection->end.cut();
   connections_.clear();
-}
-
-void Region::send(Connection& connection, const mqtt::Packet& packet, Instant now) {
-  ByteBuffer bytes;
-  mqtt::encode(packet, connection.decoder.version(), bytes);
-  connection.link->to_client.send(bytes.view(), now, random_, options_.delay_max);
-}
-
-void Region::receive(Connection& connection, Instant now) {
-  std::vector<std::uint8_t> bytes;
-  while (connection.link->open && connection.link->to_server.receive(now, bytes)) {
-    ByteView input(bytes);
-    mqtt::Packet packet;
-    mqtt::ProtocolError error;
-    while (connection.link->open) {
-      const mqtt::Decoder::Step step = connection.decoder.next(input, packet, error);
-      if (step == mqtt::Decoder::Step::NeedMore) break;
-      if (step == mqtt::Decoder::Step::Malformed) {
-        ledger_.fail("the bridge sent a malformed packet: " + std::string(error.what));
-        connection.link->cut();
-        return;
-      }
-      handle(connection, packet, now);
-    }
+  for (auto& [id, session] : sessions_) {
+    session.outgoing.disconnect();
+    if (forgets && session.present) end_session(session);
   }
 }
+
+void Region::end_session(Session& session) {
+  session.present = false;
+  session.incoming.forget();
+  session.outgoing = Outgoing(ledger_);
+  session.subscriptions.clear();
+}
+
+// --- what comes from a bridge ---
 
 void Region::handle(Connection& connection, const mqtt::Packet& packet, Instant now) {
   if (const auto* connect = std::get_if<mqtt::Connect>(&packet)) {
     handle_connect(connection, *connect, now);
+  } else if (connection.session == nullptr) {
+    ledger_.fail("a bridge sent something before CONNECT");
+    connection.end.cut();
   } else if (const auto* publish = std::get_if<mqtt::Publish>(&packet)) {
     handle_publish(connection, *publish, now);
   } else if (const auto* pubrel = std::get_if<mqtt::Pubrel>(&packet)) {
-    received_.erase(pubrel->packet_id.value);
-    send(connection, mqtt::Pubcomp{pubrel->packet_id, mqtt::ReasonCode::Success, {}}, now);
-  } else if (std::holds_alternative<mqtt::Pingreq>(packet)) {
-    send(connection, mqtt::Pingresp{}, now);
+    connection.session->incoming.handle(*pubrel, now);
   } else if (const auto* subscribe = std::get_if<mqtt::Subscribe>(&packet)) {
-    send(connection,
-         mqtt::Suback{subscribe->packet_id, {subscribe->requests.size(), mqtt::ReasonCode::GrantedQos2}, {}}, now);
+    handle_subscribe(connection, *subscribe, now);
+  } else if (std::holds_alternative<mqtt::Pingreq>(packet)) {
+    connection.end.send(mqtt::Pingresp{}, now);
   } else if (std::holds_alternative<mqtt::Disconnect>(packet)) {
-    connection.link->cut();
+    connection.end.cut();
+  } else {
+    (void)connection.session->outgoing.handle(packet, now);
   }
 }
 
 void Region::handle_connect(Connection& connection, const mqtt::Connect& connect, Instant now) {
   if (connect.version == mqtt::Version::V5 && !options_.v5) {
-    connection.decoder.set_version(mqtt::Version::V3_1_1);
-    send(connection, mqtt::Connack{false, mqtt::ReasonCode::UnsupportedProtocolVersion, {}}, now);
+    connection.end.set_version(mqtt::Version::V3_1_1);
+    connection.end.send(mqtt::Connack{false, mqtt::ReasonCode::UnsupportedProtocolVersion, {}}, now);
     return;
   }
-  if (connect.clean_start) {
-    session_ = false;
-    received_.clear();
+  const auto found = sessions_.find(connect.client_id);
+  if (found == sessions_.end()) {
+    ledger_.fail("a bridge connected as " + std::string(connect.client_id));
+    connection.end.cut();
+    return;
   }
-  ByteBuffer properties;
-  mqtt::PropertyWriter writer(properties);
-  writer.number(mqtt::PropertyId::ReceiveMaximum, options_.receive_maximum);
-  if (options_.topic_alias_maximum > 0)
-    writer.number(mqtt::PropertyId::TopicAliasMaximum, options_.topic_alias_maximum);
-  mqtt::Connack connack{session_, mqtt::ReasonCode::Success, {}};
-  if (connect.version == mqtt::Version::V5) connack.properties = mqtt::PropertyView::from_valid(properties.view());
-  send(connection, connack, now);
-  session_ = true;
+  Session& session = found->second;
+  if (connect.clean_start && session.present) {
+    end_session(session);
+    ledger_.forgive(session.receiver);
+  }
   // A new connection takes over.
   for (const auto& other : connections_) {
-    if (other.get() != &connection) other->link->cut();
+    if (other->session == &session) {
+      other->end.cut();
+      other->session = nullptr;
+    }
   }
+  connection.session = &session;
+  connection.bridge_bit = connect.bridge;
+  ByteBuffer properties;
+  mqtt::PropertyWriter writer(properties);
+  writer.number(mqtt::PropertyId::ReceiveMaximum, mutator_.changed_receive_maximum(options_.receive_maximum));
+  if (options_.topic_alias_maximum > 0)
+    writer.number(mqtt::PropertyId::TopicAliasMaximum, options_.topic_alias_maximum);
+  mqtt::Connack connack{session.present, mqtt::ReasonCode::Success, {}};
+  const bool v5 = connect.version == mqtt::Version::V5;
+  if (v5) connack.properties = mqtt::PropertyView::from_valid(properties.view());
+  connection.end.send(connack, now);
+  session.incoming.connect(v5 ? options_.receive_maximum : std::uint16_t{0});
+  const auto window = v5 ? connect.properties.number(mqtt::PropertyId::ReceiveMaximum).value_or(0xFFFF) : 10;
+  session.outgoing.connect(connection.end, static_cast<std::uint16_t>(window), session.present, now);
+  session.present = true;
+}
+
+std::string Region::topic_of(Connection& connection, const mqtt::Publish& publish) {
+  std::string topic(publish.topic);
+  const auto alias = publish.properties.number(mqtt::PropertyId::TopicAlias);
+  if (!alias) return topic;
+  if (*alias > options_.topic_alias_maximum) ledger_.fail("topic alias above the maximum of the region");
+  std::string& known = connection.aliases[*alias];
+  if (!topic.empty()) known = topic;
+  if (known.empty()) ledger_.fail("topic alias without a topic");
+  return known;
 }
 
 void Region::handle_publish(Connection& connection, const mqtt::Publish& publish, Instant now) {
-  std::string topic(publish.topic);
-  if (const auto alias = publish.properties.number(mqtt::PropertyId::TopicAlias)) {
-    if (*alias > options_.topic_alias_maximum) ledger_.fail("topic alias above the maximum of the region");
-    if (topic.empty()) {
-      topic = connection.aliases[*alias];
-      if (topic.empty()) ledger_.fail("topic alias without a topic");
-    } else {
-      connection.aliases[*alias] = topic;
-    }
-  }
-  const bool known = publish.qos == mqtt::Qos::ExactlyOnce && received_.contains(publish.packet_id.value);
-  if (!known) record(topic, as_text(publish.payload));
-  if (publish.qos == mqtt::Qos::AtLeastOnce) {
-    send(connection, mqtt::Puback{publish.packet_id, mqtt::ReasonCode::Success, {}}, now);
-  } else if (publish.qos == mqtt::Qos::ExactlyOnce) {
-    received_.insert(publish.packet_id.value);
-    send(connection, mqtt::Pubrec{publish.packet_id, mqtt::ReasonCode::Success, {}}, now);
-  }
+  Session& session = *connection.session;
+  const std::string topic = topic_of(connection, publish);
+  if (!session.incoming.handle(publish, options_.answer_after, now, random_, ledger_)) return;
+  record(session, topic, publish.payload);
+  const std::string payload(as_text(publish.payload));
+  if (publish.retain) retained_[topic] = payload;
+  const auto parsed = parse_payload(publish.payload);
+  if (!parsed) return;
+  Outgoing::Item item;
+  item.stream = parsed->first;
+  item.number = parsed->second;
+  item.topic = topic;
+  item.payload = payload;
+  item.qos = publish.qos;
+  (void)forward(item, &session, now);
 }
 
-// A payload says `SENSOR NUMBER`, and the topic must be the sensor's own behind the prefix.
-void Region::record(std::string_view topic, std::string_view payload) {
-  std::size_t sensor = 0;
-  std::uint32_t number = 0;
-  const auto [rest, error] = std::from_chars(payload.data(), payload.data() + payload.size(), sensor);
-  if (error != std::errc{} || rest == payload.data() + payload.size()) {
-    ledger_.fail("a payload that no sensor sent: " + std::string(payload));
+void Region::record(const Session& session, std::string_view topic, ByteView payload) {
+  const auto parsed = parse_payload(payload);
+  if (!parsed) {
+    ledger_.fail("a payload came to the region that nobody sent");
     return;
   }
-  std::from_chars(rest + 1, payload.data() + payload.size(), number);
-  if (topic != options_.prefix + "farm/field-" + std::to_string(sensor) + "/moisture") {
-    ledger_.fail("arrived under the wrong topic " + std::string(topic));
+  const std::string_view prefix = topic.starts_with(session.prefix) ? std::string_view(session.prefix) : kSharedPrefix;
+  if (!topic.starts_with(prefix)) {
+    ledger_.fail("a message came to the region under the topic " + std::string(topic));
+    return;
   }
-  ledger_.arrived(sensor, number);
+  ledger_.arrive(session.receiver, parsed->first, parsed->second, topic.substr(prefix.size()));
+}
+
+// --- what goes to bridges ---
+
+void Region::handle_subscribe(Connection& connection, const mqtt::Subscribe& subscribe, Instant now) {
+  mqtt::Suback suback;
+  suback.packet_id = subscribe.packet_id;
+  const std::uint32_t id = subscribe.properties.number(mqtt::PropertyId::SubscriptionIdentifier).value_or(0);
+  std::vector<Subscription>& subscriptions = connection.session->subscriptions;
+  for (const mqtt::SubscriptionRequest& request : subscribe.requests) {
+    std::erase_if(subscriptions, [&](const Subscription& old) { return old.filter == request.filter; });
+    subscriptions.push_back({std::string(request.filter), request.qos, request.no_local || connection.bridge_bit, id});
+    suback.reasons.push_back(static_cast<mqtt::ReasonCode>(request.qos));
+  }
+  connection.end.send(suback, now);
+}
+
+bool Region::forward(const Outgoing::Item& item, const Session* from, Instant now) {
+  bool taken = false;
+  for (auto& [id, session] : sessions_) {
+    const auto found = std::ranges::find_if(session.subscriptions, [&](const Subscription& subscription) {
+      return matches(subscription.filter, item.topic) && !(subscription.no_local && from == &session);
+    });
+    if (!session.present || found == session.subscriptions.end()) continue;
+    Outgoing::Item copy = item;
+    copy.qos = std::min(item.qos, found->qos);
+    copy.subscription_id = found->id;
+    copy.retain = false;
+    session.outgoing.push(std::move(copy));
+    session.outgoing.pump(now);
+    taken = true;
+  }
+  return taken;
+}
+
+void Region::publish(StreamId stream, const std::string& topic, Instant now) {
+  Outgoing::Item item;
+  item.stream = stream;
+  item.number = ledger_.publish(stream, now);
+  item.topic = topic;
+  item.payload = make_payload(stream, item.number, 0);
+  item.qos = ledger_.stream(stream).qos;
+  // A message is a bridge's once it waits in its session.
+  if (forward(item, nullptr, now)) ledger_.acknowledge(stream, item.number);
+}
+
+std::size_t Region::unfinished() const {
+  std::size_t count = 0;
+  for (const auto& [id, session] : sessions_) count += session.outgoing.unfinished();
+  return count;
+}
+
+std::optional<std::string> Region::retained(const std::string& topic) const {
+  const auto found = retained_.find(topic);
+  return found == retained_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace furrow::sim

@@ -1,21 +1,23 @@
-// The regional broker, as a small model of the specification that shares nothing with furrow's broker but the codec: it
-// keeps the bridge's session, answers each packet, takes QoS 2 over once per packet identifier, and tells the ledger
-// what arrived.
+// The regional broker, as a small model of the specification that shares nothing with furrow's broker but the codec. It
+// keeps the sessions of the bridges, takes QoS 2 over once per packet identifier, forwards what other bridges have
+// subscribed to, keeps retained messages, and tells the ledger what arrived from where.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "broker-core/mqtt/decoder.h"
-#include "broker-core/mqtt/encoder.h"
-#include "tests/sim/ledger.h"
-#include "tests/sim/network.h"
+#include "tests/sim/endpoint.h"
+#include "tests/sim/exchange.h"
+#include "tests/sim/mutation.h"
 
 namespace furrow::sim {
+
+// What bridges put before the topics that all of them share; before their own they put more.
+inline constexpr std::string_view kSharedPrefix = "eu/";
 
 class Region {
  public:
@@ -23,39 +25,67 @@ class Region {
     bool v5 = true;  // else it refuses MQTT 5, as older brokers do
     std::uint16_t receive_maximum = 20;
     std::uint16_t topic_alias_maximum = 10;
-    std::string prefix;  // what the bridge puts before the topic
     Duration delay_max = std::chrono::milliseconds(40);
+    Duration answer_after{};  // how long it takes to answer a message, at most
   };
-  Region(const Options& options, Ledger& ledger, Random& random)
-      : options_(options), ledger_(ledger), random_(random) {}
+  Region(const Options& options, Mutation mutation, Ledger& ledger, Random& random)
+      : options_(options), mutator_(mutation), ledger_(ledger), random_(random) {}
+
+  // A bridge that may connect: its client identifier, what it puts before topics, and who the ledger takes it for.
+  void add_bridge(std::string client_id, std::string prefix, ReceiverId receiver);
 
   void accept(LinkRef link);
   void run(Instant now);
   Instant next_deadline() const;
-  // It crashes: connections break; a broker with a store keeps the session.
-  void restart();
+  // It crashes: connections break. A broker with a store keeps its sessions; one without loses them.
+  void restart(bool forgets);
+
+  // Publishes the next message of `stream` to whoever subscribes to `topic`.
+  void publish(StreamId stream, const std::string& topic, Instant now);
+  // What waits for the bridges.
+  std::size_t unfinished() const;
+  std::optional<std::string> retained(const std::string& topic) const;
 
  private:
+  struct Subscription {
+    std::string filter;
+    mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+    bool no_local = false;
+    std::uint32_t id = 0;
+  };
+  struct Session {
+    explicit Session(Ledger& ledger) : outgoing(ledger) {}
+    std::string prefix;
+    ReceiverId receiver = 0;
+    bool present = false;
+    Incoming incoming;
+    Outgoing outgoing;
+    std::vector<Subscription> subscriptions;
+  };
   struct Connection {
-    LinkRef link;
-    mqtt::Decoder decoder;
+    Endpoint end;
+    Session* session = nullptr;  // from CONNECT on
+    bool bridge_bit = false;
     std::map<std::uint32_t, std::string> aliases;
   };
 
-  void receive(Connection& connection, Instant now);
   void handle(Connection& connection, const mqtt::Packet& packet, Instant now);
   void handle_connect(Connection& connection, const mqtt::Connect& connect, Instant now);
   void handle_publish(Connection& connection, const mqtt::Publish& publish, Instant now);
-  void record(std::string_view topic, std::string_view payload);
-  void send(Connection& connection, const mqtt::Packet& packet, Instant now);
+  void handle_subscribe(Connection& connection, const mqtt::Subscribe& subscribe, Instant now);
+  std::string topic_of(Connection& connection, const mqtt::Publish& publish);
+  void record(const Session& session, std::string_view topic, ByteView payload);
+  // Returns whether a session took it.
+  bool forward(const Outgoing::Item& item, const Session* from, Instant now);
+  void end_session(Session& session);
 
   const Options options_;
+  const Mutator mutator_;
   Ledger& ledger_;
   Random& random_;
+  std::map<std::string, Session, std::less<>> sessions_;  // by client identifier
   std::vector<std::unique_ptr<Connection>> connections_;
-  // The bridge's session.
-  bool session_ = false;
-  std::set<std::uint16_t> received_;
+  std::map<std::string, std::string> retained_;
 };
 
 }  // namespace furrow::sim

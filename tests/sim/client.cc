@@ -1,0 +1,205 @@
+#include "tests/sim/client.h"
+
+#include <algorithm>
+
+namespace furrow::sim {
+
+namespace {
+
+constexpr std::uint16_t kKeepAliveS = 10;
+constexpr Duration kPingAfter = std::chrono::seconds(7);
+constexpr Duration kPatience = std::chrono::seconds(20);
+constexpr std::uint32_t kSessionExpiryS = 1'000'000;
+// SUBSCRIBE has an identifier of its own, beyond those of the messages of any run.
+constexpr PacketId kSubscribeId{60'000};
+
+}  // namespace
+
+Client::Client(Options options, Ledger& ledger, Random& random)
+    : options_(std::move(options)),
+      ledger_(ledger),
+      random_(random),
+      outgoing_(ledger),
+      progress_(options_.publishes.size()) {
+  for (const Subscribing& wanted : options_.subscribes) {
+    for (const StreamId stream : wanted.streams) ledger_.allow(stream, options_.receiver, wanted.qos);
+  }
+}
+
+void Client::connect(LinkRef link, Instant now) {
+  end_ = std::make_unique<Endpoint>(std::move(link), mqtt::Role::Client, "the gateway", options_.delay_max, ledger_,
+                                    random_);
+  end_->set_version(options_.version);
+  ready_ = false;
+  ping_at_ = now + kPingAfter;
+  give_up_at_ = now + kPatience;
+  outgoing_.disconnect();
+  mqtt::Connect connect;
+  connect.version = options_.version;
+  connect.clean_start = options_.clean;
+  connect.keep_alive_s = kKeepAliveS;
+  connect.client_id = options_.id;
+  ByteBuffer properties;
+  mqtt::PropertyWriter writer(properties);
+  if (!options_.clean) writer.number(mqtt::PropertyId::SessionExpiryInterval, kSessionExpiryS);
+  if (options_.receive_maximum > 0) writer.number(mqtt::PropertyId::ReceiveMaximum, options_.receive_maximum);
+  if (options_.version == mqtt::Version::V5) connect.properties = mqtt::PropertyView::from_valid(properties.view());
+  incoming_.connect(options_.version == mqtt::Version::V5 ? options_.receive_maximum : std::uint16_t{0});
+  end_->send(connect, now);
+}
+
+void Client::leave(Instant until) {
+  if (end_) end_->cut();
+  away_until_ = until;
+}
+
+void Client::run(Instant now, bool publishing) {
+  publishing_ = publishing;
+  if (!connected()) return;
+  end_->receive(now, [&](const mqtt::Packet& packet) { handle(packet, now); });
+  if (overdue() <= now) end_->cut();
+  if (!connected()) return;
+  incoming_.run(*end_, now);
+  if (ready_ && publishing_) publish_due(now);
+  if (ping_at_ <= now) {
+    end_->send(mqtt::Pingreq{}, now);
+    ping_at_ = now + kPingAfter;
+  }
+}
+
+Instant Client::next_deadline() const {
+  if (!connected()) return kNever;
+  return std::min({end_->next(), incoming_.next_deadline(), ping_at_, overdue(), next_publish()});
+}
+
+// When the connection is given up if nothing comes, or nothing is answered.
+Instant Client::overdue() const {
+  return ready_ ? std::min(give_up_at_, outgoing_.overdue(kPatience)) : give_up_at_;
+}
+
+bool Client::done() const {
+  if (outgoing_.unfinished() > 0) return false;
+  for (std::size_t i = 0; i < progress_.size(); ++i) {
+    if (progress_[i].next_number < options_.publishes[i].messages) return false;
+  }
+  return true;
+}
+
+std::optional<std::uint32_t> Client::retained(StreamId stream) const {
+  return stream < retained_.size() ? retained_[stream] : std::nullopt;
+}
+
+// --- publishing ---
+
+Instant Client::next_publish() const {
+  Instant next = kNever;
+  if (!ready_ || !publishing_ || !outgoing_.window_open()) return next;
+  for (std::size_t i = 0; i < progress_.size(); ++i) {
+    if (progress_[i].next_number < options_.publishes[i].messages) next = std::min(next, progress_[i].next_at);
+  }
+  return next;
+}
+
+void Client::publish_due(Instant now) {
+  for (std::size_t i = 0; i < progress_.size(); ++i) {
+    const Publishing& wanted = options_.publishes[i];
+    Progress& progress = progress_[i];
+    while (progress.next_number < wanted.messages && progress.next_at <= now && outgoing_.window_open()) {
+      const Ledger::Stream& stream = ledger_.stream(wanted.stream);
+      progress.next_number = ledger_.publish(wanted.stream, now) + 1;
+      progress.next_at = now + wanted.interval;
+      outgoing_.push({.stream = wanted.stream,
+                      .number = progress.next_number - 1,
+                      .topic = stream.topic,
+                      .payload = make_payload(wanted.stream, progress.next_number - 1, wanted.padding),
+                      .qos = stream.qos,
+                      .retain = stream.retain,
+                      .expiry_s = stream.expiry_s});
+      outgoing_.pump(now);
+    }
+  }
+}
+
+// --- what comes ---
+
+void Client::handle(const mqtt::Packet& packet, Instant now) {
+  give_up_at_ = now + kPatience;
+  if (const auto* connack = std::get_if<mqtt::Connack>(&packet)) {
+    handle_connack(*connack, now);
+  } else if (const auto* suback = std::get_if<mqtt::Suback>(&packet)) {
+    handle_suback(*suback);
+    subscribe_next(now);
+  } else if (const auto* publish = std::get_if<mqtt::Publish>(&packet)) {
+    handle_publish(*publish, now);
+  } else if (const auto* pubrel = std::get_if<mqtt::Pubrel>(&packet)) {
+    incoming_.handle(*pubrel, now);
+  } else if (std::holds_alternative<mqtt::Disconnect>(packet)) {
+    end_->cut();
+  } else if (const auto answer = outgoing_.handle(packet, now)) {
+    // From now on the message is the gateway's.
+    if (!is_error(answer->reason)) ledger_.acknowledge(answer->item.stream, answer->item.number);
+  }
+}
+
+void Client::handle_connack(const mqtt::Connack& connack, Instant now) {
+  if (is_error(connack.reason)) {
+    ledger_.fail("the gateway refused " + options_.id + ": " + std::string(name(connack.reason)));
+    end_->cut();
+    return;
+  }
+  if (known_ && !options_.clean && !connack.session_present) {
+    ledger_.fail("the gateway has lost the session of " + options_.id);
+  }
+  known_ = true;
+  ready_ = true;
+  if (!connack.session_present) {
+    incoming_.forget();
+    granted_ = 0;
+  }
+  outgoing_.connect(*end_, static_cast<std::uint16_t>(options_.window), connack.session_present, now);
+  for (Progress& progress : progress_) progress.next_at = std::max(progress.next_at, now);
+  subscribe_next(now);
+}
+
+void Client::subscribe_next(Instant now) {
+  if (subscribed()) return;
+  const Subscribing& wanted = options_.subscribes[granted_];
+  mqtt::Subscribe subscribe;
+  subscribe.packet_id = kSubscribeId;
+  mqtt::SubscriptionRequest request;
+  request.filter = wanted.filter;
+  request.qos = wanted.qos;
+  subscribe.requests.push_back(request);
+  end_->send(subscribe, now);
+}
+
+// The subscription is the gateway's from now on: what is published from here must come.
+void Client::handle_suback(const mqtt::Suback& suback) {
+  if (subscribed() || suback.reasons.size() != 1 || is_error(suback.reasons.front())) {
+    ledger_.fail("the gateway refused a subscription of " + options_.id);
+    return;
+  }
+  if (!options_.clean) {
+    for (const StreamId stream : options_.subscribes[granted_].streams) ledger_.expect(stream, options_.receiver);
+  }
+  ++granted_;
+}
+
+void Client::handle_publish(const mqtt::Publish& publish, Instant now) {
+  const bool is_new = incoming_.handle(publish, options_.answer_after, now, random_, ledger_);
+  const auto parsed = parse_payload(publish.payload);
+  if (!parsed) {
+    ledger_.fail(options_.id + " got a payload that nobody sent");
+    return;
+  }
+  const auto& [stream, number] = *parsed;
+  if (publish.retain) {
+    // The value of the topic, not one of its messages.
+    if (retained_.size() <= stream) retained_.resize(stream + 1);
+    retained_[stream] = number;
+  } else if (is_new) {
+    ledger_.arrive(options_.receiver, stream, number, publish.topic);
+  }
+}
+
+}  // namespace furrow::sim

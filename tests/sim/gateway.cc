@@ -1,0 +1,352 @@
+#include "tests/sim/gateway.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace furrow::sim {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr Duration kClientDelayMax = milliseconds(5);
+constexpr Duration kUplinkDelayMax = milliseconds(40);
+constexpr Duration kStopMax = seconds(5);
+constexpr Duration kYears3 = std::chrono::hours(24 * 365 * 3);
+constexpr Duration kYears50 = std::chrono::hours(24 * 365 * 50);
+
+Duration drawn(Random& random, Duration mean) {
+  return Duration(static_cast<std::int64_t>(random.below(2 * static_cast<std::uint64_t>(mean.count())))) +
+         milliseconds(1);
+}
+
+bridge::Rule rule(std::string filter, std::string remote_prefix, bridge::Direction direction) {
+  bridge::Rule rule;
+  rule.filter = std::move(filter);
+  rule.remote_prefix = std::move(remote_prefix);
+  rule.direction = direction;
+  rule.qos_max = mqtt::Qos::ExactlyOnce;
+  return rule;
+}
+
+std::uint64_t lost(const broker::Books& books) {
+  std::uint64_t count = books.expired;
+  for (const std::uint64_t dropped : books.dropped) count += dropped;
+  return count;
+}
+
+}  // namespace
+
+struct Gateway::Process {
+  Process(Gateway& gateway, broker::Restored restored, Instant now);
+  broker::Broker broker;
+  std::unique_ptr<bridge::Bridge> bridge;
+};
+
+Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant now)
+    : broker(
+          [&] {
+            broker::Broker::Options options;
+            options.limits.session_queue = gateway.options_.sessions;
+            options.limits.commit_waiting_bytes = gateway.options_.commit_waiting_bytes;
+            options.seed = gateway.random_.next();
+            return options;
+          }(),
+          gateway.disk_, [&gateway](Instant local) { return gateway.stamp(local); }, gateway.log_, restored, now) {
+  bridge::Options options;
+  options.name = "region";
+  options.addresses = {{"region.example", 1883}};
+  options.client_id = gateway.setup_.name;
+  options.keep_alive = seconds(10);
+  options.ack_timeout = seconds(10);
+  options.session_expiry_s = 1'000'000;
+  options.backoff_initial = milliseconds(200);
+  options.backoff_max = seconds(5);
+  options.buffer = gateway.options_.buffer;
+  options.seed = gateway.random_.next();
+  options.rules.push_back(rule("farm/#", gateway.setup_.remote_prefix, bridge::Direction::Up));
+  if (gateway.options_.commands > 0)
+    options.rules.push_back(rule("command/#", gateway.setup_.remote_prefix, bridge::Direction::Down));
+  if (gateway.options_.shared)
+    options.rules.push_back(rule("shared/#", std::string(kSharedPrefix), bridge::Direction::Both));
+  const auto queue = std::ranges::find(restored.queues, options.name,
+                                       [](const broker::RestoredQueue& found) { return found.row.name; });
+  std::vector<broker::ExchangeRow> exchanges;
+  if (queue != restored.queues.end()) {
+    std::ranges::copy_if(restored.exchanges, std::back_inserter(exchanges),
+                         [&](const broker::ExchangeRow& row) { return row.queue == queue->row.id; });
+  }
+  bridge = std::make_unique<bridge::Bridge>(std::move(options), broker, gateway.log_,
+                                            queue == restored.queues.end() ? nullptr : &*queue, exchanges, now);
+}
+
+Gateway::Gateway(Setup setup, const Options& options, std::unique_ptr<Medium> medium, Region& region, Ledger& ledger,
+                 Log& log, Random& random, Instant now)
+    : setup_(std::move(setup)),
+      options_(options),
+      region_(region),
+      ledger_(ledger),
+      log_(log),
+      random_(random),
+      mutator_(options.mutation),
+      disk_(std::move(medium), options.commit_time_max, mutator_, random),
+      booted_(now - seconds(30)),
+      start_at_(now) {}
+
+Gateway::~Gateway() = default;
+
+// --- time ---
+
+Instant Gateway::global(Instant local) const {
+  if (local == kNever) return kNever;
+  return local < Instant{} ? booted_ : booted_ + (local - Instant{});
+}
+
+ClockStamp Gateway::stamp(Instant local) {
+  const Instant now = global(local);
+  ClockStamp stamp{boot_, local, WallTime(now.time_since_epoch() + kYears50), true};
+  if (now < clock_set_at_) {
+    stamp.wall += wall_error_;
+    stamp.trusted = false;
+  }
+  mutator_.change(stamp);
+  return stamp;
+}
+
+void Gateway::jump_clock(Duration by, Instant now) {
+  wall_error_ = by;
+  clock_set_at_ = now + drawn(random_, seconds(10));
+}
+
+// --- lives ---
+
+void Gateway::start(Instant now) {
+  disk_.set_now(now);
+  process_ = std::make_unique<Process>(*this, disk_.open(), local(now));
+  // What the stored books say was lost, was seen in an earlier life.
+  bridge_lost_.seen = lost(process_->bridge->snapshot(local(now)).books);
+  session_lost_.seen = 0;
+}
+
+void Gateway::end(Instant now) {
+  ++ends_;
+  for (const Accepted& accepted : accepted_) accepted.link->cut();
+  accepted_.clear();
+  if (uplink_) uplink_->cut();
+  uplink_.reset();
+  uplink_ready_ = kNever;
+  stop_by_ = kNever;
+  start_at_ = now + drawn(random_, milliseconds(200));
+}
+
+void Gateway::crash(End how, Instant now) {
+  if (!running()) return;
+  log_.write(LogLevel::Debug, how == End::Kill ? "*** killed" : "*** power cut", {{"name", setup_.name}});
+  disk_.set_now(now);
+  disk_.crash(how == End::PowerCut);
+  process_.reset();
+  end(now);
+  if (how == End::Kill) return;
+  ++boot_;
+  booted_ = start_at_;
+  // Without a battery the clock begins where the image was built.
+  wall_error_ = -kYears3;
+  clock_set_at_ = start_at_ + drawn(random_, seconds(5));
+}
+
+void Gateway::restart(Instant now) {
+  if (!running() || stop_by_ != kNever) return;
+  log_.write(LogLevel::Debug, "*** stops", {{"name", setup_.name}});
+  process_->bridge->shut_down(local(now));
+  process_->broker.shut_down(local(now));
+  stop_by_ = now + kStopMax;
+}
+
+void Gateway::set_outage(Instant until) {
+  outage_until_ = until;
+  if (uplink_) uplink_->cut();
+}
+
+void Gateway::heal(Instant now) {
+  outage_until_ = now;
+  disk_.heal();
+}
+
+LinkRef Gateway::accept(Instant now) {
+  if (!running() || stop_by_ != kNever) return nullptr;
+  const ConnectionId id = process_->broker.handle_accept("client", local(now));
+  if (!id) return nullptr;
+  accepted_.push_back({std::make_shared<Link>(), id});
+  return accepted_.back().link;
+}
+
+// --- one turn ---
+
+void Gateway::run(Instant now) {
+  disk_.set_now(now);
+  if (!running()) {
+    if (now < start_at_) return;
+    start(now);
+  }
+  take_disk_events(now);
+  take_bytes(now);
+  const Instant mine = local(now);
+  if (process_->broker.next_deadline() <= mine) process_->broker.handle_timeout(mine);
+  if (process_->bridge->next_deadline() <= mine) process_->bridge->handle_timeout(mine);
+  drive_bridge(now);
+  flush(now);
+  drive_bridge(now);
+  check(now);
+  const bool stopped = stop_by_ != kNever && process_->broker.journal().idle();
+  if (stopped) {
+    process_.reset();
+    disk_.close();
+    end(now);
+  } else if (stop_by_ <= now) {
+    crash(End::Kill, now);
+  }
+}
+
+void Gateway::take_disk_events(Instant now) {
+  Disk::Event event;
+  while (disk_.poll(now, stamp(local(now)), event)) {
+    if (event.page) {
+      process_->broker.handle_page(*event.page, local(now));
+    } else {
+      process_->broker.handle_persisted(event.durable, local(now));
+    }
+  }
+}
+
+void Gateway::take_bytes(Instant now) {
+  std::vector<std::uint8_t> bytes;
+  broker::Broker& broker = process_->broker;
+  for (std::size_t i = 0; i < accepted_.size();) {
+    Accepted& accepted = accepted_[i];
+    while (accepted.link->open && !broker.reading_paused(accepted.connection) &&
+           accepted.link->to_server.receive(now, bytes)) {
+      broker.handle_bytes(accepted.connection, bytes, true, local(now));
+    }
+    if (accepted.link->open) {
+      ++i;
+      continue;
+    }
+    broker.handle_closed(accepted.connection, local(now));
+    accepted_.erase(accepted_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  bridge::Bridge& bridge = *process_->bridge;
+  while (uplink_ && uplink_->open && !bridge.reading_paused() && uplink_->to_client.receive(now, bytes)) {
+    bridge.handle_bytes(bytes, true, local(now));
+  }
+  if (uplink_ && !uplink_->open) {
+    uplink_.reset();
+    bridge.handle_closed("connection reset", local(now));
+  }
+}
+
+void Gateway::drive_bridge(Instant now) {
+  bridge::Bridge& bridge = *process_->bridge;
+  if (uplink_ready_ <= now) {
+    uplink_ready_ = kNever;
+    if (now < outage_until_) {
+      bridge.handle_connect_failed("no route to host", local(now));
+    } else {
+      uplink_ = std::make_shared<Link>();
+      region_.accept(uplink_);
+      bridge.handle_connected(std::nullopt, local(now));
+    }
+  }
+  while (const auto command = bridge.poll_command()) {
+    if (std::holds_alternative<bridge::Connect>(*command)) {
+      uplink_ready_ = now + drawn(random_, milliseconds(20));
+    } else {
+      uplink_ready_ = kNever;
+      if (uplink_) uplink_->cut();
+      uplink_.reset();
+    }
+  }
+}
+
+void Gateway::flush(Instant now) {
+  broker::Broker& broker = process_->broker;
+  broker.handle_turn_end(local(now));
+  ConnectionId id;
+  while (broker.poll_ready(id)) {
+    const auto accepted = std::ranges::find(accepted_, id, &Accepted::connection);
+    if (accepted == accepted_.end()) continue;
+    ByteBuffer& output = broker.output(id);
+    const std::size_t size = output.size();
+    if (accepted->link->open) accepted->link->to_client.send(output.view(), now, random_, kClientDelayMax);
+    output.consume(size);
+    const bool closing = broker.closing(id);
+    broker.handle_sent(id, size, local(now));
+    if (closing) accepted->link->cut();
+  }
+  ByteBuffer& output = process_->bridge->output();
+  if (uplink_ && uplink_->open && !output.empty()) {
+    uplink_->to_server.send(output.view(), now, random_, kUplinkDelayMax);
+    output.consume(output.size());
+    process_->bridge->handle_sent(local(now));
+  }
+}
+
+Instant Gateway::next_deadline() const {
+  if (!running()) return start_at_;
+  Instant next = std::min({global(process_->broker.next_deadline()), global(process_->bridge->next_deadline()),
+                           uplink_ready_, disk_.next_deadline(), stop_by_});
+  for (const Accepted& accepted : accepted_) {
+    if (!accepted.link->open) return Instant::min();
+    if (!process_->broker.reading_paused(accepted.connection)) next = std::min(next, accepted.link->to_server.next());
+  }
+  if (!uplink_) return next;
+  if (!uplink_->open) return Instant::min();
+  return process_->bridge->reading_paused() ? next : std::min(next, uplink_->to_client.next());
+}
+
+// --- what the operator sees ---
+
+bool Gateway::online() const {
+  if (!running()) return false;
+  return seen_.state == bridge::State::Online || seen_.state == bridge::State::Draining;
+}
+
+bool Gateway::drained() const {
+  if (!running()) return false;
+  return seen_.backlog_messages + seen_.inflight == 0;
+}
+
+void Gateway::check(Instant now) {
+  if (!running()) return;
+  seen_ = process_->bridge->snapshot(local(now));
+  const bridge::Snapshot& s = seen_;
+  std::uint64_t dropped = 0;
+  for (const std::uint64_t count : s.books.dropped) dropped += count;
+  const std::uint64_t found = s.delivered + s.backlog_messages + s.inflight + s.quarantined + s.expired + dropped;
+  if (s.accepted != found) {
+    ledger_.fail(setup_.name + ": the books do not balance: accepted " + std::to_string(s.accepted) + ", found " +
+                 std::to_string(found));
+  }
+  if (s.received != s.routed + s.received_dropped)
+    ledger_.fail(setup_.name + ": the books of the way down do not balance");
+  bridge_lost_.note(lost(s.books));
+  session_lost_.note(lost(process_->broker.session_books()));
+  if (options_.limited()) {
+    check_limits(s);
+  } else if (dropped + s.expired + s.received_dropped + session_lost_.total > 0) {
+    ledger_.fail(setup_.name + ": messages were dropped, and no limit was reached");
+  }
+}
+
+void Gateway::check_limits(const bridge::Snapshot& snapshot) {
+  const broker::OutboxLimits& limits = options_.buffer;
+  // What is on disk only makes room once its page has been read.
+  if (limits.when_full == broker::WhenFull::DropOldest) return;
+  const std::uint64_t messages = snapshot.backlog_messages + snapshot.inflight;
+  if ((limits.messages_max > 0 && messages > limits.messages_max) ||
+      (limits.bytes_max > 0 && snapshot.backlog_bytes > limits.bytes_max)) {
+    ledger_.fail(setup_.name + ": the buffer is larger than its limit");
+  }
+}
+
+}  // namespace furrow::sim

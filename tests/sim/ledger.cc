@@ -1,0 +1,145 @@
+#include "tests/sim/ledger.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace furrow::sim {
+
+std::string make_payload(StreamId stream, std::uint32_t number, std::size_t padding) {
+  return std::to_string(stream) + " " + std::to_string(number) + " " + std::string(padding, '.');
+}
+
+std::optional<std::pair<StreamId, std::uint32_t>> parse_payload(ByteView payload) {
+  const std::string_view text = as_text(payload);
+  std::pair<StreamId, std::uint32_t> parsed;
+  const auto first = std::from_chars(text.data(), text.data() + text.size(), parsed.first);
+  if (first.ec != std::errc{} || first.ptr == text.data() + text.size()) return std::nullopt;
+  const auto second = std::from_chars(first.ptr + 1, text.data() + text.size(), parsed.second);
+  if (second.ec != std::errc{}) return std::nullopt;
+  return parsed;
+}
+
+StreamId Ledger::add_stream(Stream stream) {
+  streams_.push_back({std::move(stream), {}});
+  return streams_.size() - 1;
+}
+
+AccountId Ledger::add_account(std::string name) {
+  accounts_.push_back(std::move(name));
+  return accounts_.size() - 1;
+}
+
+ReceiverId Ledger::add_receiver(std::string name, AccountId account) {
+  receivers_.push_back({std::move(name), account, {}});
+  return receivers_.size() - 1;
+}
+
+void Ledger::allow(StreamId stream, ReceiverId receiver, mqtt::Qos qos) {
+  receivers_[receiver].flows[stream].qos = std::min(qos, streams_[stream].options.qos);
+}
+
+void Ledger::expect(StreamId stream, ReceiverId receiver) {
+  Flow& flow = receivers_[receiver].flows.at(stream);
+  if (!flow.expected_from) flow.expected_from = static_cast<std::uint32_t>(streams_[stream].messages.size());
+}
+
+void Ledger::forgive(ReceiverId receiver) {
+  for (auto& [stream, flow] : receivers_[receiver].flows) {
+    flow.repeats_allowed = true;
+    flow.expected_from.reset();
+  }
+}
+
+std::uint32_t Ledger::publish(StreamId stream, Instant now) {
+  streams_[stream].messages.push_back({.published = now});
+  return static_cast<std::uint32_t>(streams_[stream].messages.size() - 1);
+}
+
+void Ledger::acknowledge(StreamId stream, std::uint32_t number) {
+  Message& message = streams_[stream].messages[number];
+  if (!message.acknowledged) ++acknowledged_;
+  message.acknowledged = true;
+}
+
+void Ledger::arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, std::string_view topic) {
+  Receiver& to = receivers_[receiver];
+  const auto what = [&] {
+    return to.name + ": message " + std::to_string(number) + " of stream " + std::to_string(stream);
+  };
+  if (stream >= streams_.size() || number >= streams_[stream].messages.size()) {
+    fail(what() + " was never published");
+    return;
+  }
+  const auto found = to.flows.find(stream);
+  if (found == to.flows.end()) {
+    fail(what() + " came to somebody who did not ask for it");
+    return;
+  }
+  if (topic != streams_[stream].options.topic) fail(what() + " came under the topic " + std::string(topic));
+  Flow& flow = found->second;
+  if (flow.arrivals.size() <= number) flow.arrivals.resize(number + 1);
+  ++arrivals_;
+  std::uint8_t& count = flow.arrivals[number];
+  count = static_cast<std::uint8_t>(std::min(count + 1, 255));
+  if (count > 1) {
+    if (flow.qos == mqtt::Qos::ExactlyOnce && !flow.repeats_allowed) fail(what() + " arrived twice at QoS 2");
+    return;
+  }
+  // What was published before the receiver asked for the stream may come when it is sent again.
+  const bool expected = flow.expected_from && number >= *flow.expected_from;
+  const bool was_dropped = drops_allowed_ && streams_[stream].messages[number].repeated;
+  if (number + 1 < flow.next && expected && !was_dropped) {
+    fail(what() + " arrived first after message " + std::to_string(flow.next - 1));
+  }
+  flow.next = std::max(flow.next, number + 1);
+}
+
+template <typename Visit>
+void Ledger::visit_missing(AccountId account, Visit visit) const {
+  for (const Receiver& receiver : receivers_) {
+    if (receiver.account != account) continue;
+    for (const auto& [stream, flow] : receiver.flows) {
+      if (!flow.expected_from) continue;
+      const Book& book = streams_[stream];
+      for (std::size_t n = *flow.expected_from; n < book.messages.size(); ++n) {
+        const bool arrived = n < flow.arrivals.size() && flow.arrivals[n] > 0;
+        if (book.messages[n].acknowledged && !arrived) visit(receiver, stream, n, book);
+      }
+    }
+  }
+}
+
+std::uint64_t Ledger::missing(AccountId account) const {
+  std::uint64_t count = 0;
+  visit_missing(account, [&](const Receiver&, StreamId, std::size_t, const Book&) { ++count; });
+  return count;
+}
+
+std::string Ledger::first_missing(AccountId account) const {
+  std::string text;
+  visit_missing(account, [&](const Receiver& receiver, StreamId stream, std::size_t number, const Book& book) {
+    if (!text.empty()) return;
+    text = receiver.name + " lacks message " + std::to_string(number) + " of stream " + std::to_string(stream) + " (" +
+           book.options.topic + ", QoS " + std::to_string(static_cast<int>(book.options.qos)) + ")";
+  });
+  return text;
+}
+
+std::uint64_t Ledger::missing_too_young(AccountId account, Instant now) const {
+  std::uint64_t count = 0;
+  visit_missing(account, [&](const Receiver&, StreamId, std::size_t number, const Book& book) {
+    const auto& expiry = book.options.expiry_s;
+    if (!expiry || now - book.messages[number].published < std::chrono::seconds(*expiry)) ++count;
+  });
+  return count;
+}
+
+std::optional<std::uint32_t> Ledger::last_acknowledged(StreamId stream) const {
+  const std::vector<Message>& messages = streams_[stream].messages;
+  for (std::size_t n = messages.size(); n-- > 0;) {
+    if (messages[n].acknowledged) return static_cast<std::uint32_t>(n);
+  }
+  return std::nullopt;
+}
+
+}  // namespace furrow::sim

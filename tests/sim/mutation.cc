@@ -1,0 +1,160 @@
+#include "tests/sim/mutation.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "broker-core/base/varint.h"
+#include "broker-core/session/segment.h"
+
+namespace furrow::sim {
+
+namespace {
+
+using broker::ExchangeRow;
+using Direction = ExchangeRow::Direction;
+using State = ExchangeRow::State;
+
+constexpr std::array<std::string_view, kMutations> kNames = {
+    "none",
+    "ack-before-commit",
+    "delete-before-send",
+    "cursor-before-segment",
+    "packet-id-not-stored",
+    "pubrel-before-pubrec-stored",
+    "window-off-by-one",
+    "watermark-one-too-high",
+    "drop-not-counted",
+    "expiry-by-wall-clock",
+    "order-lost-on-reload",
+    "retained-not-committed",
+    "dedupe-forgotten",
+};
+
+// How many messages up to `end` the cursor has left.
+std::uint64_t left_until(const broker::CursorRow& cursor, Sequence end) {
+  std::uint64_t left = end.value - cursor.settled.value;
+  ByteView holes(cursor.holes);
+  std::uint64_t distance = 0;
+  std::uint64_t count = 0;
+  for (std::uint64_t at = cursor.settled.value + 1; take_varint(holes, distance) && take_varint(holes, count);) {
+    at += distance;
+    for (std::uint64_t i = 0; i < count; ++i, ++at) left -= at <= end.value ? 1 : 0;
+  }
+  return left;
+}
+
+// The messages that a segment has for one queue, in the wrong order under the right sequences.
+broker::SegmentRow reversed(const broker::SegmentRow& row, QueueId queue, const ClockStamp& now) {
+  broker::SegmentReader reader(row.directory, row.records, queue, now);
+  std::vector<broker::SegmentReader::Record> records;
+  for (broker::SegmentReader::Record record; reader.next(Sequence{1}, record); record = {}) records.push_back(record);
+  broker::SegmentWriter writer(now);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const broker::SegmentReader::Record& wrong = records[records.size() - 1 - i];
+    writer.add_message(*wrong.message, 1);
+    writer.add_delivery(queue, records[i].sequence, {wrong.qos, wrong.retain, wrong.subscription_ids});
+  }
+  return records.empty() ? row : writer.finish(row.id);
+}
+
+}  // namespace
+
+std::string_view name(Mutation mutation) {
+  return kNames[static_cast<std::size_t>(mutation)];
+}
+
+std::optional<Mutation> mutation_from(std::string_view name) {
+  const auto found = std::ranges::find(kNames, name);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<Mutation>(found - kNames.begin());
+}
+
+void Mutator::change(broker::Batch& batch) {
+  switch (mutation_) {
+    case Mutation::DeleteBeforeSend:
+      for (broker::CursorRow& cursor : batch.cursors) {
+        const Sequence read = handed_out_[cursor.queue];
+        if (read <= cursor.settled) continue;
+        cursor.messages -= std::min(cursor.messages, left_until(cursor, read));
+        cursor.settled = read;
+        cursor.holes.clear();
+      }
+      break;
+    case Mutation::CursorBeforeSegment:
+      std::swap(held_segments_, batch.segments);
+      break;
+    case Mutation::PacketIdNotStored:
+      std::erase_if(batch.exchanges, [](const ExchangeRow& row) {
+        return row.direction == Direction::Outbound && row.state == State::Published;
+      });
+      break;
+    case Mutation::PubrelBeforePubrecStored: {
+      std::vector<ExchangeRow> rows = std::exchange(held_exchanges_, {});
+      for (const ExchangeRow& row : batch.exchanges) {
+        const bool held = row.direction == Direction::Outbound && row.state == State::Released;
+        (held ? held_exchanges_ : rows).push_back(row);
+      }
+      batch.exchanges = std::move(rows);
+      break;
+    }
+    case Mutation::RetainedNotCommitted:
+      batch.retained.clear();
+      break;
+    case Mutation::DedupeForgotten:
+      std::erase_if(batch.exchanges, [](const ExchangeRow& row) {
+        return row.direction == Direction::Inbound && row.state == State::Published;
+      });
+      break;
+    default:
+      break;
+  }
+}
+
+void Mutator::change(broker::Page& page, const ClockStamp& now) const {
+  if (mutation_ != Mutation::OrderLostOnReload) return;
+  for (broker::SegmentRow& row : page.segments) row = reversed(row, page.queue, now);
+}
+
+void Mutator::note(const broker::Page& page) {
+  std::vector<broker::DirectoryEntry> directory;
+  for (const broker::SegmentRow& row : page.segments) {
+    if (!broker::parse_directory(row.directory, directory)) continue;
+    for (const broker::DirectoryEntry& entry : directory) {
+      Sequence& last = handed_out_[entry.queue];
+      if (entry.queue == page.queue) last = std::max(last, entry.last);
+    }
+  }
+}
+
+BatchNumber Mutator::changed(BatchNumber durable) const {
+  return mutation_ == Mutation::WatermarkOneTooHigh ? BatchNumber{durable.value + 1} : durable;
+}
+
+void Mutator::change(broker::Restored& restored) const {
+  if (mutation_ != Mutation::DropNotCounted) return;
+  for (broker::RestoredQueue& queue : restored.queues) {
+    broker::CursorRow& cursor = queue.cursor;
+    if (cursor.messages == 0 || !cursor.holes.empty()) continue;
+    cursor.settled.value += 1;
+    cursor.messages -= 1;
+  }
+}
+
+void Mutator::change(ClockStamp& stamp) {
+  if (mutation_ != Mutation::ExpiryByWallClock) return;
+  stamp.boot = ++boots_;
+  stamp.trusted = true;
+}
+
+std::uint16_t Mutator::changed_receive_maximum(std::uint16_t maximum) const {
+  return static_cast<std::uint16_t>(mutation_ == Mutation::WindowOffByOne ? maximum + 1 : maximum);
+}
+
+void Mutator::crash() {
+  held_segments_.clear();
+  held_exchanges_.clear();
+  handed_out_.clear();
+}
+
+}  // namespace furrow::sim

@@ -1,0 +1,64 @@
+// Deliberate bugs, to show that the checkers see what they are there for.
+//
+// Each is what a wrong line in the core would do, done from outside: between the core and its store, its clock, or its
+// peer. So the code under test is the code that ships, and nothing of this is in it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "broker-core/base/time.h"
+#include "broker-core/store.h"
+
+namespace furrow::sim {
+
+enum class Mutation : std::uint8_t {
+  None,
+  AckBeforeCommit,
+  DeleteBeforeSend,
+  CursorBeforeSegment,
+  PacketIdNotStored,
+  PubrelBeforePubrecStored,
+  WindowOffByOne,
+  WatermarkOneTooHigh,
+  DropNotCounted,
+  ExpiryByWallClock,
+  OrderLostOnReload,
+  RetainedNotCommitted,
+  DedupeForgotten,
+};
+inline constexpr std::size_t kMutations = 13;  // with None
+// `ack-before-commit`.
+std::string_view name(Mutation mutation);
+std::optional<Mutation> mutation_from(std::string_view name);
+
+// What passes between one gateway and its store or clock, changed as the mutation wants it.
+class Mutator {
+ public:
+  explicit Mutator(Mutation mutation) : mutation_(mutation) {}
+
+  // Whether a batch is called durable as soon as it is submitted.
+  bool acknowledges_early() const { return mutation_ == Mutation::AckBeforeCommit; }
+  void change(broker::Batch& batch);
+  void change(broker::Page& page, const ClockStamp& now) const;
+  void note(const broker::Page& page);
+  BatchNumber changed(BatchNumber durable) const;
+  void change(broker::Restored& restored) const;
+  void change(ClockStamp& stamp);
+  std::uint16_t changed_receive_maximum(std::uint16_t maximum) const;
+  // The gateway and what was under way to its store are gone.
+  void crash();
+
+ private:
+  const Mutation mutation_;
+  std::vector<broker::SegmentRow> held_segments_;
+  std::vector<broker::ExchangeRow> held_exchanges_;
+  std::map<QueueId, Sequence> handed_out_;  // the last message that a page had of a queue
+  std::uint64_t boots_ = 0;
+};
+
+}  // namespace furrow::sim

@@ -1,0 +1,145 @@
+#include "tests/sim/options.h"
+
+#include "broker-core/base/random.h"
+
+namespace furrow::sim {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+// How often a fault strikes where it does, in mean time between.
+struct FaultRange {
+  std::string_view name;
+  unsigned percent;  // of the worlds that have it
+  Duration often;
+  Duration seldom;
+};
+constexpr std::array<FaultRange, kFaults> kRanges = {{
+    {"client_cut", 60, milliseconds(200), seconds(5)},
+    {"client_silence", 20, seconds(2), seconds(20)},
+    {"client_away", 40, milliseconds(500), seconds(5)},
+    {"uplink_cut", 60, milliseconds(300), seconds(5)},
+    {"uplink_silence", 40, seconds(5), seconds(60)},
+    {"uplink_outage", 60, seconds(2), seconds(30)},
+    {"region_restart", 50, seconds(1), seconds(20)},
+    {"region_forgets", 5, seconds(5), seconds(20)},
+    {"gateway_kill", 50, milliseconds(500), seconds(10)},
+    {"power_cut", 50, milliseconds(500), seconds(10)},
+    {"gateway_restart", 20, seconds(1), seconds(10)},
+    {"disk_stall", 50, seconds(1), seconds(10)},
+    {"disk_full", 15, seconds(2), seconds(10)},
+    {"clock_jump", 30, seconds(1), seconds(10)},
+}};
+
+// `message_bytes`: of the largest message, several of which fit.
+void draw_limits(Random& random, std::size_t message_bytes, broker::OutboxLimits& limits) {
+  using broker::WhenFull;
+  limits.when_full = random.chance(50) ? WhenFull::DropOldest : WhenFull::DropNewest;
+  if (random.chance(70)) limits.messages_max = 5 + random.below(50);
+  if (random.chance(30)) limits.bytes_max = (3 + random.below(40)) * message_bytes;
+  if (random.chance(30)) limits.age_max = milliseconds(200 + random.below(5000));
+}
+
+std::string text(Duration time) {
+  return std::to_string(std::chrono::duration_cast<milliseconds>(time).count()) + "ms";
+}
+
+std::string describe(const broker::OutboxLimits& limits) {
+  static constexpr std::array<std::string_view, 3> kPolicies = {"drop-oldest", "drop-newest", "refuse"};
+  return std::to_string(limits.messages_max) + "/" + std::to_string(limits.bytes_max) + "B/" + text(limits.age_max) +
+         "/" + std::string(kPolicies[static_cast<std::size_t>(limits.when_full)]);
+}
+
+bool is_limited(const broker::OutboxLimits& limits) {
+  return limits.messages_max > 0 || limits.bytes_max > 0 || limits.age_max > Duration::zero();
+}
+
+}  // namespace
+
+std::string_view name(Fault fault) {
+  return kRanges[static_cast<std::size_t>(fault)].name;
+}
+
+bool Options::limited() const {
+  return is_limited(buffer) || is_limited(sessions) || expiry_s.has_value();
+}
+
+Options draw_options(std::uint64_t seed) {
+  Random random(seed * 0x9E37 + 1);
+  Options options;
+  options.seed = seed;
+  options.gateways = random.chance(20) ? 2 + random.below(2) : 1;
+  options.sensors = 1 + random.below(4);
+  options.retainers = random.chance(40) ? 1 + random.below(2) : 0;
+  options.subscribers = random.chance(50) ? 1 + random.below(2) : 0;
+  options.messages = 20 + static_cast<std::uint32_t>(random.below(random.chance(80) ? 100 : 400));
+  options.commands = random.chance(40) ? 10 + static_cast<std::uint32_t>(random.below(100)) : 0;
+  options.exactly_once = random.chance(25);
+  options.padding = random.chance(15) ? 2000 + random.below(3000) : random.below(50);
+  options.region_version = random.chance(30) ? mqtt::Version::V3_1_1 : mqtt::Version::V5;
+  options.receive_maximum = static_cast<std::uint16_t>(1 + random.below(random.chance(50) ? 8 : 200));
+  options.topic_alias_maximum = static_cast<std::uint16_t>(random.below(4));
+  options.answer_after = random.chance(50) ? Duration{} : milliseconds(1 + random.below(300));
+  options.sqlite = random.chance(40);
+  options.commit_time_max = milliseconds(random.chance(20) ? 500 : 1 + random.below(40));
+  if (random.chance(25))
+    options.expiry_s = static_cast<std::uint32_t>(random.chance(50) ? 1 + random.below(5) : 36'000);
+  if (random.chance(15)) draw_limits(random, options.padding + 100, options.buffer);
+  if (random.chance(30)) options.buffer.when_full = broker::WhenFull::Refuse;
+  if (random.chance(10)) draw_limits(random, options.padding + 100, options.sessions);
+  if (random.chance(10)) options.commit_waiting_bytes = 10'000;
+  options.shared = options.gateways > 1 && !options.limited();
+  options.warm_up = options.shared || random.chance(30);
+  options.last_crash = random.chance(50);
+  for (std::size_t i = 0; i < kFaults; ++i) {
+    const FaultRange& range = kRanges[i];
+    if (random.chance(range.percent)) options.mean_time[i] = random.chance(30) ? range.often : range.seldom;
+  }
+  // What waits in the region for bridges would be lost with the sessions, and nobody could say that it was not us.
+  if (options.shared || options.commands > 0) options.every(Fault::RegionForgets) = {};
+  return options;
+}
+
+Options draw_power_cuts(std::uint64_t seed) {
+  Options options = draw_options(seed);
+  Random random(seed);
+  options.sqlite = true;
+  options.mean_time = {};
+  options.every(Fault::PowerCut) = milliseconds(100 + random.below(400));
+  options.every(Fault::UplinkOutage) = seconds(1 + random.below(5));
+  options.gateways = 1;
+  options.shared = false;
+  options.commit_time_max = milliseconds(1 + random.below(40));
+  options.answer_after = {};
+  return options;
+}
+
+std::string describe(const Options& options) {
+  std::string line =
+      "gateways=" + std::to_string(options.gateways) + " sensors=" + std::to_string(options.sensors) +
+      " retainers=" + std::to_string(options.retainers) + " subscribers=" + std::to_string(options.subscribers) +
+      " messages=" + std::to_string(options.messages) + " commands=" + std::to_string(options.commands) +
+      " padding=" + std::to_string(options.padding) +
+      " region=" + (options.region_version == mqtt::Version::V5 ? "5" : "3.1.1") +
+      " receive_maximum=" + std::to_string(options.receive_maximum) +
+      " aliases=" + std::to_string(options.topic_alias_maximum) + " answer=" + text(options.answer_after) +
+      " commit=" + text(options.commit_time_max) + (options.sqlite ? " sqlite" : " memory");
+  if (options.shared) line += " shared";
+  if (options.exactly_once) line += " exactly_once";
+  if (options.expiry_s) line += " expiry=" + std::to_string(*options.expiry_s) + "s";
+  if (is_limited(options.buffer)) line += " buffer=" + describe(options.buffer);
+  if (is_limited(options.sessions)) line += " sessions=" + describe(options.sessions);
+  if (options.commit_waiting_bytes < MiB) line += " commit_waiting=" + std::to_string(options.commit_waiting_bytes);
+  if (options.warm_up) line += " warm_up";
+  if (options.last_crash) line += " last_crash";
+  if (options.mutation != Mutation::None) line += " mutation=" + std::string(name(options.mutation));
+  for (std::size_t i = 0; i < kFaults; ++i) {
+    if (options.mean_time[i] > Duration::zero())
+      line += " " + std::string(kRanges[i].name) + "=" + text(options.mean_time[i]);
+  }
+  return line;
+}
+
+}  // namespace furrow::sim

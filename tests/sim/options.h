@@ -1,0 +1,78 @@
+// What one simulated world consists of, and which faults strike it how often: drawn from its seed, or set by a
+// scenario.
+//
+// Swarm: each world turns some faults and features off and others far up, so that a fault is also met without the
+// others hiding it. Source: Groce et al., "Swarm Testing", ISSTA 2012.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker-core/base/time.h"
+#include "broker-core/mqtt/protocol.h"
+#include "broker-core/session/outbox.h"
+#include "tests/sim/mutation.h"
+
+namespace furrow::sim {
+
+enum class Fault : std::uint8_t {
+  ClientCut,      // the connection of a client breaks
+  ClientSilence,  // it goes silent, and nobody is told
+  ClientAway,     // a client is away for a while
+  UplinkCut,
+  UplinkSilence,
+  UplinkOutage,    // no connection to the region for a while
+  RegionRestart,   // the region keeps its sessions
+  RegionForgets,   // it loses them
+  GatewayKill,     // the process ends; the machine and its page cache live on
+  PowerCut,        // the machine ends; what was not synced is lost or torn, the wall clock is wrong after boot
+  GatewayRestart,  // a clean stop
+  DiskStall,       // nothing becomes durable for a while
+  DiskFull,        // nothing can be written for a while
+  ClockJump,       // the wall clock jumps ten years ahead or back
+};
+inline constexpr std::size_t kFaults = 14;
+std::string_view name(Fault fault);
+
+struct Options {
+  std::uint64_t seed = 1;
+  std::size_t gateways = 1;
+  std::size_t sensors = 3;                // of each gateway
+  std::size_t retainers = 0;              // of each gateway: sensors whose messages are retained
+  std::size_t subscribers = 0;            // of each gateway, with persistent sessions
+  std::uint32_t messages = 100;           // of each sensor
+  std::uint32_t commands = 0;             // messages from the region to each gateway
+  bool shared = false;                    // some topics are shared by all gateways, up and down
+  bool exactly_once = false;              // everything travels at QoS 2
+  std::size_t padding = 0;                // bytes of a payload, beyond what names it
+  std::optional<std::uint32_t> expiry_s;  // of some streams
+  mqtt::Version region_version = mqtt::Version::V5;
+  std::uint16_t receive_maximum = 20;  // of the region
+  std::uint16_t topic_alias_maximum = 10;
+  Duration answer_after{};  // how long a receiver takes to answer a message, at most
+  bool sqlite = false;      // the real store on a simulated disk; else the model in memory
+  Duration commit_time_max = std::chrono::milliseconds(20);
+  broker::OutboxLimits buffer;  // of bridges
+  broker::OutboxLimits sessions{.messages_max = 0, .bytes_max = 0, .age_max = {}, .when_full = {}};
+  std::size_t commit_waiting_bytes = 16 * MiB;
+  bool warm_up = false;                       // no fault before everybody is connected and subscribed
+  bool last_crash = false;                    // phase two begins with a power cut of every gateway
+  std::array<Duration, kFaults> mean_time{};  // between two strikes of a fault; 0 = never
+  Mutation mutation = Mutation::None;
+  bool verbose = false;
+
+  Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }
+  Duration every(Fault fault) const { return mean_time[static_cast<std::size_t>(fault)]; }
+  // Whether messages may be dropped or may expire.
+  bool limited() const;
+};
+
+Options draw_options(std::uint64_t seed);
+// A world with the real store and little else than power cuts.
+Options draw_power_cuts(std::uint64_t seed);
+std::string describe(const Options& options);
+
+}  // namespace furrow::sim

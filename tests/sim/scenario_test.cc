@@ -1,0 +1,147 @@
+// Worlds with a name: what random ones would seldom meet, and what they once found. Each is run over several seeds, so
+// that a fault falls at many moments.
+#include <gtest/gtest.h>
+
+#include "tests/sim/world.h"
+
+namespace furrow::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kSeeds = 12;
+
+class ScenarioTest : public testing::Test {
+ protected:
+  static Options quiet() {
+    Options options;
+    options.sensors = 2;
+    options.messages = 60;
+    options.warm_up = true;
+    options.commit_time_max = milliseconds(10);
+    return options;
+  }
+
+  static void expect_passes(Options options) {
+    for (options.seed = 1; options.seed <= kSeeds; ++options.seed) {
+      World world(options);
+      EXPECT_TRUE(world.run()) << "seed " << options.seed << ": " << world.summary() << "\n"
+                               << describe(options) << "\n"
+                               << testing::PrintToString(world.failures());
+      if (HasFailure()) return;
+    }
+  }
+};
+
+TEST_F(ScenarioTest, WithoutFaultsEverythingArrives) {
+  Options options = quiet();
+  options.retainers = 1;
+  options.subscribers = 2;
+  options.commands = 30;
+  expect_passes(options);
+}
+
+TEST_F(ScenarioTest, PowerCutsInTheMiddleOfCommitsLoseNothing) {
+  Options options = quiet();
+  options.sqlite = true;
+  options.exactly_once = true;
+  options.every(Fault::PowerCut) = milliseconds(150);
+  options.every(Fault::UplinkOutage) = seconds(1);
+  expect_passes(options);
+}
+
+TEST_F(ScenarioTest, ACleanStopIsCutWhileTheLogMovesIntoTheFiles) {
+  Options options = quiet();
+  options.sqlite = true;
+  options.padding = 3000;
+  options.every(Fault::GatewayRestart) = milliseconds(400);
+  expect_passes(options);
+}
+
+// The queue file knew the packet identifier, and the value in the other file was not yet there.
+TEST_F(ScenarioTest, ARetainedValueOfQos2SurvivesAKillBetweenTheTwoFiles) {
+  Options options = quiet();
+  options.sensors = 1;
+  options.retainers = 2;
+  options.exactly_once = true;
+  options.every(Fault::GatewayKill) = milliseconds(300);
+  expect_passes(options);
+}
+
+// The connection broke before its CONNACK, and the next one was told of a session that was not yet stored.
+TEST_F(ScenarioTest, ASessionIsNotConfirmedBeforeItIsStored) {
+  Options options = quiet();
+  options.warm_up = false;
+  options.subscribers = 2;
+  options.commit_time_max = milliseconds(500);
+  options.every(Fault::ClientCut) = milliseconds(50);
+  options.every(Fault::PowerCut) = milliseconds(700);
+  expect_passes(options);
+}
+
+TEST_F(ScenarioTest, SharedTopicsOfThreeGatewaysDoNotCircle) {
+  for (const mqtt::Version version : {mqtt::Version::V5, mqtt::Version::V3_1_1}) {
+    Options options = quiet();
+    options.gateways = 3;
+    options.shared = true;
+    options.subscribers = 1;
+    options.exactly_once = true;
+    options.region_version = version;
+    options.every(Fault::UplinkCut) = milliseconds(500);
+    expect_passes(options);
+  }
+}
+
+TEST_F(ScenarioTest, TenYearsMoreOrLessOnTheWallClockExpireNothing) {
+  Options options = quiet();
+  options.expiry_s = 36'000;
+  options.every(Fault::ClockJump) = milliseconds(300);
+  options.every(Fault::UplinkOutage) = seconds(2);
+  options.every(Fault::PowerCut) = milliseconds(900);
+  expect_passes(options);
+}
+
+TEST_F(ScenarioTest, WhatASlowCardHoldsUpIsNotLost) {
+  Options options = quiet();
+  options.subscribers = 1;
+  options.commit_time_max = milliseconds(500);
+  options.every(Fault::DiskStall) = seconds(1);
+  options.every(Fault::GatewayKill) = seconds(1);
+  expect_passes(options);
+}
+
+TEST_F(ScenarioTest, AFullDiskDelaysAndLosesNothing) {
+  Options options = quiet();
+  options.sqlite = true;
+  options.every(Fault::DiskFull) = seconds(1);
+  options.every(Fault::GatewayKill) = seconds(2);
+  expect_passes(options);
+}
+
+TEST_F(ScenarioTest, AWindowOfOneKeepsOrderThroughCuts) {
+  Options options = quiet();
+  options.receive_maximum = 1;
+  options.answer_after = milliseconds(50);
+  options.every(Fault::UplinkCut) = milliseconds(400);
+  options.every(Fault::RegionRestart) = seconds(1);
+  expect_passes(options);
+}
+
+TEST_F(ScenarioTest, WhatIsDroppedAtALimitIsCounted) {
+  for (const broker::WhenFull policy : {broker::WhenFull::DropOldest, broker::WhenFull::DropNewest}) {
+    Options options = quiet();
+    options.subscribers = 1;
+    options.buffer.messages_max = 10;
+    options.buffer.when_full = policy;
+    options.sessions.messages_max = 5;
+    options.sessions.when_full = policy;
+    options.every(Fault::UplinkOutage) = seconds(1);
+    options.every(Fault::ClientAway) = milliseconds(500);
+    options.every(Fault::GatewayKill) = seconds(2);
+    expect_passes(options);
+  }
+}
+
+}  // namespace
+}  // namespace furrow::sim

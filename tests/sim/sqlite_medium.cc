@@ -1,0 +1,83 @@
+#include "tests/sim/sqlite_medium.h"
+
+namespace furrow::sim {
+
+namespace {
+
+// Writes, truncations and syncs of one commit of few messages, and of opening the files: where a cut falls.
+constexpr std::uint64_t kCommitOperations = 30;
+constexpr std::uint64_t kOpenOperations = 60;
+constexpr unsigned kRecoveriesCutMax = 3;
+
+}  // namespace
+
+bool SqliteMedium::commit(const broker::Batch& batch) {
+  const Status status = store_->commit(batch);
+  if (status) return true;
+  const bool expected = full_ && status.error().code() == Errc::NoSpace;
+  if (!expected && !vfs_.failed()) ledger_.fail("the store failed: " + status.error().message());
+  return false;
+}
+
+std::optional<broker::Page> SqliteMedium::read(const broker::ReadRequest& request) {
+  Result<broker::Page> page = store_->read(request);
+  if (!page) {
+    ledger_.fail("the store cannot read: " + page.error().message());
+    return std::nullopt;
+  }
+  if (page->damaged > 0) ledger_.fail("the store found a damaged segment");
+  return *std::move(page);
+}
+
+broker::Restored SqliteMedium::open() {
+  for (unsigned cuts = 0;; ++cuts) {
+    if (cuts < kRecoveriesCutMax && random_.chance(20)) vfs_.fail_after(random_.below(kOpenOperations));
+    auto opened = gateway::SqliteStore::open({.directory = "data", .vfs = vfs_.name()}, log_);
+    if (opened) store_ = *std::move(opened);
+    Result<broker::Restored> restored =
+        opened ? store_->restore() : Result<broker::Restored>(std::move(opened).error());
+    if (restored && !vfs_.failed()) {
+      vfs_.kill();  // only disarms
+      return *std::move(restored);
+    }
+    if (!vfs_.failed()) {
+      ledger_.fail("the store does not open: " + restored.error().message());
+      return {};
+    }
+    end(random_.chance(50));
+  }
+}
+
+void SqliteMedium::close() {
+  const bool cut = random_.chance(30);
+  if (cut) vfs_.fail_after(random_.below(kOpenOperations));
+  store_.reset();
+  end(cut);
+}
+
+void SqliteMedium::crash(const broker::Batch* running, bool power) {
+  if (running != nullptr) {
+    vfs_.fail_after(random_.below(kCommitOperations));
+    (void)store_->commit(*running);
+  }
+  end(power);
+}
+
+// Nothing that SQLite does at its end must reach the disk: its process is gone.
+void SqliteMedium::end(bool power) {
+  vfs_.fail_after(0);
+  store_.reset();
+  if (power) {
+    ++power_cuts_;
+    vfs_.cut_power();
+  } else {
+    vfs_.kill();
+  }
+}
+
+void SqliteMedium::fill(bool full) {
+  full_ = full;
+  vfs_.set_capacity(full ? vfs_.bytes() : 0);
+}
+
+}  // namespace furrow::sim
