@@ -440,7 +440,8 @@ void Journal::submit(Instant now, bool all) {
     for (const auto& [topic, message] : retained_) {
       batch.retained.push_back(retained_row(topic, message, stamp));
     }
-    retained_.clear();
+    // Its table too: after a burst of new topics it is larger than all that the retained store keeps of them.
+    decltype(retained_)().swap(retained_);
   }
   write_cursors(batch, holding || !complete);
 
