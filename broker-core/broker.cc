@@ -225,6 +225,21 @@ void Broker::mark_ready(Connection& connection) {
   ready_.push_back(connection.id());
 }
 
+ByteBuffer Broker::take_buffer() {
+  if (spare_buffers_.empty()) return {};
+  ByteBuffer buffer = std::move(spare_buffers_.back());
+  spare_buffers_.pop_back();
+  spare_bytes_ -= buffer.capacity();
+  return buffer;
+}
+
+void Broker::give_back(ByteBuffer&& buffer) {
+  ByteBuffer taken(std::move(buffer));
+  if (taken.capacity() < kSpareBytesMin || spare_bytes_ + taken.capacity() > kSpareBytesMax) return;
+  spare_bytes_ += taken.capacity();
+  spare_buffers_.push_back(std::move(taken));
+}
+
 bool Broker::poll_ready(ConnectionId& connection) {
   while (!ready_.empty()) {
     connection = ready_.back();
@@ -234,6 +249,16 @@ bool Broker::poll_ready(ConnectionId& connection) {
       if (waiting_over_limit_ && reading_paused(connection) && !found->held()) paused_.push_back(connection);
       return true;
     }
+  }
+  return false;
+}
+
+bool Broker::poll_full(ConnectionId& connection) {
+  while (!full_.empty()) {
+    connection = full_.back();
+    full_.pop_back();
+    const Connection* found = find(connection);
+    if (found != nullptr && found->output_.size() >= kOutputFullBytes) return true;
   }
   return false;
 }

@@ -93,6 +93,10 @@ class Broker {
   // Whether not to read from it for now.
   bool reading_paused(ConnectionId connection) const;
 
+  // A connection whose output is worth a write before the turn ends; false when there is none. A caller that asks while
+  // it still reads keeps outputs in the processor's cache, and QoS 0 from being dropped for lack of a write.
+  bool poll_full(ConnectionId& connection);
+
   // Whether acknowledgements to this client wait for the store.
   bool awaits_acknowledgement(ConnectionId connection) const;
 
@@ -167,6 +171,9 @@ class Broker {
                                     bool& changed);
   bool remove_subscription(Session& session, std::string_view filter, Instant now);
   void send_retained(Session& session, const Subscription& subscription, Instant now);
+  // Heap for an output, and where it goes once it is written: a burst to many would else make and free it each turn.
+  ByteBuffer take_buffer();
+  void give_back(ByteBuffer&& buffer);
   void clients_connected(int change) { clients_connected_ += static_cast<std::size_t>(change); }
 
   // --- inside ---
@@ -212,8 +219,11 @@ class Broker {
   std::vector<std::uint32_t> free_slots_;
   std::vector<ConnectionId> ready_;
   std::vector<ConnectionId> unsendable_;  // whose client takes no packet as large as one that was due
-  std::vector<ConnectionId> held_;        // waiting for the store
-  std::vector<ConnectionId> paused_;      // reading paused by `commit_waiting`
+  std::vector<ConnectionId> full_;        // whose outputs are worth a write
+  std::vector<ByteBuffer> spare_buffers_;
+  std::size_t spare_bytes_ = 0;       // capacity of spare_buffers_
+  std::vector<ConnectionId> held_;    // waiting for the store
+  std::vector<ConnectionId> paused_;  // reading paused by `commit_waiting`
   bool waiting_over_limit_ = false;
   tsl::robin_map<std::string, std::uint32_t> addresses_;  // connections of each, where that is limited
   std::size_t connection_count_ = 0;

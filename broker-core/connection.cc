@@ -271,7 +271,7 @@ void Connection::handle_timeout(Instant now) {
 // --- bytes out ---
 
 void Connection::handle_sent(Instant now) {
-  if (output_.empty()) output_.release();  // an idle connection owns no heap
+  if (output_.empty()) broker_.give_back(std::move(output_));  // an idle connection owns no heap
   if (closing()) return;
   if (held_) last_received_ = now;  // not read from, but alive
   resume(now);
@@ -292,6 +292,8 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
     ++stats.dropped_qos0_slow;
     return;
   }
+  if (output_.capacity() == 0) output_ = broker_.take_buffer();
+  const std::size_t before = output_.size();
   bool fits = false;
   if (delivery.subscription_ids.empty() && !aliases_) {
     const ByteView form = publication.form(version(), mqtt::Qos::AtMostOnce, delivery.retain);
@@ -310,6 +312,7 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
     return;
   }
   ++stats.messages_sent;
+  if (before < kOutputFullBytes && output_.size() >= kOutputFullBytes) broker_.full_.push_back(id_);
   written();
 }
 
@@ -322,6 +325,7 @@ bool Connection::encode_for_client(const Message::Fields& fields, const Delivery
 
 PublishSink::Outcome Connection::write_publish(const Message& message, const Delivery& delivery, Instant now) {
   Stats& stats = broker_.mutable_stats();
+  if (output_.capacity() == 0) output_ = broker_.take_buffer();
   if (!encode_for_client(fields_of(message), delivery, now)) {
     // The books of the queue count the others.
     if (delivery.qos == mqtt::Qos::AtMostOnce) ++stats.dropped_too_large;
@@ -339,6 +343,7 @@ void Connection::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
 }
 
 void Connection::write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) {
+  if (output_.capacity() == 0) output_ = broker_.take_buffer();
   const std::size_t begin = output_.size();
   const std::string_view why = is_error(reason) && tells_problems_ ? explanation(reason) : std::string_view();
   if (!why.empty()) {

@@ -172,7 +172,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   State state_ = State::AwaitConnect;
   bool ended_ = false;
   bool greeted_ = false;  // CONNACK has been written
-  bool ready_ = false;  // in the broker's list of connections with something to do for the caller
+  bool ready_ = false;    // in the broker's list of connections with something to do for the caller
   friend class Broker;
   mqtt::Decoder decoder_;
   ByteBuffer output_;

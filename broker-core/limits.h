@@ -36,6 +36,11 @@ inline constexpr Duration kConnectTimeout = std::chrono::seconds(10);
 inline constexpr std::size_t kOutputBytesMax = 512 * KiB;
 // The same while memory is short: what one socket usually takes at once.
 inline constexpr std::size_t kOutputBytesShort = 16 * KiB;
+// This much is worth a write of its own while a turn still reads.
+inline constexpr std::size_t kOutputFullBytes = 64 * KiB;
+// Heap of outputs that is kept to be used again: of large ones, since small ones cost nothing to make.
+inline constexpr std::size_t kSpareBytesMin = 1 * KiB;
+inline constexpr std::size_t kSpareBytesMax = 4 * MiB;
 // A client identifier longer than this is refused: it is a key in tables and in the store. MQTT asks for 23
 // [MQTT-3.1.3-5].
 inline constexpr std::size_t kClientIdBytesMax = 1024;

@@ -11,6 +11,8 @@ namespace {
 // How long a peer may take to read our last words and close; and of how many we wait for that at once.
 constexpr Duration kPartingTime = std::chrono::seconds(1);
 constexpr std::size_t kPartingMax = 100;
+// What is read is handled in pieces of this size, so that what they give can be written in between.
+constexpr std::size_t kPieceBytes = 16 * KiB;
 
 }  // namespace
 
@@ -29,10 +31,20 @@ class ClientLinks::Link final : public TcpStream::Owner {
 
   void on_read(ByteView bytes, bool dry) override {
     if (parting_) return;
-    all_.broker_.handle_bytes(id_, bytes, dry, all_.clock_.now());
+    const Instant now = all_.clock_.now();
+    ClientLinks& all = all_;
+    const ConnectionId id = id_;
+    while (bytes.size() > kPieceBytes) {
+      all.broker_.handle_bytes(id, bytes.first(kPieceBytes), false, now);
+      bytes = bytes.subspan(kPieceBytes);
+      all.flush_full();
+      if (all.find(id) == nullptr) return;
+    }
+    all.broker_.handle_bytes(id, bytes, dry, now);
     // Our own acknowledgements would carry TCP's; while they wait for the store, a client that gathers its writes
     // (Nagle's algorithm) holds the rest of its window back until TCP's delayed acknowledgement, 40 ms later.
-    if (dry && all_.broker_.awaits_acknowledgement(id_)) stream_.acknowledge_now();
+    if (dry && all.broker_.awaits_acknowledgement(id)) stream_.acknowledge_now();
+    all.flush_full();
   }
   void on_written(std::size_t bytes) override {
     all_.written_.push_back(id_);
@@ -94,6 +106,13 @@ void ClientLinks::flush() {
   for (const ConnectionId id : std::exchange(written_, {})) flush_id(id);
   ConnectionId id;
   while (broker_.poll_ready(id)) flush_id(id);
+}
+
+void ClientLinks::flush_full() {
+  ConnectionId id;
+  while (broker_.poll_full(id)) {
+    if (Link* link = find(id)) flush(*link);
+  }
 }
 
 void ClientLinks::flush(Link& link) {

@@ -46,6 +46,7 @@ class ClientLinks {
 
   Link* find(ConnectionId id) const;
   std::unique_ptr<Link> take(ConnectionId id);
+  void flush_full();
   void flush(Link& link);
   // Tells the broker, and takes the link away.
   void end(ConnectionId id);
