@@ -213,8 +213,8 @@ class Archive(Process):
 
     def __init__(self, name, folder, port, topic_filter, qos, version):
         super().__init__(name, folder)
-        # Mosquitto 2.0.11 sends one QoS 2 message more than it was allowed now and then, and mosquitto_sub, which allows
-        # the 20 that Mosquitto has in flight, ends for that.
+        # Mosquitto 2.0.11 sends one QoS 2 message more than it was allowed now and then, and mosquitto_sub, which
+        # allows the 20 that Mosquitto has in flight, ends for that.
         settings = ("-x", "-1", "-D", "connect", "receive-maximum", "1000") if version == "mqttv5" else ()
         self.command = ("mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-V", version, "-i", name, "-c", *settings,
                         "-t", topic_filter, "-q", qos, "-F", "%t %p")

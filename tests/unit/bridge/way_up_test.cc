@@ -430,7 +430,7 @@ TEST_F(WayUp, AFullBufferThatRefusesSaysSoToThePublisher) {
   start();
   publish("farm/1", "x", Qos::AtLeastOnce);
   publish("farm/1", "y", Qos::AtLeastOnce);
-  EXPECT_THAT(sensor().received(), testing::Contains("PUBACK id=2 reason=97"));
+  EXPECT_THAT(sensor().received(), testing::Contains(StartsWith("PUBACK id=2 reason=97")));
   publish("farm/1", "z", Qos::AtMostOnce);
   EXPECT_EQ(dropped(DropReason::RefusedQos0), 1U);
   EXPECT_EQ(snapshot().backlog_messages, 1U);

@@ -706,7 +706,7 @@ TEST_F(SqliteStoreTest, NothingIsWrittenIntoAFileThatWasDeleted) {
   const Status failed = store_->commit(batch);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().message(),
-            (place_ / "data/queues.db") + " was moved or deleted: put it back, or restart to begin anew");
+            (place_ / "data/sessions.db") + " was moved or deleted: put it back, or restart to begin anew");
   EXPECT_EQ(store_state(failed.error().code()), StoreState::Failing);
   fs::rename(place_ / "elsewhere", place_ / "data");
   ASSERT_TRUE(store_->commit(batch));
