@@ -35,6 +35,7 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
       retained_({.messages_max = options.limits.retained_messages,
                  .bytes_max = options.limits.retained_bytes,
                  .hash_seed = random_.next()}),
+      sessions_(tree_.hash_key()),
       subscribers_(1, nullptr),
       last_queue_(restored.last_queue) {
   restore(restored, now);
@@ -178,9 +179,9 @@ void Broker::shut_down(Instant now) {
     if (Session* session = slot.connection->session()) session->record().will.reset();
     slot.connection->close(mqtt::ReasonCode::ServerShuttingDown, "the gateway stops", now);
   }
-  for (const auto& [client_id, session] : sessions_) {
-    if (session->durable() && session->stored_connected()) store_session_lazily(*session, now);
-  }
+  sessions_.for_each([&](Session& session) {
+    if (session.durable() && session.stored_connected()) store_session_lazily(session, now);
+  });
   journal_.flush_all(now);
 }
 

@@ -29,6 +29,7 @@
 #include "broker-core/routing/subscription_tree.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
+#include "broker-core/session/session_table.h"
 #include "broker-core/session/shared_group.h"
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
@@ -180,6 +181,7 @@ class Broker {
   void restore(Restored& restored, Instant now);
   void restore_session(SessionRow& row, const ClockStamp& stamp, std::vector<RestoredQueue>& queues, Instant now);
   SubscriberId new_subscriber();  // its destination is to be set
+  Session& new_session(const std::string& client_id, QueueId queue);
   void end_session(Session& session, Instant now);
   void attach_subscription(Session& session, const Subscription& subscription, Instant now);
   void detach_subscription(Session& session, std::string_view filter, Instant now);
@@ -229,8 +231,8 @@ class Broker {
   std::size_t connection_count_ = 0;
   std::size_t clients_connected_ = 0;
 
-  std::unordered_map<std::string_view, std::unique_ptr<Session>> sessions_;  // by their own client identifier
-  std::unordered_map<std::string, std::unique_ptr<SharedGroup>> groups_;     // by `$share/GROUP/FILTER`
+  SessionTable sessions_;
+  std::unordered_map<std::string, std::unique_ptr<SharedGroup>> groups_;  // by `$share/GROUP/FILTER`
   GroupId last_group_;
   std::vector<Destination*> subscribers_;  // by SubscriberId
   std::vector<SubscriberId> free_subscribers_;

@@ -47,7 +47,7 @@ void Broker::restore(Restored& restored, Instant now) {
   drop_orphans(restored.queues);
   std::ranges::sort(restored.exchanges, {}, &ExchangeRow::sequence);
   std::unordered_map<std::uint64_t, Session*> by_queue;
-  for (const auto& [client_id, session] : sessions_) by_queue[session->record().queue.value] = session.get();
+  sessions_.for_each([&](Session& session) { by_queue[session.record().queue.value] = &session; });
   std::erase_if(restored.exchanges, [&](const ExchangeRow& row) {
     const auto session = by_queue.find(row.queue.value);
     if (session == by_queue.end()) return false;
@@ -85,27 +85,23 @@ void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vect
     return;
   }
   last_queue_ = std::max(last_queue_, record->queue);
-  const SubscriberId subscriber = new_subscriber();
-  auto session = std::make_unique<Session>(row.client_id, subscriber, record->queue, session_shared_);
-  subscribers_[subscriber.value] = session.get();
+  Session& session = new_session(row.client_id, record->queue);
   const auto queue = std::ranges::find(queues, record->queue, [](const RestoredQueue& found) { return found.row.id; });
   if (queue != queues.end()) {
-    session->restore(queue->cursor);
+    session.restore(queue->cursor);
     queues.erase(queue);
   }
-  for (const Subscription& subscription : record->subscriptions) attach_subscription(*session, subscription, now);
+  for (const Subscription& subscription : record->subscriptions) attach_subscription(session, subscription, now);
   // After a crash its connection ended with the gateway, as far as anybody can tell just now.
   const Instant ended = record->connected() ? now : now - elapsed(*record->disconnected, stamp);
   if (record->connected()) {
     record->disconnected = std::make_unique<ClockStamp>(stamp);
-    session->set_stored_connected(true);
+    session.set_stored_connected(true);
     if (record->will) record->will->delay_s = std::max(record->will->delay_s, kRestartGraceS);
   }
-  session->record() = std::move(*record);
-  session_deadlines_.add(std::min(expiry_of(session->record(), ended), will_due(session->record(), ended)),
+  session.record() = std::move(*record);
+  session_deadlines_.add(std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)),
                          row.client_id);
-  const std::string_view client_id = session->client_id();
-  sessions_.emplace(client_id, std::move(session));
 }
 
 // --- sessions ---
@@ -116,7 +112,7 @@ std::string Broker::assign_client_id() {
   do {
     id = kAssignedPrefix;
     for (std::uint64_t bits = random_.next(), i = 0; i < 16; ++i, bits >>= 4U) id.push_back(kDigits[bits & 15U]);
-  } while (sessions_.contains(id));
+  } while (sessions_.find(id) != nullptr);
   return id;
 }
 
@@ -132,27 +128,19 @@ SubscriberId Broker::new_subscriber() {
 
 Broker::Opened Broker::open_session(const std::string& client_id, bool clean_start, std::uint32_t expiry_s,
                                     std::unique_ptr<WillMessage> will, Instant now) {
-  auto found = sessions_.find(client_id);
-  if (found != sessions_.end() && found->second->connection() != nullptr) {
+  Session* found = sessions_.find(client_id);
+  if (found != nullptr && found->connection() != nullptr) {
     ++stats_.takeovers;
-    Connection& old = *found->second->connection();
-    old.close(mqtt::ReasonCode::SessionTakenOver, "another connection uses this client identifier", now);
+    found->connection()->close(mqtt::ReasonCode::SessionTakenOver, "another connection uses this client identifier",
+                               now);
     found = sessions_.find(client_id);  // a session without expiry has ended with it
   }
-  if (found != sessions_.end() && clean_start) {
-    end_session(*found->second, now);
-    found = sessions_.end();
+  if (found != nullptr && clean_start) {
+    end_session(*found, now);
+    found = nullptr;
   }
-  const bool present = found != sessions_.end();
-  if (!present) {
-    const SubscriberId subscriber = new_subscriber();
-    const QueueId queue = expiry_s > 0 ? new_queue() : QueueId{};
-    auto session = std::make_unique<Session>(client_id, subscriber, queue, session_shared_);
-    subscribers_[subscriber.value] = session.get();
-    const std::string_view key = session->client_id();
-    found = sessions_.emplace(key, std::move(session)).first;
-  }
-  Session& session = *found->second;
+  const bool present = found != nullptr;
+  Session& session = present ? *found : new_session(client_id, expiry_s > 0 ? new_queue() : QueueId{});
   SessionRecord& record = session.record();
   const bool same_will = (!will && !record.will) || (will && record.will && *will == *record.will);
   // A session that is resumed as it was stored costs nothing: most reconnects are that.
@@ -166,6 +154,13 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
     store_session_lazily(session, now);
   }
   return {session, present};
+}
+
+Session& Broker::new_session(const std::string& client_id, QueueId queue) {
+  const SubscriberId subscriber = new_subscriber();
+  Session& session = sessions_.insert(std::make_unique<Session>(client_id, subscriber, queue, session_shared_));
+  subscribers_[subscriber.value] = &session;
+  return session;
 }
 
 void Broker::store_session(Session& session) {
@@ -197,9 +192,9 @@ void Broker::leave_session(Session& session, bool publish, Instant now) {
 
 // A deadline of a session without a connection came up: its will, its expiry, or neither any more.
 void Broker::check_session(const std::string& client_id, Instant now) {
-  const auto found = sessions_.find(client_id);
-  if (found == sessions_.end() || found->second->connection() != nullptr) return;
-  Session& session = *found->second;
+  Session* const found = sessions_.find(client_id);
+  if (found == nullptr || found->connection() != nullptr) return;
+  Session& session = *found;
   const Instant ended = now - elapsed(*session.record().disconnected, stamp_(now));
   if (will_due(session.record(), ended) <= now) {
     publish_will(session, now);
@@ -226,7 +221,7 @@ void Broker::end_session(Session& session, Instant now) {
     journal_.remove_queue(session.record().queue);
   }
   remove_destination(session.subscriber());
-  sessions_.erase(sessions_.find(session.client_id()));
+  sessions_.erase(session);
 }
 
 void Broker::publish_will(Session& session, Instant now) {
@@ -243,9 +238,9 @@ void Broker::publish_will(Session& session, Instant now) {
 
 std::uint64_t Broker::session_queue_bytes() const {
   std::uint64_t bytes = 0;
-  for (const auto& [client_id, session] : sessions_) {
-    if (const Outbox* outbox = session->outbox()) bytes += outbox->bytes();
-  }
+  sessions_.for_each([&](Session& session) {
+    if (const Outbox* outbox = session.outbox()) bytes += outbox->bytes();
+  });
   return bytes;
 }
 

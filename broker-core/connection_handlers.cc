@@ -457,8 +457,7 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
                             .options = {.qos = request.qos,
                                         .no_local = request.no_local || (bridge_ && !shared),
                                         .retain_as_published = request.retain_as_published || bridge_,
-                                        .subscription_id = subscription_id},
-                            .retain_handling = request.retain_handling};
+                                        .subscription_id = subscription_id}};
   bool is_new = false;
   bool differs = false;
   const ReasonCode reason = broker_.add_subscription(*session_, subscription, now, is_new, differs);

@@ -23,14 +23,15 @@ class ClientLinks::Link final : public TcpStream::Owner {
   ConnectionId id() const { return id_; }
   TcpStream& stream() { return stream_; }
 
+  bool parting() const { return !id_; }
   void begin_parting() {
-    parting_ = true;
+    id_ = {};
     stream_.end_writing();
     stream_.set_reading(true);
   }
 
   void on_read(ByteView bytes, bool dry) override {
-    if (parting_) return;
+    if (parting()) return;
     const Instant now = all_.clock_.now();
     ClientLinks& all = all_;
     const ConnectionId id = id_;
@@ -52,7 +53,7 @@ class ClientLinks::Link final : public TcpStream::Owner {
   }
   // The broker has logged what it wants to say of an end that it caused; of others the client knows best.
   void on_ended(std::string_view) override {
-    if (parting_) {
+    if (parting()) {
       all_.end_parting(*this);
     } else {
       all_.end(id_);
@@ -61,9 +62,8 @@ class ClientLinks::Link final : public TcpStream::Owner {
 
  private:
   ClientLinks& all_;
-  const ConnectionId id_;
+  ConnectionId id_;  // none once the broker has let go of it
   TcpStream stream_;
-  bool parting_ = false;
 };
 
 ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock)

@@ -39,24 +39,6 @@ std::vector<broker::ExchangeRow> exchanges_of(const broker::Restored& restored, 
   return rows;
 }
 
-bool takes_no_writes(broker::StoreState state) {
-  return state == broker::StoreState::Full || state == broker::StoreState::ReadOnly ||
-         state == broker::StoreState::Failing;
-}
-
-// A clock whose battery is empty starts somewhere in the past: it is not believed when an earlier run has seen later.
-Status note_wall_clock(Clock& clock, SqliteStore& store) {
-  constexpr std::string_view kKey = "wall_clock_us";
-  FURROW_TRY(const std::optional<std::string> noted, store.meta(kKey));
-  std::int64_t microseconds = 0;
-  if (noted) std::from_chars(noted->data(), noted->data() + noted->size(), microseconds);
-  clock.set_noted(WallTime(Duration(microseconds)));
-  if (!clock.trusted()) return {};
-  // A full or failing disk says so by itself, with the first commit.
-  (void)store.set_meta(kKey, std::to_string(clock.wall().time_since_epoch().count()));
-  return {};
-}
-
 std::string_view signal_text(int signal) {
   return signal == SIGINT ? "INT" : signal == SIGTERM ? "TERM" : "HUP";
 }
@@ -262,7 +244,7 @@ void Runtime::look_at_store() {
   const StoreThread::Events events = store_.take_events(now);
   store_look_at_ = events.commit_started ? now + kStoreLookInterval : kNever;
   status_.note_store(events.health, now);
-  broker_.handle_store_failing(takes_no_writes(events.health.state));
+  broker_.handle_store_failing(!broker::takes_messages(events.health.state));
   store_watch_.note(events.health, events.commit_started, now);
   if (events.durable > durable_) {
     durable_ = events.durable;

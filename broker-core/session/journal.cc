@@ -437,11 +437,13 @@ void Journal::submit(Instant now, bool all) {
   submitted.exchanged.erase(std::unique(submitted.exchanged.begin(), submitted.exchanged.end()),
                             submitted.exchanged.end());
   if (all || retained_due_ <= now) {
-    for (const auto& [topic, message] : retained_) {
-      batch.retained.push_back(retained_row(topic, message, stamp));
+    std::size_t count = 0;
+    for (auto row = retained_.begin(); row != retained_.end() && count < options_.retained_rows_max; ++count) {
+      batch.retained.push_back(retained_row(row->first, row->second, stamp));
+      row = retained_.erase(row);
     }
     // Its table too: after a burst of new topics it is larger than all that the retained store keeps of them.
-    decltype(retained_)().swap(retained_);
+    if (retained_.empty()) decltype(retained_)().swap(retained_);
   }
   write_cursors(batch, holding || !complete);
 

@@ -101,6 +101,8 @@ class Journal {
     Duration books_interval = std::chrono::minutes(10);
     // How long messages that the store could not write wait until they are tried again.
     Duration retry_interval = std::chrono::seconds(1);
+    // Retained rows of one batch; more go with the following ones.
+    std::size_t retained_rows_max = 1'000;
     // Records of one segment row; more are split.
     std::size_t segment_bytes_max = 64 * KiB;
     // Records of one batch: bounds the time of a commit and the memory that it holds.

@@ -60,8 +60,7 @@ bool take_will(ByteView& in, WillMessage& will) {
 
 void put_subscription(ByteBuffer& out, const Subscription& subscription) {
   put_varint(out, static_cast<unsigned>(subscription.options.qos) | (subscription.options.no_local ? 4U : 0U) |
-                      (subscription.options.retain_as_published ? 8U : 0U) |
-                      (static_cast<unsigned>(subscription.retain_handling) << 4U));
+                      (subscription.options.retain_as_published ? 8U : 0U));
   put_bytes(out, as_bytes(subscription.filter));
   put_varint(out, subscription.options.subscription_id);
 }
@@ -71,12 +70,11 @@ bool take_subscription(ByteView& in, Subscription& subscription) {
   ByteView filter;
   std::uint32_t& id = subscription.options.subscription_id;
   if (!take_varint(in, options) || !take_bytes(in, filter) || !take_u32(in, id)) return false;
-  if ((options & 3U) > 2 || (options >> 4U) > 2 || id > kSubscriptionIdMax) return false;
+  if ((options & 3U) > 2 || id > kSubscriptionIdMax) return false;
   if (!mqtt::is_valid_filter(as_text(filter))) return false;
   subscription.options.qos = static_cast<mqtt::Qos>(options & 3U);
   subscription.options.no_local = (options & 4U) != 0;
   subscription.options.retain_as_published = (options & 8U) != 0;
-  subscription.retain_handling = static_cast<mqtt::RetainHandling>(options >> 4U);
   subscription.filter = as_text(filter);
   return true;
 }

@@ -5,7 +5,7 @@
 //   stamp   := boot:8 monotonic_us:8 wall_us:8 trusted:1      when the connection ended; only if not connected
 //   will    := qos|retain<<2 delay_s expiry_s+1 topic payload properties     (expiry 0: none)
 //   subscription := options filter identifier
-//   options := bits 0-1 QoS, 2 no local, 3 retain as published, 4-5 retain handling
+//   options := bits 0-1 QoS, 2 no local, 3 retain as published; more are ignored
 //
 // Numbers are varints where no width is given; strings and bytes carry a varint length. The bytes may come back
 // damaged.
@@ -43,7 +43,6 @@ struct WillMessage {
 struct Subscription {
   std::string filter;
   SubscriptionOptions options;
-  mqtt::RetainHandling retain_handling = mqtt::RetainHandling::Send;
 
   friend bool operator==(const Subscription&, const Subscription&) = default;
 };

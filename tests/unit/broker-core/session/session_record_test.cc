@@ -31,10 +31,9 @@ SessionRecord full_record() {
   record.will->delay_s = 30;
   record.will->qos = mqtt::Qos::ExactlyOnce;
   record.will->retain = true;
-  record.subscriptions.push_back({"farm/+/valve", {.qos = mqtt::Qos::AtLeastOnce}, mqtt::RetainHandling::Send});
-  record.subscriptions.push_back({"$share/pumps/farm/#",
-                                  {.qos = mqtt::Qos::ExactlyOnce, .no_local = true, .retain_as_published = true},
-                                  mqtt::RetainHandling::DoNotSend});
+  record.subscriptions.push_back({"farm/+/valve", {.qos = mqtt::Qos::AtLeastOnce}});
+  record.subscriptions.push_back(
+      {"$share/pumps/farm/#", {.qos = mqtt::Qos::ExactlyOnce, .no_local = true, .retain_as_published = true}});
   record.subscriptions.back().options.subscription_id = 268'435'455;
   return record;
 }
