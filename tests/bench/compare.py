@@ -55,7 +55,7 @@ class Broker:
             self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)
         end = time.monotonic() + START_SECONDS
-        while not self.accepts():
+        while self.process.poll() is not None or not self.accepts():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.__exit__()
                 raise Lost(f"{self.name} did not start:\n{self.log}")
