@@ -22,6 +22,9 @@ constexpr Duration kExpiryInterval = std::chrono::seconds(10);
 // More in flight than this gains nothing on any link; 3.1.1 brokers cannot say what they bear.
 constexpr std::uint16_t kWindowMaxV5 = 1000;
 constexpr std::uint16_t kWindowMaxV3 = 100;
+// Mosquitto has room for 20 messages of QoS 2 from one client (max_inflight_messages). In 3.1.1 it cannot say so, and
+// answers what comes beyond them as if it had taken it, or closes the connection (2.0.11).
+constexpr std::uint16_t kExactlyOnceMaxV3 = 20;
 // A far broker that sends and does not read makes us gather acknowledgements: then reading from it pauses.
 constexpr std::size_t kPausedOutputBytes = 2 * broker::kOutputBytesMax;
 // Messages received and not yet safe, at most; announced as our receive maximum.
@@ -216,6 +219,11 @@ std::uint16_t Bridge::window() const {
   return std::min(remote_.limits().receive_maximum, ours);  // [MQTT-3.3.4-9]
 }
 
+std::uint16_t Bridge::exactly_once_window() const {
+  const bool is_limited = remote_.version() != mqtt::Version::V5 && options_.inflight_max == 0;
+  return is_limited ? std::min(window(), kExactlyOnceMaxV3) : window();
+}
+
 void Bridge::handle_accepted(bool session_present, Instant now) {
   dialect_.handle_understood();
   phase_ = Phase::Online;
@@ -232,7 +240,7 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   set_state(up_.backlog() > 0 ? State::Draining : State::Online, "", now);
   down_.connect(
       session_present, [this] { return up_.next_packet_id(); }, now);
-  up_.connect(window(), session_present, now);
+  up_.connect({window(), exactly_once_window()}, session_present, now);
   review(now);
 }
 

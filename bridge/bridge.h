@@ -55,7 +55,8 @@ struct Options {
   std::optional<std::string> username;
   Duration keep_alive = std::chrono::seconds(30);
   Duration ack_timeout = std::chrono::seconds(30);  // without progress for so long: stalled
-  std::uint16_t inflight_max = 0;                   // 0: what the far broker allows, at most 1000; 100 in 3.1.1
+  std::uint16_t inflight_max = 0;                   // 0: what the far broker allows, at most 1000;
+                                                    // in 3.1.1 100, but no QoS 2 beyond 20
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
   Duration backoff_initial = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(60);
@@ -175,6 +176,7 @@ class Bridge final : private RemoteSession::Handler {
   // When the connection counts as stalled if nothing is acknowledged.
   Instant stall_due() const;
   std::uint16_t window() const;
+  std::uint16_t exactly_once_window() const;
   // Online or draining, and why not entirely well.
   void review(Instant now);
   void set_state(State state, std::string reason, Instant now);

@@ -247,10 +247,10 @@ void WayUp::expire(Instant now) {
 
 // --- the far side ---
 
-void WayUp::connect(std::uint16_t window, bool session_present, Instant now) {
+void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Instant now) {
   inflight_since_.reset();
-  window_ = window;
-  inflight_.connect(*this, window, session_present, now);
+  window_ = windows.all;
+  inflight_.connect(*this, windows, session_present, now);
   pump(now);
 }
 

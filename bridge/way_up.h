@@ -41,7 +41,7 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   bool may_refuse() const override { return refuses_when_full_; }
 
   // --- the far side ---
-  void connect(std::uint16_t window, bool session_present, Instant now);
+  void connect(broker::Inflight::Windows windows, bool session_present, Instant now);
   // Sends nothing more; what was written to the output may still leave.
   void stop() { inflight_.disconnect(); }
   // The connection is gone.

@@ -159,8 +159,9 @@ struct Bridge {
   std::filesystem::path password_from;  // empty: no password. Read again at each connect
   Duration keepalive = Seconds(30);     // whole seconds
   Duration ack_timeout = Seconds(30);
-  std::optional<std::uint16_t> inflight;  // nothing = auto: CONNACK receive maximum, at most 1000; 100 in 3.1.1
-  Duration session_expiry = Days(7);      // whole seconds
+  // Nothing = auto: CONNACK receive maximum, at most 1000; in 3.1.1 100, but no QoS 2 beyond 20.
+  std::optional<std::uint16_t> inflight;
+  Duration session_expiry = Days(7);  // whole seconds
   Backoff backoff;
   Buffer buffer;
   std::vector<TopicRule> topics;  // per direction, the first that matches decides

@@ -296,8 +296,9 @@ const Key kKeys[] = {
      .least = "1",
      .most = "65535",
      .words = "auto",
-     .doc = "Messages that may be on their way unacknowledged. auto: what the far side allows, at most 1000; 100 in "
-            "MQTT 3.1.1.",
+     .doc = "Messages that may be on their way unacknowledged. auto: what the far side allows, at most 1000; in MQTT "
+            "3.1.1 100, and no QoS 2 beyond 20.",
+     .danger = "Mosquitto loses what comes at QoS 2 beyond its max_inflight_messages, and cannot say so in 3.1.1.",
      .slot = [](Objects& at) -> Slot { return &at.bridge->inflight; }},
     {.path = "bridges[].session_expiry",
      .kind = Kind::Time,

@@ -6,10 +6,11 @@ namespace furrow::broker {
 
 using State = Outbox::State;
 
-void Inflight::connect(PublishSink& sink, std::uint16_t window, bool session_present, Instant now) {
-  FURROW_CHECK(window > 0);
+void Inflight::connect(PublishSink& sink, Windows windows, bool session_present, Instant now) {
+  FURROW_CHECK(windows.all > 0);
+  FURROW_CHECK(windows.exactly_once > 0);
   sink_ = &sink;
-  window_ = window;
+  windows_ = windows;
   last_progress_ = now;
   sampled_ = {};
   if (!session_present) {
@@ -68,7 +69,7 @@ bool Inflight::send_next(Outbox::Entry& entry, Instant now) {
     (void)publish(index, false, now);
     return true;
   }
-  if (count_ >= window_ || !in_range()) return false;
+  if (!has_room(entry.qos) || !in_range()) return false;
   entry.packet_id = next_packet_id();
   ++count_;
   if (entry.qos == mqtt::Qos::ExactlyOnce && outbox_.durable()) {
@@ -82,10 +83,14 @@ bool Inflight::send_next(Outbox::Entry& entry, Instant now) {
   return true;
 }
 
+bool Inflight::has_room(mqtt::Qos qos) const {
+  return count_ < (qos == mqtt::Qos::ExactlyOnce ? windows_.exactly_once : windows_.all);
+}
+
 bool Inflight::in_range() const {
   if (outbox_.send_index() == 0) return true;
   const auto given = static_cast<std::uint16_t>(last_id_.value - outbox_.entry(0).packet_id.value);
-  return given < std::min(kRangeFactor * window_, kRangeMax);
+  return given < std::min(kRangeFactor * windows_.all, kRangeMax);
 }
 
 void Inflight::reserve(Outbox::Entry& entry, Instant now) {
@@ -143,7 +148,7 @@ void Inflight::go_on(Instant now) {
 }
 
 bool Inflight::may_resend(const Outbox::Entry& entry) const {
-  return sink_->writable() && (entry.state == State::Released || count_ < window_);
+  return sink_->writable() && (entry.state == State::Released || has_room(entry.qos));
 }
 
 void Inflight::resend(std::size_t index, Instant now) {

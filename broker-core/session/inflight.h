@@ -56,7 +56,15 @@ class Inflight {
   // A connection is up. `window` is the peer's receive maximum or our own limit, whichever is less; at least 1.
   // `session_present`: what is in flight is resent in order with the same identifiers [MQTT-4.4.0-1]; else it starts
   // anew, and a QoS 2 message whose PUBREC had come counts as delivered.
-  void connect(PublishSink& sink, std::uint16_t window, bool session_present, Instant now);
+  void connect(PublishSink& sink, std::uint16_t window, bool session_present, Instant now) {
+    connect(sink, {window, window}, session_present, now);
+  }
+  // QoS 2 only leaves while less than `exactly_once` is in flight.
+  struct Windows {
+    std::uint16_t all;
+    std::uint16_t exactly_once;
+  };
+  void connect(PublishSink& sink, Windows windows, bool session_present, Instant now);
   void disconnect() { sink_ = nullptr; }
   bool connected() const { return sink_ != nullptr; }
 
@@ -78,7 +86,7 @@ class Inflight {
   PacketId next_packet_id();
 
   std::uint32_t count() const { return count_; }
-  bool window_full() const { return count_ >= window_; }
+  bool window_full() const { return count_ >= windows_.all; }
   // Smoothed time from PUBLISH to acknowledgement; nothing before the first sample.
   std::optional<Duration> acknowledgement_time() const { return acknowledgement_time_; }
   // When the last acknowledgement came, or the connection began.
@@ -98,6 +106,7 @@ class Inflight {
   static constexpr std::uint32_t kRangeMax = 0x7FFF;
 
   std::optional<std::size_t> find(PacketId packet_id) const;
+  bool has_room(mqtt::Qos qos) const;
   bool in_range() const;
   void adopt_restored(Instant now);
   bool adopt(Outbox::Entry& entry, Instant now);
@@ -118,7 +127,7 @@ class Inflight {
   Journal& journal_;
   PublishSink* sink_ = nullptr;
 
-  std::uint16_t window_ = 0;
+  Windows windows_{};
   PacketId last_id_;
   std::uint32_t count_ = 0;          // sent and unanswered: counts against the window
   std::uint32_t durable_waits_ = 0;  // entries Reserved or Received

@@ -107,6 +107,39 @@ TEST_F(WayUp, TheWindowCanBeMadeSmaller) {
   EXPECT_THAT(said(), SizeIs(1));
 }
 
+TEST_F(WayUp, NoMoreQos2IsUnderWayThanABrokerOf311BearsThatCannotSayHowMuch) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  start();
+  online();
+  for (int i = 0; i < 30; ++i) publish("farm/1", "x", Qos::ExactlyOnce);
+  EXPECT_THAT(said(), SizeIs(20));
+  for (std::uint16_t id = 1; id <= 3; ++id) pubrec(id);
+  for (std::uint16_t id = 1; id <= 3; ++id) pubcomp(id);
+  EXPECT_EQ(snapshot().inflight, 20U);
+  EXPECT_EQ(snapshot().backlog_messages, 7U);
+  cut();
+  redial();
+  accept(true);
+  EXPECT_THAT(said(), SizeIs(1 + 20));
+}
+
+TEST_F(WayUp, Qos1IsNotHeldBackByTheLimitOfQos2) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  start();
+  online();
+  for (int i = 0; i < 120; ++i) publish("farm/1", "x", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), SizeIs(100));
+}
+
+TEST_F(WayUp, TheLimitOfQos2CanBeRaised) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  bridge_options.inflight_max = 50;
+  start();
+  online();
+  for (int i = 0; i < 60; ++i) publish("farm/1", "x", Qos::ExactlyOnce);
+  EXPECT_THAT(said(), SizeIs(50));
+}
+
 TEST_F(WayUp, Qos0WhileTheFarBrokerIsAwayIsCounted) {
   start();
   publish("farm/1", "21", Qos::AtMostOnce);
