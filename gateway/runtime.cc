@@ -39,6 +39,19 @@ std::vector<broker::ExchangeRow> exchanges_of(const broker::Restored& restored, 
   return rows;
 }
 
+// A clock whose battery is empty starts somewhere in the past: it is not believed when an earlier run has seen later.
+Status note_wall_clock(Clock& clock, SqliteStore& store) {
+  constexpr std::string_view kKey = "wall_clock_us";
+  FURROW_TRY(const std::optional<std::string> noted, store.meta(kKey));
+  std::int64_t microseconds = 0;
+  if (noted) std::from_chars(noted->data(), noted->data() + noted->size(), microseconds);
+  clock.set_noted(WallTime(Duration(microseconds)));
+  if (!clock.trusted()) return {};
+  // A full or failing disk says so by itself, with the first commit.
+  (void)store.set_meta(kKey, std::to_string(clock.wall().time_since_epoch().count()));
+  return {};
+}
+
 std::string_view signal_text(int signal) {
   return signal == SIGINT ? "INT" : signal == SIGTERM ? "TERM" : "HUP";
 }
