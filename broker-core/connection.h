@@ -169,10 +169,6 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   Broker& broker_;
   const std::string peer_;
 
-  State state_ = State::AwaitConnect;
-  bool ended_ = false;
-  bool greeted_ = false;  // CONNACK has been written
-  bool ready_ = false;    // in the broker's list of connections with something to do for the caller
   friend class Broker;
   mqtt::Decoder decoder_;
   ByteBuffer output_;
@@ -188,8 +184,14 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   bool tells_problems_ = false;  // MQTT 5: reason strings are wanted [MQTT-3.1.2-29]
   bool bridge_ = false;          // by the bridge bit of 3.1.1: nothing is echoed, and retain flags are kept
   std::uint16_t inbound_ = 0;    // MQTT 5: QoS 1 and 2 messages received and not yet acknowledged
-  Instant last_received_;        // until CONNECT: when the connection was accepted; while closing: since when
-  Instant armed_;                // when handle_timeout() comes next
+
+  State state_ = State::AwaitConnect;
+  bool ended_ = false;
+  bool greeted_ = false;   // CONNACK has been written
+  bool ready_ = false;     // in the broker's list of connections with something to do for the caller
+  Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
+  Instant armed_;          // when handle_timeout() comes next
 };
+static_assert(sizeof(Connection) <= 200, "every idle client has one");
 
 }  // namespace furrow::broker

@@ -125,14 +125,16 @@ class Session final : public Destination, private OutboxOwner {
 
   Shared& shared_;
   const SubscriberId subscriber_;
-  bool stored_connected_ = false;
-  BatchNumber stored_in_;
-  bool begun_ = false;  // the connection may be sent messages
   std::uint16_t window_ = 0;
+  bool stored_connected_ = false;
+  bool begun_ = false;  // the connection may be sent messages
+  BatchNumber stored_in_;
   Connection* connection_ = nullptr;
   SessionRecord record_;
   std::unique_ptr<Exchange> exchange_;  // most sensors never receive a QoS 1 message
   std::unique_ptr<Extras> extras_;      // nor uses any of these
 };
+
+static_assert(sizeof(Session) <= 152, "every idle client has one");
 
 }  // namespace furrow::broker
