@@ -143,6 +143,7 @@ void Gateway::end(Instant now) {
 void Gateway::crash(End how, Instant now) {
   if (!running()) return;
   log_.write(LogLevel::Debug, how == End::Kill ? "*** killed" : "*** power cut", {{"name", setup_.name}});
+  ledger_.note_crash();
   disk_.set_now(now);
   disk_.crash(how == End::PowerCut);
   process_.reset();

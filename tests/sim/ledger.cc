@@ -20,7 +20,7 @@ std::optional<std::pair<StreamId, std::uint32_t>> parse_payload(ByteView payload
 }
 
 StreamId Ledger::add_stream(Stream stream) {
-  streams_.push_back({std::move(stream), {}});
+  streams_.push_back({.options = std::move(stream), .messages = {}});
   return streams_.size() - 1;
 }
 
@@ -55,6 +55,10 @@ std::uint32_t Ledger::publish(StreamId stream, Instant now) {
   return static_cast<std::uint32_t>(streams_[stream].messages.size() - 1);
 }
 
+void Ledger::note_crash() {
+  for (Book& book : streams_) book.revived_before = static_cast<std::uint32_t>(book.messages.size());
+}
+
 void Ledger::acknowledge(StreamId stream, std::uint32_t number) {
   Message& message = streams_[stream].messages[number];
   if (!message.acknowledged) ++acknowledged_;
@@ -87,7 +91,8 @@ void Ledger::arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, 
   }
   // What was published before the receiver asked for the stream may come when it is sent again.
   const bool expected = flow.expected_from && number >= *flow.expected_from;
-  const bool was_dropped = drops_allowed_ && streams_[stream].messages[number].repeated;
+  const Book& book = streams_[stream];
+  const bool was_dropped = drops_allowed_ && (book.messages[number].repeated || number < book.revived_before);
   if (number + 1 < flow.next && expected && !was_dropped) {
     fail(what() + " arrived first after message " + std::to_string(flow.next - 1));
   }

@@ -57,6 +57,8 @@ class Ledger {
   std::uint32_t publish(StreamId stream, Instant now);
   // The publisher sends it again: what was dropped the first time may be taken now, behind later ones.
   void repeat(StreamId stream, std::uint32_t number) { streams_[stream].messages[number].repeated = true; }
+  // A gateway has crashed: what was dropped and not yet settled on disk comes back, behind what was sent meanwhile.
+  void note_crash();
   // Messages may be dropped.
   void allow_drops() { drops_allowed_ = true; }
   // The publisher was told that the message is safe.
@@ -86,6 +88,7 @@ class Ledger {
   struct Book {
     Stream options;
     std::vector<Message> messages;
+    std::uint32_t revived_before = 0;  // what was published before the last crash
   };
   struct Flow {
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
