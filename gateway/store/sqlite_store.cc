@@ -96,7 +96,9 @@ Status SqliteStore::open_files() {
   // The log of the queues is as long as it gets from the start, so that no commit has to extend a file. On a full disk
   // it is what the reserve is for.
   if (room_.free_bytes() >= kLogBytes + DiskRoom::kBallastBytes) {
-    FURROW_TRY_STATUS(queues_->database().extend_log(kLogBytes));
+    // Where others have taken the room meanwhile it stays shorter: a full disk is no reason not to start.
+    Status extended = queues_->database().extend_log(kLogBytes);
+    if (!extended && !is_full(extended)) return extended;
   }
   // The names of new files must survive a power cut as their content does.
   return directory_ ? directory_->sync() : Status();

@@ -98,7 +98,8 @@ class Samples:
         row = {"seconds": round(time.monotonic() - self.start), **process_facts(self.pid),
                "clients": gateway["clients"]["connected"], "sessions": gateway["clients"]["sessions"],
                "received": gateway["messages"]["received"], "sent": gateway["messages"]["sent"],
-               "dropped": gateway["messages"]["dropped"], "bridge": up["state"], "accepted": up["accepted"], "backlog": up["backlog"]["messages"],
+               "dropped": gateway["messages"]["dropped"], "bridge": up["state"], "accepted": up["accepted"],
+               "backlog": up["backlog"]["messages"],
                "inflight": up["inflight"], "missing": sum(one.missing() for one in self.world.ledgers)}
         print("  ".join(f"{row[name]:>{max(8, len(name))}}" for name in COLUMNS), flush=True)
         return row
@@ -220,7 +221,8 @@ def verdict(world, status, rows, base, after):
         f"descriptors: {base['fds']} before, {after['fds']} after": after["fds"] <= base["fds"],
         f"threads: {base['threads']} before, {after['threads']} after": after["threads"] <= base["threads"],
         f"clients left: {after['clients'] - 1}": after["clients"] == 1,
-        f"sessions: {after['sessions'] - 1} after, {len(world.kept)} are kept": after["sessions"] == len(world.kept) + 1,
+        f"sessions: {after['sessions'] - 1} after, {len(world.kept)} are kept":
+            after["sessions"] == len(world.kept) + 1,
         f"books: balanced in each of {status.documents} documents, but for the faults below": status.documents > 0,
     }
     for one in world.ledgers:

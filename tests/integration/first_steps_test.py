@@ -32,7 +32,8 @@ class FirstStepsTest(TestCase):
         example = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
         barn = self.gateway()
         barn.config_path.write_text(
-            example.replace("0.0.0.0:1883", "127.0.0.1:0").replace("region.example.org:1883", f"127.0.0.1:{region.port}"))
+            example.replace("0.0.0.0:1883", "127.0.0.1:0")
+            .replace("region.example.org:1883", f"127.0.0.1:{region.port}"))
         barn.extra_arguments = ["--data", barn.data]
         barn.start()
         far = self.client(region.port, "far")

@@ -56,7 +56,7 @@ void SqliteMedium::close() {
 }
 
 void SqliteMedium::crash(const broker::Batch* running, bool power) {
-  if (running != nullptr) {
+  if (running != nullptr && store_) {  // a store that did not open has failed the run already
     vfs_.fail_after(random_.below(kCommitOperations));
     (void)store_->commit(*running);
   }
