@@ -2,77 +2,18 @@
 
 import random
 import socket
-import struct
 
-from furrow_testing import PATIENCE, TestCase, main
+from furrow_testing import main
+from strangers import StrangerTestCase
+from wire import PINGREQ, PINGRESP, connect, field, packet
 
 MALFORMED_PACKET = 0x81
 PROTOCOL_ERROR = 0x82
 UNSUPPORTED_VERSION = 0x84
 PACKET_TOO_LARGE = 0x95
 
-PINGREQ = b"\xc0\x00"
-PINGRESP = b"\xd0\x00"
 
-
-def field(data):
-    return struct.pack(">H", len(data)) + data
-
-
-def packet(first_byte, body):
-    size = len(body)
-    length = b""
-    while True:
-        size, digit = divmod(size, 128)
-        length += bytes([digit | (128 if size else 0)])
-        if not size:
-            return bytes([first_byte]) + length + body
-
-
-def connect(client_id=b"hostile", level=5, name=b"MQTT"):
-    properties = b"\x00" if level == 5 else b""
-    return packet(0x10, field(name) + bytes([level, 0x02]) + struct.pack(">H", 60) + properties + field(client_id))
-
-
-class HostileTest(TestCase):
-    def setUp(self):
-        self.barn = self.gateway().start()
-        self.witness = self.client(self.barn.port, "witness")
-        self.witness.subscribe("witness", 1)
-
-    def tearDown(self):
-        """Whatever happened here, others are served and nobody was disconnected."""
-        self.witness.publish("witness", "unharmed", 1)
-        self.witness.take(1)
-        self.assertIsNone(self.witness.disconnected)
-        self.assertTrue(self.barn.running())
-
-    def stranger(self):
-        sock = socket.create_connection(("127.0.0.1", self.barn.port))
-        sock.settimeout(PATIENCE)
-        self.addCleanup(sock.close)
-        return sock
-
-    def read_to_end(self, sock):
-        """Everything until the gateway closes; a reset is an end like any other."""
-        data = b""
-        try:
-            while part := sock.recv(4096):
-                data += part
-        except ConnectionResetError:
-            pass
-        return data
-
-    def answer_to(self, *parts):
-        """What the gateway sends until it closes a connection on which `parts` arrive."""
-        sock = self.stranger()
-        try:
-            for part in parts:
-                sock.sendall(part)
-        except OSError:
-            pass  # closed before everything was sent
-        return self.read_to_end(sock)
-
+class HostileTest(StrangerTestCase):
     def reason_after_connect(self, data):
         """The reason code of the DISCONNECT that ends an MQTT 5 connection on which `data` arrives."""
         sock = self.stranger()
