@@ -99,8 +99,8 @@ class Samples:
                "clients": gateway["clients"]["connected"], "sessions": gateway["clients"]["sessions"],
                "received": gateway["messages"]["received"], "sent": gateway["messages"]["sent"],
                "dropped": gateway["messages"]["dropped"], "bridge": up["state"], "accepted": up["accepted"],
-               "backlog": up["backlog"]["messages"],
-               "inflight": up["inflight"], "missing": sum(one.missing() for one in self.world.ledgers)}
+               "backlog": up["backlog"]["messages"], "inflight": up["inflight"],
+               "missing": sum(one.missing() for one in self.world.ledgers)}
         print("  ".join(f"{row[name]:>{max(8, len(name))}}" for name in COLUMNS), flush=True)
         return row
 
