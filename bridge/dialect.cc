@@ -5,6 +5,8 @@ namespace furrow::bridge {
 namespace {
 
 constexpr unsigned kSilentClosesV5 = 2;
+// Giving up the bridge bit lets our own messages come back: a link that breaks during the handshake must not do that.
+constexpr unsigned kSilentClosesBridgeBit = 5;
 constexpr unsigned kSilentClosesV3 = 1;
 // A broker that has understood us before is more likely in trouble than replaced by an older one.
 constexpr unsigned kSilentClosesUnderstood = 10;
@@ -30,6 +32,7 @@ bool Dialect::handle_refused() {
 bool Dialect::handle_closed_silently() {
   const unsigned patience = understood_                      ? kSilentClosesUnderstood
                             : version() == mqtt::Version::V5 ? kSilentClosesV5
+                            : bridge_bit()                   ? kSilentClosesBridgeBit
                                                              : kSilentClosesV3;
   if (++silent_closes_ < patience) return false;
   return advance();

@@ -4,8 +4,9 @@
 //
 // The bridge bit (level byte 0x84) asks a 3.1.1 broker not to send our own messages back, so it is tried only when
 // something comes down. A refusal is CONNACK 0x84 (return code 1), or that the connection is closed in answer to
-// CONNECT without CONNACK: a broker of 3.1.1 may do that to a level it does not know. A broker that is starting does so
-// too, hence twice for MQTT 5. What was accepted is kept for later connections.
+// CONNECT without CONNACK: a broker of 3.1.1 may do that to a level it does not know. A broker that is starting, or a
+// link that breaks, does so too, hence twice for MQTT 5, and five times before the bit that keeps echoes away is given
+// up. What was accepted is kept for later connections.
 #pragma once
 
 #include <cstdint>

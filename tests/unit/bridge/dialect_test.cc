@@ -38,6 +38,17 @@ TEST(Dialect, OneSilentCloseOfVersion5MayBeABrokerThatIsStarting) {
   EXPECT_EQ(dialect.version(), Version::V3_1_1);
 }
 
+// Without the bit a broker of 3.1.1 sends our own messages back.
+TEST(Dialect, ALinkThatBreaksDuringTheHandshakeDoesNotCostTheBridgeBit) {
+  Dialect dialect(VersionChoice::V3_1_1, true);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_FALSE(dialect.handle_closed_silently());
+    EXPECT_TRUE(dialect.bridge_bit());
+  }
+  EXPECT_TRUE(dialect.handle_closed_silently());
+  EXPECT_FALSE(dialect.bridge_bit());
+}
+
 TEST(Dialect, ABrokerThatClosesOn311TooIsAskedInVersion5Again) {
   Dialect dialect(VersionChoice::Auto, false);
   (void)dialect.handle_closed_silently();
