@@ -127,6 +127,7 @@ const Key kKeys[] = {
      .least = "0",
      .most = "65535",
      .doc = "QoS 1 and 2 messages one client may have unacknowledged, in each direction (Receive Maximum).",
+     .danger = "An MQTT 5 client that does not keep to it, as some do, loses its connection (0x93).",
      .slot = [](Objects& at) -> Slot { return &at.config.limits.inflight_max; }},
     {.path = "limits.topic_levels",
      .kind = Kind::Count,
