@@ -106,11 +106,16 @@ void StatusTopics::publish_gateway(Instant now) {
   const SysFacts facts{.version = options_.version,
                        .uptime = now - started_,
                        .clients_maximum = clients_maximum_,
+                       .messages_dropped = messages_dropped(),
                        .stored_messages = store_.messages,
                        .stored_bytes = store_.bytes};
   for (const SysCounter& counter : sys_counters(broker_, facts)) {
     broker_.publish_status(counter.topic, counter.value, now);
   }
+}
+
+std::uint64_t StatusTopics::messages_dropped() const {
+  return broker_.stats().dropped() + dropped(broker_.session_books());
 }
 
 GatewayStatus StatusTopics::gateway_status() const {
@@ -123,7 +128,7 @@ GatewayStatus StatusTopics::gateway_status() const {
           .sessions = broker_.sessions(),
           .messages_received = stats.messages_received,
           .messages_sent = stats.messages_sent,
-          .messages_dropped = stats.dropped() + dropped(broker_.session_books()),
+          .messages_dropped = messages_dropped(),
           .retained_messages = broker_.retained().messages(),
           .retained_bytes = broker_.retained().bytes(),
           .stats = stats,

@@ -52,6 +52,7 @@ class StatusTopics {
 
   void publish_gateway(Instant now);
   void publish_bridge(BridgeTopic& topic, Instant now);
+  std::uint64_t messages_dropped() const;
   GatewayStatus gateway_status() const;
   StatusMoment moment(Instant now);
 

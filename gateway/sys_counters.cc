@@ -20,7 +20,7 @@ std::vector<SysCounter> sys_counters(const broker::Broker& broker, const SysFact
   add_number("messages/sent", stats.messages_sent);
   add_number("publish/messages/received", stats.messages_received);
   add_number("publish/messages/sent", stats.messages_sent);
-  add_number("publish/messages/dropped", stats.dropped());
+  add_number("publish/messages/dropped", facts.messages_dropped);
   add_number("bytes/received", stats.bytes_received);
   add_number("bytes/sent", stats.bytes_sent);
   add_number("subscriptions/count", broker.subscriptions());

@@ -20,6 +20,7 @@ struct SysFacts {
   std::string version;
   Duration uptime{};
   std::uint64_t clients_maximum = 0;
+  std::uint64_t messages_dropped = 0;  // by connections and by the queues of sessions
   std::uint64_t stored_messages = 0;
   std::uint64_t stored_bytes = 0;
 };
