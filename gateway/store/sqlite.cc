@@ -259,6 +259,14 @@ Status Database::extend_log(std::uint64_t bytes) {
   return {};
 }
 
+Status Database::sync_log() {
+  sqlite3_file* log = file_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
+  if (log == nullptr || log->pMethods == nullptr) return {};
+  const int code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK) return sqlite_error(connection_.get(), code, path_ + "-wal: sync");
+  return {};
+}
+
 std::uint64_t Database::log_bytes() const {
   return size_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
 }

@@ -100,6 +100,9 @@ Status SqliteStore::open_files() {
     Status extended = queues_->database().extend_log(kLogBytes);
     if (!extended && !is_full(extended)) return extended;
   }
+  // What the core finds it acts on at once, so that must be durable.
+  FURROW_TRY_STATUS(queues_->database().sync_log());
+  FURROW_TRY_STATUS(sessions_->database().sync_log());
   // The names of new files must survive a power cut as their content does.
   return directory_ ? directory_->sync() : Status();
 }
