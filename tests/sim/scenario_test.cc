@@ -93,6 +93,18 @@ TEST_F(ScenarioTest, SharedTopicsOfThreeGatewaysDoNotCircle) {
   }
 }
 
+// The process was killed between a write and its sync: the next one read PUBREC from the page cache, sent PUBREL, and
+// then the power failed.
+TEST_F(ScenarioTest, WhatAStartReadsIsDurableBeforeItIsActedUpon) {
+  Options options = quiet();
+  options.sqlite = true;
+  options.exactly_once = true;
+  options.receive_maximum = 2;
+  options.every(Fault::GatewayKill) = milliseconds(400);
+  options.every(Fault::PowerCut) = milliseconds(400);
+  expect_passes(options);
+}
+
 TEST_F(ScenarioTest, TenYearsMoreOrLessOnTheWallClockExpireNothing) {
   Options options = quiet();
   options.expiry_s = 36'000;
