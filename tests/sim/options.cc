@@ -98,7 +98,7 @@ Options draw_options(std::uint64_t seed) {
     if (random.chance(range.percent)) options.mean_time[i] = random.chance(30) ? range.often : range.seldom;
   }
   if (options.shared && options.region_version == mqtt::Version::V3_1_1) {
-    // One close in the middle of a handshake passes for a refusal of the bridge bit; then the region echoes.
+    // Closes in the middle of five handshakes pass for a refusal of the bridge bit; then the region echoes.
     for (const Fault fault : {Fault::UplinkCut, Fault::UplinkOutage, Fault::RegionRestart}) options.every(fault) = {};
   }
   // What waits in the region for bridges would be lost with the sessions, and nobody could say that it was not us.
