@@ -186,9 +186,7 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
   }
   broker::HeldPublishes::Owner& owner = *this;
   if (!held_) held_ = std::make_unique<broker::HeldPublishes>(broker_, self_, owner);
-  held_->push({broker::Message::make(fields), std::move(ticket),
-               exchange != nullptr ? std::optional(*exchange) : std::nullopt, publish.packet_id,
-               static_cast<std::uint32_t>(mapping.rule)});
+  held_->push(fields, std::move(ticket), exchange, publish.packet_id, static_cast<std::uint32_t>(mapping.rule));
 }
 
 void WayDown::handle_taken(const broker::HeldPublishes::Held& held) {

@@ -97,6 +97,7 @@ bool Broker::has_room_for(std::string_view peer) {
 }
 
 void Broker::leave_address(std::string_view peer) {
+  if (options_.limits.connections_per_address == 0) return;
   const auto address = addresses_.find(std::string(host_of(peer)));
   if (address != addresses_.end() && --address.value() == 0) addresses_.erase(address);
 }

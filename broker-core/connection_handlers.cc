@@ -325,8 +325,7 @@ bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::F
   // Before 5.0 a refusal cannot be said: the message waits, unacknowledged, until there is room.
   HeldPublishes::Owner& self = *this;
   if (!held_publishes_) held_publishes_ = std::make_unique<HeldPublishes>(broker_, session_->subscriber(), self);
-  held_publishes_->push({Message::make(fields), std::move(ticket),
-                         exchange != nullptr ? std::optional(*exchange) : std::nullopt, packet.packet_id, 0});
+  held_publishes_->push(fields, std::move(ticket), exchange, packet.packet_id);
   if (held_publishes() >= broker_.limits().inflight) broker_.mark_ready(*this);  // not to be read from
   return false;
 }

@@ -44,7 +44,12 @@ class HeldPublishes {
 
   bool empty() const { return held_.empty(); }
   std::size_t size() const { return held_.size(); }
-  void push(Held held) { held_.push_back(std::move(held)); }
+  // Keeps a copy of what Broker::publish() refused; the arguments are those that it was given, and `rule` is Held's.
+  void push(const Message::Fields& fields, AckTicket ticket, const ExchangeRow* exchange, PacketId packet_id,
+            std::uint32_t rule = 0) {
+    held_.push_back({Message::make(fields), std::move(ticket),
+                     exchange != nullptr ? std::optional(*exchange) : std::nullopt, packet_id, rule});
+  }
   // Publishes them in order, until one is refused again.
   void retry(Instant now);
 
