@@ -230,6 +230,10 @@ void Region::publish(StreamId stream, const std::string& topic, Instant now) {
   if (forward(item, nullptr, now)) ledger_.acknowledge(stream, item.number);
 }
 
+bool Region::subscribed() const {
+  return std::ranges::none_of(sessions_, [](const auto& each) { return each.second.subscriptions.empty(); });
+}
+
 std::size_t Region::unfinished() const {
   std::size_t count = 0;
   for (const auto& [id, session] : sessions_) count += session.outgoing.unfinished();

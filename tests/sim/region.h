@@ -42,6 +42,8 @@ class Region {
 
   // Publishes the next message of `stream` to whoever subscribes to `topic`.
   void publish(StreamId stream, const std::string& topic, Instant now);
+  // Whether every bridge has subscribed to something.
+  bool subscribed() const;
   // What waits for the bridges.
   std::size_t unfinished() const;
   std::optional<std::string> retained(const std::string& topic) const;

@@ -291,6 +291,7 @@ void World::step_until(Condition condition, Duration time_max) {
 
 // Everybody is connected and subscribed.
 bool World::warm() const {
+  if (options_.shared && !region_.subscribed()) return false;
   return std::ranges::all_of(sites_, [](const Site& site) {
     return site.gateway->online() &&
            std::ranges::all_of(site.clients, [](const auto& client) { return client->ready(); });
