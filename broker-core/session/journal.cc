@@ -82,8 +82,10 @@ void Journal::mark_touched(Outbox& outbox, Instant due) {
 
 void Journal::touch(Outbox& outbox, Instant now) {
   if (building_ != nullptr) building_->left.push_back(outbox.queue());
+  settled_unwritten_ = true;
   mark_touched(outbox, now + options_.cursor_interval);
 }
+
 void Journal::touch_books(Outbox& outbox, Instant now) {
   mark_touched(outbox, now + options_.books_interval);
 }
@@ -337,6 +339,7 @@ void Journal::take_back_rows(Batch batch) {
     const auto outbox = outboxes_.find(row.queue.value);
     if (outbox != outboxes_.end()) mark_touched(*outbox->second, Instant::min());
   }
+  settled_unwritten_ = settled_unwritten_ || !batch.cursors.empty();
   rows_due_ = has_rows();
 }
 
@@ -541,6 +544,7 @@ void Journal::write_cursors(Batch& batch, bool holding) {
     outbox->touched_ = outbox->cursor_held_ = false;
     batch.cursors.push_back(outbox->cursor());
   }
+  settled_unwritten_ = !held_cursors_.empty();
   cursors_due_ = kNever;
 }
 

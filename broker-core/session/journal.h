@@ -154,9 +154,10 @@ class Journal {
   // The retained message of `topic` changed (empty: was removed); `message` lives in the retained store.
   // Written within Options::retained_interval, the newest value only.
   void retained_changed(std::string_view topic, MessageRef message, Instant now);
-  // Whether the newest value of the topic may not be durable yet.
+  // Whether the newest value of the topic may not be durable yet, here or at the far side: what a crash brings back of
+  // messages that were settled may be an older value.
   bool retained_unsafe(std::string_view topic) const {
-    return !submitted_.empty() || retained_.contains(std::string(topic));
+    return !submitted_.empty() || settled_unwritten_ || retained_.contains(std::string(topic));
   }
 
   // --- progress ---
@@ -259,6 +260,7 @@ class Journal {
   std::uint64_t selection_ = 0;    // marks outboxes while a batch is selected
   Instant earliest_due_ = kNever;  // not later than the earliest; may be stale after releases
   Instant cursors_due_ = kNever;
+  bool settled_unwritten_ = false;  // a message on disk is settled, and the cursor that says so in no batch yet
   Instant retained_due_ = kNever;
   Instant messages_not_before_ = Instant::min();  // the store refused some
   bool rows_due_ = false;

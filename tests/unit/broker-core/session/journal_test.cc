@@ -310,6 +310,19 @@ TEST_F(JournalTest, RetainedValueIsUnsafeUntilItIsDurable) {
   EXPECT_FALSE(world.journal().retained_unsafe("farm/moisture"));
 }
 
+TEST_F(JournalTest, RetainedValuesAreUnsafeWhileACrashWouldBringBackOlderOnes) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.settle_down();
+  cloud.send(world.now());
+  EXPECT_FALSE(world.journal().retained_unsafe("farm/moisture"));
+  cloud.deliver(world.now());
+  EXPECT_TRUE(world.journal().retained_unsafe("farm/moisture"));
+  world.turn_after(seconds(1));
+  EXPECT_TRUE(world.journal().retained_unsafe("farm/moisture"));
+  world.persist();
+  EXPECT_FALSE(world.journal().retained_unsafe("farm/moisture"));
+}
+
 // --- other rows ---
 
 TEST_F(JournalTest, RowsAreWrittenAsSoonAsTheWriterIsIdle) {
