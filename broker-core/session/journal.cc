@@ -82,8 +82,9 @@ void Journal::mark_touched(Outbox& outbox, Instant due) {
 
 void Journal::touch(Outbox& outbox, Instant now) {
   if (building_ != nullptr) building_->left.push_back(outbox.queue());
-  settled_unwritten_ = true;
-  mark_touched(outbox, now + options_.cursor_interval);
+  ++settled_unwritten_;
+  const bool enough = settled_unwritten_ >= options_.cursor_messages_max;
+  mark_touched(outbox, enough ? now : now + options_.cursor_interval);
 }
 
 void Journal::touch_books(Outbox& outbox, Instant now) {
@@ -339,7 +340,7 @@ void Journal::take_back_rows(Batch batch) {
     const auto outbox = outboxes_.find(row.queue.value);
     if (outbox != outboxes_.end()) mark_touched(*outbox->second, Instant::min());
   }
-  settled_unwritten_ = settled_unwritten_ || !batch.cursors.empty();
+  settled_unwritten_ += batch.cursors.size();
   rows_due_ = has_rows();
 }
 
@@ -544,7 +545,7 @@ void Journal::write_cursors(Batch& batch, bool holding) {
     outbox->touched_ = outbox->cursor_held_ = false;
     batch.cursors.push_back(outbox->cursor());
   }
-  settled_unwritten_ = !held_cursors_.empty();
+  settled_unwritten_ = std::min(settled_unwritten_, held_cursors_.size());
   cursors_due_ = kNever;
 }
 

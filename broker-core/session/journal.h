@@ -95,8 +95,10 @@ class Journal {
     Duration gather_interval = std::chrono::milliseconds(100);
     // This much gathered is written without waiting longer: a batch gains little beyond it.
     std::size_t gather_bytes_max = 256 * KiB;
-    // How long a settled cursor may stay unwritten; repeating what was acknowledged since is allowed at QoS 1.
+    // How long a settled cursor may stay unwritten, and for how many messages on disk: a crash repeats them, which is
+    // allowed at QoS 1.
     Duration cursor_interval = std::chrono::seconds(1);
+    std::size_t cursor_messages_max = 2'000;
     // How long counters may stay unwritten when nothing else is written.
     Duration books_interval = std::chrono::minutes(10);
     // How long messages that the store could not write wait until they are tried again.
@@ -121,7 +123,8 @@ class Journal {
   void attach(Outbox& outbox);
   void detach(Outbox& outbox);
   // The cursor or books of `outbox` changed: its row goes with the next batch, at the latest after
-  // Options::cursor_interval (what is settled lies on disk) or Options::books_interval (only the books changed).
+  // Options::cursor_interval or so many messages (what is settled lies on disk), or Options::books_interval (only the
+  // books changed).
   void touch(Outbox& outbox, Instant now);
   void touch_books(Outbox& outbox, Instant now);
 
@@ -157,7 +160,7 @@ class Journal {
   // Whether the newest value of the topic may not be durable yet, here or at the far side: what a crash brings back of
   // messages that were settled may be an older value.
   bool retained_unsafe(std::string_view topic) const {
-    return !submitted_.empty() || settled_unwritten_ || retained_.contains(std::string(topic));
+    return !submitted_.empty() || settled_unwritten_ > 0 || retained_.contains(std::string(topic));
   }
 
   // --- progress ---
@@ -260,7 +263,7 @@ class Journal {
   std::uint64_t selection_ = 0;    // marks outboxes while a batch is selected
   Instant earliest_due_ = kNever;  // not later than the earliest; may be stale after releases
   Instant cursors_due_ = kNever;
-  bool settled_unwritten_ = false;  // a message on disk is settled, and the cursor that says so in no batch yet
+  std::size_t settled_unwritten_ = 0;  // messages on disk whose end no batch says yet; may count a queue as one
   Instant retained_due_ = kNever;
   Instant messages_not_before_ = Instant::min();  // the store refused some
   bool rows_due_ = false;

@@ -336,6 +336,24 @@ TEST_F(JournalTest, RowsAreWrittenAsSoonAsTheWriterIsIdle) {
   EXPECT_TRUE(world.store().has_session("pump-7"));
 }
 
+TEST_F(JournalTest, CursorsAreWrittenBeforeACrashWouldRepeatTooMuch) {
+  JournalWorld careful({.cursor_messages_max = 3});
+  BridgeQueue queue(careful);
+  for (std::uint16_t id = 1; id <= 4; ++id) careful.publish(id, {{queue.outbox, kAway}});
+  careful.settle_down();
+  for (int settled = 1; settled <= 2; ++settled) {
+    queue.send(careful.now());
+    queue.deliver(careful.now());
+    careful.turn();
+    EXPECT_TRUE(careful.writer_idle()) << settled << " settled";
+  }
+  queue.send(careful.now());
+  queue.deliver(careful.now());
+  careful.turn();
+  ASSERT_FALSE(careful.writer_idle());
+  EXPECT_EQ(careful.submitted().cursors.at(0).messages, 1U);
+}
+
 TEST_F(JournalTest, LazyRowsWaitForTheCursorOrForWhateverIsWrittenFirst) {
   world.journal().put_lazy(SessionRow{"pump-7", Bytes{1}}, world.now());
   world.turn_after(milliseconds(999));
