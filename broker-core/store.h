@@ -49,7 +49,7 @@ struct CursorRow {
   Sequence settled;  // every message up to here is settled: acknowledged, dropped or expired
   Sequence next;     // what the next accepted message gets
   // Messages settled out of order, beyond `settled`: runs, each a varint distance from the end of the one before (the
-  // first from settled + 1) and a varint count. Opaque to the store.
+  // first from settled + 1) and a varint count. See session/hole.h.
   Bytes holes;
   std::uint64_t messages = 0;  // stored and not settled, as of this batch
   std::uint64_t bytes = 0;

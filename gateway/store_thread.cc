@@ -86,7 +86,7 @@ void StoreThread::run() {
     const bool executed = execute_batch(lock);
     if (served || executed) continue;
     if (stopping_) return;
-    wait(lock);
+    if (!tidy(lock)) wait(lock);
   }
 }
 
@@ -135,6 +135,15 @@ bool StoreThread::execute_batch(Lock& lock) {
   options_.wake();
   lock.lock();
   return true;
+}
+
+// What cannot be done now can be done later, and what is wrong shows with the next commit.
+bool StoreThread::tidy(Lock& lock) {
+  if (health_.state != StoreState::Ok || failure_) return false;
+  lock.unlock();
+  const Result<bool> more = store_->tidy();
+  lock.lock();
+  return more && *more;
 }
 
 Instant StoreThread::note_failure(const Error& error) {

@@ -73,6 +73,7 @@ class StoreThread final : public broker::Store {
   // Each does one thing with the lock released meanwhile; false when there is nothing to do now.
   bool serve_read(Lock& lock);
   bool execute_batch(Lock& lock);
+  bool tidy(Lock& lock);
   // The moment of the next attempt, and the state to show until then.
   Instant note_failure(const Error& error);
   // Waits for work, for the next attempt, or to look again at a state that is not Ok.

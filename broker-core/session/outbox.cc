@@ -23,14 +23,7 @@ Outbox::Outbox(const Options& options, const CursorRow& cursor, Journal& journal
   durable_ = Sequence{cursor.next.value - 1};
   gap_messages_ = messages_ = disk_messages_ = cursor.messages;
   gap_bytes_ = bytes_ = disk_bytes_ = cursor.bytes;
-  ByteView holes(cursor.holes);
-  std::uint64_t distance = 0;
-  std::uint64_t count = 0;
-  for (Sequence end = gap_first_; take_varint(holes, distance) && take_varint(holes, count);) {
-    const Sequence first{end.value + distance};
-    end = Sequence{first.value + count};
-    holes_.push_back({first, end});
-  }
+  holes_ = decode_holes(cursor.settled, cursor.holes);
   if (stores_books_) {
     books_ = decode_books(cursor.counters, cursor.messages);
   } else {
@@ -351,14 +344,9 @@ bool Outbox::take_segment(const SegmentRow& segment, const ClockStamp& now) {
     if (!reader.next(gap_first_, record)) return true;
     if (record.sequence >= gap_end_) return false;
     gap_first_ = Sequence{record.sequence.value + 1};
-    if (!is_hole(record.sequence)) take(std::move(record));
+    if (!is_in_hole(holes_, record.sequence)) take(std::move(record));
   }
   return false;
-}
-
-bool Outbox::is_hole(Sequence sequence) const {
-  const auto behind = std::ranges::upper_bound(holes_, sequence, {}, &Hole::first);
-  return behind != holes_.begin() && sequence < std::prev(behind)->end;
 }
 
 // Everything that is in the store only, told by its counts alone.

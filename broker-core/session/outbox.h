@@ -21,6 +21,7 @@
 #include "broker-core/base/time.h"
 #include "broker-core/message.h"
 #include "broker-core/session/books.h"
+#include "broker-core/session/hole.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/segment.h"
 #include "broker-core/session/subscription_ids.h"
@@ -194,12 +195,6 @@ class Outbox {
   static constexpr std::size_t kSettledMax = 64;
   static constexpr std::size_t kEntryOverhead = sizeof(Entry) + sizeof(Message) + 16;
 
-  // Settled sequences [first, end).
-  struct Hole {
-    Sequence first;
-    Sequence end;
-  };
-
   bool over_limit(std::uint64_t messages, std::uint64_t bytes) const;
   bool make_room(const Message& message, Instant now);
   void drop_oldest(std::uint64_t messages, std::uint64_t bytes, Instant now);
@@ -215,7 +210,6 @@ class Outbox {
   void read_ahead();
   bool take_segment(const SegmentRow& segment, const ClockStamp& now);
   void take(SegmentReader::Record&& record);
-  bool is_hole(Sequence sequence) const;
   void drop_gap(DropReason reason, Instant now);
   std::size_t find(const Ring<Entry>& ring, Sequence sequence) const;
   Entry& at(Sequence sequence);

@@ -211,26 +211,71 @@ SegmentRow SegmentWriter::finish(SegmentId id) {
           .records = Bytes(body.begin(), body.end())};
 }
 
+SegmentRecords::SegmentRecords(ByteView directory, ByteView records) : rest_(records) {
+  damaged_ = !parse_directory(directory, directory_) || !take_stamp(rest_, stamp_);
+  if (!damaged_) sequences_.resize(directory_.size());
+}
+
+bool SegmentRecords::next(Instant written, Message::Fields& fields) {
+  FURROW_CHECK(damaged_ || deliveries_left_ == 0);
+  if (damaged_ || rest_.empty()) return false;
+  fields = {};
+  damaged_ = !take_record(rest_, written, topics_, fields) || !take_varint(rest_, deliveries_left_);
+  return !damaged_;
+}
+
+bool SegmentRecords::next_delivery(Delivery& delivery) {
+  if (damaged_ || deliveries_left_ == 0) return false;
+  --deliveries_left_;
+  damaged_ = !read_delivery(delivery);
+  return !damaged_;
+}
+
+bool SegmentRecords::read_delivery(Delivery& delivery) {
+  std::uint64_t index = 0;
+  std::uint64_t distance = 0;
+  std::uint8_t flags = 0;
+  if (!take_varint(rest_, index) || !take_varint(rest_, distance) || !take_byte(rest_, flags)) return false;
+  if (index >= directory_.size() || (flags & ~kDeliveryFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
+
+  delivery.queue_index = static_cast<std::size_t>(index);
+  const DirectoryEntry& entry = directory_[delivery.queue_index];
+  Sequence& sequence = sequences_[delivery.queue_index];
+  const bool is_first = !sequence;
+  if (is_first) sequence = entry.first;
+  if (is_first != (distance == 0) || distance > entry.last.value - sequence.value) return false;
+  sequence.value += distance;
+
+  delivery.sequence = sequence;
+  delivery.qos = static_cast<mqtt::Qos>(flags & kQosMask);
+  delivery.retain = (flags & kRetain) != 0;
+  delivery.subscription_ids.clear();
+  if ((flags & kHasSubscriptionIds) == 0) return true;
+  std::uint64_t count = 0;
+  if (!take_varint(rest_, count)) return false;
+  for (; count > 0; --count) {
+    std::uint32_t id = 0;
+    if (!take_u32(rest_, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
+    delivery.subscription_ids.push_back(id);
+  }
+  return true;
+}
+
 SegmentReader::SegmentReader(ByteView directory, ByteView records, QueueId queue, const ClockStamp& now)
-    : rest_(records) {
-  ClockStamp stamp;
-  damaged_ = !parse_directory(directory, directory_) || !take_stamp(rest_, stamp);
+    : records_(directory, records), damaged_(records_.damaged()) {
   if (damaged_) return;
-  written_ = now.monotonic - elapsed(stamp, now);
-  const auto entry = std::ranges::find(directory_, queue, &DirectoryEntry::queue);
-  if (entry == directory_.end()) return;
-  queue_index_ = static_cast<std::size_t>(entry - directory_.begin());
+  written_ = now.monotonic - elapsed(records_.stamp(), now);
+  const auto entry = std::ranges::find(records_.directory(), queue, &DirectoryEntry::queue);
+  if (entry == records_.directory().end()) return;
+  queue_index_ = static_cast<std::size_t>(entry - records_.directory().begin());
   messages_left_ = entry->messages;
-  sequences_.resize(directory_.size());
 }
 
 bool SegmentReader::next(Sequence from, Record& record) {
   while (messages_left_ > 0 && !damaged_) {
     Message::Fields fields;
     bool wanted = false;
-    const std::uint64_t left = messages_left_;
-    damaged_ = !take_record(rest_, written_, topics_, fields) || !read_deliveries(from, record, wanted) ||
-               left - messages_left_ > 1;  // a queue occurs once in a message
+    damaged_ = !records_.next(written_, fields) || !read_deliveries(from, record, wanted);
     if (wanted && !damaged_) {
       record.message = Message::make(fields);
       return true;
@@ -240,48 +285,21 @@ bool SegmentReader::next(Sequence from, Record& record) {
 }
 
 bool SegmentReader::read_deliveries(Sequence from, Record& record, bool& wanted) {
-  std::uint64_t count = 0;
-  if (!take_varint(rest_, count)) return false;
-  for (; count > 0; --count) {
-    if (!read_delivery(from, record, wanted)) return false;
-  }
-  return true;
-}
-
-bool SegmentReader::read_delivery(Sequence from, Record& record, bool& wanted) {
-  std::uint64_t index = 0;
-  std::uint64_t distance = 0;
-  std::uint8_t flags = 0;
-  if (!take_varint(rest_, index) || !take_varint(rest_, distance) || !take_byte(rest_, flags)) return false;
-  if (index >= directory_.size() || (flags & ~kDeliveryFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
-
-  const DirectoryEntry& entry = directory_[static_cast<std::size_t>(index)];
-  Sequence& sequence = sequences_[static_cast<std::size_t>(index)];
-  const bool is_first = !sequence;
-  if (is_first) sequence = entry.first;
-  if (is_first != (distance == 0) || distance > entry.last.value - sequence.value) return false;
-  sequence.value += distance;
-
-  const bool ours = index == queue_index_;
-  if (ours && messages_left_ == 0) return false;  // more than the directory announced
-  if (ours) --messages_left_;
-  const bool take = ours && sequence >= from;
-  if (take) {
+  bool seen = false;
+  while (records_.next_delivery(delivery_)) {
+    if (delivery_.queue_index != queue_index_) continue;
+    // A queue occurs once in a message, and no oftener than the directory says.
+    if (seen || messages_left_ == 0) return false;
+    seen = true;
+    --messages_left_;
+    if (delivery_.sequence < from) continue;
     wanted = true;
-    record.sequence = sequence;
-    record.qos = static_cast<mqtt::Qos>(flags & kQosMask);
-    record.retain = (flags & kRetain) != 0;
-    record.subscription_ids.clear();
+    record.sequence = delivery_.sequence;
+    record.qos = delivery_.qos;
+    record.retain = delivery_.retain;
+    std::swap(record.subscription_ids, delivery_.subscription_ids);
   }
-  if ((flags & kHasSubscriptionIds) == 0) return true;
-  std::uint64_t count = 0;
-  if (!take_varint(rest_, count)) return false;
-  for (; count > 0; --count) {
-    std::uint32_t id = 0;
-    if (!take_u32(rest_, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
-    if (take) record.subscription_ids.push_back(id);
-  }
-  return true;
+  return !records_.damaged();
 }
 
 Bytes encode_message(const Message& message, const ClockStamp& now) {

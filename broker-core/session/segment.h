@@ -1,12 +1,13 @@
 // The bytes of a segment: messages of one flush, each once, with the queues that want it.
 //
-//   directory := version:1 { queue first_sequence last_sequence messages bytes }*        all varints
-//   records   := stamp record*
-//   stamp     := boot:8 monotonic_us:8 wall_us:8 trusted:1                               little-endian, when it was
-//   written record    := flags:1 age_ms topic [expiry_s] [properties] payload deliveries flags     := bits 0-1 QoS as
-//   published, 2 retain, 3 has expiry, 4 has properties topic     := index into the topics seen so far in this segment,
-//   or their count and then length bytes: a new one deliveries:= count { queue_index sequence_distance options [count
-//   subscription_identifier*] }* options   := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
+//   directory  := version:1 { queue first_sequence last_sequence messages bytes }*
+//   records    := stamp record*
+//   stamp      := boot:8 monotonic_us:8 wall_us:8 trusted:1      little-endian, when it was written
+//   record     := flags:1 age_ms topic [expiry_s] [properties] payload deliveries
+//   flags      := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties
+//   topic      := index into the topics seen so far in this segment, or their count and then length bytes: a new one
+//   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] }*
+//   options    := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
 //
 // Numbers are varints where no width is given. A queue's index is its place in the directory; sequence distances count
 // from the queue's message before in this segment (the first from the directory's first_sequence). Topics are written
@@ -85,6 +86,46 @@ class SegmentWriter {
   std::uint32_t recent_ = 0;  // the part used last: most flushes are for one queue
 };
 
+// Walks all that a segment holds: a record, its deliveries, the next record.
+class SegmentRecords {
+ public:
+  // Both views must live while this does.
+  SegmentRecords(ByteView directory, ByteView records);
+
+  const std::vector<DirectoryEntry>& directory() const { return directory_; }
+  // When the segment was written.
+  const ClockStamp& stamp() const { return stamp_; }
+
+  struct Delivery {
+    std::size_t queue_index = 0;  // in the directory
+    Sequence sequence;
+    mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+    bool retain = false;
+    std::vector<std::uint32_t> subscription_ids;
+  };
+  // The next record; `fields` borrow from the segment, and ages count back from `written`, the moment of the stamp on
+  // the clock of the caller. False at the end or where the bytes make no sense.
+  // REQUIRES: next_delivery() has said that the record before has no more.
+  bool next(Instant written, Message::Fields& fields);
+  // The next delivery of the record. False when there is none, or where the bytes make no sense.
+  bool next_delivery(Delivery& delivery);
+  // Whether the walk ended early because the bytes make no sense.
+  bool damaged() const { return damaged_; }
+
+ private:
+  bool read_delivery(Delivery& delivery);
+
+  // Constant after construction.
+  std::vector<DirectoryEntry> directory_;
+  ClockStamp stamp_;
+  // Changes with the walk.
+  ByteView rest_;
+  std::uint64_t deliveries_left_ = 0;     // of the record
+  std::vector<Sequence> sequences_;       // per queue of the directory: the one seen last, 0 = none yet
+  std::vector<std::string_view> topics_;  // point into the records
+  bool damaged_ = false;
+};
+
 // Walks the messages that a segment holds for one queue.
 class SegmentReader {
  public:
@@ -107,17 +148,14 @@ class SegmentReader {
   // Reads the deliveries of one record; `wanted` tells whether one is for the queue, from `from` on, and fills
   // `record`.
   bool read_deliveries(Sequence from, Record& record, bool& wanted);
-  bool read_delivery(Sequence from, Record& record, bool& wanted);
 
   // Constant after construction.
-  std::vector<DirectoryEntry> directory_;
   std::size_t queue_index_ = 0;
   Instant written_{};  // the moment of writing, on the present monotonic clock
   // Changes with next().
-  ByteView rest_;
-  std::uint64_t messages_left_ = 0;       // for the queue
-  std::vector<Sequence> sequences_;       // per queue of the directory: the one seen last, 0 = none yet
-  std::vector<std::string_view> topics_;  // point into the records
+  SegmentRecords records_;
+  SegmentRecords::Delivery delivery_;
+  std::uint64_t messages_left_ = 0;  // for the queue
   bool damaged_ = false;
 };
 

@@ -32,6 +32,7 @@ Result<std::unique_ptr<QueueFile>> QueueFile::open(const DatabaseOptions& option
   std::unique_ptr<QueueFile> file(new QueueFile(std::move(database)));
   FURROW_TRY_STATUS(file->prepare());
   FURROW_TRY_STATUS(file->load_marks());
+  FURROW_TRY(file->tidy_, LogTidy::prepare(*file->database_, file->log_.last_segment()));
   return file;
 }
 
@@ -77,10 +78,37 @@ Status QueueFile::commit(const Batch& batch, std::span<const QueueId> removed) {
   Status status = write(batch, removed);
   if (status) {
     log_.keep();
+    tidy_.note_commit();
   } else {
     log_.undo();
   }
   return status;
+}
+
+Result<std::optional<SegmentLog::Stretch>> QueueFile::find_untidy(const LogTidy::Options& options) {
+  Result<std::optional<SegmentLog::Stretch>> found = tidy_.next(log_, options);
+  if (!found) tidy_.failed();
+  return found;
+}
+
+Status QueueFile::tidy(const SegmentLog::Stretch& stretch) {
+  const Result<SegmentId> reached = merge(stretch);
+  if (!reached) {
+    log_.undo();
+    tidy_.failed();
+    return reached.error();
+  }
+  log_.keep();
+  tidy_.done(*reached);
+  return {};
+}
+
+Result<SegmentId> QueueFile::merge(const SegmentLog::Stretch& stretch) {
+  FURROW_TRY(Transaction transaction, Transaction::begin(*database_));
+  FURROW_TRY(const SegmentId reached, log_.merge(stretch, tidy_.wanted(log_)));
+  for (const QueueId queue : log_.changed_queues()) FURROW_TRY_STATUS(write_marks(queue));
+  FURROW_TRY_STATUS(transaction.commit());
+  return reached;
 }
 
 Status QueueFile::write(const Batch& batch, std::span<const QueueId> removed) {

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "broker-core/store.h"
+#include "gateway/store/log_tidy.h"
 #include "gateway/store/segment_log.h"
 #include "gateway/store/sqlite.h"
 
@@ -28,6 +29,12 @@ class QueueFile {
   // Adds what is stored to `restored`.
   Status restore(broker::Restored& restored);
   Result<broker::Page> read(const broker::ReadRequest& request) { return log_.read(request); }
+  // Looks for segments that are worth rewriting as one, in half a MiB at most. Nothing: not there; has_more_to_tidy()
+  // says whether to look on.
+  Result<std::optional<SegmentLog::Stretch>> find_untidy(const LogTidy::Options& options);
+  bool has_more_to_tidy() const { return tidy_.has_more(); }
+  // Rewrites what find_untidy() has found.
+  Status tidy(const SegmentLog::Stretch& stretch);
   // See SegmentLog.
   void skip_io_errors(bool skip) { log_.skip_io_errors(skip); }
 
@@ -48,9 +55,11 @@ class QueueFile {
   Status write_exchange(const broker::ExchangeRow& row);
   Status erase(QueueId queue);
   Status write_meta(std::string_view key, std::string_view value);
+  Result<SegmentId> merge(const SegmentLog::Stretch& stretch);
 
   std::unique_ptr<Database> database_;
   SegmentLog log_;
+  LogTidy tidy_;
   Statement create_queue_;
   Statement create_cursor_;
   Statement write_cursor_;

@@ -14,6 +14,12 @@ using broker::DirectoryEntry;
 using broker::Page;
 using broker::SegmentRow;
 
+// A stretch is read and rewritten while commits wait.
+constexpr std::size_t kStretchSegmentsMax = 256;
+constexpr std::uint64_t kStretchBytesMax = 512 * KiB;
+// What a flush cuts its segments at, too.
+constexpr std::uint64_t kMergedBytes = 64 * KiB;
+
 constexpr Sequence kEverything{std::numeric_limits<std::uint64_t>::max()};
 
 std::uint32_t head_crc(SegmentId id, ByteView directory) {
@@ -43,7 +49,7 @@ Result<SegmentWalk> SegmentWalk::prepare(Database& database) {
   // Records that fit on the page of their row come along: a log of small flushes is read in one pass.
   FURROW_TRY(walk.rows_, RowWalk::prepare(database, "segment", "id",
                                           "checks, directory, messages, "
-                                          "CASE WHEN length(records) <= 700 THEN records END"));
+                                          "CASE WHEN length(records) <= 700 THEN records END, length(records)"));
   FURROW_TRY(walk.fetch_, database.prepare("SELECT messages, checks, directory, records FROM segment WHERE id = ?1"));
   return walk;
 }
@@ -58,6 +64,8 @@ bool SegmentWalk::next(Head& head) {
   if (!head.readable) return true;
   const std::uint64_t checks = rows_.row().number(1);
   const ByteView directory = rows_.row().blob(2);
+  head.bytes = directory.size() + rows_.row().number(5);
+  head.messages = rows_.row().number(3);
   head.intact = head_crc(head.id, directory) == checks >> 32U && broker::parse_directory(directory, head.directory);
   return true;
 }
@@ -158,18 +166,22 @@ Status SegmentLog::insert(const SegmentRow& segment) {
   std::erase_if(directory, [this](const DirectoryEntry& entry) { return !is_needed(entry); });
   if (directory.empty()) return {};
 
-  insert_.bind(1, segment.id.value);
-  insert_.bind(2, std::uint64_t{segment.messages});
-  insert_.bind(3, segment_checks(segment.id, segment.directory, segment.records));
-  insert_.bind(4, ByteView(segment.directory));
-  insert_.bind(5, ByteView(segment.records));
-  FURROW_TRY_STATUS(insert_.run());
+  FURROW_TRY_STATUS(write(segment));
   for (const DirectoryEntry& needed : directory) {
     Marks& marks = change(needed.queue)->marks;
     if (!marks.first) marks.first = segment.id;
     marks.last = segment.id;
   }
   return {};
+}
+
+Status SegmentLog::write(const SegmentRow& segment) {
+  insert_.bind(1, segment.id.value);
+  insert_.bind(2, std::uint64_t{segment.messages});
+  insert_.bind(3, segment_checks(segment.id, segment.directory, segment.records));
+  insert_.bind(4, ByteView(segment.directory));
+  insert_.bind(5, ByteView(segment.records));
+  return insert_.run();
 }
 
 // One sweep. Queues join when the walk reaches their first mark and leave at the first segment they still need, or
@@ -360,6 +372,61 @@ Result<Page> SegmentLog::read(const broker::ReadRequest& request) {
   walk_.stop();
   FURROW_TRY_STATUS(walk_.status());
   return page;
+}
+
+Result<SegmentLog::Stretch> SegmentLog::survey(SegmentId after, SegmentId until, const Wanted& wanted) {
+  Stretch stretch;
+  walk_.start(SegmentId{after.value + 1}, until);
+  SegmentWalk::Head head;
+  bool more = walk_.next(head);
+  for (; more && head.intact && stretch.segments < kStretchSegmentsMax && stretch.bytes < kStretchBytesMax &&
+         stretch.bytes_wanted < kMergedBytes;
+       more = walk_.next(head)) {
+    if (stretch.segments++ == 0) stretch.first = head.id;
+    stretch.last = head.id;
+    stretch.bytes += head.bytes;
+    std::uint64_t left = 0;
+    for (const DirectoryEntry& entry : head.directory) left += wanted.count(entry);
+    stretch.bytes_wanted += head.bytes * std::min(left, head.messages) / std::max<std::uint64_t>(head.messages, 1);
+  }
+  if (more && stretch.segments == 0) stretch.first = stretch.last = head.id;
+  stretch.at_end = !more;
+  walk_.stop();
+  FURROW_TRY_STATUS(walk_.status());
+  return stretch;
+}
+
+Result<SegmentId> SegmentLog::merge(const Stretch& stretch, const Wanted& wanted) {
+  broker::SegmentMerge merged;
+  SegmentId last;
+  walk_.start(stretch.first, stretch.last);
+  for (SegmentWalk::Head head; walk_.next(head);) {
+    const std::optional<SegmentRow> segment = walk_.fetch(head);
+    if (!segment || !merged.add(*segment, wanted.is_wanted)) break;
+    last = head.id;
+  }
+  walk_.stop();
+  FURROW_TRY_STATUS(walk_.status());
+  // The first cannot be read: past it.
+  if (!last) return stretch.first;
+  FURROW_TRY_STATUS(erase(stretch.first, last));
+  if (!merged.empty()) FURROW_TRY_STATUS(write(merged.finish(last)));
+  move_marks(stretch.first, last);
+  return last;
+}
+
+// What lay anywhere from `first` to `last` lies in `last` now.
+void SegmentLog::move_marks(SegmentId first, SegmentId last) {
+  const auto moves = [&](SegmentId mark) { return first <= mark && mark < last; };
+  std::vector<QueueId> moved;
+  for (const auto& [queue, entry] : queues_) {
+    if (moves(entry.marks.first) || moves(entry.marks.last)) moved.push_back(QueueId{queue});
+  }
+  for (const QueueId queue : moved) {
+    Marks& marks = change(queue)->marks;
+    if (moves(marks.first)) marks.first = last;
+    if (moves(marks.last)) marks.last = last;
+  }
 }
 
 }  // namespace furrow::gateway

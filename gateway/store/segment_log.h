@@ -11,10 +11,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "broker-core/session/segment.h"
+#include "broker-core/session/segment_merge.h"
 #include "broker-core/store.h"
 #include "gateway/store/row_walk.h"
 #include "gateway/store/sqlite.h"
@@ -31,8 +33,10 @@ class SegmentWalk {
  public:
   struct Head {
     SegmentId id;
-    bool readable = false;  // its row can be read
-    bool intact = false;    // its directory is what was written
+    bool readable = false;       // its row can be read
+    bool intact = false;         // its directory is what was written
+    std::uint64_t bytes = 0;     // of its directory and records
+    std::uint64_t messages = 0;  // each once, for whatever number of queues
     std::vector<broker::DirectoryEntry> directory;
 
     const broker::DirectoryEntry* entry_of(QueueId queue) const;
@@ -96,6 +100,28 @@ class SegmentLog {
 
   Result<broker::Page> read(const broker::ReadRequest& request);
 
+  // --- making it smaller ---
+  // How many of the messages that a segment has for a queue are still wanted, at most; and which.
+  struct Wanted {
+    std::function<std::uint64_t(const broker::DirectoryEntry&)> count;
+    broker::SegmentMerge::Wanted is_wanted;
+  };
+  // Segments that follow each other, as many as are worth rewriting at once.
+  struct Stretch {
+    SegmentId first;
+    SegmentId last;
+    std::size_t segments = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_wanted = 0;  // about; of shared messages rather too many
+    bool at_end = false;             // no segment lies behind it
+  };
+  // The stretch behind `after`, up to `until` at most. Damaged segments are in none: one that begins it comes alone.
+  Result<Stretch> survey(SegmentId after, SegmentId until, const Wanted& wanted);
+  // Inside a transaction: makes one segment of what is wanted of the stretch, under the id of the last, so that queues
+  // that have been read up to somewhere between lose nothing. Returns how far it came: where a segment cannot be joined
+  // to those before, it stops.
+  Result<SegmentId> merge(const Stretch& stretch, const Wanted& wanted);
+
   // The medium fails to read again and again: what cannot be read counts as damaged from now on, or no longer does.
   void skip_io_errors(bool skip) { walk_.skip_io_errors(skip); }
 
@@ -116,7 +142,9 @@ class SegmentLog {
   Entry* change(QueueId queue);
   bool is_needed(const broker::DirectoryEntry& entry) const;
   bool is_within_marks(SegmentId id) const;
+  Status write(const broker::SegmentRow& segment);
   Status erase(SegmentId first, SegmentId last);
+  void move_marks(SegmentId first, SegmentId last);
 
   SegmentWalk walk_;
   Statement insert_;

@@ -280,6 +280,12 @@ Result<std::uint64_t> Database::reusable_bytes() const {
   return pages * page_bytes_;
 }
 
+Result<std::uint64_t> Database::used_bytes() const {
+  FURROW_TRY(const std::uint64_t pages, query_number("PRAGMA page_count"));
+  FURROW_TRY(const std::uint64_t reusable, reusable_bytes());
+  return pages * page_bytes_ - reusable;
+}
+
 // The checkpoint cuts the file; without it the log would hold the new one and the file the old one.
 Status Database::compact() {
   FURROW_TRY_STATUS(execute("VACUUM"));

@@ -104,8 +104,9 @@ class Database {
   std::uint64_t log_bytes() const;
   // Bytes of the file and its log.
   std::uint64_t file_bytes() const;
-  // Bytes inside the file that are free to be used again.
+  // Bytes inside the file that are free to be used again; and of pages that hold something, be they in the log yet.
   Result<std::uint64_t> reusable_bytes() const;
+  Result<std::uint64_t> used_bytes() const;
   // Gives what is free inside the file back to the file system. As long as what is not free takes: nothing may be under
   // way.
   Status compact();

@@ -248,10 +248,8 @@ Status SqliteStore::take_step(const Batch& batch) {
 // New messages do not take what the queues need to drain.
 Status SqliteStore::commit_queues(const Batch& batch, std::span<const QueueId> removed) {
   Status status = execute(queues_, [&](QueueFile& file) -> Status {
-    Database& database = file.database();
-    const std::uint64_t for_log = kLogBytes - std::min(kLogBytes, database.log_bytes());
-    const std::uint64_t growth = batch.segments.empty() ? DiskRoom::kUnlimited : room_.growth();
-    FURROW_TRY_STATUS(database.limit_growth(growth - std::min(growth, for_log)));
+    FURROW_TRY_STATUS(batch.segments.empty() ? file.database().limit_growth(DiskRoom::kUnlimited)
+                                             : keep_reserve(file.database()));
     file.skip_io_errors(io_failures_ >= kIoFailuresMax);
     return file.commit(batch, removed);
   });
@@ -260,6 +258,12 @@ Status SqliteStore::commit_queues(const Batch& batch, std::span<const QueueId> r
     status = Error(Errc::NoSpace, options_.directory + " is full: " + room_.reason());
   }
   return status;
+}
+
+Status SqliteStore::keep_reserve(Database& database) {
+  const std::uint64_t for_log = kLogBytes - std::min(kLogBytes, database.log_bytes());
+  const std::uint64_t growth = room_.growth();
+  return database.limit_growth(growth - std::min(growth, for_log));
 }
 
 template <typename File, typename Work>
@@ -285,6 +289,18 @@ Status SqliteStore::execute(std::unique_ptr<File>& file, Work work) {
 
 Status SqliteStore::probe() {
   return execute(queues_, [](QueueFile& file) { return file.set_meta("probe", "written"); });
+}
+
+Result<bool> SqliteStore::tidy() {
+  if (!queues_) return false;
+  FURROW_TRY(const std::optional<SegmentLog::Stretch> found, queues_->find_untidy(options_.tidy));
+  if (!found) return queues_->has_more_to_tidy();
+  Status status = execute(queues_, [&](QueueFile& file) -> Status {
+    FURROW_TRY_STATUS(keep_reserve(file.database()));
+    return file.tidy(*found);
+  });
+  FURROW_TRY_STATUS(std::move(status));
+  return true;
 }
 
 Status SqliteStore::compact() {

@@ -38,6 +38,7 @@ struct StoreOptions {
   // Bytes that the file system has left; empty: asked from it, or without limit on a VFS of the caller's.
   std::function<std::uint64_t()> free_bytes = {};
   WallTime now{};  // names files that are moved aside
+  LogTidy::Options tidy = {};
 };
 
 class SqliteStore {
@@ -66,6 +67,9 @@ class SqliteStore {
   Status probe();
   // Measures the space that is left. Call now and then; commit() does so by itself.
   void measure_room();
+  // Keeps the log of segments small (LogTidy), one step, of half a MiB at most, at a time. True when there may be more
+  // to do. Call when nothing else is to be done.
+  Result<bool> tidy();
   // Makes the queue file small again when it is large and almost empty. Call when nothing has been written for a while:
   // it takes no longer than a few commits, but a queue that drains would only need the room again.
   Status compact();
@@ -106,6 +110,8 @@ class SqliteStore {
   Status take_step(const broker::Batch& batch);
   void count_io_failures(const Status& status);
   Status commit_queues(const broker::Batch& batch, std::span<const QueueId> removed);
+  // Lets the queue file grow by no more than new messages may.
+  Status keep_reserve(Database& database);
 
   // Constant after open().
   const StoreOptions options_;

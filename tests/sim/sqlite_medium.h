@@ -28,6 +28,7 @@ class SqliteMedium final : public Medium {
   void fill(bool full) override;
 
  private:
+  void tidy();
   void end(bool power);
 
   Log& log_;

@@ -1,0 +1,69 @@
+// Decides which segments are rewritten as one: where a slow queue pins what all others have settled, and where each
+// flush was of a few messages.
+//
+// Two things are looked for. What was written since the start is watched: so many small segments become one. And when
+// more than half of what the file has in use is wanted by no queue any more, a pass goes through the log from its
+// start. A step looks at one stretch; nothing lies in memory between steps but where they are. Thread: that of the
+// database.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "broker-core/base/bytes.h"
+#include "broker-core/session/hole.h"
+#include "gateway/store/segment_log.h"
+#include "gateway/store/sqlite.h"
+#include "tsl/robin_map.h"
+
+namespace furrow::gateway {
+
+class LogTidy {
+ public:
+  struct Options {
+    // So many segments of a KiB or less on average become one.
+    std::uint32_t small_segments = 64;
+    // Waste is looked for in a file that has more than this in use,
+    std::uint64_t in_use_min = 16 * MiB;
+    // once in so many commits.
+    std::uint32_t commits_between = 256;
+    // A stretch with less waste than this is not worth a commit.
+    std::uint64_t waste_min = 16 * KiB;
+  };
+
+  LogTidy() = default;
+  // What was written up to `last` was watched when it was written.
+  static Result<LogTidy> prepare(Database& database, SegmentId last);
+
+  void note_commit() { ++commits_; }
+
+  // A stretch that is worth rewriting; call done() with how far that came, or failed(). Nothing: there is none behind
+  // what was looked at so far; has_more() says whether to ask again at once.
+  Result<std::optional<SegmentLog::Stretch>> next(SegmentLog& log, const Options& options);
+  bool has_more() const { return pass_end_ || may_have_small_; }
+  void done(SegmentId reached);
+  // The file cannot be written to now: give the pass up.
+  void failed();
+
+  // What the queues want of a segment, by their cursors.
+  SegmentLog::Wanted wanted(const SegmentLog& log);
+
+ private:
+  Status look_for_waste(SegmentLog& log, const Options& options);
+  std::span<const broker::Hole> holes_of(QueueId queue);
+
+  Database* database_ = nullptr;
+  Statement read_holes_;
+  tsl::robin_map<std::uint64_t, std::vector<broker::Hole>> holes_;  // of the step
+  std::uint32_t commits_ = 0;                                       // since waste was looked for
+  std::uint64_t in_use_ = 0;                                        // after the last pass
+  SegmentId pass_at_;                                               // the pass has looked at everything up to here
+  SegmentId pass_end_;                                              // 0: there is no pass
+  SegmentId small_at_;                                              // as pass_at_, of what is watched
+  SegmentId small_look_;                                            // not before there is this one
+  bool may_have_small_ = false;
+};
+
+}  // namespace furrow::gateway
