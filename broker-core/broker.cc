@@ -190,6 +190,15 @@ void Broker::handle_store_failing(bool failing) {
   journal_.set_failing(failing);
 }
 
+void Broker::handle_clock_trusted(Instant now) {
+  journal_.correct_ages(now);
+  const ClockStamp stamp = stamp_(now);
+  for (const auto& [message, written] : std::exchange(undated_retained_, {})) message->age(uncounted(written, stamp));
+  sessions_.for_each([&](Session& session) {
+    if (session.connection() == nullptr) session_deadlines_.add(now, session.client_id());
+  });
+}
+
 void Broker::close_unsendable(Instant now) {
   for (const ConnectionId id : std::exchange(unsendable_, {})) {
     Connection* connection = find(id);

@@ -80,6 +80,9 @@ class Broker {
   // Whether the medium takes writes. While it does not, what would have to be written is refused as by a full queue
   // that refuses; what destinations acknowledge in time goes on.
   void handle_store_failing(bool failing);
+  // The wall clock is trusted, and was not: what was stored before this boot is as old as it is, no longer as old as it
+  // is at least.
+  void handle_clock_trusted(Instant now);
   Instant next_deadline() const;
   // Clean stop: clients are told (0x8B), wills are not published, and everything that waits is submitted to the store.
   void shut_down(Instant now);
@@ -214,6 +217,8 @@ class Broker {
   SubscriptionTree tree_;
   RouteCache routes_;
   RetainedStore retained_;
+  // Retained values that expire, found at start, whose age nobody knew.
+  std::vector<std::pair<MessageRef, ClockStamp>> undated_retained_;
   PublishForms forms_;
   mqtt::Packet packet_;  // what is being decoded; one for all connections
 

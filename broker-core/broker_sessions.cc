@@ -33,8 +33,10 @@ Instant will_due(const SessionRecord& record, Instant ended) {
 void Broker::restore(Restored& restored, Instant now) {
   const ClockStamp stamp = stamp_(now);
   for (const RetainedRow& row : restored.retained) {
-    MessageRef message = row.data ? decode_message(*row.data, stamp) : MessageRef{};
+    ClockStamp written;
+    MessageRef message = row.data ? decode_message(*row.data, stamp, written) : MessageRef{};
     if (message && message->expires_at() > now) {
+      if (message->expiry_s() && !stamp.trusted) undated_retained_.emplace_back(message, written);
       (void)retained_.set(std::move(message));
     } else {
       journal_.retained_changed(row.topic, {}, now);  // expired, or damaged

@@ -43,6 +43,8 @@ class Message {
   mqtt::Qos qos() const { return qos_; }
   bool retain() const { return retain_; }
   Instant received() const { return received_; }
+  // It was received longer ago than was known, for all who hold it.
+  void age(Duration by) const { received_ -= by; }
   std::optional<std::uint32_t> expiry_s() const {
     return has_expiry_ ? std::optional<std::uint32_t>(expiry_s_) : std::nullopt;
   }
@@ -67,7 +69,7 @@ class Message {
   std::uint32_t properties_size_;
   std::uint32_t payload_size_;
   std::uint32_t expiry_s_;
-  Instant received_;
+  mutable Instant received_;
   std::uint16_t topic_size_;
   mqtt::Qos qos_;
   bool retain_ : 1;

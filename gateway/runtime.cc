@@ -18,7 +18,7 @@ constexpr Duration kStopTimeout = std::chrono::seconds(5);
 // How often a commit under way is looked at.
 constexpr Duration kStoreLookInterval = std::chrono::seconds(1);
 // How often the memory in use is looked at: the most that 100 Mbit/s can bring in meanwhile is 6 MiB.
-constexpr Duration kMemoryLookInterval = std::chrono::milliseconds(500);
+constexpr Duration kMachineLookInterval = std::chrono::milliseconds(500);
 
 std::string listener_name(std::size_t index) {
   return index == 0 ? "mqtt" : "mqtt-" + std::to_string(index + 1);
@@ -102,6 +102,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
       turn_end_(world.loop.uv(), this, uv_prepare_init),
       timer_(world.loop.uv(), this, uv_timer_init),
       signals_(world.loop.uv(), {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); }),
+      clock_trusted_(world.clock.trusted()),
       store_(std::move(opened.store), store_thread_options()),
       broker_(
           broker_options(config, random_seed()), store_,
@@ -216,9 +217,9 @@ void Runtime::handle_due(Instant now) {
   }
   clients_.handle_timeout(now);
   if (store_look_at_ <= now) look_at_store();
-  if (memory_look_at_ <= now) {
-    broker_.handle_memory(allocated_bytes());
-    memory_look_at_ = now + kMemoryLookInterval;
+  if (machine_look_at_ <= now) {
+    look_at_machine(now);
+    machine_look_at_ = now + kMachineLookInterval;
   }
   status_.publish(now);
   if (watchdog_at_ <= now) {
@@ -227,6 +228,12 @@ void Runtime::handle_due(Instant now) {
     watchdog_at_ = now + *world_.notify.watchdog_interval();
   }
   broker_.handle_turn_end(now);
+}
+
+void Runtime::look_at_machine(Instant now) {
+  broker_.handle_memory(allocated_bytes());
+  const bool trusted = world_.clock.trusted();
+  if (!std::exchange(clock_trusted_, trusted) && trusted) broker_.handle_clock_trusted(now);
 }
 
 // Bridges before clients: what a far side has acknowledged lets publishers be answered in the same turn.

@@ -82,6 +82,7 @@ class Runtime {
   // The end of a loop turn.
   void end_turn();
   void handle_due(Instant now);
+  void look_at_machine(Instant now);
   void flush();
   Instant next_deadline() const;
   void arm_timer(Instant now);
@@ -94,6 +95,8 @@ class Runtime {
   UvHandle<uv_timer_t> timer_;
   Signals signals_;
 
+  bool clock_trusted_;  // when it was last looked at, and at start before anything was read
+
   // In the order of dependence: what comes later refers to what came before.
   StoreThread store_;
   broker::Broker broker_;
@@ -105,7 +108,7 @@ class Runtime {
 
   BatchNumber durable_;             // the last watermark that the broker was told
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow
-  Instant memory_look_at_{};        // not earlier; an idle gateway is not woken for it
+  Instant machine_look_at_{};       // not earlier; an idle gateway is not woken for it
   Instant watchdog_at_ = kNever;
   Instant armed_ = kNever;    // when timer_ fires
   Instant stop_by_ = kNever;  // kNever: not stopping

@@ -138,7 +138,7 @@ std::string to_json(const GatewayStatus& status, const StatusMoment& moment) {
   document["listeners"] = listeners_json(status.listeners);
   document["certificates"] = Json::array();  // no listener or bridge has one
   document["memory_bytes"] = status.memory_bytes ? Json(*status.memory_bytes) : Json();
-  document["clock"] = {{"trusted", status.clock_trusted}};
+  document["clock"] = {{"trusted", status.clock_trusted}, {"expired_by_correction", status.expired_by_correction}};
   document["limits_reached"] = limits_json(status.stats);
   return text_of(document);
 }

@@ -58,6 +58,7 @@ struct GatewayStatus {
   std::vector<ListenerStatus> listeners;
   std::optional<std::uint64_t> memory_bytes;
   bool clock_trusted = false;
+  std::uint64_t expired_by_correction = 0;  // see broker::Journal
 };
 
 std::string_view name(broker::StoreState state);

@@ -135,7 +135,8 @@ GatewayStatus StatusTopics::gateway_status() const {
           .store = store_,
           .listeners = options_.listeners,
           .memory_bytes = memory_bytes(),
-          .clock_trusted = clock_.trusted()};
+          .clock_trusted = clock_.trusted(),
+          .expired_by_correction = broker_.journal().expired_by_correction()};
 }
 
 StatusMoment StatusTopics::moment(Instant now) {

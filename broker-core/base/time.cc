@@ -11,4 +11,10 @@ Duration elapsed(const ClockStamp& then, const ClockStamp& now) {
   return std::max(now.wall - then.wall, since_boot);
 }
 
+Duration uncounted(const ClockStamp& then, const ClockStamp& now) {
+  ClockStamp doubtful = now;
+  doubtful.trusted = false;
+  return elapsed(then, now) - elapsed(then, doubtful);
+}
+
 }  // namespace furrow

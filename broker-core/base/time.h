@@ -37,4 +37,7 @@ struct ClockStamp {
 // boot counts.
 Duration elapsed(const ClockStamp& then, const ClockStamp& now);
 
+// How much longer ago `then` was than elapsed() says as long as `now` is not trusted: the time spent powered off.
+Duration uncounted(const ClockStamp& then, const ClockStamp& now);
+
 }  // namespace furrow

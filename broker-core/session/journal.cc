@@ -246,6 +246,12 @@ void Journal::retained_changed(std::string_view topic, MessageRef message, Insta
   retained_due_ = std::min(retained_due_, now + options_.retained_interval);
 }
 
+void Journal::correct_ages(Instant now) {
+  corrected_until_ = now + kCorrectionTime;
+  const ClockStamp stamp = stamp_(now);
+  for (const auto& [queue, outbox] : outboxes_) outbox->correct_ages(stamp);
+}
+
 // --- progress ---
 
 void Journal::wake(QueueId queue, Instant now) {

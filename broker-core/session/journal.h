@@ -163,6 +163,17 @@ class Journal {
     return !submitted_.empty() || settled_unwritten_ > 0 || retained_.contains(std::string(topic));
   }
 
+  // --- time ---
+  // The wall clock is trusted (again): how long the machine was off is known now, and what was read while it was not
+  // becomes as old as it is.
+  void correct_ages(Instant now);
+  // For outboxes: messages have expired, or are too old.
+  void note_expired(std::uint64_t messages, Instant now) {
+    if (now < corrected_until_) expired_by_correction_ += messages;
+  }
+  // What has expired within a minute of such a correction: from outside it looks as if it all had expired at once.
+  std::uint64_t expired_by_correction() const { return expired_by_correction_; }
+
   // --- progress ---
   BatchNumber durable() const { return durable_; }
   // The batch that rows put now go into.
@@ -223,6 +234,8 @@ class Journal {
     Sequence sequence;
   };
 
+  static constexpr Duration kCorrectionTime = std::chrono::seconds(60);
+
   bool writer_idle() const { return submitted_.empty(); }
   void release(Commitment& commitment);  // completes the ticket and frees
   void unlink(Commitment& commitment);
@@ -267,6 +280,8 @@ class Journal {
   Instant retained_due_ = kNever;
   Instant messages_not_before_ = Instant::min();  // the store refused some
   bool rows_due_ = false;
+  Instant corrected_until_ = Instant::min();
+  std::uint64_t expired_by_correction_ = 0;
 
   tsl::robin_map<std::string, MessageRef> retained_;  // changed topics not yet in a batch; an empty reference deletes
 

@@ -1,6 +1,7 @@
 #include "broker-core/session/outbox.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "broker-core/base/varint.h"
 
@@ -124,6 +125,8 @@ void Outbox::count(Outcome outcome, DropReason reason, Instant now, std::uint64_
       books_.accepted -= messages;
       break;
   }
+  const bool expired = outcome == Outcome::Expired || (outcome == Outcome::Dropped && reason == DropReason::Age);
+  if (expired) journal_.note_expired(messages, now);
   if (stores_books_) journal_.touch_books(*this, now);
 }
 
@@ -340,13 +343,34 @@ void Outbox::handle_page(const Page& page, const ClockStamp& now) {
 bool Outbox::take_segment(const SegmentRow& segment, const ClockStamp& now) {
   SegmentReader reader(segment.directory, segment.records, queue_, now);
   SegmentReader::Record record;
-  while (gap_messages_ > 0 && front_bytes_ < kFrontBytesMax) {
-    if (!reader.next(gap_first_, record)) return true;
-    if (record.sequence >= gap_end_) return false;
+  const Sequence first = gap_first_;
+  bool whole = false;
+  while (!whole && gap_messages_ > 0 && front_bytes_ < kFrontBytesMax) {
+    whole = !reader.next(gap_first_, record);
+    if (whole || record.sequence >= gap_end_) break;
     gap_first_ = Sequence{record.sequence.value + 1};
     if (!is_in_hole(holes_, record.sequence)) take(std::move(record));
   }
-  return false;
+  const bool undated = !now.trusted && reader.stamp().trusted && reader.stamp().boot != now.boot;
+  if (undated && first < gap_first_) note_undated({first, gap_first_, reader.stamp()});
+  return whole;
+}
+
+void Outbox::note_undated(const Undated& read) {
+  if (front_.empty()) return;
+  std::erase_if(undated_, [&](const Undated& old) { return old.end <= front_.front().sequence; });
+  undated_.push_back(read);
+}
+
+void Outbox::correct_ages(const ClockStamp& now) {
+  for (const Undated& read : std::exchange(undated_, {})) {
+    if (front_.empty() || read.end <= front_.front().sequence) continue;
+    const Duration by = uncounted(read.written, now);
+    std::size_t i = find(front_, std::max(read.first, front_.front().sequence));
+    for (; i < front_.size() && front_[i].sequence < read.end; ++i) {
+      if (front_[i].sequence >= read.first && front_[i].message) front_[i].message->age(by);
+    }
+  }
 }
 
 // Everything that is in the store only, told by its counts alone.

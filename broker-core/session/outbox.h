@@ -168,6 +168,8 @@ class Outbox {
   // --- the store's side ---
   // Journal only: a page that refill() asked for.
   void handle_page(const Page& page, const ClockStamp& now);
+  // Journal only: the wall clock is trusted again; what was read while it was not is as old as it should be.
+  void correct_ages(const ClockStamp& now);
   // Journal only: the message goes into `batch`, and with it the packet identifier reserved for it, if any. Returns how
   // it is to be delivered.
   DeliveryOptions mark_written(Sequence sequence, Batch& batch);
@@ -195,6 +197,13 @@ class Outbox {
   static constexpr std::size_t kSettledMax = 64;
   static constexpr std::size_t kEntryOverhead = sizeof(Entry) + sizeof(Message) + 16;
 
+  // Messages [first, end) of the front were read when nobody knew how long before this boot they were written.
+  struct Undated {
+    Sequence first;
+    Sequence end;
+    ClockStamp written;
+  };
+
   bool over_limit(std::uint64_t messages, std::uint64_t bytes) const;
   bool make_room(const Message& message, Instant now);
   void drop_oldest(std::uint64_t messages, std::uint64_t bytes, Instant now);
@@ -210,6 +219,7 @@ class Outbox {
   void read_ahead();
   bool take_segment(const SegmentRow& segment, const ClockStamp& now);
   void take(SegmentReader::Record&& record);
+  void note_undated(const Undated& read);
   void drop_gap(DropReason reason, Instant now);
   std::size_t find(const Ring<Entry>& ring, Sequence sequence) const;
   Entry& at(Sequence sequence);
@@ -236,7 +246,8 @@ class Outbox {
   SegmentId read_after_;
   Sequence read_end_;  // gap_end_ when the page under way was asked for
   bool reading_ = false;
-  std::vector<Hole> holes_;  // settled before the restart, in the gap; in order
+  std::vector<Hole> holes_;       // settled before the restart, in the gap; in order
+  std::vector<Undated> undated_;  // in order
 
   Ring<Entry> tail_;
   Sequence durable_;  // written up to here and durable

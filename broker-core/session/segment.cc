@@ -313,13 +313,11 @@ Bytes encode_message(const Message& message, const ClockStamp& now) {
   return {bytes.begin(), bytes.end()};
 }
 
-MessageRef decode_message(ByteView bytes, const ClockStamp& now) {
-  ClockStamp stamp;
-  if (!take_stamp(bytes, stamp)) return {};
-  const Instant written = now.monotonic - elapsed(stamp, now);
+MessageRef decode_message(ByteView bytes, const ClockStamp& now, ClockStamp& written) {
+  if (!take_stamp(bytes, written)) return {};
   std::vector<std::string_view> topics;
   Message::Fields fields;
-  if (!take_record(bytes, written, topics, fields) || !bytes.empty()) return {};
+  if (!take_record(bytes, now.monotonic - elapsed(written, now), topics, fields) || !bytes.empty()) return {};
   return Message::make(fields);
 }
 

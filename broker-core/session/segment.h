@@ -143,6 +143,7 @@ class SegmentReader {
   bool next(Sequence from, Record& record);
   // Whether the walk ended early because the bytes make no sense.
   bool damaged() const { return damaged_; }
+  const ClockStamp& stamp() const { return records_.stamp(); }
 
  private:
   // Reads the deliveries of one record; `wanted` tells whether one is for the queue, from `from` on, and fills
@@ -161,7 +162,7 @@ class SegmentReader {
 
 // A message alone, for the retained store's rows: a stamp and a record that ends with its payload.
 Bytes encode_message(const Message& message, const ClockStamp& now);
-// Empty reference when the bytes are damaged.
-MessageRef decode_message(ByteView bytes, const ClockStamp& now);
+// Empty reference when the bytes are damaged. `written` becomes the stamp that it was encoded with.
+MessageRef decode_message(ByteView bytes, const ClockStamp& now, ClockStamp& written);
 
 }  // namespace furrow::broker

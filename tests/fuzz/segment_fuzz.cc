@@ -70,7 +70,8 @@ void run(ByteView input) {
   const std::size_t split = input.front();
   input = input.subspan(1);
   if (split == 0) {
-    if (const MessageRef message = decode_message(input, kNow)) (void)touch(*message);
+    ClockStamp written;
+    if (const MessageRef message = decode_message(input, kNow, written)) (void)touch(*message);
     return;
   }
   if (split > input.size()) return;

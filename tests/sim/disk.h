@@ -29,28 +29,31 @@ class Disk final : public broker::Store {
   }
   void read(broker::ReadRequest request) override { reads_.push_back({now_ + drawn(), request}); }
 
+  // One of these.
   struct Event {
-    BatchNumber durable;
-    std::optional<broker::Page> page;  // else a new watermark
+    std::optional<BatchNumber> durable;
+    std::optional<broker::Page> page;
+    std::optional<broker::Batch> given_back;  // and from now on the medium takes no messages
+    bool recovered = false;                   // it takes them again
   };
   // `stamp` is the gateway's clock, for pages that are mutated.
   bool poll(Instant now, const ClockStamp& stamp, Event& event) {
+    event = {};
     if (early_) {
-      event = {*std::exchange(early_, std::nullopt), std::nullopt};
+      event.durable = std::exchange(early_, std::nullopt);
       return true;
     }
     if (full_until_ <= now) {
       medium_->fill(false);
       full_until_ = kNever;
+      event.recovered = std::exchange(refusing_, false);
+      if (event.recovered) return true;
     }
-    if (commit_due() <= now && commit()) {
-      event = {mutator_.changed(durable_), std::nullopt};
-      return true;
-    }
+    if (commit_due() <= now && commit(event)) return true;
     if (reads_.empty() || reads_.front().due > now) return false;
     const broker::ReadRequest request = reads_.front().request;
     reads_.pop_front();
-    event = {{}, medium_->read(request)};
+    event.page = medium_->read(request);
     if (!event.page) return false;
     mutator_.change(*event.page, stamp);
     mutator_.note(*event.page);
@@ -58,6 +61,7 @@ class Disk final : public broker::Store {
   }
   Instant next_deadline() const {
     if (early_) return now_;
+    if (refusing_ && full_until_ <= now_) return now_;
     return reads_.empty() ? commit_due() : std::min(commit_due(), reads_.front().due);
   }
 
@@ -101,19 +105,29 @@ class Disk final : public broker::Store {
   };
 
   Instant commit_due() const { return commits_.empty() ? kNever : std::max(commits_.front().due, stalled_until_); }
-  bool commit() {
-    if (!medium_->commit(commits_.front().batch)) {
-      commits_.front().due = now_ + kRetryInterval;
-      return false;
+  // False when there is nothing to say: it failed and is tried again, or was called durable before.
+  bool commit(Event& event) {
+    broker::Batch& batch = commits_.front().batch;
+    if (medium_->commit(batch)) {
+      durable_ = batch.number;
+      commits_.pop_front();
+      event.durable = mutator_.changed(durable_);
+      return !mutator_.acknowledges_early();
     }
-    durable_ = commits_.front().batch.number;
+    commits_.front().due = now_ + kRetryInterval;
+    // As StoreThread::withdraw(); what a mutation has changed the core would not know again.
+    const bool may = full_until_ != kNever && !mutator_.mutates() && !batch.segments.empty();
+    if (!may || !medium_->withdraw(batch)) return false;
+    event.given_back = std::move(batch);
     commits_.pop_front();
-    return !mutator_.acknowledges_early();
+    refusing_ = true;
+    return true;
   }
   void forget() {
     commits_.clear();
     reads_.clear();
     early_.reset();
+    refusing_ = false;
     durable_ = {};
     mutator_.crash();
   }
@@ -134,6 +148,7 @@ class Disk final : public broker::Store {
   std::deque<Read> reads_;
   BatchNumber durable_;
   std::optional<BatchNumber> early_;  // called durable before it is
+  bool refusing_ = false;             // a batch was given back, and the medium is still full
 };
 
 }  // namespace furrow::sim

@@ -42,6 +42,7 @@ struct Gateway::Process {
   Process(Gateway& gateway, broker::Restored restored, Instant now);
   broker::Broker broker;
   std::unique_ptr<bridge::Bridge> bridge;
+  bool clock_trusted = false;
 };
 
 Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant now)
@@ -193,6 +194,8 @@ void Gateway::run(Instant now) {
   take_disk_events(now);
   take_bytes(now);
   const Instant mine = local(now);
+  const bool trusted = stamp(mine).trusted;
+  if (!std::exchange(process_->clock_trusted, trusted) && trusted) process_->broker.handle_clock_trusted(mine);
   if (process_->broker.next_deadline() <= mine) process_->broker.handle_timeout(mine);
   if (process_->bridge->next_deadline() <= mine) process_->bridge->handle_timeout(mine);
   drive_bridge(now);
@@ -212,11 +215,13 @@ void Gateway::run(Instant now) {
 void Gateway::take_disk_events(Instant now) {
   Disk::Event event;
   while (disk_.poll(now, stamp(local(now)), event)) {
-    if (event.page) {
-      process_->broker.handle_page(*event.page, local(now));
-    } else {
-      process_->broker.handle_persisted(event.durable, local(now));
-    }
+    broker::Broker& broker = process_->broker;
+    if (event.durable) broker.handle_persisted(*event.durable, local(now));
+    if (event.page) broker.handle_page(*event.page, local(now));
+    if (event.recovered) broker.handle_store_failing(false);
+    if (!event.given_back) continue;
+    broker.handle_store_failing(true);
+    broker.handle_not_persisted(*std::move(event.given_back), local(now));
   }
 }
 

@@ -92,8 +92,9 @@ void Ledger::arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, 
   // What was published before the receiver asked for the stream may come when it is sent again.
   const bool expected = flow.expected_from && number >= *flow.expected_from;
   const Book& book = streams_[stream];
-  const bool was_dropped = drops_allowed_ && (book.messages[number].repeated || number < book.revived_before);
-  if (number + 1 < flow.next && expected && !was_dropped) {
+  const bool came_again = (drops_allowed_ || refusals_allowed_) && book.messages[number].repeated;
+  const bool revived = drops_allowed_ && number < book.revived_before;
+  if (number + 1 < flow.next && expected && !came_again && !revived) {
     fail(what() + " arrived first after message " + std::to_string(flow.next - 1));
   }
   flow.next = std::max(flow.next, number + 1);

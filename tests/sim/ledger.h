@@ -61,6 +61,8 @@ class Ledger {
   void note_crash();
   // Messages may be dropped.
   void allow_drops() { drops_allowed_ = true; }
+  // Messages may be refused; where the publisher does not hear of it, it sends them again behind newer ones.
+  void allow_refusals() { refusals_allowed_ = true; }
   // The publisher was told that the message is safe.
   void acknowledge(StreamId stream, std::uint32_t number);
   void arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, std::string_view topic);
@@ -109,6 +111,7 @@ class Ledger {
   std::vector<std::string> accounts_;
   std::vector<Receiver> receivers_;
   bool drops_allowed_ = false;
+  bool refusals_allowed_ = false;
   std::uint64_t arrivals_ = 0;
   std::uint64_t acknowledged_ = 0;
   std::vector<std::string> failures_;

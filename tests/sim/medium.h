@@ -16,6 +16,8 @@ class Medium {
 
   // False when it failed: the same batch is tried again.
   virtual bool commit(const broker::Batch& batch) = 0;
+  // Forgets the batch, which failed; false when something of it is durable already.
+  virtual bool withdraw(const broker::Batch& batch) = 0;
   virtual std::optional<broker::Page> read(const broker::ReadRequest& request) = 0;
   // What a gateway finds at its start.
   virtual broker::Restored open() = 0;
@@ -35,9 +37,14 @@ class MemoryMedium final : public Medium {
   explicit MemoryMedium(Random& random) : random_(random) {}
 
   bool commit(const broker::Batch& batch) override {
-    if (full_) return false;
+    if (full_ && !batch.segments.empty()) return false;
     store_.submit(batch);
     (void)store_.complete_one();
+    return true;
+  }
+  bool withdraw(const broker::Batch& batch) override {
+    store_.submit(batch);
+    (void)store_.fail_one();
     return true;
   }
   std::optional<broker::Page> read(const broker::ReadRequest& request) override {

@@ -41,6 +41,7 @@ class Mutator {
  public:
   explicit Mutator(Mutation mutation) : mutation_(mutation) {}
 
+  bool mutates() const { return mutation_ != Mutation::None; }
   // Whether a batch is called durable as soon as it is submitted.
   bool acknowledges_early() const { return mutation_ == Mutation::AckBeforeCommit; }
   void change(broker::Batch& batch);

@@ -66,6 +66,10 @@ bool Options::limited() const {
   return is_limited(buffer) || is_limited(sessions) || expiry_s.has_value();
 }
 
+bool Options::refuses() const {
+  return every(Fault::DiskFull) > Duration::zero() || (buffer.when_full == broker::WhenFull::Refuse && limited());
+}
+
 Options draw_options(std::uint64_t seed) {
   Random random(seed * 0x9E37 + 1);
   Options options;

@@ -68,6 +68,8 @@ struct Options {
   Duration every(Fault fault) const { return mean_time[static_cast<std::size_t>(fault)]; }
   // Whether messages may be dropped or may expire.
   bool limited() const;
+  // Whether publishers may be told that a message is not taken.
+  bool refuses() const;
 };
 
 Options draw_options(std::uint64_t seed);

@@ -18,6 +18,7 @@ class SqliteMedium final : public Medium {
   SqliteMedium(Log& log, Ledger& ledger, Random& random) : log_(log), ledger_(ledger), random_(random), vfs_(random) {}
 
   bool commit(const broker::Batch& batch) override;
+  bool withdraw(const broker::Batch&) override { return store_->is_untouched(); }
   std::optional<broker::Page> read(const broker::ReadRequest& request) override;
   // Recovery may be cut, too, more than once.
   broker::Restored open() override;

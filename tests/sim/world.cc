@@ -56,6 +56,7 @@ World::World(const Options& options)
               options.mutation, ledger_, random_) {
   next_strike_.fill(kNever);
   if (options_.limited()) ledger_.allow_drops();
+  if (options_.refuses()) ledger_.allow_refusals();
   sites_.resize(options_.gateways);
   for (std::size_t i = 0; i < sites_.size(); ++i) add_streams(sites_[i], i);
   for (std::size_t i = 0; i < sites_.size(); ++i) build_site(i);
@@ -317,7 +318,7 @@ bool World::retained_converged(const Site& site, std::string* why) const {
   // With a limit the last value may be among what was dropped on its way.
   const bool region_too = !options_.limited();
   // What was refused and is sent again, because the refusal was lost on its way, comes behind newer values.
-  if (options_.buffer.when_full == broker::WhenFull::Refuse && options_.limited()) return true;
+  if (options_.refuses()) return true;
   for (const StreamId stream : site.retained) {
     const auto last = ledger_.last_acknowledged(stream);
     if (!last) continue;

@@ -240,9 +240,9 @@ class BrokerFixture : public ::testing::Test {
   broker::Broker& broker() {
     if (broker_ == nullptr) {
       restored_ = store.restored();
-      const auto stamp = [](Instant instant) {
-        const WallTime wall(std::chrono::hours(500'000) + instant.time_since_epoch());
-        return ClockStamp{.boot = 1, .monotonic = instant, .wall = wall, .trusted = true};
+      const auto stamp = [this](Instant instant) {
+        const WallTime wall = wall_at_boot_ + instant.time_since_epoch();
+        return ClockStamp{.boot = boot_, .monotonic = instant, .wall = wall, .trusted = clock_trusted_};
       };
       broker_ = std::make_unique<broker::Broker>(options, store, stamp, log, restored_, now);
     }
@@ -294,6 +294,21 @@ class BrokerFixture : public ::testing::Test {
     settle();
   }
 
+  // As crash(), with the machine switched off for `off`. What time it is then, it does not know before trust_clock().
+  void power_off(Duration off) {
+    const WallTime wall = wall_at_boot_ + now.time_since_epoch() + off;
+    ++boot_;
+    now = Instant(std::chrono::minutes(1));
+    wall_at_boot_ = wall - std::chrono::minutes(1);
+    clock_trusted_ = false;
+    crash();
+  }
+  void trust_clock() {
+    clock_trusted_ = true;
+    broker().handle_clock_trusted(now);
+    advance(Duration::zero());
+  }
+
   broker::Broker::Options options;
   MemoryStore store;
   LineLog log;
@@ -332,6 +347,9 @@ class BrokerFixture : public ::testing::Test {
     client.closed_ = true;
   }
 
+  std::uint64_t boot_ = 1;
+  WallTime wall_at_boot_{std::chrono::hours(500'000)};
+  bool clock_trusted_ = true;
   broker::Restored restored_;
   std::unique_ptr<broker::Broker> broker_;
   std::vector<std::unique_ptr<Client>> clients_;

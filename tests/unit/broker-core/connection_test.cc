@@ -10,6 +10,7 @@ using mqtt::PropertyId;
 using mqtt::Qos;
 using mqtt::ReasonCode;
 using mqtt::Version;
+using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Contains;
@@ -299,6 +300,22 @@ TEST_F(ConnectionTest, SubscriptionsAndMessagesSurviveACrash) {
   crash();
   EXPECT_THAT(open_durable("reader").received(),
               ElementsAre(StartsWith("CONNACK reason=00 session"), "PUBLISH \"farm/1\" \"21.5\" qos=1 id=1"));
+}
+
+TEST_F(ConnectionTest, TimePoweredOffCountsOnceTheClockIsTrusted) {
+  leave_subscribed("reader", "farm/#");  // for an hour
+  connect({.client_id = "sensor"})
+      .publish("farm/1", "on", kQos1, 7,
+               {.retain = true, .properties = Properties().number(PropertyId::MessageExpiryInterval, 3'600)});
+  advance(seconds(100));  // that the reader has left is stored
+  power_off(hours(2));
+  EXPECT_EQ(broker().sessions(), 1U);
+  EXPECT_TRUE(broker().retained().contains("farm/1"));
+  trust_clock();
+  EXPECT_EQ(broker().sessions(), 0U);
+  Client& late = connect({.client_id = "late"});
+  late.subscribe("farm/#");
+  EXPECT_THAT(late.received(), ElementsAre(StartsWith("SUBACK")));
 }
 
 // --- keep-alive ---

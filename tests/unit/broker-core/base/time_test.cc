@@ -45,6 +45,14 @@ TEST(Time, AcrossBootsWithoutTrustOnlyTheTimeSinceBootCounts) {
   EXPECT_EQ(elapsed(stamp(1, hours(50), hours(100)), stamp(2, minutes(5), hours(112), false)), minutes(5));
 }
 
+TEST(Time, WhatWasNotCountedIsKnownOnceTheClockIsRight) {
+  const ClockStamp then = stamp(1, hours(50), hours(100));
+  EXPECT_EQ(uncounted(then, stamp(2, minutes(5), hours(112))), hours(12) - minutes(5));
+  EXPECT_EQ(uncounted(then, stamp(2, minutes(5), hours(112), false)), Duration::zero());
+  EXPECT_EQ(uncounted(then, stamp(1, hours(51), hours(112))), Duration::zero());
+  EXPECT_EQ(uncounted(stamp(1, hours(50), hours(100), false), stamp(2, minutes(5), hours(112))), Duration::zero());
+}
+
 TEST(Time, WallClockThatWentBackDoesNotShortenTheTimeSinceBoot) {
   EXPECT_EQ(elapsed(stamp(1, hours(50), hours(100)), stamp(2, minutes(5), hours(90))), minutes(5));
 }

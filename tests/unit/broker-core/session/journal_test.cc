@@ -270,7 +270,8 @@ TEST_F(JournalTest, RetainedValuesOfATopicAreWrittenOnceTheNewestOnly) {
   ASSERT_FALSE(world.writer_idle());
   ASSERT_EQ(world.submitted().retained.size(), 1U);
   const ClockStamp stamp{.boot = 1, .monotonic = world.now(), .wall = {}, .trusted = false};
-  const MessageRef stored = decode_message(*world.submitted().retained[0].data, stamp);
+  ClockStamp written;
+  const MessageRef stored = decode_message(*world.submitted().retained[0].data, stamp, written);
   ASSERT_TRUE(stored);
   EXPECT_EQ(as_text(stored->payload()), "3");
 }

@@ -106,6 +106,21 @@ class JournalWorld {
     start();
     return store_.restored();
   }
+  // As restart() after everything is durable, with the machine switched off for `off`. What time it is then, it does
+  // not know before trust_clock().
+  Restored power_off(Duration off) {
+    settle_down();
+    const WallTime wall = stamp(now_).wall + off;
+    ++boot_;
+    now_ = Instant(std::chrono::minutes(1));
+    wall_at_boot_ = wall - std::chrono::minutes(1);
+    trusted_ = false;
+    return restart();
+  }
+  void trust_clock() {
+    trusted_ = true;
+    journal_->correct_ages(now_);
+  }
   static CursorRow cursor_of(const Restored& restored, QueueId queue) {
     for (const RestoredQueue& found : restored.queues) {
       if (found.row.id == queue) return found.cursor;
@@ -115,10 +130,11 @@ class JournalWorld {
 
  private:
   void start() {
-    const auto stamp = [](Instant now) {
-      return ClockStamp{.boot = 1, .monotonic = now, .wall = WallTime(now.time_since_epoch()), .trusted = true};
-    };
-    journal_.emplace(options_, store_, stamp, store_.restored().last_segment);
+    journal_.emplace(
+        options_, store_, [this](Instant now) { return stamp(now); }, store_.restored().last_segment);
+  }
+  ClockStamp stamp(Instant now) const {
+    return {.boot = boot_, .monotonic = now, .wall = wall_at_boot_ + now.time_since_epoch(), .trusted = trusted_};
   }
 
   const Journal::Options options_;
@@ -126,6 +142,9 @@ class JournalWorld {
   AckLog acks_;
   std::optional<Journal> journal_;
   Instant now_{std::chrono::hours(1)};
+  std::uint64_t boot_ = 1;
+  WallTime wall_at_boot_{};
+  bool trusted_ = true;
 };
 
 // A durable outbox with books of its own, as a bridge has it.

@@ -10,7 +10,9 @@
 namespace furrow::broker {
 namespace {
 
+using std::chrono::hours;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 using Payloads = std::vector<std::string>;
 
@@ -201,6 +203,44 @@ TEST_F(OutboxTest, AgeCountsOverARestart) {
   EXPECT_EQ(again.drain(world), readings({2}));
   EXPECT_EQ(again.books.drops(DropReason::Age), 1U);
   EXPECT_TRUE(again.balanced());
+}
+
+TEST_F(OutboxTest, TimePoweredOffCountsOnceTheClockIsTrusted) {
+  auto queue = std::make_unique<BridgeQueue>(world, OutboxLimits{.age_max = hours(10)});
+  world.publish(1, world.message("for an hour", 3'600), {{queue->outbox, kAway}});
+  world.publish(2, world.message("for a day", 24 * 3'600), {{queue->outbox, kAway}});
+  world.publish(3, world.message("for ever"), {{queue->outbox, kAway}});
+  world.settle_down();
+  queue.reset();
+  BridgeQueue again(world, world.power_off(hours(5)), {.age_max = hours(10)});
+  (void)again.outbox.next_waiting(world.now());
+  ASSERT_TRUE(world.answer_read());
+  // Nothing has expired that may not have.
+  EXPECT_EQ(as_text(again.outbox.next_waiting(world.now())->message->payload()), "for an hour");
+  EXPECT_EQ(again.books.expired, 0U);
+
+  world.trust_clock();
+  EXPECT_EQ(as_text(again.outbox.next_waiting(world.now())->message->payload()), "for a day");
+  EXPECT_EQ(again.books.expired, 1U);
+  EXPECT_EQ(world.journal().expired_by_correction(), 1U);
+  world.pass(hours(5) + minutes(2));
+  EXPECT_EQ(again.drain(world), Payloads{});
+  EXPECT_EQ(again.books.drops(DropReason::Age), 2U);
+  EXPECT_EQ(world.journal().expired_by_correction(), 1U);  // these have just become old
+  EXPECT_TRUE(again.balanced());
+}
+
+TEST_F(OutboxTest, WhatIsReadWhenTheClockIsTrustedAgainIsNotCorrectedTwice) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  world.publish(1, world.message("for a day", 24 * 3'600), {{queue->outbox, kAway}});
+  world.settle_down();
+  queue.reset();
+  BridgeQueue again(world, world.power_off(hours(20)));
+  world.trust_clock();
+  (void)again.outbox.next_waiting(world.now());
+  ASSERT_TRUE(world.answer_read());
+  world.trust_clock();
+  EXPECT_NE(again.outbox.next_waiting(world.now()), nullptr);
 }
 
 TEST_F(OutboxTest, WhatWasInFlightBeforeARestartDoesNotExpire) {

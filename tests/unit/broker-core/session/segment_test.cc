@@ -241,8 +241,10 @@ TEST(Segment, AMessageAloneIsGivenBack) {
   const MessageRef written = message(said);
   const Bytes bytes = encode_message(*written, kNow);
   const ClockStamp now = later(seconds(9));
-  const MessageRef read = decode_message(bytes, now);
+  ClockStamp written_at;
+  const MessageRef read = decode_message(bytes, now, written_at);
   ASSERT_TRUE(read);
+  EXPECT_EQ(written_at.monotonic, kNow.monotonic);
   EXPECT_TRUE(same_content(*read, *written));
   EXPECT_TRUE(read->retain());
   EXPECT_EQ(read->expires_at(), written->expires_at());
@@ -250,11 +252,12 @@ TEST(Segment, AMessageAloneIsGivenBack) {
 
 TEST(Segment, AMessageAloneThatIsDamagedIsNone) {
   Bytes bytes = encode_message(*message({}), kNow);
+  ClockStamp written_at;
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_FALSE(decode_message(ByteView(bytes).first(size), kNow)) << size;
+    EXPECT_FALSE(decode_message(ByteView(bytes).first(size), kNow, written_at)) << size;
   }
   bytes.push_back(0);
-  EXPECT_FALSE(decode_message(bytes, kNow));
+  EXPECT_FALSE(decode_message(bytes, kNow, written_at));
 }
 
 TEST(SegmentDeathTest, SequencesOfAQueueMustIncrease) {
