@@ -34,10 +34,16 @@ std::string_view uv_text(int code) {
   return uv_strerror(code);
 }
 
-TcpStream::TcpStream(uv_loop_t& loop, Owner* owner) : handle_(loop, this, uv_tcp_init), owner_(owner) {}
+// What the socket did not take at once; owned by its callback.
+struct TcpStream::Rest {
+  uv_write_t request;
+  ByteBuffer bytes;
+};
+
+TcpStream::TcpStream(uv_loop_t& loop, Owner* owner) : handle_(loop, owner, uv_tcp_init) {}
 
 TcpStream::~TcpStream() {
-  if (rest_ != nullptr) rest_->stream = nullptr;
+  handle_.set_data(nullptr);  // a rest is cancelled after this
 }
 
 Status TcpStream::adopt(int descriptor) {
@@ -62,25 +68,27 @@ void TcpStream::acknowledge_now() {
 }
 
 void TcpStream::set_reading(bool reading) {
-  if (reading == reading_) return;
-  reading_ = reading;
-  if (!reading) {
-    uv_read_stop(as_stream(handle_.get()));
-  } else if (uv_read_start(as_stream(handle_.get()), lend_buffer, on_read) != 0) {
-    reading_ = false;  // the handle is closing
+  if (reading) {
+    (void)uv_read_start(as_stream(handle_.get()), lend_buffer, on_read);  // UV_EALREADY if it does
+  } else {
+    (void)uv_read_stop(as_stream(handle_.get()));
   }
 }
 
 void TcpStream::on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer) {
-  auto& stream = *static_cast<TcpStream*>(handle->data);
+  auto& owner = *static_cast<Owner*>(handle->data);
   if (count == 0) return;  // nothing there after all
   if (count < 0) {
-    stream.set_reading(false);
-    stream.owner_->on_ended(count == UV_EOF ? "closed by the peer" : uv_text(static_cast<int>(count)));
+    (void)uv_read_stop(handle);
+    owner.on_ended(count == UV_EOF ? "closed by the peer" : uv_text(static_cast<int>(count)));
     return;
   }
   const auto size = static_cast<std::size_t>(count);
-  stream.owner_->on_read({reinterpret_cast<const std::uint8_t*>(buffer->base), size}, size < buffer->len);
+  owner.on_read({reinterpret_cast<const std::uint8_t*>(buffer->base), size}, size < buffer->len);
+}
+
+bool TcpStream::writing() const {
+  return uv_stream_get_write_queue_size(as_stream(handle_.get())) > 0;
 }
 
 Result<std::size_t> TcpStream::write(ByteBuffer& output) {
@@ -95,11 +103,11 @@ Result<std::size_t> TcpStream::write(ByteBuffer& output) {
 }
 
 void TcpStream::begin_write(ByteBuffer bytes) {
-  rest_ = new Rest{.request = {}, .bytes = std::move(bytes), .stream = this};
-  rest_->request.data = rest_;
-  const uv_buf_t buffer = as_buffer(rest_->bytes);
+  auto* const rest = new Rest{.request = {}, .bytes = std::move(bytes)};
+  rest->request.data = rest;
+  const uv_buf_t buffer = as_buffer(rest->bytes);
   // Fails for a closing handle only; with a live one every error comes by the callback.
-  FURROW_CHECK(uv_write(&rest_->request, as_stream(handle_.get()), &buffer, 1, on_written) == 0);
+  FURROW_CHECK(uv_write(&rest->request, as_stream(handle_.get()), &buffer, 1, on_written) == 0);
 }
 
 void TcpStream::end_writing() {
@@ -112,14 +120,13 @@ void TcpStream::end_writing() {
 
 void TcpStream::on_written(uv_write_t* request, int status) {
   const std::unique_ptr<Rest> rest(static_cast<Rest*>(request->data));
-  TcpStream* const stream = rest->stream;
-  if (stream == nullptr) return;
-  stream->rest_ = nullptr;
+  auto* const owner = static_cast<Owner*>(request->handle->data);
+  if (owner == nullptr) return;  // the stream is gone
   if (status == 0) {
-    stream->owner_->on_written(rest->bytes.size());
+    owner->on_written(rest->bytes.size());
   } else {
-    stream->set_reading(false);
-    stream->owner_->on_ended(uv_text(status));
+    (void)uv_read_stop(request->handle);
+    owner->on_ended(uv_text(status));
   }
 }
 

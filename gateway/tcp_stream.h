@@ -1,7 +1,9 @@
 // One TCP connection, accepted or made by us.
 //
 // Reads into the loop's one buffer. Writes what the socket takes at once straight from the caller's buffer; a rest is
-// moved (not copied) here and written when the socket has room. Closing is by destruction, at any moment. Thread: loop.
+// moved (not copied) to the loop and written when the socket has room. Closing is by destruction, at any moment.
+// A stream is its handle and nothing else: who owns it, whether it reads and what it still has to write is kept there.
+// Thread: loop.
 #pragma once
 
 #include <uv.h>
@@ -38,7 +40,7 @@ class TcpStream {
   TcpStream(const TcpStream&) = delete;
   TcpStream& operator=(const TcpStream&) = delete;
 
-  void set_owner(Owner* owner) { owner_ = owner; }
+  void set_owner(Owner* owner) { handle_.set_data(owner); }
   uv_tcp_t* uv() { return handle_.get(); }
 
   // Takes over a connected socket. On failure the descriptor is the caller's still.
@@ -50,33 +52,27 @@ class TcpStream {
   // moment only).
   void acknowledge_now();
 
-  // Reading is off at first.
+  // Reading is off at first. What it is already costs nothing to say again.
   void set_reading(bool reading);
 
   // Writes `output`, which is empty afterwards, and returns how many bytes the socket took at once. The rest is on its
   // way until on_written(). REQUIRES: !writing().
   Result<std::size_t> write(ByteBuffer& output);
-  bool writing() const { return rest_ != nullptr; }
+  bool writing() const;
 
   // Tells the peer that nothing more will be written. REQUIRES: !writing().
   void end_writing();
 
  private:
-  struct Rest {
-    uv_write_t request;
-    ByteBuffer bytes;
-    TcpStream* stream;  // nullptr once the stream is gone
-  };
+  struct Rest;
 
   void begin_write(ByteBuffer bytes);
   static void on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer);
   static void on_written(uv_write_t* request, int status);
 
-  UvHandle<uv_tcp_t> handle_;
-  Owner* owner_;
-  Rest* rest_ = nullptr;  // owned by its callback
-  bool reading_ = false;
+  UvHandle<uv_tcp_t> handle_;  // its data is the owner
 };
+static_assert(sizeof(TcpStream) == sizeof(void*), "every idle client has one");
 
 // An error of libuv in words.
 std::string_view uv_text(int code);
