@@ -54,10 +54,6 @@ Connection::~Connection() {
 void Connection::handle_bytes(ByteView bytes, Instant now) {
   if (closing()) return;
   if (state_ == State::Connected) last_received_ = now;
-  if (held_) {
-    held_->input.append(bytes);
-    return;
-  }
   decode(bytes, now);
 }
 
@@ -65,8 +61,8 @@ void Connection::decode(ByteView bytes, Instant now) {
   mqtt::Packet& packet = broker_.packet_;
   mqtt::ProtocolError error;
   while (!closing()) {
-    if (held_) {
-      held_->input.append(bytes);
+    if (held()) {
+      extras_->held->input.append(bytes);
       return;
     }
     switch (decoder_.next(bytes, packet, error)) {
@@ -116,7 +112,7 @@ void Connection::hold(Held held, Instant now) {
     finish_hold(held, now);
     return;
   }
-  held_ = std::make_unique<Held>(std::move(held));
+  extras().held = std::make_unique<Held>(std::move(held));
   broker_.held_.push_back(id_);
   broker_.mark_ready(*this);
 }
@@ -138,8 +134,9 @@ void Connection::finish_hold(Held& held, Instant now) {
 }
 
 void Connection::resume(Instant now) {
-  if (!held_ || !broker_.journal().is_durable(held_->until) || !writable()) return;
-  const std::unique_ptr<Held> held = std::move(held_);
+  if (!held() || !broker_.journal().is_durable(extras_->held->until) || !writable()) return;
+  const std::unique_ptr<Held> held = std::move(extras_->held);
+  if (!extras_->aliases && !extras_->held_publishes) extras_.reset();
   finish_hold(*held, now);
   // What the client sent meanwhile was not read: its silence begins now.
   last_received_ = now;
@@ -167,7 +164,6 @@ void Connection::leave(LogLevel level, mqtt::ReasonCode reason, std::string_view
 
 void Connection::start_closing(bool graceful, Instant now) {
   state_ = State::Closing;
-  held_.reset();
   last_received_ = now;
   arm();
   written();
@@ -179,7 +175,7 @@ void Connection::end(bool graceful, Instant now) {
   ended_ = true;
   if (acknowledgements_) acknowledgements_->detach();
   acknowledgements_ = {};
-  held_publishes_.reset();
+  extras_.reset();
   if (session_ == nullptr) return;
   if (state_ == State::Connected) {
     log_closed(LogLevel::Info, "network", "the network connection ended without DISCONNECT");
@@ -273,7 +269,7 @@ void Connection::handle_timeout(Instant now) {
 void Connection::handle_sent(Instant now) {
   if (output_.empty()) broker_.give_back(std::move(output_));  // an idle connection owns no heap
   if (closing()) return;
-  if (held_) last_received_ = now;  // not read from, but alive
+  if (held()) last_received_ = now;  // not read from, but alive
   resume(now);
   if (session_ != nullptr) session_->pump(now);
 }
@@ -295,7 +291,7 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
   if (output_.capacity() == 0) output_ = broker_.take_buffer();
   const std::size_t before = output_.size();
   bool fits = false;
-  if (delivery.subscription_ids.empty() && !aliases_) {
+  if (delivery.subscription_ids.empty() && aliases() == nullptr) {
     const ByteView form = publication.form(version(), mqtt::Qos::AtMostOnce, delivery.retain);
     fits = form.size() <= packet_bytes_max_;
     if (fits) output_.append(form);
@@ -318,9 +314,9 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
 
 // False, and nothing written, when it would be larger than the client takes [MQTT-3.1.2-24].
 bool Connection::encode_for_client(const Message::Fields& fields, const Delivery& delivery, Instant now) {
-  if (!aliases_) return encode_publish(fields, delivery, version(), now, packet_bytes_max_, output_);
-  return encode_aliased_publish(fields, delivery, now, packet_bytes_max_, aliases_->assigned, aliases_->scratch,
-                                output_);
+  Aliases* const own = aliases();
+  if (own == nullptr) return encode_publish(fields, delivery, version(), now, packet_bytes_max_, output_);
+  return encode_aliased_publish(fields, delivery, now, packet_bytes_max_, own->assigned, own->scratch, output_);
 }
 
 PublishSink::Outcome Connection::write_publish(const Message& message, const Delivery& delivery, Instant now) {
@@ -358,6 +354,11 @@ void Connection::write_acknowledgement(mqtt::PacketType type, PacketId packet_id
   const bool goes_on = type == mqtt::PacketType::Pubrec && !is_error(reason);
   if (!goes_on && inbound_ > 0) --inbound_;
   (void)sent_if_it_fits(begin);
+}
+
+Connection::Extras& Connection::extras() {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  return *extras_;
 }
 
 AckQueue& Connection::acknowledgements() {

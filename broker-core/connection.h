@@ -56,7 +56,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void close(mqtt::ReasonCode reason, std::string_view why, Instant now);
   // What is held may go on now.
   void resume(Instant now);
-  bool held() const { return held_ != nullptr; }
+  bool held() const { return extras_ && extras_->held; }
 
   // What is to be written to the network.
   ByteBuffer& output() { return output_; }
@@ -67,7 +67,9 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   std::size_t acknowledgements_waiting() const { return acknowledgements_ ? acknowledgements_->waiting() : 0; }
 
   // Its messages that are refused for now.
-  std::size_t held_publishes() const { return held_publishes_ ? held_publishes_->size() : 0; }
+  std::size_t held_publishes() const {
+    return extras_ && extras_->held_publishes ? extras_->held_publishes->size() : 0;
+  }
 
   // QoS 0, at once or not at all: counted as dropped when the client does not read.
   void write_qos0(Publication& publication, const RoutedDelivery& delivery);
@@ -100,6 +102,13 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     ReceivedAliases received;
     TopicAliases assigned;
     ByteBuffer scratch;
+  };
+
+  // What few connections need, or only for a moment.
+  struct Extras {
+    std::unique_ptr<Held> held;
+    std::unique_ptr<Aliases> aliases;
+    std::unique_ptr<HeldPublishes> held_publishes;
   };
 
   void decode(ByteView bytes, Instant now);
@@ -147,6 +156,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Sends held.response and what follows it: now if that is durable and the client reads, else once it is so.
   void hold(Held held, Instant now);
   void finish_hold(Held& held, Instant now);
+  Extras& extras();
+  Aliases* aliases() const { return extras_ ? extras_->aliases.get() : nullptr; }
   AckQueue& acknowledgements();
   AckTicket ticket(mqtt::PacketType type, PacketId packet_id);
 
@@ -174,9 +185,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   ByteBuffer output_;
   Session* session_ = nullptr;
   Ref<AckQueue> acknowledgements_;  // made when the first one has to be written
-  std::unique_ptr<Held> held_;
-  std::unique_ptr<Aliases> aliases_;
-  std::unique_ptr<HeldPublishes> held_publishes_;
+  std::unique_ptr<Extras> extras_;
 
   // What CONNECT said.
   std::uint32_t packet_bytes_max_ = mqtt::kRemainingLengthMax;  // of the client [MQTT-3.1.2-24]
@@ -192,6 +201,6 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
   Instant armed_;          // when handle_timeout() comes next
 };
-static_assert(sizeof(Connection) <= 200, "every idle client has one");
+static_assert(sizeof(Connection) <= 184, "every idle client has one");
 
 }  // namespace furrow::broker

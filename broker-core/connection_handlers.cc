@@ -145,8 +145,8 @@ PacketType acknowledgement_of(Qos qos) {
 void Connection::handle(const mqtt::Connect& packet, Instant now) {
   packet_bytes_max_ = packet.properties.number(PropertyId::MaximumPacketSize).value_or(mqtt::kRemainingLengthMax);
   if (const auto aliases_max = packet.properties.number(PropertyId::TopicAliasMaximum).value_or(0)) {
-    aliases_ = std::make_unique<Aliases>();
-    aliases_->assigned.reset(static_cast<std::uint16_t>(std::min<std::uint32_t>(aliases_max, kTopicAliasesMax)));
+    extras().aliases = std::make_unique<Aliases>();
+    aliases()->assigned.reset(static_cast<std::uint16_t>(std::min<std::uint32_t>(aliases_max, kTopicAliasesMax)));
   }
   if (const auto fault = fault_of(packet, broker_.limits(), broker_.mutable_stats())) {
     refuse_connect(fault->reason, fault->what, packet.client_id, now);
@@ -227,10 +227,10 @@ std::string_view Connection::topic_of(const mqtt::Publish& packet, Instant now) 
     reject(ReasonCode::TopicAliasInvalid, "the topic alias is above the maximum", now);  // [MQTT-3.3.2-9]
     return {};
   }
-  if (!aliases_) aliases_ = std::make_unique<Aliases>();
+  if (aliases() == nullptr) extras().aliases = std::make_unique<Aliases>();
   const auto number = static_cast<std::uint16_t>(*alias);
-  if (!packet.topic.empty()) aliases_->received.set(number, packet.topic);
-  const std::string_view topic = aliases_->received.topic(number);
+  if (!packet.topic.empty()) aliases()->received.set(number, packet.topic);
+  const std::string_view topic = aliases()->received.topic(number);
   if (topic.empty()) reject(ReasonCode::ProtocolError, "the topic alias was not assigned", now);  // [MQTT 5.0 §3.3.4]
   return topic;
 }
@@ -323,9 +323,10 @@ bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::F
     return false;
   }
   // Before 5.0 a refusal cannot be said: the message waits, unacknowledged, until there is room.
+  std::unique_ptr<HeldPublishes>& waiting = extras().held_publishes;
   HeldPublishes::Owner& self = *this;
-  if (!held_publishes_) held_publishes_ = std::make_unique<HeldPublishes>(broker_, session_->subscriber(), self);
-  held_publishes_->push(fields, std::move(ticket), exchange, packet.packet_id);
+  if (!waiting) waiting = std::make_unique<HeldPublishes>(broker_, session_->subscriber(), self);
+  waiting->push(fields, std::move(ticket), exchange, packet.packet_id);
   if (held_publishes() >= broker_.limits().inflight) broker_.mark_ready(*this);  // not to be read from
   return false;
 }
