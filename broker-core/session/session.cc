@@ -38,30 +38,41 @@ void Session::attach(Connection& connection) {
 void Session::begin(std::uint16_t window, bool session_present, Instant now) {
   begun_ = true;
   window_ = window;
-  if (exchange_) exchange_->inflight.connect(*connection_, window, session_present, now);
+  if (Exchange* own = exchange()) own->inflight.connect(*connection_, window, session_present, now);
   pump(now);
 }
 
 void Session::detach() {
   connection_ = nullptr;
   begun_ = false;
-  if (exchange_) exchange_->inflight.disconnect();
+  if (Exchange* own = exchange()) own->inflight.disconnect();
 }
 
-Session::Exchange& Session::exchange(Instant now) {
-  if (exchange_) return *exchange_;
-  const Outbox::Options options{shared_.queue_limits, record_.queue, this, false};
+Session::Exchange::Exchange(Session& owner)
+    : session(owner),
+      outbox({owner.shared_.queue_limits, owner.record_.queue, this, false}, owner.shared_.journal,
+             owner.shared_.books),
+      inflight(outbox, owner.shared_.journal) {}
+
+Session::Exchange::Exchange(Session& owner, const CursorRow& cursor)
+    : session(owner),
+      outbox({owner.shared_.queue_limits, owner.record_.queue, this, false}, cursor, owner.shared_.journal,
+             owner.shared_.books),
+      inflight(outbox, owner.shared_.journal) {}
+
+Session::Exchange& Session::make_exchange(Instant now) {
+  if (Exchange* own = exchange()) return *own;
   // The queue's row need not hurry: it goes with the first message that is written.
   if (durable()) shared_.journal.put_lazy(QueueRow{record_.queue, QueueKind::Session, client_id()}, now);
-  exchange_ = std::make_unique<Exchange>(options, shared_);
-  if (begun_) exchange_->inflight.connect(*connection_, window_, true, now);
-  return *exchange_;
+  Exchange& own = extras().exchange.emplace(*this);
+  if (begun_) own.inflight.connect(*connection_, window_, true, now);
+  return own;
 }
 
 void Session::restore(const CursorRow& cursor) {
-  FURROW_CHECK(!exchange_ && durable());
-  const Outbox::Options options{shared_.queue_limits, record_.queue, this, false};
-  exchange_ = std::make_unique<Exchange>(options, cursor, shared_);
+  FURROW_CHECK(exchange() == nullptr);
+  FURROW_CHECK(durable());
+  extras().exchange.emplace(*this, cursor);
 }
 
 void Session::deliver(Publication& publication, const RoutedDelivery& delivery) {
@@ -70,7 +81,7 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
     if (begun_) connection_->write_qos0(publication, delivery);
     return;
   }
-  Exchange& own = exchange(publication.now());
+  Exchange& own = make_exchange(publication.now());
   if (shared_.short_of_memory && !durable() && own.outbox.has_waiting()) {
     own.outbox.pass(Outbox::Outcome::Dropped, publication.now(), DropReason::QueueFull);
     return;
@@ -83,12 +94,13 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
 
 bool Session::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
   if (delivery.qos == mqtt::Qos::AtMostOnce) return false;
+  const Exchange* const own = exchange();
   if (durable() && shared_.journal.failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
-    const bool busy = exchange_ && (exchange_->outbox.has_waiting() || exchange_->inflight.window_full());
+    const bool busy = own != nullptr && (own->outbox.has_waiting() || own->inflight.window_full());
     if (delivery.qos == mqtt::Qos::ExactlyOnce || !begun_ || busy) return true;
   }
-  return exchange_ && exchange_->outbox.refuses(publication.bytes_size());
+  return own != nullptr && own->outbox.refuses(publication.bytes_size());
 }
 
 void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now) {
@@ -103,7 +115,7 @@ bool Session::take(const MessageRef& message, const DeliveryOptions& options, In
     if (begun_) (void)connection_->write_publish(*message, once, now);
     return false;
   }
-  Exchange& own = exchange(now);
+  Exchange& own = make_exchange(now);
   const Sequence next = own.outbox.next_sequence();
   Commitment* commitment = nullptr;
   own.outbox.push(message, options, shared_.interval.wait(own.inflight), now, [&]() -> Commitment& {
@@ -117,8 +129,8 @@ bool Session::take(const MessageRef& message, const DeliveryOptions& options, In
 }
 
 void Session::pump(Instant now) {
-  if (exchange_) exchange_->inflight.pump(now);
   if (!extras_) return;
+  if (extras_->exchange) extras_->exchange->inflight.pump(now);
   for (SharedGroup* group : extras_->groups) {
     if (!has_room()) return;
     group->pull(now);
@@ -133,8 +145,8 @@ bool Session::reads() const {
 
 bool Session::has_room() const {
   if (!reads()) return false;
-  return !exchange_ ||
-         (!exchange_->inflight.window_full() && !exchange_->outbox.has_waiting() && !exchange_->outbox.full());
+  const Exchange* const own = exchange();
+  return own == nullptr || (!own->inflight.window_full() && !own->outbox.has_waiting() && !own->outbox.full());
 }
 
 SharedGroup* Session::group_of(GroupId group) const {
@@ -142,13 +154,13 @@ SharedGroup* Session::group_of(GroupId group) const {
   return found == shared_.groups.end() ? nullptr : found->second;
 }
 
-void Session::handle_group_safe(GroupId group, Sequence sequence, Instant now) {
-  if (SharedGroup* from = group_of(group)) from->handle_safe(*this, sequence, now);
+void Session::Exchange::handle_group_safe(GroupId group, Sequence sequence, Instant now) {
+  if (SharedGroup* from = session.group_of(group)) from->handle_safe(session, sequence, now);
 }
 
 void Session::give_back(Instant now) {
-  if (!exchange_) return;
-  Outbox& outbox = exchange_->outbox;
+  if (exchange() == nullptr) return;
+  Outbox& outbox = exchange()->outbox;
   for (std::size_t i = 0; i < outbox.front_size(); ++i) {
     Outbox::Entry& entry = outbox.entry(i);
     if (entry.state == Outbox::State::Settled || entry.qos != mqtt::Qos::AtLeastOnce) continue;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,7 @@ struct CommitInterval {
   Duration wait(const Inflight& inflight) const;
 };
 
-class Session final : public Destination, private OutboxOwner {
+class Session final : public Destination {
  public:
   struct Shared {  // what all sessions of a broker have in common; outlives them
     Journal& journal;
@@ -81,17 +82,17 @@ class Session final : public Destination, private OutboxOwner {
   // Whether the client takes messages now, and whether one of QoS 1 or 2 would be sent at once.
   bool reads() const;
   bool has_room() const;
-  std::size_t inflight_count() const { return exchange_ ? exchange_->inflight.count() : 0; }
+  std::size_t inflight_count() const { return exchange() != nullptr ? exchange()->inflight.count() : 0; }
   // What the next message of QoS 1 or 2 gets.
-  Sequence next_sequence(Instant now) { return exchange(now).outbox.next_sequence(); }
+  Sequence next_sequence(Instant now) { return make_exchange(now).outbox.next_sequence(); }
   // Sends a message to this session alone. True when it is kept until it is acknowledged.
   bool take(const MessageRef& message, const DeliveryOptions& options, Instant now);
   // The session ends: groups take back what they may.
   void give_back(Instant now);
 
   // The queue, once a message of QoS 1 or 2 has needed it.
-  Outbox* outbox() { return exchange_ ? &exchange_->outbox : nullptr; }
-  Inflight* inflight() { return exchange_ ? &exchange_->inflight : nullptr; }
+  Outbox* outbox() { return exchange() != nullptr ? &exchange()->outbox : nullptr; }
+  Inflight* inflight() { return exchange() != nullptr ? &exchange()->inflight : nullptr; }
   // Sends what the connection takes.
   void pump(Instant now);
   // At start: the queue as found in the store.
@@ -103,24 +104,29 @@ class Session final : public Destination, private OutboxOwner {
   bool received_erase(PacketId packet_id);
 
  private:
-  struct Exchange {
-    Exchange(const Outbox::Options& options, Shared& shared)
-        : outbox(options, shared.journal, shared.books), inflight(outbox, shared.journal) {}
-    Exchange(const Outbox::Options& options, const CursorRow& cursor, Shared& shared)
-        : outbox(options, cursor, shared.journal, shared.books), inflight(outbox, shared.journal) {}
+  // What is on its way to the client.
+  struct Exchange final : OutboxOwner {
+    explicit Exchange(Session& owner);
+    Exchange(Session& owner, const CursorRow& cursor);
+
+    void handle_progress(Instant now) override { session.pump(now); }
+    void handle_group_safe(GroupId group, Sequence sequence, Instant now) override;
+
+    Session& session;
     Outbox outbox;
     Inflight inflight;
   };
 
+  // What most sensors need none of: they receive no QoS 1 and send no QoS 2.
   struct Extras {
+    std::optional<Exchange> exchange;
     std::vector<PacketId> received;  // of QoS 2
     std::vector<SharedGroup*> groups;
   };
 
-  void handle_progress(Instant now) override { pump(now); }
-  void handle_group_safe(GroupId group, Sequence sequence, Instant now) override;
   SharedGroup* group_of(GroupId group) const;
-  Exchange& exchange(Instant now);
+  Exchange* exchange() const { return extras_ && extras_->exchange ? &*extras_->exchange : nullptr; }
+  Exchange& make_exchange(Instant now);
   Extras& extras();
 
   Shared& shared_;
@@ -131,10 +137,9 @@ class Session final : public Destination, private OutboxOwner {
   BatchNumber stored_in_;
   Connection* connection_ = nullptr;
   SessionRecord record_;
-  std::unique_ptr<Exchange> exchange_;  // most sensors never receive a QoS 1 message
-  std::unique_ptr<Extras> extras_;      // nor uses any of these
+  std::unique_ptr<Extras> extras_;
 };
 
-static_assert(sizeof(Session) <= 152, "every idle client has one");
+static_assert(sizeof(Session) <= 136, "every idle client has one");
 
 }  // namespace furrow::broker
