@@ -171,7 +171,7 @@ class Broker {
   // Its row goes into the batch being gathered.
   void store_session(Session& session);
   void store_session_lazily(Session& session, Instant now);
-  mqtt::ReasonCode add_subscription(Session& session, Subscription subscription, Instant now, bool& is_new,
+  mqtt::ReasonCode add_subscription(Session& session, const Subscription& subscription, Instant now, bool& is_new,
                                     bool& changed);
   bool remove_subscription(Session& session, std::string_view filter, Instant now);
   void send_retained(Session& session, const Subscription& subscription, Instant now);
@@ -188,7 +188,6 @@ class Broker {
   void end_session(Session& session, Instant now);
   void attach_subscription(Session& session, const Subscription& subscription, Instant now);
   void detach_subscription(Session& session, std::string_view filter, Instant now);
-  bool is_subscribed(const Session& session, std::string_view filter) const;
   SharedGroup& group_for(std::string_view filter);
   void route_to(SharedGroup& group);
   void restore_groups(const std::vector<RestoredQueue>& queues);
@@ -213,8 +212,8 @@ class Broker {
   Random random_;
   Journal journal_;
   Books session_books_;
-  Session::Shared session_shared_;
   SubscriptionTree tree_;
+  Session::Shared session_shared_;
   RouteCache routes_;
   RetainedStore retained_;
   // Retained values that expire, found at start, whose age nobody knew.

@@ -216,7 +216,7 @@ void Broker::end_session(Session& session, Instant now) {
   if (session.record().will) publish_will(session, now);
   session.give_back(now);
   for (const Subscription& subscription : session.record().subscriptions) {
-    detach_subscription(session, subscription.filter, now);
+    detach_subscription(session, subscription.filter(), now);
   }
   if (session.durable()) {
     journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
@@ -248,10 +248,11 @@ std::uint64_t Broker::session_queue_bytes() const {
 
 // --- subscriptions ---
 
-mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscription, Instant now, bool& is_new,
+mqtt::ReasonCode Broker::add_subscription(Session& session, const Subscription& subscription, Instant now, bool& is_new,
                                           bool& changed) {
   std::vector<Subscription>& subscriptions = session.record().subscriptions;
-  is_new = !is_subscribed(session, subscription.filter);
+  Subscription* const existing = session.find_subscription(subscription.filter());
+  is_new = existing == nullptr;
   const std::uint32_t limit = options_.limits.subscriptions;
   const bool over_limit = is_new && limit > 0 && subscriptions.size() >= limit;
   if (over_limit || (is_new && short_of_memory())) {
@@ -259,45 +260,31 @@ mqtt::ReasonCode Broker::add_subscription(Session& session, Subscription subscri
     changed = false;
     return mqtt::ReasonCode::QuotaExceeded;
   }
-  const auto granted = static_cast<mqtt::ReasonCode>(subscription.options.qos);
-  if (is_new) {
-    changed = true;
+  changed = is_new || *existing != subscription;
+  if (changed) {
     attach_subscription(session, subscription, now);
-    subscriptions.push_back(std::move(subscription));
-    return granted;
+    if (is_new) {
+      subscriptions.push_back(subscription);
+    } else {
+      *existing = subscription;
+    }
   }
-  const auto found = std::ranges::find(subscriptions, subscription.filter, &Subscription::filter);
-  changed = *found != subscription;
-  if (!changed) return granted;
-  attach_subscription(session, subscription, now);
-  *found = std::move(subscription);
-  return granted;
-}
-
-// By the routing tables: a session's own list of thousands would be walked for each filter of a SUBSCRIBE.
-bool Broker::is_subscribed(const Session& session, std::string_view filter) const {
-  if (!mqtt::is_shared(filter)) return tree_.contains(filter, session.subscriber());
-  const auto group = groups_.find(std::string(filter));
-  return group != groups_.end() && group->second->contains(session);
+  return static_cast<mqtt::ReasonCode>(subscription.options().qos);
 }
 
 bool Broker::remove_subscription(Session& session, std::string_view filter, Instant now) {
-  std::vector<Subscription>& subscriptions = session.record().subscriptions;
-  if (!is_subscribed(session, filter)) return false;
+  if (!session.erase_subscription(filter)) return false;
   detach_subscription(session, filter, now);
-  const auto found = std::ranges::find(subscriptions, filter, &Subscription::filter);
-  std::swap(*found, subscriptions.back());
-  subscriptions.pop_back();
   return true;
 }
 
 void Broker::attach_subscription(Session& session, const Subscription& subscription, Instant now) {
-  if (!mqtt::is_shared(subscription.filter)) {
-    tree_.insert(subscription.filter, session.subscriber(), subscription.options);
+  if (!mqtt::is_shared(subscription.filter())) {
+    tree_.insert(subscription.filter(), session.subscriber(), subscription.options());
     return;
   }
-  SharedGroup& group = group_for(subscription.filter);
-  group.set_member(session, subscription.options);
+  SharedGroup& group = group_for(subscription.filter());
+  group.set_member(session, subscription.options());
   if (session.durable() && !group.durable()) group.make_durable(new_queue(), now);
   route_to(group);
   group.pull(now);
@@ -352,16 +339,16 @@ void Broker::restore_groups(const std::vector<RestoredQueue>& queues) {
 
 void Broker::send_retained(Session& session, const Subscription& subscription, Instant now) {
   std::vector<MessageRef> messages;
-  retained_.match(subscription.filter, messages);
-  const std::uint32_t id = subscription.options.subscription_id;
-  const std::span<const std::uint32_t> ids(&id, id == 0 ? 0 : 1);
+  retained_.match(subscription.filter(), messages);
+  const SubscriptionOptions options = subscription.options();
+  const std::span<const std::uint32_t> ids(&options.subscription_id, options.subscription_id == 0 ? 0 : 1);
   for (const MessageRef& message : messages) {
     if (message->expires_at() <= now) {
       (void)retained_.remove(message->topic());
       journal_.retained_changed(message->topic(), {}, now);
       continue;
     }
-    session.deliver_retained(message, {std::min(message->qos(), subscription.options.qos), true, ids}, now);
+    session.deliver_retained(message, {std::min(message->qos(), options.qos), true, ids}, now);
   }
 }
 

@@ -453,11 +453,10 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
     ++broker_.mutable_stats().topic_levels_over_limit;
     return ReasonCode::TopicFilterInvalid;
   }
-  Subscription subscription{.filter = std::string(request.filter),
-                            .options = {.qos = request.qos,
-                                        .no_local = request.no_local || (bridge_ && !shared),
-                                        .retain_as_published = request.retain_as_published || bridge_,
-                                        .subscription_id = subscription_id}};
+  Subscription subscription(request.filter, {.qos = request.qos,
+                                             .no_local = request.no_local || (bridge_ && !shared),
+                                             .retain_as_published = request.retain_as_published || bridge_,
+                                             .subscription_id = subscription_id});
   bool is_new = false;
   bool differs = false;
   const ReasonCode reason = broker_.add_subscription(*session_, subscription, now, is_new, differs);

@@ -8,20 +8,10 @@
 namespace furrow::broker {
 
 static_assert(sizeof(SubscriberList) == 8);
-static_assert(kSubscriptionIdMax == (1U << 28U) - 1);
-
-PackedSubscription PackedSubscription::pack(SubscriberId subscriber, const SubscriptionOptions& options) {
-  FURROW_CHECK(options.subscription_id <= kSubscriptionIdMax);
-  FURROW_CHECK(options.qos <= mqtt::Qos::ExactlyOnce);
-  const auto bit = [](bool value, unsigned place) { return std::uint32_t{value} << place; };
-  return {.subscriber = subscriber.value,
-          .options = options.subscription_id | static_cast<std::uint32_t>(options.qos) << 28U |
-                     bit(options.no_local, 30U) | bit(options.retain_as_published, 31U)};
-}
 
 SubscriberLists::Change SubscriberLists::insert(SubscriberList& list, SubscriberId subscriber,
                                                 const SubscriptionOptions& options) {
-  const PackedSubscription wanted = PackedSubscription::pack(subscriber, options);
+  const PackedSubscription wanted{.subscriber = subscriber.value, .options = pack_options(options)};
   if (list.empty()) {
     list.content_ = wanted;
     return Change::Added;
@@ -61,13 +51,6 @@ bool SubscriberLists::erase(SubscriberList& list, SubscriberId subscriber) {
   array.erase(place);
   shrink(list);
   return true;
-}
-
-bool SubscriberLists::contains(const SubscriberList& list, SubscriberId subscriber) const {
-  if (list.empty()) return false;
-  if (!list.has_many()) return list.content_.subscriber == subscriber.value;
-  return std::ranges::binary_search(many_[list.content_.subscriber], subscriber.value, {},
-                                    &PackedSubscription::subscriber);
 }
 
 void SubscriberLists::append_many(const Array& array, std::vector<Match>& out) {

@@ -12,15 +12,13 @@
 
 namespace furrow::broker {
 
-// A subscription in eight bytes. The 28 bits of a subscription identifier and the four of the other options fill
-// a word; QoS 3 does not exist, so a word with it can tell a list what else the number beside it means.
+// A subscription in eight bytes. QoS 3 does not exist, so a word of options with it can tell a list what else the
+// number beside it means.
 struct PackedSubscription {
   std::uint32_t subscriber;
   std::uint32_t options;
 
-  // REQUIRES: options.subscription_id <= kSubscriptionIdMax.
-  static PackedSubscription pack(SubscriberId subscriber, const SubscriptionOptions& options);
-  Match unpack() const;
+  Match unpack() const { return {.subscriber = SubscriberId{subscriber}, .options = unpack_options(options)}; }
 };
 
 // Says where the subscriptions of one filter are; read and changed by the SubscriberLists that it belongs to.
@@ -49,8 +47,6 @@ class SubscriberLists {
   // Removes the subscription of `subscriber`; false when there is none.
   bool erase(SubscriberList& list, SubscriberId subscriber);
 
-  bool contains(const SubscriberList& list, SubscriberId subscriber) const;
-
   // Appends all subscriptions of `list`, in the order of their subscribers.
   void append_to(const SubscriberList& list, std::vector<Match>& out) const {
     if (list.empty()) return;
@@ -76,13 +72,5 @@ class SubscriberLists {
   std::vector<Array> many_;
   std::vector<std::uint32_t> free_;  // numbers of unused arrays
 };
-
-inline Match PackedSubscription::unpack() const {
-  return {.subscriber = SubscriberId{subscriber},
-          .options = {.qos = static_cast<mqtt::Qos>((options >> 28U) & 3U),
-                      .no_local = ((options >> 30U) & 1U) != 0,
-                      .retain_as_published = (options >> 31U) != 0,
-                      .subscription_id = options & kSubscriptionIdMax}};
-}
 
 }  // namespace furrow::broker

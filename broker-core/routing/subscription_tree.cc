@@ -57,13 +57,6 @@ SubscriptionTree::NodeIndex SubscriptionTree::find_path(std::string_view nodes) 
   return at;
 }
 
-bool SubscriptionTree::contains(std::string_view filter, SubscriberId subscriber) const {
-  const FilterPath path(filter);
-  const NodeIndex at = path.has_nodes ? find_path(path.nodes) : kRoot;
-  if (path.has_nodes && at == kNone) return false;
-  return lists_.contains(path.takes_below ? node(at).below : node(at).here, subscriber);
-}
-
 bool SubscriptionTree::erase(std::string_view filter, SubscriberId subscriber) {
   const FilterPath path(filter);
   const NodeIndex at = path.has_nodes ? find_path(path.nodes) : kRoot;

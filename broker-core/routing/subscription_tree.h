@@ -15,9 +15,9 @@
 #include <string_view>
 #include <vector>
 
+#include "broker-core/base/short_text.h"
 #include "broker-core/routing/hash_index.h"
 #include "broker-core/routing/keyed_hash.h"
-#include "broker-core/routing/level_text.h"
 #include "broker-core/routing/subscriber_list.h"
 #include "broker-core/routing/subscription.h"
 
@@ -36,9 +36,6 @@ class SubscriptionTree {
 
   // Removes a subscription; false when there is none.
   bool erase(std::string_view filter, SubscriberId subscriber);
-
-  // Whether `subscriber` has a subscription with exactly this filter.
-  bool contains(std::string_view filter, SubscriberId subscriber) const;
 
   // Appends every subscription whose filter matches `topic`; a subscriber appears once for each. Filters that begin
   // with a wildcard match no topic that begins with `$` [MQTT-4.7.2-1]. REQUIRES: mqtt::is_valid_name(topic).
@@ -66,7 +63,7 @@ class SubscriptionTree {
     std::uint32_t named_children = 0;
     SubscriberList here;   // the filter ends with this level
     SubscriberList below;  // the filter ends with `#` after this level
-    LevelText level;       // empty for `+`
+    ShortText level;       // empty for `+`
   };
   static_assert(sizeof(Node) == 48);
 

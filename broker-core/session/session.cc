@@ -15,6 +15,8 @@ constexpr Duration kWaitMin = std::chrono::milliseconds(100);
 constexpr Duration kWaitMax = std::chrono::seconds(1);
 // Before the first acknowledgement its time is unknown.
 constexpr Duration kWaitFirst = std::chrono::milliseconds(250);
+// From so many on, subscriptions are found by an index: to compare fewer costs no more than to hash one.
+constexpr std::size_t kManySubscriptions = 32;
 
 }  // namespace
 
@@ -29,6 +31,56 @@ Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, 
     : shared_(shared), subscriber_(subscriber) {
   record_.client_id = std::move(client_id);
   record_.queue = queue;
+}
+
+// --- subscriptions ---
+
+Subscription* Session::find_subscription(std::string_view filter) {
+  const std::uint32_t place = place_of(filter);
+  return place == HashIndex::kNone ? nullptr : &record_.subscriptions[place];
+}
+
+bool Session::erase_subscription(std::string_view filter) {
+  const std::uint32_t place = place_of(filter);
+  if (place == HashIndex::kNone) return false;
+  std::vector<Subscription>& subscriptions = record_.subscriptions;
+  const auto last = static_cast<std::uint32_t>(subscriptions.size() - 1);
+  if (has_many_subscriptions()) {
+    HashIndex& places = extras().places;
+    places.erase(hash_of(filter), place);
+    if (place != last) {
+      const std::uint32_t last_hash = hash_of(subscriptions[last].filter());
+      places.erase(last_hash, last);
+      places.insert(last_hash, place);
+    }
+  }
+  if (place != last) subscriptions[place] = std::move(subscriptions[last]);
+  subscriptions.pop_back();
+  if (!has_many_subscriptions() && extras_) extras_->places = {};
+  return true;
+}
+
+// Walks a short list. Of a long one, which a SUBSCRIBE might make it walk as often as it is long, it keeps an index;
+// new ones are at the end, and entered when somebody asks.
+std::uint32_t Session::place_of(std::string_view filter) {
+  const std::vector<Subscription>& subscriptions = record_.subscriptions;
+  if (!has_many_subscriptions()) {
+    const auto found = std::ranges::find(subscriptions, filter, &Subscription::filter);
+    return found == subscriptions.end() ? HashIndex::kNone : static_cast<std::uint32_t>(found - subscriptions.begin());
+  }
+  HashIndex& places = extras().places;
+  for (std::size_t i = places.size(); i < subscriptions.size(); ++i) {
+    places.insert(hash_of(subscriptions[i].filter()), static_cast<std::uint32_t>(i));
+  }
+  return places.find(hash_of(filter), [&](std::uint32_t place) { return subscriptions[place].filter() == filter; });
+}
+
+bool Session::has_many_subscriptions() const {
+  return record_.subscriptions.size() >= kManySubscriptions;
+}
+
+std::uint32_t Session::hash_of(std::string_view filter) const {
+  return static_cast<std::uint32_t>(keyed_hash(shared_.hash_key, filter));
 }
 
 void Session::attach(Connection& connection) {

@@ -13,7 +13,8 @@
 
 #include "broker-core/mqtt/packet.h"
 #include "broker-core/publication.h"
-#include "broker-core/routing/subscription_tree.h"
+#include "broker-core/routing/hash_index.h"
+#include "broker-core/routing/keyed_hash.h"
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/outbox.h"
 #include "broker-core/session/session_record.h"
@@ -39,6 +40,7 @@ class Session final : public Destination {
     Books& books;
     OutboxLimits queue_limits;
     CommitInterval interval;
+    HashKey hash_key;                                         // secret: peers choose their filters
     bool short_of_memory = false;                             // nothing more waits in memory alone
     tsl::robin_map<std::uint32_t, SharedGroup*> groups = {};  // by GroupId
   };
@@ -53,6 +55,11 @@ class Session final : public Destination {
   // What is stored of it; the broker changes it and stores it.
   SessionRecord& record() { return record_; }
   const SessionRecord& record() const { return record_; }
+
+  // The subscription with this filter; nullptr when there is none. Valid until one is added to the record or erased.
+  Subscription* find_subscription(std::string_view filter);
+  // False when there is none.
+  bool erase_subscription(std::string_view filter);
 
   // What its stored row says of its connection: after a crash a session stored as connected counts its expiry from the
   // restart.
@@ -117,17 +124,21 @@ class Session final : public Destination {
     Inflight inflight;
   };
 
-  // What most sensors need none of: they receive no QoS 1 and send no QoS 2.
+  // What most sensors need none of: they receive no QoS 1, send no QoS 2, and subscribe to little.
   struct Extras {
     std::optional<Exchange> exchange;
     std::vector<PacketId> received;  // of QoS 2
     std::vector<SharedGroup*> groups;
+    HashIndex places;  // of subscriptions in the record, while there are many
   };
 
   SharedGroup* group_of(GroupId group) const;
   Exchange* exchange() const { return extras_ && extras_->exchange ? &*extras_->exchange : nullptr; }
   Exchange& make_exchange(Instant now);
   Extras& extras();
+  std::uint32_t place_of(std::string_view filter);
+  bool has_many_subscriptions() const;
+  std::uint32_t hash_of(std::string_view filter) const;
 
   Shared& shared_;
   const SubscriberId subscriber_;

@@ -59,23 +59,24 @@ bool take_will(ByteView& in, WillMessage& will) {
 }
 
 void put_subscription(ByteBuffer& out, const Subscription& subscription) {
-  put_varint(out, static_cast<unsigned>(subscription.options.qos) | (subscription.options.no_local ? 4U : 0U) |
-                      (subscription.options.retain_as_published ? 8U : 0U));
-  put_bytes(out, as_bytes(subscription.filter));
-  put_varint(out, subscription.options.subscription_id);
+  const SubscriptionOptions options = subscription.options();
+  put_varint(
+      out, static_cast<unsigned>(options.qos) | (options.no_local ? 4U : 0U) | (options.retain_as_published ? 8U : 0U));
+  put_bytes(out, as_bytes(subscription.filter()));
+  put_varint(out, options.subscription_id);
 }
 
-bool take_subscription(ByteView& in, Subscription& subscription) {
-  std::uint64_t options = 0;
+bool take_subscription(ByteView& in, std::vector<Subscription>& subscriptions) {
+  std::uint64_t flags = 0;
   ByteView filter;
-  std::uint32_t& id = subscription.options.subscription_id;
-  if (!take_varint(in, options) || !take_bytes(in, filter) || !take_u32(in, id)) return false;
-  if ((options & 3U) > 2 || id > kSubscriptionIdMax) return false;
+  std::uint32_t id = 0;
+  if (!take_varint(in, flags) || !take_bytes(in, filter) || !take_u32(in, id)) return false;
+  if ((flags & 3U) > 2 || id > kSubscriptionIdMax) return false;
   if (!mqtt::is_valid_filter(as_text(filter))) return false;
-  subscription.options.qos = static_cast<mqtt::Qos>(options & 3U);
-  subscription.options.no_local = (options & 4U) != 0;
-  subscription.options.retain_as_published = (options & 8U) != 0;
-  subscription.filter = as_text(filter);
+  subscriptions.emplace_back(as_text(filter), SubscriptionOptions{.qos = static_cast<mqtt::Qos>(flags & 3U),
+                                                                  .no_local = (flags & 4U) != 0,
+                                                                  .retain_as_published = (flags & 8U) != 0,
+                                                                  .subscription_id = id});
   return true;
 }
 
@@ -114,9 +115,9 @@ std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView
   }
   std::uint64_t count = 0;
   if (!take_varint(bytes, count) || count > bytes.size()) return std::nullopt;
-  record.subscriptions.resize(static_cast<std::size_t>(count));
-  for (Subscription& subscription : record.subscriptions) {
-    if (!take_subscription(bytes, subscription)) return std::nullopt;
+  record.subscriptions.reserve(static_cast<std::size_t>(count));
+  for (; count > 0; --count) {
+    if (!take_subscription(bytes, record.subscriptions)) return std::nullopt;
   }
   if (!bytes.empty()) return std::nullopt;
   return record;

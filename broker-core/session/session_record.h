@@ -15,9 +15,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker-core/base/ids.h"
+#include "broker-core/base/short_text.h"
 #include "broker-core/base/time.h"
 #include "broker-core/mqtt/packet.h"
 #include "broker-core/routing/subscription.h"
@@ -40,12 +42,23 @@ struct WillMessage {
   friend bool operator==(const WillMessage&, const WillMessage&) = default;
 };
 
-struct Subscription {
-  std::string filter;
-  SubscriptionOptions options;
+class Subscription {
+ public:
+  Subscription(std::string_view filter, const SubscriptionOptions& options)
+      : filter_(filter), options_(pack_options(options)) {}
 
-  friend bool operator==(const Subscription&, const Subscription&) = default;
+  std::string_view filter() const { return filter_.view(); }
+  SubscriptionOptions options() const { return unpack_options(options_); }
+
+  friend bool operator==(const Subscription& one, const Subscription& other) {
+    return one.filter() == other.filter() && one.options_ == other.options_;
+  }
+
+ private:
+  ShortText filter_;
+  std::uint32_t options_;
 };
+static_assert(sizeof(Subscription) == 24, "every idle client has one");
 
 struct SessionRecord {
   std::string client_id;

@@ -33,10 +33,6 @@ void SharedGroup::set_member(Session& session, const SubscriptionOptions& option
   session.join(*this);
 }
 
-bool SharedGroup::contains(const Session& session) const {
-  return std::ranges::find(members_, &session, &Member::session) != members_.end();
-}
-
 void SharedGroup::remove_member(Session& session) {
   if (std::erase_if(members_, [&](const Member& member) { return member.session == &session; }) > 0) {
     session.leave(*this);

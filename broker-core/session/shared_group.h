@@ -29,7 +29,6 @@ class SharedGroup final : public Destination, private OutboxOwner {
   const std::string& filter() const { return filter_; }
   SubscriberId subscriber() const { return subscriber_; }
   bool empty() const { return members_.empty(); }
-  bool contains(const Session& session) const;
   bool durable() const { return outbox_->durable(); }
   QueueId queue() const { return outbox_->queue(); }
 

@@ -32,9 +32,11 @@ SessionRecord full_record() {
   record.will->qos = mqtt::Qos::ExactlyOnce;
   record.will->retain = true;
   record.subscriptions.push_back({"farm/+/valve", {.qos = mqtt::Qos::AtLeastOnce}});
-  record.subscriptions.push_back(
-      {"$share/pumps/farm/#", {.qos = mqtt::Qos::ExactlyOnce, .no_local = true, .retain_as_published = true}});
-  record.subscriptions.back().options.subscription_id = 268'435'455;
+  record.subscriptions.push_back({"$share/pumps/farm/#",
+                                  {.qos = mqtt::Qos::ExactlyOnce,
+                                   .no_local = true,
+                                   .retain_as_published = true,
+                                   .subscription_id = kSubscriptionIdMax}});
   return record;
 }
 
@@ -93,7 +95,7 @@ TEST(SessionRecord, RefusesNamesAndFiltersThatNobodyCouldHaveGiven) {
   record.will->topic = "farm/#";
   EXPECT_FALSE(decode_session("pump-7", encode(record)));
   record = full_record();
-  record.subscriptions[0].filter = "farm/#/valve";
+  record.subscriptions[0] = {"farm/#/valve", {}};
   EXPECT_FALSE(decode_session("pump-7", encode(record)));
 }
 

@@ -1,4 +1,4 @@
-// The text of one topic level, in 20 bytes when it is short: most levels are (`moisture`, `sensor-00042`).
+// A text in 20 bytes when it is short: most topic levels are (`moisture`, `sensor-00042`), and many filters.
 //
 // A longer one owns a block of heap. A std::string would be 32 bytes and keep 15.
 #pragma once
@@ -7,25 +7,32 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string_view>
+#include <utility>
 
 #include "broker-core/base/check.h"
-#include "broker-core/mqtt/protocol.h"
 
-namespace furrow::broker {
+namespace furrow {
 
-class LevelText {
+class ShortText {
  public:
   static constexpr std::size_t kInlineMax = 18;
 
-  LevelText() = default;
-  LevelText(const LevelText&) = delete;
-  LevelText& operator=(const LevelText&) = delete;
-  ~LevelText() { clear(); }
+  ShortText() = default;
+  explicit ShortText(std::string_view text) { assign(text); }
+  ShortText(const ShortText& other) : ShortText(other.view()) {}
+  ShortText(ShortText&& other) noexcept : size_(std::exchange(other.size_, 0)), bytes_(other.bytes_) {}
+  ShortText& operator=(ShortText other) noexcept {
+    std::swap(size_, other.size_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~ShortText() { clear(); }
 
-  // REQUIRES: text.size() <= mqtt::kStringBytesMax.
+  // REQUIRES: text.size() <= 65,535, as of all strings of MQTT.
   void assign(std::string_view text) {
-    FURROW_CHECK(text.size() <= mqtt::kStringBytesMax);
+    FURROW_CHECK(text.size() <= std::numeric_limits<std::uint16_t>::max());
     clear();
     char* place = bytes_.data();
     if (text.size() > kInlineMax) {
@@ -46,7 +53,7 @@ class LevelText {
   std::size_t heap_bytes() const { return size_ > kInlineMax ? size_ : 0; }
 
  private:
-  // Kept as bytes, because a pointer member would align the class to eight and cost every node four.
+  // Kept as bytes, because a pointer member would align the class to eight and cost whoever has one four.
   char* heap() const {
     char* place = nullptr;
     std::memcpy(&place, bytes_.data(), sizeof place);
@@ -56,6 +63,6 @@ class LevelText {
   std::uint16_t size_ = 0;
   std::array<char, kInlineMax> bytes_;  // the text, or the address of its block
 };
-static_assert(sizeof(LevelText) == 20);
+static_assert(sizeof(ShortText) == 20);
 
-}  // namespace furrow::broker
+}  // namespace furrow
