@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that CI checks: installs the packages that are missing, builds, and runs the tests of preset `dev` (ASan,
-# UBSan) once, with the release binary for the integration tests. --full adds a longer simulation and preset `tsan`.
+# UBSan) once, with the release binary for the integration tests. --full adds a longer simulation, more crashes of the
+# real binary, and preset `tsan`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

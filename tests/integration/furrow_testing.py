@@ -130,8 +130,11 @@ class Gateway(Process):
             "listeners: [{bind: 127.0.0.1:0}]\n"
             "status: {interval: 1s}\n" + config)
 
-    def start(self):
+    def spawn_run(self):
         self.spawn(BINARY, "run", "-c", self.config_path, *self.extra_arguments)
+
+    def start(self):
+        self.spawn_run()
         wait_for(f"gateway {self.name} is ready", self.ready)
         return self
 
@@ -380,9 +383,14 @@ class StatusReader(Client):
         documents = self.documents(topic)
         assert documents, f"no document on {topic}"
         for one in documents:
-            where = (one["delivered"] + one["backlog"]["messages"] + one["inflight"] + one["quarantined"]
-                     + one["expired"] + sum(one["dropped"].values()))
-            assert one["accepted"] == where, f"accepted {one['accepted']}, found {where}: {one}"
+            assert_balanced(one)
+
+
+def assert_balanced(document):
+    """Each message that a bridge has accepted is in one place."""
+    where = (document["delivered"] + document["backlog"]["messages"] + document["inflight"] + document["quarantined"]
+             + document["expired"] + sum(document["dropped"].values()))
+    assert document["accepted"] == where, f"accepted {document['accepted']}, found {where}: {document}"
 
 
 class Proxy:
@@ -462,7 +470,12 @@ class Proxy:
 
 def bridge(port, *rules, settings=""):
     """The bridge `region` to a broker on loopback, with quick reconnects; each rule as YAML's `{filter: …}`."""
-    lines = ["bridges:", "  - name: region", f"    connect: mqtt://127.0.0.1:{port}",
+    return "bridges:\n" + bridge_entry(port, *rules, settings=settings)
+
+
+def bridge_entry(port, *rules, settings="", name="region"):
+    """A bridge in the list of bridges."""
+    lines = [f"  - name: {name}", f"    connect: mqtt://127.0.0.1:{port}",
              "    backoff: {initial: 50ms, max: 500ms}"]
     lines += [f"    {line}" for line in settings.splitlines()]
     lines += ["    topics:"] + [f"      - {rule}" for rule in rules]
@@ -489,6 +502,7 @@ class TestCase(unittest.TestCase):
     """A temporary folder and processes that end with the test."""
 
     maxDiff = 2000
+    repeat_with = {}  # environment variables that the test depends on
 
     def run(self, result=None):
         result = result or self.defaultTestResult()
@@ -506,7 +520,8 @@ class TestCase(unittest.TestCase):
             print(f"--- {process.name} ---\n{process.log(whole=True)[-20000:]}", file=sys.stderr)
         script = pathlib.Path(sys.argv[0]).resolve()
         test = f"{type(self).__name__}.{self._testMethodName}"
-        print(f"to repeat: FURROW_BINARY={BINARY} {sys.executable} {script} {test}", file=sys.stderr)
+        settings = "".join(f" {name}={value}" for name, value in self.repeat_with.items())
+        print(f"to repeat: FURROW_BINARY={BINARY}{settings} {sys.executable} {script} {test}", file=sys.stderr)
 
     def own(self, process):
         self.processes.append(process)

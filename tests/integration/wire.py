@@ -1,5 +1,6 @@
 """MQTT as bytes, for clients that must be able to say what no library says. 3.1.1 and 5; standard library only."""
 
+import collections
 import struct
 
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 0x10, 0x20, 0x30, 0x40, 0x50, 0x62, 0x70
@@ -113,6 +114,20 @@ class Fields:
                 value = block.field()
             found.append((identifier, value))
         return found
+
+
+Publish = collections.namedtuple("Publish", "topic payload qos retain dup identifier")
+
+
+def parse_publish(first_byte, body, level=5):
+    """A PUBLISH that split() found."""
+    fields = Fields(body)
+    topic = fields.field().decode()
+    qos = first_byte >> 1 & 3
+    identifier = fields.number(2) if qos else 0
+    if level == 5:
+        fields.properties()
+    return Publish(topic, fields.data, qos, bool(first_byte & 1), bool(first_byte & 8), identifier)
 
 
 def split(data):
