@@ -50,17 +50,22 @@ class Broker:
         self.folder = tempfile.TemporaryDirectory(prefix="furrow-bench-")
         self.path = pathlib.Path(self.folder.name)
         self.log_path = self.path / "log"
-        command = self.configure()
+        self.command = [str(part) for part in self.configure()]
+        self.launch()
+        return self
+
+    def launch(self, environment=None):
+        """Returns how long it took until the broker accepted, in seconds."""
+        started = time.monotonic()
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
-        end = time.monotonic() + START_SECONDS
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=os.environ | (environment or {}))
         while self.process.poll() is not None or not self.accepts():
-            if self.process.poll() is not None or time.monotonic() > end:
+            if self.process.poll() is not None or time.monotonic() > started + START_SECONDS:
                 self.__exit__()
                 raise Lost(f"{self.name} did not start:\n{self.log}")
-            time.sleep(0.02)
-        return self
+            time.sleep(0.002)
+        return time.monotonic() - started
 
     def __exit__(self, *exception):
         self.log = self.log_path.read_text(errors="replace")
@@ -104,16 +109,18 @@ class Mosquitto(Broker):
     name = "mosquitto"
 
     def configure(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         (self.path / "data").mkdir()
         config = self.path / "mosquitto.conf"
         config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nlog_type error\n"
                           f"persistence true\npersistence_location {self.path / 'data'}/\n"
                           f"user {getpass.getuser()}\n"  # else root's mosquitto becomes another user
-                          "max_queued_messages 0\n")
+                          "max_queued_messages 0\n" + self.more())
         return [self.program, "-c", config]
+
+    def more(self):
+        """More lines of its configuration."""
+        return ""
 
     def accepts(self):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
@@ -122,6 +129,12 @@ class Mosquitto(Broker):
 
     def version(self):
         return first_line(self.program, "-h")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def first_line(*command):
@@ -164,7 +177,7 @@ def evaluate(scenario, runs):
             row["mosquitto_by_furrow"] = rounded(medians["mosquitto"] / medians["furrow"])
         if "furrow" in medians and bound is not None:
             row["goal_bound"] = rounded(bound)
-            row["goal_met"] = medians["furrow"] <= bound
+            row["goal_met"] = figure.goal.met(medians["furrow"], bound)
         yield row
 
 
@@ -172,16 +185,16 @@ def rounded(value):
     return float(f"{value:.4g}")
 
 
-def print_table(rows, goals):
-    lines = [("scenario", "figure", "relay", "mosquitto", "furrow", "ratio", "goal", "")]
+def print_table(rows, goals, names=("relay", "mosquitto", "furrow")):
+    lines = [("scenario", "figure", *names, "ratio", "goal", "")]
     for row in rows:
-        medians = [str(row["median"].get(name, "–")) for name in ("relay", "mosquitto", "furrow")]
+        medians = [str(row["median"].get(name, "–")) for name in names]
         ratio = str(row.get("mosquitto_by_furrow", "–"))
         verdict = {True: "met", False: "missed", None: ""}[row.get("goal_met")]
         lines.append((row["scenario"], row["unit"], *medians, ratio, *((row["goal"], verdict) if goals else ("", ""))))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
-        cells = [cell.ljust(width) if column in (0, 1, 6) else cell.rjust(width)
+        cells = [cell.ljust(width) if column in (0, 1, len(names) + 3) else cell.rjust(width)
                  for column, (cell, width) in enumerate(zip(line, widths))]
         print("  ".join(cells).rstrip())
 
@@ -190,6 +203,12 @@ def machine():
     model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
     return {"processor": model.group(1) if model else platform.machine(), "cores": os.cpu_count(),
             "kernel": platform.release()}
+
+
+def write_results(path, program, rounds, brokers, rows):
+    path.write_text(json.dumps(
+        {"command": shlex.join([program, *sys.argv[1:]]), "machine": machine(), "rounds": rounds,
+         "versions": {broker.name: broker.version() for broker in brokers}, "rows": rows}, indent=1) + "\n")
 
 
 def parse_arguments():
@@ -231,9 +250,7 @@ def main():
         sys.exit(f"failed: {lost}")
     print_table(rows, goals=not arguments.quick)
     if arguments.results:
-        arguments.results.write_text(json.dumps(
-            {"command": shlex.join(["tests/bench/compare.py", *sys.argv[1:]]), "machine": machine(), "rounds": rounds,
-             "versions": {broker.name: broker.version() for broker in brokers}, "rows": rows}, indent=1) + "\n")
+        write_results(arguments.results, "tests/bench/compare.py", rounds, brokers, rows)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,25 @@ class AtMost:
     def bound(self, medians):
         return self.value
 
+    def met(self, value, bound):
+        return value <= bound
+
     def __str__(self):
         return f"≤ {self.value:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class AtLeast:
+    value: float
+
+    def bound(self, medians):
+        return self.value
+
+    def met(self, value, bound):
+        return value >= bound
+
+    def __str__(self):
+        return f"≥ {self.value:g}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +44,36 @@ class AtMostTimes:
     def bound(self, medians):
         return self.factor * medians[self.broker] if self.broker in medians else None
 
+    def met(self, value, bound):
+        return value <= bound
+
     def __str__(self):
         return f"≤ {self.broker}" if self.factor == 1 else f"≤ {self.factor:g} × {self.broker}"
+
+
+@dataclasses.dataclass(frozen=True)
+class AtLeastAs:
+    """No less than another broker in the same run."""
+    broker: str
+
+    def bound(self, medians):
+        return medians.get(self.broker)
+
+    def met(self, value, bound):
+        return value >= bound
+
+    def __str__(self):
+        return f"≥ {self.broker}"
+
+
+class NoGoal:
+    """What explains the other figures."""
+
+    def bound(self, medians):
+        return None
+
+    def __str__(self):
+        return ""
 
 
 @dataclasses.dataclass(frozen=True)

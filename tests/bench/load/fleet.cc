@@ -1,6 +1,7 @@
 #include "tests/bench/load/fleet.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/bench/load/fail.h"
 
@@ -26,8 +27,8 @@ void Client::flush() {
   fleet_.write(*this);
 }
 
-Fleet::Fleet(std::uint16_t port, std::chrono::seconds patience)
-    : port_(port), patience_(patience), buffer_(kReadBytes) {}
+Fleet::Fleet(std::uint16_t port, std::chrono::seconds patience, std::string name)
+    : port_(port), patience_(patience), name_(std::move(name)), buffer_(kReadBytes) {}
 
 void Fleet::connect(std::size_t count) {
   const std::size_t wanted = clients_.size() + count;
@@ -37,7 +38,7 @@ void Fleet::connect(std::size_t count) {
       const auto index = static_cast<std::uint32_t>(clients_.size());
       Client& client = clients_.emplace_back(*this, index, Socket::connect_to(port_));
       epoll_.add(client.socket_, index);
-      append_connect(client.output(), "load-" + std::to_string(index));
+      append_connect(client.output(), name_ + "-" + std::to_string(index));
       client.flush();
     }
     turn();

@@ -52,7 +52,8 @@ class Client {
 
 class Fleet {
  public:
-  Fleet(std::uint16_t port, std::chrono::seconds patience);
+  // Client ids are `name`, a hyphen and the index.
+  Fleet(std::uint16_t port, std::chrono::seconds patience, std::string name = "load");
 
   // Connects `count` more clients and waits until the broker has accepted them.
   void connect(std::size_t count);
@@ -85,6 +86,7 @@ class Fleet {
 
   const std::uint16_t port_;
   const std::chrono::seconds patience_;
+  const std::string name_;
   Epoll epoll_;
   std::deque<Client> clients_;
   std::vector<Client*> dirty_;

@@ -64,6 +64,16 @@ Publish read_publish(const Frame& frame) {
   return publish;
 }
 
+void skip_properties(std::string_view& payload) {
+  std::size_t size = 0;
+  for (unsigned shift = 0; shift < 28; shift += 7) {
+    const auto digit = static_cast<std::uint8_t>(take(payload, 1)[0]);
+    size |= static_cast<std::size_t>(digit & 0x7F) << shift;
+    if (digit < 0x80) break;
+  }
+  take(payload, size);
+}
+
 std::uint16_t read_id(const Frame& frame) {
   std::string_view rest = frame.body;
   return take_u16(rest);

@@ -49,7 +49,9 @@ struct Publish {
 };
 
 Publish read_publish(const Frame& frame);
-// The identifier that an acknowledgement or SUBACK begins with.
+// Takes the properties of MQTT 5 off the front of what read_publish() calls the payload.
+void skip_properties(std::string_view& payload);
+// The number in two bytes that a body begins with: the identifier of an acknowledgement or SUBACK.
 std::uint16_t read_id(const Frame& frame);
 
 // MQTT 3.1.1, clean session, no keep-alive.

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tests/bench/load/broker_process.h"
+#include "tests/bench/load/payload.h"
 #include "tests/bench/load/relay.h"
 #include "tests/bench/load/scenarios.h"
 #include "tests/bench/load/sockets.h"
@@ -54,6 +55,26 @@ class CommandLine {
     CLI::App& retained = add("retained", "Retained messages, and their replay", retained_, run_retained);
     add_option(retained, "--messages", retained_.messages);
     add_option(retained, "--quiet-ms", retained_.quiet_ms);
+
+    CLI::App& publish = add("publish", "QoS 1, for a bridge whose far broker is away", publish_, run_publish);
+    add_readings(publish, publish_.readings);
+    add_option(publish, "--window", publish_.window);
+    publish.add_flag("--in-batches", publish_.in_batches, "The next once the whole window is acknowledged");
+
+    CLI::App& drain = add("drain", "Be the far broker that what was published waits for", drain_, run_drain);
+    add_readings(drain, drain_.readings);
+    add_upstream(drain, drain_.upstream_port);
+    add_option(drain, "--quiet-ms", drain_.quiet_ms);
+
+    CLI::App& link_up = add("link-up", "Both sides of a bridge, and a long way between them", link_up_, run_link_up);
+    add_readings(link_up, link_up_.readings);
+    add_upstream(link_up, link_up_.upstream_port);
+    add_option(link_up, "--rate", link_up_.rate);
+    add_option(link_up, "--warm-up", link_up_.warm_up);
+    add_option(link_up, "--round-trip-ms", link_up_.round_trip_ms);
+    link_up.add_option("--late-percent", link_up_.late_percent)->check(CLI::Range(0, 100))->capture_default_str();
+    add_option(link_up, "--late-ms", link_up_.late_ms);
+    add_option(link_up, "--quiet-ms", link_up_.quiet_ms);
   }
 
   int run(int count, const char* const* arguments) {
@@ -69,6 +90,21 @@ class CommandLine {
   template <class Value>
   static CLI::Option& add_option(CLI::App& command, const char* name, Value& value) {
     return *command.add_option(name, value)->check(CLI::PositiveNumber)->capture_default_str();
+  }
+
+  static void add_readings(CLI::App& command, ReadingsOptions& readings) {
+    add_option(command, "--publishers", readings.publishers);
+    add_option(command, "--messages", readings.messages);
+    add_option(command, "--topics", readings.topics);
+    add_option(command, "--first-topic", readings.first_topic);
+    command.add_option("--topic-end", readings.topic_end)->capture_default_str();
+    command.add_option("--bytes", readings.bytes)
+        ->check(CLI::Range(kPayloadBytesMin, kPayloadBytesMax))
+        ->capture_default_str();
+  }
+
+  static void add_upstream(CLI::App& command, std::uint16_t& port) {
+    command.add_option("--upstream-port", port, "Where the broker's bridge connects to")->required();
   }
 
   // A scenario: what it prints is its report.
@@ -97,6 +133,9 @@ class CommandLine {
   LatencyOptions latency_;
   IdleOptions idle_;
   RetainedOptions retained_;
+  PublishOptions publish_;
+  DrainOptions drain_;
+  LinkUpOptions link_up_;
 };
 
 }  // namespace

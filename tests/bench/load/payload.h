@@ -22,21 +22,25 @@ struct Stamp {
   std::uint32_t number = 0;
 };
 
-inline std::size_t payload_size(const Stamp& stamp) {
+// `fixed`, or, where that is 0, a size that differs from one message to the next.
+inline std::size_t payload_size(const Stamp& stamp, std::size_t fixed) {
+  if (fixed > 0) return fixed;
   return kPayloadBytesMin + (stamp.number * 31U + stamp.source * 17U) % (kPayloadBytesMax - kPayloadBytesMin + 1);
 }
 
 class PayloadMaker {
  public:
-  PayloadMaker() { bytes_.fill('.'); }
+  // REQUIRES: `size` is 0, as in payload_size(), or within the bounds above.
+  explicit PayloadMaker(std::size_t size = 0) : size_(size) { bytes_.fill('.'); }
 
   // Valid until the next call.
   std::string_view make(const Stamp& stamp) {
     std::memcpy(bytes_.data(), &stamp, sizeof stamp);
-    return {bytes_.data(), payload_size(stamp)};
+    return {bytes_.data(), payload_size(stamp, size_)};
   }
 
  private:
+  const std::size_t size_;
   std::array<char, kPayloadBytesMax> bytes_;
 };
 
@@ -51,7 +55,7 @@ inline Stamp read_stamp(std::string_view payload) {
 // What one subscriber gets: of each source all numbers from 0 on, or some of them, but each at most once.
 class OrderCheck {
  public:
-  explicit OrderCheck(std::size_t sources) : next_(sources) {}
+  explicit OrderCheck(std::size_t sources, std::size_t size = 0) : size_(size), next_(sources) {}
 
   Stamp take_next(std::string_view payload) {
     const Stamp stamp = take(payload);
@@ -69,7 +73,7 @@ class OrderCheck {
  private:
   Stamp take(std::string_view payload) const {
     const Stamp stamp = read_stamp(payload);
-    if (stamp.source >= next_.size() || payload.size() != payload_size(stamp)) {
+    if (stamp.source >= next_.size() || payload.size() != payload_size(stamp, size_)) {
       fail("a payload came that nobody published");
     }
     return stamp;
@@ -78,6 +82,7 @@ class OrderCheck {
     return "message " + std::to_string(stamp.number) + " of publisher " + std::to_string(stamp.source);
   }
 
+  std::size_t size_;                 // of each payload, as in payload_size()
   std::vector<std::uint32_t> next_;  // by source
 };
 

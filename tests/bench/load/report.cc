@@ -38,7 +38,9 @@ Measurement::Measurement(const BrokerProcess& broker)
 void Measurement::finish(std::uint64_t messages, Report& report) const {
   const double cpu = seconds(broker_.cpu() - cpu_);
   report.add("messages", static_cast<double>(messages));
-  report.add("seconds", seconds(std::chrono::steady_clock::now() - start_));
+  const double elapsed = seconds(std::chrono::steady_clock::now() - start_);
+  report.add("seconds", elapsed);
+  report.add("messages_per_second", static_cast<double>(messages) / elapsed);
   report.add("cpu_s_per_million", cpu / (static_cast<double>(messages) / 1e6));
 }
 

@@ -27,7 +27,7 @@ class Measurement {
  public:
   explicit Measurement(const BrokerProcess& broker);
 
-  // Adds `messages`, `seconds` and `cpu_s_per_million` to the report.
+  // Adds `messages`, `seconds`, `messages_per_second` and `cpu_s_per_million` to the report.
   void finish(std::uint64_t messages, Report& report) const;
 
  private:

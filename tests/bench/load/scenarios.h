@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "tests/bench/load/broker_process.h"
 #include "tests/bench/load/report.h"
@@ -73,5 +74,48 @@ struct RetainedOptions {
   std::size_t quiet_ms = kQuietMs;
 };
 Report run_retained(const Broker& broker, const RetainedOptions& options);
+
+// Messages for a bridge whose far broker is away or comes later. `topics` of each publisher; a topic is "farm/field-",
+// a number from `first_topic` on, and `topic_end`.
+struct ReadingsOptions {
+  std::size_t publishers = 10;
+  std::size_t messages = 200'000;  // of all publishers together
+  std::size_t topics = 1;
+  std::size_t first_topic = 0;
+  std::string topic_end = "/moisture";
+  std::size_t bytes = 64;  // of payload
+};
+
+// Publishes them in QoS 1 until all are acknowledged: `disk_bytes_each`, and how much the resident memory grew.
+struct PublishOptions {
+  ReadingsOptions readings;
+  std::size_t window = 20;  // of each publisher
+  bool in_batches = false;  // the next once the whole window is acknowledged, not one for each acknowledgement
+};
+Report run_publish(const Broker& broker, const PublishOptions& options);
+
+// Is the far broker: takes what run_publish() has published to the broker and acknowledges at once. Measured from
+// accepting the bridge on; `disk_bytes_each` until the broker is at rest again.
+struct DrainOptions {
+  ReadingsOptions readings;
+  std::uint16_t upstream_port = 0;
+  std::size_t quiet_ms = kQuietMs;
+};
+Report run_drain(const Broker& broker, const DrainOptions& options);
+
+// Is both sides, with a far broker that acknowledges after `round_trip_ms` ± 30 %, and `late_percent` of the messages
+// `late_ms` later: `disk_bytes_each`, for the messages after the first `warm_up`, from which the broker learns how long
+// its far broker usually takes.
+struct LinkUpOptions {
+  ReadingsOptions readings;
+  std::uint16_t upstream_port = 0;
+  std::size_t rate = 1'000;  // a second
+  std::size_t warm_up = 3'000;
+  std::size_t round_trip_ms = 40;
+  std::size_t late_percent = 0;
+  std::size_t late_ms = 3'000;
+  std::size_t quiet_ms = kQuietMs;
+};
+Report run_link_up(const Broker& broker, const LinkUpOptions& options);
 
 }  // namespace furrow::load

@@ -51,10 +51,12 @@ Socket Socket::connect_to(std::uint16_t port) {
   return socket;
 }
 
-Socket Socket::listen_on_loopback() {
+Socket Socket::listen_on_loopback(std::uint16_t port) {
   Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket.get() < 0) fail_errno("open a socket");
-  const sockaddr_in address = loopback(0);
+  const int on = 1;
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) fail_errno("set SO_REUSEADDR");
+  const sockaddr_in address = loopback(port);
   if (::bind(socket.get(), as_generic(address), sizeof address) != 0) fail_errno("bind");
   if (::listen(socket.get(), SOMAXCONN) != 0) fail_errno("listen");
   return socket;

@@ -23,8 +23,8 @@ class Socket {
 
   // A non-blocking connection to loopback, without Nagle's algorithm.
   static Socket connect_to(std::uint16_t port);
-  // Listens on a free port of loopback.
-  static Socket listen_on_loopback();
+  // Listens on a port of loopback; 0: on a free one.
+  static Socket listen_on_loopback(std::uint16_t port = 0);
   std::uint16_t port() const;
   // The next connection that waits, non-blocking, without Nagle's algorithm; get() is -1 when there is none.
   Socket accept() const;
