@@ -1,8 +1,10 @@
-"""Trouble with the disk: full by us, full by others, taken away, locked, damaged, too new."""
+"""Trouble with the disk: full by us, full by others, failing, taken away, locked, damaged, too new."""
 
 import contextlib
 import os
 import pathlib
+import resource
+import shutil
 import sqlite3
 import subprocess
 import unittest
@@ -183,6 +185,23 @@ class TroubleTest(TestCase):
         self.assert_published(publisher)
         status.wait_until("the store recovers", lambda one: one["store"]["state"] == "ok", "gateway")
 
+    def test_a_data_directory_that_is_deleted_shows_and_is_made_anew_by_a_restart(self):
+        gateway = self.gateway(bridge(1, "{filter: farm/#, qos: 1}")).start()
+        status = self.status(gateway)
+        shutil.rmtree(gateway.data)
+        publisher = publish_lines(gateway.port, "farm/a", ["1"])
+        self.addCleanup(publisher.kill)
+        failing = status.wait_until("the store fails", lambda one: one["store"]["state"] == "failing", "gateway")
+        self.assertIn("was moved or deleted", failing["store"]["reason"])
+        status.subscribe("field/#")
+        status.publish("field/1", "passes", 0)
+        status.wait("QoS 0", lambda: status.payloads("field/1"))
+        self.assertIsNone(publisher.poll(), "acknowledged though it is stored nowhere")
+        self.assertEqual(gateway.log().count(" store.trouble "), 1)
+        gateway.crash()
+        gateway.start()
+        self.assert_published(publish_lines(gateway.port, "farm/a", ["2"]))
+
     def test_a_damaged_file_is_kept_and_the_gateway_starts(self):
         gateway = self.gateway(bridge(1, "{filter: farm/#, qos: 1}")).start()
         self.assert_published(publish_lines(gateway.port, "farm/a", range(100)))
@@ -193,6 +212,81 @@ class TroubleTest(TestCase):
         self.assertIn(" store.salvaged ", gateway.log())
         self.assertEqual(len(list(gateway.data.glob("queues.db.corrupt-*Z"))), 1)
         self.assert_published(publish_lines(gateway.port, "farm/a", range(100)))
+
+
+class MediumTest(TestCase):
+    """A medium that loses or refuses what is written, with a buffer on it: the rest of it reaches the region."""
+
+    COUNT = 2000
+
+    def setUp(self):
+        self.region = self.mosquitto().start()
+        self.reader = self.client(self.region.port, "reader")
+        self.reader.subscribe("us/#", 1)
+        self.wan = self.proxy(self.region.port)
+        self.wan.close()
+        self.barn = self.gateway(bridge(self.wan.port, "{filter: farm/#, remote_prefix: us/}"))
+        self.barn.popen_settings = {"restore_signals": False}  # Python ignores SIGXFSZ: a write that is too far fails
+        self.barn.start()
+
+    def start_publisher(self):
+        publisher = publish_lines(self.barn.port, "farm/a", [f"{number} reading-{number}." for number in
+                                                             range(self.COUNT)])
+        self.addCleanup(publisher.kill)
+        return publisher
+
+    def queue_file(self):
+        return open(self.barn.data / "queues.db", "r+b")
+
+    def assert_rest_arrives(self, lost_max):
+        """Returns the numbers of what is lost, which are in the books."""
+        self.wan.open()
+        status = self.status(self.barn)
+        drained = status.wait_until("the buffer is empty", lambda one: one["state"] == "online"
+                                    and one["backlog"]["messages"] + one["inflight"] == 0)
+        status.assert_books_balance()
+        self.reader.take(drained["delivered"])
+        arrived = [int(text(one).split()[0]) for one in self.reader.messages]
+        self.assertEqual(arrived, sorted(set(arrived)))
+        lost = set(range(self.COUNT)) - set(arrived)
+        self.assertEqual((drained["accepted"], drained["dropped"]["salvage_lost"]), (self.COUNT, len(lost)))
+        self.assertLessEqual(len(lost), lost_max)
+        return lost
+
+    def test_a_flipped_bit_costs_the_messages_beside_it(self):
+        self.assert_published(self.start_publisher())
+        self.barn.stop()
+        with self.queue_file() as file:
+            at = file.read().index(b"reading-1234.")
+            file.seek(at)
+            file.write(b"R")  # one bit of it
+        self.barn.start()
+        self.assertIn(1234, self.assert_rest_arrives(lost_max=200))
+
+    def test_a_ruined_page_costs_the_messages_on_it(self):
+        self.assert_published(self.start_publisher())
+        self.barn.stop()
+        with self.queue_file() as file:
+            page = file.read().index(b"reading-1234.") // 1024 * 1024
+            file.seek(page)
+            file.write(b"U" * 1024)
+        self.barn.start()
+        self.assertIn(1234, self.assert_rest_arrives(lost_max=200))
+
+    def test_writes_that_fail_show_and_nothing_is_lost(self):
+        status = self.status(self.barn)
+        limits = resource.prlimit(self.barn.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.barn.process.pid, resource.RLIMIT_FSIZE, (20_000, limits[1]))  # the log has room
+        publisher = self.start_publisher()
+        failing = status.wait_until("the store fails", lambda one: one["store"]["state"] == "failing", "gateway")
+        self.assertRegex(failing["store"]["reason"], "queues.db.*(I/O|File too large)")
+        self.assertIsNone(publisher.poll(), "acknowledged though it is stored nowhere")
+        resource.prlimit(self.barn.process.pid, resource.RLIMIT_FSIZE, limits)
+        self.assert_published(publisher)
+        status.wait_until("the store recovers", lambda one: one["store"]["state"] == "ok", "gateway")
+        self.barn.crash()
+        self.barn.start()
+        self.assertEqual(self.assert_rest_arrives(lost_max=0), set())
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ class Process:
         self.folder.mkdir(exist_ok=True)
         self.log_path = self.folder / f"{name}.log"
         self.environment = {}  # beside that of the test
+        self.popen_settings = {}
         self.process = None
 
     def spawn(self, *arguments):
@@ -89,7 +90,7 @@ class Process:
             self.log_start = log.tell()
             self.process = subprocess.Popen(
                 [str(argument) for argument in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=os.environ | self.environment)
+                env=os.environ | self.environment, **self.popen_settings)
 
     def running(self):
         return self.process is not None and self.process.poll() is None
