@@ -167,6 +167,7 @@ queue_qos0_messages false
     def __init__(self, name, folder, settings=""):
         super().__init__(name, folder)
         self.settings = settings
+        self.data = self.folder / f"{name}-data"
         self.passwords = None  # the file with them, once there are any
         self.port = None
 
@@ -192,11 +193,10 @@ queue_qos0_messages false
         raise AssertionError(f"mosquitto found no free port:\n{self.log(whole=True)}")
 
     def try_start(self):
-        data = self.folder / f"{self.name}-data"
-        data.mkdir(exist_ok=True)
+        self.data.mkdir(exist_ok=True)
         config = self.folder / f"{self.name}.conf"
         config.write_text(
-            f"listener {self.port} 127.0.0.1\npersistence_location {data}\n"
+            f"listener {self.port} 127.0.0.1\npersistence_location {self.data}\n"
             f"user {getpass.getuser()}\n"  # else root's mosquitto becomes another user, who cannot write there
             + (f"allow_anonymous false\npassword_file {self.passwords}\n" if self.passwords
                else "allow_anonymous true\n")

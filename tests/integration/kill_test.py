@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import shutil
 import time
 
 from endpoints import Loop, Publisher, Reader, Stream, Subscriber, Tap, stream_and_number
@@ -130,7 +131,7 @@ class KillTest(TestCase):
         return events
 
     def end_region(self, end):
-        end(self.region)
+        end()
         self.region_ends += 1
         self.wait_until_disconnected(self.archives)
 
@@ -199,7 +200,7 @@ class KillTest(TestCase):
 
     def test_region_that_keeps_what_it_acknowledged(self):
         self.start(archive_levels=(4, 5))
-        self.play(lambda region: region.stop())
+        self.play(self.region.stop)
         self.assert_promises_kept()
         for name, tap in self.taps.items():
             self.assertLessEqual(tap.sessions, 1, "Mosquitto has lost a session: nothing here says what furrow did")
@@ -215,9 +216,14 @@ class KillTest(TestCase):
             self.assert_is_current(stream, reader.retained[topic])
 
     def test_region_that_forgets(self):
+        """Killed, it remembers what it had saved last; reinstalled, nothing."""
         self.start("autosave_interval 1\n")
-        self.play(lambda region: self.random.choice((region.stop, region.kill))())
+        self.play(lambda: self.random.choice((self.region.stop, self.region.kill, self.reinstall_region))())
         self.assert_promises_kept()
+
+    def reinstall_region(self):
+        self.region.kill()
+        shutil.rmtree(self.region.data)
 
 
 if __name__ == "__main__":
