@@ -150,7 +150,9 @@ class KillTest(TestCase):
         for one in state:
             self.assert_is_current(one, reader.retained[one.topic])
         for topic in status:
-            assert_balanced(json.loads(reader.retained[topic]))
+            document = json.loads(reader.retained[topic])
+            assert_balanced(document)
+            self.assertLessEqual({reason for reason, count in document["dropped"].items() if count}, {"refused_remote"})
             self.documents += 1
         reader.drop()
 
