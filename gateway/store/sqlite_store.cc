@@ -331,6 +331,13 @@ Result<Page> SqliteStore::read(const ReadRequest& request) {
   queues_->skip_io_errors(io_failures_ >= kIoFailuresMax);
   Result<Page> page = queues_->read(request);
   count_io_failures(page ? Status() : Status(page.error()));
+  if (page && page->damaged > 0 && !std::exchange(damage_reported_, true)) {
+    log_.write(LogLevel::Error, "store.rows_damaged",
+               {{"file", queues_->database().path()},
+                {"rows", std::uint64_t{page->damaged}},
+                {"reason", "checksum, or unreadable"},
+                {"then", "what they held is counted as salvage_lost"}});
+  }
   return page;
 }
 

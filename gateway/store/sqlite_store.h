@@ -127,6 +127,8 @@ class SqliteStore {
   std::uint64_t commits_ = 0;
   unsigned salvages_ = 0;
   unsigned io_failures_ = 0;  // commits and reads in a row that the medium failed
+  // The log says once that segments are damaged: each queue that wanted one finds it, and each time it is read.
+  bool damage_reported_ = false;
 };
 
 // The state that an error of the store is shown as.

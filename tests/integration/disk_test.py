@@ -262,6 +262,7 @@ class MediumTest(TestCase):
             file.write(b"R")  # one bit of it
         self.barn.start()
         self.assertIn(1234, self.assert_rest_arrives(lost_max=200))
+        self.assertEqual(self.barn.log().count(" store.rows_damaged "), 1)
 
     def test_a_ruined_page_costs_the_messages_on_it(self):
         self.assert_published(self.start_publisher())

@@ -402,6 +402,8 @@ TEST_F(SqliteStoreTest, AFlippedBitInAPayloadIsFoundSkippedAndCounted) {
   EXPECT_EQ(ids(page), (std::vector<std::uint64_t>{1, 3}));
   EXPECT_EQ(page.damaged, 1U);
   EXPECT_TRUE(page.end);
+  EXPECT_EQ(read(1).damaged, 1U);
+  EXPECT_EQ(log_.events, (std::vector<std::string>{"store.rows_damaged"})) << "once, however often it is read";
   commit_cursors({cursor(1, 3)});
   EXPECT_TRUE(stored_segments().empty());
 }
