@@ -301,6 +301,11 @@ void Bridge::review(Instant now) {
   const std::uint64_t backlog = up_.backlog();
   // A backlog below the window comes and goes with every burst.
   const bool draining = state_ == State::Draining ? backlog > 0 : backlog > window();
+  if (up_.refused()) {
+    set_state(State::Stalled, "the far broker takes no more messages for now: " + describe(ReasonCode::QuotaExceeded),
+              now);
+    return;
+  }
   set_state(draining ? State::Draining : State::Online, subscription_fault_, now);
 }
 
@@ -312,7 +317,7 @@ Instant Bridge::stall_due() const {
 }
 
 Instant Bridge::next_deadline() const {
-  Instant due = std::min({deadline_, remote_.deadline(), stall_due()});
+  Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due()});
   if (up_.waiting() > 0) due = std::min(due, expiry_due_);
   return due;
 }
@@ -340,6 +345,7 @@ void Bridge::handle_timeout(Instant now) {
     return;
   }
   remote_.handle_timeout(reading_paused(), now);
+  if (up_.retry_due() <= now) up_.pump(now);
   review(now);
 }
 

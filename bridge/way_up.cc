@@ -40,7 +40,7 @@ WayUp::WayUp(const std::string& name, const broker::OutboxLimits& limits, const 
       refuses_when_full_(limits.when_full == broker::WhenFull::Refuse),
       subscriber_(broker.add_destination(*this)),
       outbox_({limits, queue_, this, true}, cursor_of(restored, queue_), broker.journal(), books_),
-      inflight_(outbox_, broker.journal()),
+      inflight_(outbox_, broker.journal(), broker::Inflight::OnQuota::Retry),
       taken_(map.rules().size()) {
   rules_expire_ =
       std::ranges::any_of(map.rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });

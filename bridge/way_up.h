@@ -54,6 +54,9 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
   void pump(Instant now);
   // Counts what has expired while nothing is sent.
   void expire(Instant now);
+  // Whether the far broker takes nothing for now; and when pump() tries it again.
+  bool refused() const { return inflight_.refused(); }
+  Instant retry_due() const { return inflight_.retry_due(); }
   // When the far broker must have acknowledged something, if it is given `timeout`; never while nothing is in flight.
   Instant progress_due(Duration timeout) const;
   PacketId next_packet_id() { return inflight_.next_packet_id(); }

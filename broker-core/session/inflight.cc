@@ -1,6 +1,7 @@
 #include "broker-core/session/inflight.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace furrow::broker {
 
@@ -12,6 +13,8 @@ void Inflight::connect(PublishSink& sink, Windows windows, bool session_present,
   sink_ = &sink;
   windows_ = windows;
   last_progress_ = now;
+  retry_at_ = Instant::min();
+  refused_ = retry_pending_ = false;
   sampled_ = {};
   if (!session_present) {
     for (std::size_t i = outbox_.send_index(); i-- > 0;) {
@@ -133,12 +136,13 @@ bool Inflight::publish(std::size_t index, bool duplicate, Instant now) {
 // far as the window, the sink and the store allow.
 void Inflight::go_on(Instant now) {
   resending_ = false;
+  retry_pending_ = retry_pending_ && now < retry_at_;
   for (std::size_t i = 0; i < outbox_.send_index();) {
     const std::size_t front_size = outbox_.front_size();
     const Outbox::Entry& entry = outbox_.entry(i);
     if (entry.resend) {
       // Behind one that has to wait, all wait.
-      resending_ = resending_ || !may_resend(entry);
+      resending_ = resending_ || !may_resend(entry, now);
       if (!resending_) resend(i, now);
     } else if (may_continue(entry)) {
       continue_durable(i, now);
@@ -147,8 +151,8 @@ void Inflight::go_on(Instant now) {
   }
 }
 
-bool Inflight::may_resend(const Outbox::Entry& entry) const {
-  return sink_->writable() && (entry.state == State::Released || has_room(entry.qos));
+bool Inflight::may_resend(const Outbox::Entry& entry, Instant now) const {
+  return retry_at_ <= now && sink_->writable() && (entry.state == State::Released || has_room(entry.qos));
 }
 
 void Inflight::resend(std::size_t index, Instant now) {
@@ -211,6 +215,10 @@ void Inflight::sample(Sequence sequence, Instant now) {
 void Inflight::complete(std::size_t index, Outbox::Outcome outcome, Instant now) {
   const Outbox::Entry& entry = outbox_.entry(index);
   sample(entry.sequence, now);
+  if (outcome == Outbox::Outcome::Delivered) {
+    refused_ = false;
+    retry_interval_ = kRetryFirst;
+  }
   // An entry that was not resent yet on this connection is not counted.
   if (!entry.resend) --count_;
   if (entry.qos == mqtt::Qos::ExactlyOnce) erase_exchange(entry.packet_id, entry.sequence, now);
@@ -224,11 +232,27 @@ void Inflight::erase_exchange(PacketId packet_id, Sequence sequence, Instant now
       now);
 }
 
+// It stays in flight, and is published again as after a broken connection: in order, and before anything new.
+void Inflight::wait_for_quota(std::size_t index, Instant now) {
+  Outbox::Entry& entry = outbox_.entry(index);
+  sample(entry.sequence, now);
+  if (!std::exchange(entry.resend, true)) --count_;
+  resending_ = refused_ = true;
+  // What was under way together is refused together.
+  if (std::exchange(retry_pending_, true)) return;
+  retry_at_ = now + retry_interval_;
+  retry_interval_ = std::min(2 * retry_interval_, kRetryMax);
+}
+
 bool Inflight::handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
   const auto index = find(packet_id);
   if (!index) return false;
   const Outbox::Entry& entry = outbox_.entry(*index);
   if (entry.state != State::Sent || entry.qos != mqtt::Qos::AtLeastOnce) return false;
+  if (keeps(reason)) {
+    wait_for_quota(*index, now);
+    return true;
+  }
   complete(*index, is_error(reason) ? Outbox::Outcome::Dropped : Outbox::Outcome::Delivered, now);
   return true;
 }
@@ -241,6 +265,10 @@ bool Inflight::handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instan
   if (is_error(reason)) {
     // [MQTT-4.3.3-4]: the exchange ends here.
     if (entry.state != State::Sent) return false;
+    if (keeps(reason)) {
+      wait_for_quota(*index, now);
+      return true;
+    }
     complete(*index, Outbox::Outcome::Dropped, now);
     return true;
   }

@@ -51,7 +51,12 @@ class PublishSink {
 
 class Inflight {
  public:
-  Inflight(Outbox& outbox, Journal& journal) : outbox_(outbox), journal_(journal) {}
+  // What a peer may say of a message that it does not take for now (0x97): to a client that is the end of it. A bridge
+  // keeps it, and what comes behind it, and tries again, since its publisher was told that it is safe.
+  enum class OnQuota : std::uint8_t { Drop, Retry };
+
+  Inflight(Outbox& outbox, Journal& journal, OnQuota on_quota = OnQuota::Drop)
+      : on_quota_(on_quota), outbox_(outbox), journal_(journal) {}
 
   // A connection is up. `window` is the peer's receive maximum or our own limit, whichever is less; at least 1.
   // `session_present`: what is in flight is resent in order with the same identifiers [MQTT-4.4.0-1]; else it starts
@@ -89,8 +94,11 @@ class Inflight {
   bool window_full() const { return count_ >= windows_.all; }
   // Smoothed time from PUBLISH to acknowledgement; nothing before the first sample.
   std::optional<Duration> acknowledgement_time() const { return acknowledgement_time_; }
-  // When the last acknowledgement came, or the connection began.
-  Instant last_progress() const { return last_progress_; }
+  // When the last acknowledgement came, or the connection began; while a message is refused, when it is tried again.
+  Instant last_progress() const { return std::max(last_progress_, retry_at_); }
+  // Whether the peer has refused a message for now, and has taken none since; and when pump() tries that again.
+  bool refused() const { return connected() && refused_; }
+  Instant retry_due() const { return connected() && retry_pending_ ? retry_at_ : kNever; }
 
  private:
   struct Restored {
@@ -114,15 +122,23 @@ class Inflight {
   bool send_next(Outbox::Entry& entry, Instant now);
   bool publish(std::size_t index, bool duplicate, Instant now);
   void go_on(Instant now);
-  bool may_resend(const Outbox::Entry& entry) const;
+  bool may_resend(const Outbox::Entry& entry, Instant now) const;
   void resend(std::size_t index, Instant now);
   bool may_continue(const Outbox::Entry& entry) const;
   void continue_durable(std::size_t index, Instant now);
   void reserve(Outbox::Entry& entry, Instant now);
+  bool keeps(mqtt::ReasonCode reason) const {
+    return on_quota_ == OnQuota::Retry && reason == mqtt::ReasonCode::QuotaExceeded;
+  }
+  void wait_for_quota(std::size_t index, Instant now);
   void complete(std::size_t index, Outbox::Outcome outcome, Instant now);
   void erase_exchange(PacketId packet_id, Sequence sequence, Instant now);
   void sample(Sequence sequence, Instant now);
 
+  static constexpr Duration kRetryFirst = std::chrono::seconds(1);
+  static constexpr Duration kRetryMax = std::chrono::seconds(60);
+
+  const OnQuota on_quota_;
   Outbox& outbox_;
   Journal& journal_;
   PublishSink* sink_ = nullptr;
@@ -139,6 +155,11 @@ class Inflight {
   Instant sampled_at_{};
   std::optional<Duration> acknowledgement_time_;
   Instant last_progress_{};
+
+  bool refused_ = false;        // a message, for now, and none was taken since
+  bool retry_pending_ = false;  // what was refused has not been sent again yet
+  Instant retry_at_ = Instant::min();
+  Duration retry_interval_ = kRetryFirst;
 };
 
 }  // namespace furrow::broker

@@ -108,6 +108,18 @@ bool Incoming::handle(const mqtt::Publish& publish, Duration answer_after, Insta
   return received_.insert(id.value).second;
 }
 
+bool Incoming::refuse(const mqtt::Publish& publish, Instant now) {
+  const PacketId id = publish.packet_id;
+  if (publish.qos == mqtt::Qos::AtMostOnce || received_.contains(id.value)) return false;
+  unanswered_.insert(id.value);
+  if (publish.qos == mqtt::Qos::AtLeastOnce) {
+    answer(mqtt::Puback{id, mqtt::ReasonCode::QuotaExceeded, {}}, id, now);
+  } else {
+    answer(mqtt::Pubrec{id, mqtt::ReasonCode::QuotaExceeded, {}}, id, now);
+  }
+  return true;
+}
+
 void Incoming::handle(const mqtt::Pubrel& pubrel, Instant now) {
   received_.erase(pubrel.packet_id.value);
   answer(mqtt::Pubcomp{pubrel.packet_id, mqtt::ReasonCode::Success, {}}, pubrel.packet_id, now);

@@ -85,6 +85,8 @@ class Incoming {
   // False for a QoS 2 message that was taken over before. `answer_after` bounds the drawn time until it is answered.
   bool handle(const mqtt::Publish& publish, Duration answer_after, Instant now, Random& random, Ledger& ledger);
   void handle(const mqtt::Pubrel& pubrel, Instant now);
+  // Answers that the message is not taken for now; false when that cannot be said of it.
+  bool refuse(const mqtt::Publish& publish, Instant now);
 
   // Sends the answers that are due.
   void run(Endpoint& end, Instant now);

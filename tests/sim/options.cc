@@ -31,6 +31,7 @@ constexpr std::array<FaultRange, kFaults> kRanges = {{
     {"disk_stall", 50, seconds(1), seconds(10)},
     {"disk_full", 15, seconds(2), seconds(10)},
     {"clock_jump", 30, seconds(1), seconds(10)},
+    {"region_full", 15, seconds(2), seconds(20)},
 }};
 
 // `message_bytes`: of the largest message, several of which fit.
@@ -67,7 +68,8 @@ bool Options::limited() const {
 }
 
 bool Options::refuses() const {
-  return every(Fault::DiskFull) > Duration::zero() || (buffer.when_full == broker::WhenFull::Refuse && limited());
+  return every(Fault::DiskFull) > Duration::zero() || every(Fault::RegionFull) > Duration::zero() ||
+         (buffer.when_full == broker::WhenFull::Refuse && limited());
 }
 
 Options draw_options(std::uint64_t seed) {

@@ -33,8 +33,9 @@ enum class Fault : std::uint8_t {
   DiskStall,       // nothing becomes durable for a while
   DiskFull,        // nothing can be written for a while
   ClockJump,       // the wall clock jumps ten years ahead or back
+  RegionFull,      // the region answers messages with 0x97 for a while, where its version can
 };
-inline constexpr std::size_t kFaults = 14;
+inline constexpr std::size_t kFaults = 15;
 std::string_view name(Fault fault);
 
 struct Options {

@@ -157,6 +157,7 @@ std::string Region::topic_of(Connection& connection, const mqtt::Publish& publis
 void Region::handle_publish(Connection& connection, const mqtt::Publish& publish, Instant now) {
   Session& session = *connection.session;
   const std::string topic = topic_of(connection, publish);
+  if (refuse(connection, publish, now)) return;
   if (!session.incoming.handle(publish, options_.answer_after, now, random_, ledger_)) return;
   record(session, topic, publish.payload);
   const std::string payload(as_text(publish.payload));
@@ -170,6 +171,14 @@ void Region::handle_publish(Connection& connection, const mqtt::Publish& publish
   item.payload = payload;
   item.qos = publish.qos;
   (void)forward(item, &session, now);
+}
+
+bool Region::refuse(Connection& connection, const mqtt::Publish& publish, Instant now) {
+  if (full_until_ <= now || connection.end.version() != mqtt::Version::V5) return false;
+  if (!connection.session->incoming.refuse(publish, now)) return false;
+  // It comes again behind others that were taken.
+  if (const auto parsed = parse_payload(publish.payload)) ledger_.repeat(parsed->first, parsed->second);
+  return true;
 }
 
 void Region::record(const Session& session, std::string_view topic, ByteView payload) {

@@ -39,6 +39,8 @@ class Region {
   Instant next_deadline() const;
   // It crashes: connections break. A broker with a store keeps its sessions; one without loses them.
   void restart(bool forgets);
+  // It takes no messages until then, and says so to who speaks MQTT 5.
+  void fill(Instant until) { full_until_ = until; }
 
   // Publishes the next message of `stream` to whoever subscribes to `topic`.
   void publish(StreamId stream, const std::string& topic, Instant now);
@@ -76,6 +78,7 @@ class Region {
   void handle_publish(Connection& connection, const mqtt::Publish& publish, Instant now);
   void handle_subscribe(Connection& connection, const mqtt::Subscribe& subscribe, Instant now);
   std::string topic_of(Connection& connection, const mqtt::Publish& publish);
+  bool refuse(Connection& connection, const mqtt::Publish& publish, Instant now);
   void record(const Session& session, std::string_view topic, ByteView payload);
   // Returns whether a session took it.
   bool forward(const Outgoing::Item& item, const Session* from, Instant now);
@@ -83,6 +86,7 @@ class Region {
 
   const Options options_;
   const Mutator mutator_;
+  Instant full_until_ = Instant::min();
   Ledger& ledger_;
   Random& random_;
   std::map<std::string, Session, std::less<>> sessions_;  // by client identifier

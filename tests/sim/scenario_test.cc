@@ -131,6 +131,14 @@ TEST_F(ScenarioTest, AFullDiskDelaysAndLosesNothing) {
   expect_passes(options);
 }
 
+TEST_F(ScenarioTest, WhatTheRegionDoesNotTakeForNowArrivesLater) {
+  Options options = quiet();
+  options.every(Fault::RegionFull) = seconds(1);
+  options.every(Fault::GatewayKill) = seconds(2);
+  options.every(Fault::UplinkCut) = seconds(1);
+  expect_passes(options);
+}
+
 TEST_F(ScenarioTest, AWindowOfOneKeepsOrderThroughCuts) {
   Options options = quiet();
   options.receive_maximum = 1;

@@ -205,6 +205,9 @@ void World::strike(Fault fault) {
     case Fault::RegionRestart:
       region_.restart(false);
       break;
+    case Fault::RegionFull:
+      region_.fill(now_ + drawn(random_, seconds(2)));
+      break;
     case Fault::RegionForgets:
       region_.restart(true);
       for (const Site& each : sites_) ledger_.forgive(each.region);
@@ -243,6 +246,7 @@ void World::strike_faults() {
 void World::heal() {
   faults_ = false;
   healed_ = true;
+  region_.fill(now_);
   for (Site& site : sites_) {
     site.gateway->heal(now_);
     if (options_.last_crash) site.gateway->crash(Gateway::End::PowerCut, now_);

@@ -457,6 +457,37 @@ TEST_F(WayUp, ARefusedMessageIsCountedAndTheRestGoesOn) {
   EXPECT_EQ(dropped(DropReason::RefusedRemote), 1U);
 }
 
+TEST_F(WayUp, WhatTheFarBrokerDoesNotTakeForNowIsKeptAndTriedAgain) {
+  start();
+  online();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  publish("farm/1", "y", Qos::AtLeastOnce);
+  publish("farm/1", "z", Qos::AtLeastOnce);
+  puback(1);
+  puback(2, ReasonCode::QuotaExceeded);
+  puback(3, ReasonCode::QuotaExceeded);
+  (void)said();
+  EXPECT_EQ(snapshot().state, bridge::State::Stalled);
+  EXPECT_THAT(snapshot().reason, HasSubstr("0x97"));
+  publish("farm/1", "behind", Qos::AtLeastOnce);
+  pass(999ms);
+  EXPECT_THAT(said(), IsEmpty());
+  pass(1ms);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("y"), HasSubstr("z"), HasSubstr("behind")));
+
+  puback(2, ReasonCode::QuotaExceeded);
+  pass(1'999ms);
+  EXPECT_THAT(said(), IsEmpty());
+  puback(3);
+  puback(4);
+  pass(1ms);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("y")));
+  puback(2);
+  EXPECT_EQ(snapshot().state, bridge::State::Online);
+  EXPECT_EQ(snapshot().delivered, 4U);
+  EXPECT_EQ(snapshot().inflight, 0U);
+}
+
 TEST_F(WayUp, AFullBufferThatRefusesSaysSoToThePublisher) {
   bridge_options.buffer = {.messages_max = 1, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::Refuse};
   bridge_options.rules[0].buffer_qos0 = true;

@@ -204,7 +204,7 @@ TEST_F(InflightTest, ErrorReasonCodesDropTheMessage) {
   say("b", kExactlyOnce);
   persist();
   EXPECT_TRUE(puback(1, mqtt::ReasonCode::NotAuthorized));
-  EXPECT_TRUE(pubrec(2, mqtt::ReasonCode::QuotaExceeded));
+  EXPECT_TRUE(pubrec(2, mqtt::ReasonCode::PayloadFormatInvalid));
   EXPECT_EQ(sender->queue.books.drops(DropReason::RefusedRemote), 2U);
   EXPECT_EQ(inflight().count(), 0U);
   EXPECT_FALSE(pubcomp(2));
