@@ -432,6 +432,7 @@ class Tap:
         if is_error:
             self.refused.add(message)
             arrivals.release(identifier)
+            arrivals.excused[message] += 1  # it is to come again
         else:
             self.taken.add(message)
 
