@@ -9,8 +9,6 @@
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -25,6 +23,7 @@
 #include "broker-core/session/segment.h"
 #include "gateway/store/crc32c.h"
 #include "gateway/store/sqlite_store.h"
+#include "tests/bench/load/block_device.h"
 #include "tests/support/faulty_vfs.h"
 #include "tests/support/store_rows.h"
 #include "tests/support/temporary_directory.h"
@@ -97,20 +96,6 @@ void Crc32c(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(Crc32c)->Arg(64)->Arg(64 * 1024);
-
-// What the block device that `directory` lies on has received so far: the seventh number of its statistics, in sectors
-// (kernel, Documentation/block/stat.rst). 0 where there is none (tmpfs).
-std::uint64_t device_bytes(const std::string& directory) {
-  ::sync();
-  struct stat found {};
-  FURROW_CHECK(::stat(directory.c_str(), &found) == 0);
-  std::ifstream statistics("/sys/dev/block/" + std::to_string(major(found.st_dev)) + ":" +
-                           std::to_string(minor(found.st_dev)) + "/stat");
-  std::uint64_t value = 0;
-  for (int field = 0; field < 7 && statistics >> value; ++field) {
-  }
-  return statistics ? value * 512 : 0;
-}
 
 double cpu_seconds() {
   rusage usage{};
@@ -197,19 +182,19 @@ void StoreAndDrain(benchmark::State& state) {
   for (auto _ : state) {
     Bench bench;
     const std::uint64_t bytes_before = bench.bytes_written();
-    const std::uint64_t device_before = device_bytes(bench.directory());
+    const std::uint64_t device_before = load::block_device_bytes(bench.directory());
     const double cpu_before = cpu_seconds();
     for (std::int64_t i = 0; i < state.range(2); ++i) bench.flush(messages);
     const auto count = static_cast<double>(bench.messages());
     state.counters["cpu_s/M"] = (cpu_seconds() - cpu_before) / count * 1e6;
     const std::uint64_t bytes_in = bench.bytes_written();
-    const std::uint64_t device_in = device_bytes(bench.directory());
+    const std::uint64_t device_in = load::block_device_bytes(bench.directory());
     for (std::uint64_t up_to = 1000; up_to <= bench.messages(); up_to += 1000) bench.settle(up_to);
     const auto per_message = [&](std::uint64_t bytes) { return static_cast<double>(bytes) / count; };
     state.counters["bytes/msg"] = per_message(bytes_in - bytes_before);
     state.counters["device/msg"] = per_message(device_in - device_before);
     state.counters["bytes_in_out/msg"] = per_message(bench.bytes_written() - bytes_before);
-    state.counters["device_in_out/msg"] = per_message(device_bytes(bench.directory()) - device_before);
+    state.counters["device_in_out/msg"] = per_message(load::block_device_bytes(bench.directory()) - device_before);
   }
 }
 BENCHMARK(StoreAndDrain)

@@ -19,15 +19,11 @@ std::chrono::nanoseconds BrokerProcess::cpu() const {
 }
 
 std::uint64_t BrokerProcess::resident_bytes() const {
-  return read_field("status", "VmRSS:") * 1024;
+  return read_status("VmRSS:");
 }
 
 std::uint64_t BrokerProcess::resident_peak_bytes() const {
-  return read_field("status", "VmHWM:") * 1024;
-}
-
-std::uint64_t BrokerProcess::disk_bytes() const {
-  return read_field("io", "write_bytes:");
+  return read_status("VmHWM:");
 }
 
 void BrokerProcess::wait_until_idle(std::chrono::milliseconds quiet) const {
@@ -40,10 +36,10 @@ void BrokerProcess::wait_until_idle(std::chrono::milliseconds quiet) const {
   fail("the broker does not come to rest");
 }
 
-std::uint64_t BrokerProcess::read_field(const std::string& file, const std::string& name) const {
-  std::ifstream fields("/proc/" + std::to_string(pid_) + "/" + file);
-  for (std::string line; std::getline(fields, line);) {
-    if (line.starts_with(name)) return std::stoull(line.substr(name.size()));
+std::uint64_t BrokerProcess::read_status(const std::string& name) const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name)) return std::stoull(line.substr(name.size())) * 1024;
   }
   fail("the broker's process is gone");
 }

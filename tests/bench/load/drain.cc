@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "tests/bench/load/block_device.h"
 #include "tests/bench/load/fail.h"
 #include "tests/bench/load/payload.h"
 #include "tests/bench/load/scenarios.h"
@@ -13,7 +14,7 @@ Report run_drain(const Broker& broker, const DrainOptions& options) {
   using Clock = std::chrono::steady_clock;
   const ReadingsOptions& readings = options.readings;
   const std::size_t messages = readings.messages / readings.publishers * readings.publishers;
-  const std::uint64_t disk_before = broker.process.disk_bytes();
+  const std::uint64_t disk_before = block_device_bytes(options.data);
   OrderCheck check(readings.publishers, readings.bytes);
   std::size_t drained = 0;
   std::optional<Clock::time_point> first;
@@ -39,7 +40,7 @@ Report run_drain(const Broker& broker, const DrainOptions& options) {
   report.add("first_publish_ms", std::chrono::duration<double, std::milli>(*first - accepted).count());
   report.add("resident_peak_bytes", static_cast<double>(broker.process.resident_peak_bytes()));
   broker.process.wait_until_idle(std::chrono::milliseconds(options.quiet_ms));
-  const auto disk_bytes = static_cast<double>(broker.process.disk_bytes() - disk_before);
+  const auto disk_bytes = static_cast<double>(block_device_bytes(options.data) - disk_before);
   report.add("disk_bytes_each", disk_bytes / static_cast<double>(messages));
   upstream.turn({});
   if (drained > messages) fail("more messages came than were published");

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/bench/load/block_device.h"
 #include "tests/bench/load/fail.h"
 #include "tests/bench/load/payload.h"
 #include "tests/bench/load/readings.h"
@@ -38,7 +39,7 @@ class LinkUp {
     }
     readings_.connect();
     publish(options_.warm_up);
-    const std::uint64_t disk_before = broker_.process.disk_bytes();
+    const std::uint64_t disk_before = block_device_bytes(options_.data);
     const std::size_t late_before = late_;
     const Measurement measurement(broker_.process);
     publish(options_.readings.messages);
@@ -48,7 +49,7 @@ class LinkUp {
       return static_cast<double>(count) / static_cast<double>(options_.readings.messages);
     };
     report.add("late_share", per_message(late_ - late_before));
-    report.add("disk_bytes_each", per_message(broker_.process.disk_bytes() - disk_before));
+    report.add("disk_bytes_each", per_message(block_device_bytes(options_.data) - disk_before));
     return report;
   }
 

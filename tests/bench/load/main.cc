@@ -58,16 +58,19 @@ class CommandLine {
 
     CLI::App& publish = add("publish", "QoS 1, for a bridge whose far broker is away", publish_, run_publish);
     add_readings(publish, publish_.readings);
+    add_data(publish, publish_.data);
     add_option(publish, "--window", publish_.window);
     publish.add_flag("--in-batches", publish_.in_batches, "The next once the whole window is acknowledged");
 
     CLI::App& drain = add("drain", "Be the far broker that what was published waits for", drain_, run_drain);
     add_readings(drain, drain_.readings);
+    add_data(drain, drain_.data);
     add_upstream(drain, drain_.upstream_port);
     add_option(drain, "--quiet-ms", drain_.quiet_ms);
 
     CLI::App& link_up = add("link-up", "Both sides of a bridge, and a long way between them", link_up_, run_link_up);
     add_readings(link_up, link_up_.readings);
+    add_data(link_up, link_up_.data);
     add_upstream(link_up, link_up_.upstream_port);
     add_option(link_up, "--rate", link_up_.rate);
     add_option(link_up, "--warm-up", link_up_.warm_up);
@@ -101,6 +104,10 @@ class CommandLine {
     command.add_option("--bytes", readings.bytes)
         ->check(CLI::Range(kPayloadBytesMin, kPayloadBytesMax))
         ->capture_default_str();
+  }
+
+  static void add_data(CLI::App& command, std::string& data) {
+    command.add_option("--data", data, "A folder on the broker's disk")->required()->check(CLI::ExistingDirectory);
   }
 
   static void add_upstream(CLI::App& command, std::uint16_t& port) {

@@ -1,3 +1,4 @@
+#include "tests/bench/load/block_device.h"
 #include "tests/bench/load/readings.h"
 #include "tests/bench/load/scenarios.h"
 
@@ -7,7 +8,7 @@ Report run_publish(const Broker& broker, const PublishOptions& options) {
   Readings readings(broker, options.readings);
   readings.connect();
   const std::size_t messages = readings.share() * options.readings.publishers;
-  const std::uint64_t disk_before = broker.process.disk_bytes();
+  const std::uint64_t disk_before = block_device_bytes(options.data);
   const std::uint64_t resident_before = broker.process.resident_bytes();
   const Measurement measurement(broker.process);
   while (readings.acknowledged() < messages) {
@@ -25,7 +26,7 @@ Report run_publish(const Broker& broker, const PublishOptions& options) {
   const auto per_message = [messages](std::uint64_t bytes, std::uint64_t before) {
     return (static_cast<double>(bytes) - static_cast<double>(before)) / static_cast<double>(messages);
   };
-  report.add("disk_bytes_each", per_message(broker.process.disk_bytes(), disk_before));
+  report.add("disk_bytes_each", per_message(block_device_bytes(options.data), disk_before));
   report.add("resident_bytes_each", per_message(broker.process.resident_bytes(), resident_before));
   return report;
 }

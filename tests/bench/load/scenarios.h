@@ -89,6 +89,7 @@ struct ReadingsOptions {
 // Publishes them in QoS 1 until all are acknowledged: `disk_bytes_each`, and how much the resident memory grew.
 struct PublishOptions {
   ReadingsOptions readings;
+  std::string data;         // a folder on the disk that the broker writes to, and nobody else
   std::size_t window = 20;  // of each publisher
   bool in_batches = false;  // the next once the whole window is acknowledged, not one for each acknowledgement
 };
@@ -98,6 +99,7 @@ Report run_publish(const Broker& broker, const PublishOptions& options);
 // accepting the bridge on; `disk_bytes_each` until the broker is at rest again.
 struct DrainOptions {
   ReadingsOptions readings;
+  std::string data;
   std::uint16_t upstream_port = 0;
   std::size_t quiet_ms = kQuietMs;
 };
@@ -108,6 +110,7 @@ Report run_drain(const Broker& broker, const DrainOptions& options);
 // its far broker usually takes.
 struct LinkUpOptions {
   ReadingsOptions readings;
+  std::string data;
   std::uint16_t upstream_port = 0;
   std::size_t rate = 1'000;  // a second
   std::size_t warm_up = 3'000;
