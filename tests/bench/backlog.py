@@ -230,7 +230,7 @@ BACKLOG_FIGURES = (
     Figure("resident_waiting", "MiB more, waiting", AtMost(8)),
     Figure("resident_peak", "MiB more, at most", AtMost(8)),
     Figure("drain_per_second", "drain msg/s", AtLeast(150_000)),
-    Figure("drain_cpu", "drain CPU s/M", AtMost(2)),
+    Figure("drain_cpu", "drain CPU s/M", NoGoal()),
 )
 
 SCENARIOS = (
@@ -282,8 +282,8 @@ def parse_arguments():
     if arguments.mosquitto is None or shutil.which("mosquitto_sub") is None:
         parser.error("mosquitto and mosquitto-clients are not installed")
     if not arguments.quick and not os.path.ismount(tempfile.gettempdir()):
-        parser.error(f"{tempfile.gettempdir()} is not a file system of its own: README.md in this folder says why TMPDIR "
-                     "has to name one, and how to make it")
+        parser.error(f"{tempfile.gettempdir()} is not a file system of its own: README.md in this folder says why "
+                     "TMPDIR has to name one, and how to make it")
     return arguments
 
 
