@@ -269,9 +269,11 @@ void Journal::handle_page(const Page& page, Instant now) {
 void Journal::handle_persisted(BatchNumber watermark, Instant now) {
   FURROW_CHECK(watermark >= durable_);
   durable_ = watermark;
+  std::size_t answered_bytes = 0;
   while (!submitted_.empty() && submitted_.front().number <= watermark) {
     Submitted batch = submitted_.pop_front();
     submitted_bytes_ -= batch.bytes;
+    answered_bytes += batch.bytes;
     for (const auto& [queue, sequence] : batch.written) {
       const auto outbox = outboxes_.find(queue.value);
       if (outbox != outboxes_.end()) outbox->second->handle_durable(sequence);
@@ -285,6 +287,17 @@ void Journal::handle_persisted(BatchNumber watermark, Instant now) {
     for (AckTicket& ticket : batch.tickets) ticket.complete(mqtt::ReasonCode::Success);
     for (const QueueId queue : batch.exchanged) wake(queue, now);
   }
+  expect_publishers(answered_bytes, now);
+}
+
+void Journal::expect_publishers(std::size_t answered_bytes, Instant now) {
+  rejoined_bytes_ = gathered_bytes_ + answered_bytes;
+  rejoined_by_ = now + std::min((now - submitted_at_) / 4, options_.rejoin_time_max);
+}
+
+// Whether somebody waits for us, and those who are to go with him are there.
+bool Journal::hurries(Instant now) const {
+  return hurried_ && gathered_bytes_ > 0 && (gathered_bytes_ >= rejoined_bytes_ || rejoined_by_ <= now);
 }
 
 void Journal::take_back(Batch batch, Instant now) {
@@ -381,7 +394,7 @@ bool Journal::is_due(Instant now) {
   // The one that this was for may have been settled in time; then nothing is written, cursors neither.
   if (earliest_due_ <= now) find_earliest_due();
   if (std::min({earliest_due_, cursors_due_, retained_due_}) <= now) return true;
-  return gathered_bytes_ >= options_.gather_bytes_max || (hurried_ && gathered_bytes_ > 0);
+  return gathered_bytes_ >= options_.gather_bytes_max || hurries(now);
 }
 
 void Journal::flush_if_due(Instant now) {
@@ -401,7 +414,8 @@ bool Journal::idle() const {
 Instant Journal::next_deadline() const {
   if (!writer_idle()) return kNever;  // handle_persisted() comes first
   if (rows_due_ || (draining_ && has_rows())) return Instant::min();
-  const Instant messages_due = draining_ || !gathering_tickets_.empty() ? Instant::min() : earliest_due_;
+  Instant messages_due = draining_ || !gathering_tickets_.empty() ? Instant::min() : earliest_due_;
+  if (hurried_ && gathered_bytes_ > 0) messages_due = std::min(messages_due, rejoined_by_);
   return std::min({std::max(messages_due, messages_not_before_), cursors_due_, retained_due_});
 }
 
@@ -470,6 +484,7 @@ void Journal::submit(Instant now, bool all) {
     for (Commitment* commitment : submitted.commitments) recycle(*commitment);
     return;
   }
+  submitted_at_ = now;
   submitted_bytes_ += submitted.bytes;
   submitted_.push_back(std::move(submitted));
   store_.submit(std::move(batch));

@@ -180,6 +180,34 @@ TEST_F(JournalTest, PublisherThatCanGoNoFurtherIsNotKeptWaiting) {
   EXPECT_FALSE(world.writer_idle());
 }
 
+TEST_F(JournalTest, PublishersWhoseCommitsAlternateComeTogether) {
+  const auto publish = [&](std::uint16_t id) {
+    world.publish(id, {{cloud.outbox, kAway}});
+    world.journal().hurry();
+  };
+  publish(1);
+  world.turn();
+  publish(2);
+  world.pass(milliseconds(8));
+  world.persist();  // answers the first, while the second waits already
+  world.turn();
+  EXPECT_TRUE(world.writer_idle());
+  EXPECT_EQ(world.journal().next_deadline(), world.now() + milliseconds(2));
+  publish(1);
+  world.turn();
+  ASSERT_FALSE(world.writer_idle());
+  EXPECT_EQ(world.submitted().segments.at(0).messages, 2U);
+
+  // One does not come back: the other waits a quarter of a commit for it.
+  world.pass(milliseconds(4));
+  world.persist();
+  publish(2);
+  world.turn_after(Duration(999));
+  EXPECT_TRUE(world.writer_idle());
+  world.turn_after(Duration(1));
+  EXPECT_FALSE(world.writer_idle());
+}
+
 TEST_F(JournalTest, HurryDoesNotWriteWhatMayStillBeAcknowledged) {
   world.publish(1, {{cloud.outbox, kOnline}});
   world.journal().hurry();
