@@ -292,7 +292,7 @@ void Journal::handle_persisted(BatchNumber watermark, Instant now) {
 
 void Journal::expect_publishers(std::size_t answered_bytes, Instant now) {
   rejoined_bytes_ = gathered_bytes_ + answered_bytes;
-  rejoined_by_ = now + std::min((now - submitted_at_) / 4, options_.rejoin_time_max);
+  rejoined_by_ = now + std::clamp((now - submitted_at_) / 4, options_.rejoin_time_min, options_.rejoin_time_max);
 }
 
 // Whether somebody waits for us, and those who are to go with him are there.

@@ -96,9 +96,10 @@ class Journal {
     // This much gathered is written without waiting longer: a batch gains little beyond it.
     std::size_t gather_bytes_max = 256 * KiB;
     // Publishers that one commit has answered come back while those of the next already wait: without patience each
-    // would go with every other commit. So the next waits for as much as there was, but no longer than this, nor than
-    // a quarter of the time that the commit took.
-    Duration rejoin_time_max = std::chrono::milliseconds(2);
+    // would go with every other commit. So the next waits for as much as there was, for a quarter of the time that the
+    // commit took at most; no less and no more than this.
+    Duration rejoin_time_min = std::chrono::milliseconds(1);
+    Duration rejoin_time_max = std::chrono::milliseconds(5);
     // How long a settled cursor may stay unwritten, and for how many messages on disk: a crash repeats them, which is
     // allowed at QoS 1.
     Duration cursor_interval = std::chrono::seconds(1);
