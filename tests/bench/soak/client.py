@@ -49,6 +49,7 @@ class Client:
         self.aliases = {}  # those of the server
         self.own_aliases = {}
         self.subscribing = {}
+        self.resent = set()  # identifiers of what an earlier connection had begun
         self.session_present = False
         self.reason = None  # of the server's DISCONNECT
         self.frozen = False  # True: takes and acknowledges nothing any more, but sees the end
@@ -75,6 +76,7 @@ class Client:
         self.session_present = body[0] == 1
         if not self.session_present:
             self.session.incoming.clear()
+        self.resent = set(self.session.outgoing)
         for exchange in self.session.outgoing.values():
             self.writer.write(exchange[0])
         self.tasks = [asyncio.create_task(self.receive()), asyncio.create_task(self.ping())]
@@ -152,6 +154,8 @@ class Client:
             self.writer.write(release)
         elif exchange is not None:
             del self.session.outgoing[identifier]
+            if kind == wire.PUBCOMP and reason == 0x92 and identifier in self.resent:
+                reason = 0  # it was complete, and the connection ended before this was said [MQTT 5.0 §4.3.3]
             if not exchange[1].done():
                 exchange[1].set_result(reason)
 

@@ -217,6 +217,8 @@ async def retained(world):
     """200 topics with values that change and go."""
     client = await Client(world.port, "keeper", 5).open()
     while await world.pause(0.05):
+        if len(client.session.outgoing) >= WINDOW:
+            continue
         value = b"" if world.random.random() < 0.2 else bytes(world.random.randrange(1, 400))
         await client.publish(f"state/{world.random.randrange(200)}", value, world.random.randrange(3), retain=True)
     await client.disconnect()
