@@ -143,7 +143,8 @@ bool StoreThread::tidy(Lock& lock) {
   lock.unlock();
   const Result<bool> more = store_->tidy();
   lock.lock();
-  return more && *more;
+  // Whoever came meanwhile found nobody waiting to be told.
+  return (more && *more) || !batches_.empty() || !reads_.empty() || stopping_;
 }
 
 Instant StoreThread::note_failure(const Error& error) {

@@ -73,6 +73,7 @@ class StoreThread final : public broker::Store {
   // Each does one thing with the lock released meanwhile; false when there is nothing to do now.
   bool serve_read(Lock& lock);
   bool execute_batch(Lock& lock);
+  // Only when there is nothing else to do; false when the thread may wait.
   bool tidy(Lock& lock);
   // The moment of the next attempt, and the state to show until then.
   Instant note_failure(const Error& error);

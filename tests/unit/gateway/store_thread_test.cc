@@ -50,8 +50,14 @@ class StoreThreadTest : public ::testing::Test {
  protected:
   StoreThreadTest() {
     vfs_.on_sync = [this] { gate_.pass(); };
-    auto store = SqliteStore::open({.directory = place_.path(), .vfs = vfs_.name()}, log_);
-    EXPECT_TRUE(store);
+    start({});
+  }
+  ~StoreThreadTest() override { gate_.open(); }
+
+  void start(const LogTidy::Options& tidy) {
+    thread_.reset();
+    auto store = SqliteStore::open({.directory = place_.path(), .vfs = vfs_.name(), .tidy = tidy}, log_);
+    ASSERT_TRUE(store);
     thread_ = std::make_unique<StoreThread>(*std::move(store), StoreThread::Options{
                                                                    .wake = [this] { wake(); },
                                                                    .now = real_now,
@@ -59,7 +65,6 @@ class StoreThreadTest : public ::testing::Test {
                                                                    .slow_after = seconds(2),
                                                                });
   }
-  ~StoreThreadTest() override { gate_.open(); }
 
   void wake() {
     {
@@ -125,6 +130,15 @@ TEST_F(StoreThreadTest, TheWatermarkFollowsTheBatches) {
   EXPECT_EQ(health_.commits, 20U);
   EXPECT_GT(health_.bytes_written, 0U);
   EXPECT_GT(health_.file_bytes, 0U);
+}
+
+// Looking for what is to be tidied takes about as long as the loop takes to come with the next batch.
+TEST_F(StoreThreadTest, WhatComesWhileTheLogIsLookedAtIsNotForgotten) {
+  start({.small_segments = 3, .in_use_min = 0, .commits_between = 1, .waste_min = 0});
+  for (std::uint64_t i = 1; i <= 500; ++i) {
+    submit(i);
+    wait_until([&] { return durable_ == BatchNumber{i}; });
+  }
 }
 
 TEST_F(StoreThreadTest, APageIsHandedOutOnce) {
