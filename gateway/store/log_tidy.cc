@@ -14,6 +14,11 @@ namespace {
 // What a message takes in a segment beside its topic, which is not there for each, and its payload.
 constexpr std::uint64_t kRecordOverhead = 16;
 
+// What a flush cuts its segments at, too.
+constexpr std::uint64_t kMergedBytes = 64 * KiB;
+// Of small flushes: a damaged segment costs all that it holds.
+constexpr std::uint64_t kSmallMergedBytes = 8 * KiB;
+
 bool has_waste(const Stretch& stretch, const LogTidy::Options& options) {
   return stretch.bytes >= 2 * stretch.bytes_wanted && stretch.bytes - stretch.bytes_wanted >= options.waste_min;
 }
@@ -36,7 +41,7 @@ Result<std::optional<Stretch>> LogTidy::next(SegmentLog& log, const Options& opt
   holes_.clear();
   if (!pass_end_ && commits_ >= options.commits_between) FURROW_TRY_STATUS(look_for_waste(log, options));
   if (pass_end_) {
-    FURROW_TRY(const Stretch stretch, log.survey(pass_at_, pass_end_, wanted(log)));
+    FURROW_TRY(const Stretch stretch, log.survey(pass_at_, pass_end_, wanted(log), kMergedBytes));
     if (stretch.segments > 0 && has_waste(stretch, options)) return std::optional(stretch);
     if (stretch.at_end) {
       pass_end_ = {};
@@ -50,7 +55,7 @@ Result<std::optional<Stretch>> LogTidy::next(SegmentLog& log, const Options& opt
   small_look_ = std::max(small_look_, SegmentId{small_at_.value + options.small_segments});
   may_have_small_ = small_look_ <= last;
   if (!may_have_small_) return std::optional<Stretch>();
-  FURROW_TRY(const Stretch stretch, log.survey(small_at_, last, wanted(log)));
+  FURROW_TRY(const Stretch stretch, log.survey(small_at_, last, wanted(log), kSmallMergedBytes));
   if (is_small(stretch, options)) return std::optional(stretch);
   if (stretch.at_end) {
     small_look_ = SegmentId{last.value + options.small_segments};

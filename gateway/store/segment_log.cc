@@ -17,8 +17,6 @@ using broker::SegmentRow;
 // A stretch is read and rewritten while commits wait.
 constexpr std::size_t kStretchSegmentsMax = 256;
 constexpr std::uint64_t kStretchBytesMax = 512 * KiB;
-// What a flush cuts its segments at, too.
-constexpr std::uint64_t kMergedBytes = 64 * KiB;
 
 constexpr Sequence kEverything{std::numeric_limits<std::uint64_t>::max()};
 
@@ -374,13 +372,14 @@ Result<Page> SegmentLog::read(const broker::ReadRequest& request) {
   return page;
 }
 
-Result<SegmentLog::Stretch> SegmentLog::survey(SegmentId after, SegmentId until, const Wanted& wanted) {
+Result<SegmentLog::Stretch> SegmentLog::survey(SegmentId after, SegmentId until, const Wanted& wanted,
+                                               std::uint64_t wanted_max) {
   Stretch stretch;
   walk_.start(SegmentId{after.value + 1}, until);
   SegmentWalk::Head head;
   bool more = walk_.next(head);
   for (; more && head.intact && stretch.segments < kStretchSegmentsMax && stretch.bytes < kStretchBytesMax &&
-         stretch.bytes_wanted < kMergedBytes;
+         stretch.bytes_wanted < wanted_max;
        more = walk_.next(head)) {
     if (stretch.segments++ == 0) stretch.first = head.id;
     stretch.last = head.id;

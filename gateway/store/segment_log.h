@@ -115,8 +115,9 @@ class SegmentLog {
     std::uint64_t bytes_wanted = 0;  // about; of shared messages rather too many
     bool at_end = false;             // no segment lies behind it
   };
-  // The stretch behind `after`, up to `until` at most. Damaged segments are in none: one that begins it comes alone.
-  Result<Stretch> survey(SegmentId after, SegmentId until, const Wanted& wanted);
+  // The stretch behind `after`, up to `until` and about `wanted_max` bytes of what is wanted at most. Damaged segments
+  // are in none: one that begins it comes alone.
+  Result<Stretch> survey(SegmentId after, SegmentId until, const Wanted& wanted, std::uint64_t wanted_max);
   // Inside a transaction: makes one segment of what is wanted of the stretch, under the id of the last, so that queues
   // that have been read up to somewhere between lose nothing. Returns how far it came: where a segment cannot be joined
   // to those before, it stops.

@@ -218,7 +218,7 @@ class MediumTest(TestCase):
     """A medium that loses or refuses what is written, with a buffer on it: the rest of it reaches the region."""
 
     COUNT = 2000
-    LOST_MAX = 1500  # messages: a segment, which small ones are merged into, has up to 64 KiB
+    LOST_MAX = 200
 
     def setUp(self):
         self.region = self.mosquitto().start()
