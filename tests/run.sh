@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that CI checks: installs the packages that are missing, builds, and runs the tests of preset `dev` (ASan,
-# UBSan) once, with the release binary for the integration tests. --full adds a longer simulation, more crashes of the
-# real binary, and preset `tsan`.
+# UBSan) once, with the release binary for the integration tests, and a simulator of the same build for its many seeds.
+# --full adds a longer simulation, more crashes of the real binary, and preset `tsan`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,10 +13,12 @@ case "${1:-}" in
 esac
 jobs="$(nproc)"
 
-# build PRESET [configure option...]
+# build PRESET "TARGET..." [configure option...]
 build() {
-  cmake --preset "$@"
-  cmake --build --preset "$1" --parallel "$jobs"
+  local preset="$1" targets
+  read -ra targets <<<"$2"
+  cmake --preset "$preset" "${@:3}"
+  cmake --build --preset "$preset" --parallel "$jobs" --target "${targets[@]}"
 }
 
 # Each skipped test with its reason, from CTest's log $1.
@@ -37,11 +39,12 @@ run() {
 
 gateway/packages.sh build test
 status=0
-build release
-build dev -DFURROW_TEST_BINARY="$PWD/build/release/furrow" -DFURROW_TEST_FULL="$full"
+build release "furrow sim" -DFURROW_TESTS=ON
+sim="$PWD/build/release/tests/sim/sim"
+build dev all -DFURROW_TEST_BINARY="$PWD/build/release/furrow" -DFURROW_TEST_SIM="$sim" -DFURROW_TEST_FULL="$full"
 run dev || status=$?
 if "$full"; then
-  build tsan
+  build tsan all -DFURROW_TEST_SIM="$sim"
   run tsan || status=$?
 fi
 exit "$status"
