@@ -65,7 +65,7 @@ broker::StoreState store_state(Errc code) {
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const StoreOptions& options, Log& log) {
   std::unique_ptr<SqliteStore> store(new SqliteStore(options, log));
-  FURROW_TRY(store->vfs_, CountingVfs::make(options.vfs));
+  FURROW_TRY(store->vfs_, StoreVfs::make(options.vfs));
   if (options.vfs.empty()) {
     FURROW_TRY(store->directory_, DataDirectory::open(options.directory));
   }

@@ -16,7 +16,7 @@
 #include "broker-core/base/result.h"
 #include "broker-core/base/time.h"
 #include "broker-core/store.h"
-#include "gateway/store/counting_vfs.h"
+#include "gateway/store/store_vfs.h"
 #include "gateway/store/data_directory.h"
 #include "gateway/store/disk_room.h"
 #include "gateway/store/queue_file.h"
@@ -117,7 +117,7 @@ class SqliteStore {
   const StoreOptions options_;
   Log& log_;
   std::optional<DataDirectory> directory_;  // none with a VFS of the caller's
-  std::unique_ptr<CountingVfs> vfs_;
+  std::unique_ptr<StoreVfs> vfs_;
   DiskRoom room_;
   // nullptr: damaged, to be salvaged before the next use.
   std::unique_ptr<QueueFile> queues_;

@@ -1,4 +1,9 @@
-// A SQLite VFS that passes everything on to another one and counts what is written and synced.
+// A SQLite VFS above another one: gathers what is written side by side, and counts what is written and synced.
+//
+// SQLite writes each page of its log in two pieces; here a commit is one write. Until the next sync, read or other look
+// at a file, its bytes lie in memory, 64 KiB at most: a process that dies loses nothing that SQLite takes for durable.
+// A write that fails when its turn comes fails whatever is asked of the file next, and each write and sync from then
+// on, until its place is written to again, as SQLite does after it has rolled back.
 //
 // SQLite has no figure for the bytes it hands to the medium; on flash that is the figure that matters. Offers no shared
 // memory, so a connection must take its locking mode EXCLUSIVE before WAL. Thread: that of its connections.
@@ -19,14 +24,14 @@ struct WriteCounts {
   std::uint64_t syncs = 0;
 };
 
-class CountingVfs {
+class StoreVfs {
  public:
   // Registers a VFS of its own above the one named `base`; empty is SQLite's default.
-  static Result<std::unique_ptr<CountingVfs>> make(const std::string& base);
+  static Result<std::unique_ptr<StoreVfs>> make(const std::string& base);
   // REQUIRES: every connection that uses it is closed.
-  ~CountingVfs();
-  CountingVfs(const CountingVfs&) = delete;
-  CountingVfs& operator=(const CountingVfs&) = delete;
+  ~StoreVfs();
+  StoreVfs(const StoreVfs&) = delete;
+  StoreVfs& operator=(const StoreVfs&) = delete;
 
   const char* name() const { return name_.c_str(); }
   const WriteCounts& counts() const { return vfs_.counts; }
@@ -37,7 +42,7 @@ class CountingVfs {
     sqlite3_vfs* base = nullptr;
     WriteCounts counts;
   };
-  explicit CountingVfs(sqlite3_vfs* base);
+  explicit StoreVfs(sqlite3_vfs* base);
 
   static sqlite3_vfs* base_of(sqlite3_vfs* vfs) { return static_cast<Vfs*>(vfs)->base; }
   static int open(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* file, int flags, int* flags_out);
