@@ -34,6 +34,7 @@ void Client::connect(LinkRef link, Instant now) {
   ping_at_ = now + kPingAfter;
   give_up_at_ = now + kPatience;
   outgoing_.disconnect();
+  retained_.clear();
   mqtt::Connect connect;
   connect.version = options_.version;
   connect.clean_start = options_.clean;
@@ -106,12 +107,14 @@ void Client::publish_due(Instant now) {
     Progress& progress = progress_[i];
     while (progress.next_number < wanted.messages && progress.next_at <= now && outgoing_.window_open()) {
       const Ledger::Stream& stream = ledger_.stream(wanted.stream);
-      progress.next_number = ledger_.publish(wanted.stream, now) + 1;
+      const bool deletes = wanted.deletions > 0 && random_.chance(wanted.deletions);
+      const std::uint32_t number = ledger_.publish(wanted.stream, now, deletes);
+      progress.next_number = number + 1;
       progress.next_at = now + wanted.interval;
       outgoing_.push({.stream = wanted.stream,
-                      .number = progress.next_number - 1,
+                      .number = number,
                       .topic = stream.topic,
-                      .payload = make_payload(wanted.stream, progress.next_number - 1, wanted.padding),
+                      .payload = deletes ? "" : make_payload(wanted.stream, number, wanted.padding),
                       .qos = stream.qos,
                       .retain = stream.retain,
                       .expiry_s = stream.expiry_s});
@@ -187,6 +190,10 @@ void Client::handle_suback(const mqtt::Suback& suback) {
 
 void Client::handle_publish(const mqtt::Publish& publish, Instant now) {
   const bool is_new = incoming_.handle(publish, options_.answer_after, now, random_, ledger_);
+  if (publish.payload.empty() && !publish.retain) {
+    if (is_new) ledger_.arrive_deletion(options_.receiver, publish.topic);
+    return;
+  }
   const auto parsed = parse_payload(publish.payload);
   if (!parsed) {
     ledger_.fail(options_.id + " got a payload that nobody sent");

@@ -22,6 +22,7 @@ class Client {
     std::uint32_t messages = 0;
     Duration interval{};
     std::size_t padding = 0;
+    unsigned deletions = 0;  // percent
   };
   struct Subscribing {
     std::string filter;

@@ -50,9 +50,11 @@ void Ledger::forgive(ReceiverId receiver) {
   }
 }
 
-std::uint32_t Ledger::publish(StreamId stream, Instant now) {
-  streams_[stream].messages.push_back({.published = now});
-  return static_cast<std::uint32_t>(streams_[stream].messages.size() - 1);
+std::uint32_t Ledger::publish(StreamId stream, Instant now, bool deletes) {
+  Book& book = streams_[stream];
+  book.messages.push_back({.published = now, .deletes = deletes});
+  book.deletions += deletes ? 1 : 0;
+  return static_cast<std::uint32_t>(book.messages.size() - 1);
 }
 
 void Ledger::note_crash() {
@@ -100,6 +102,25 @@ void Ledger::arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, 
   flow.next = std::max(flow.next, number + 1);
 }
 
+void Ledger::arrive_deletion(ReceiverId receiver, std::string_view topic) {
+  Receiver& to = receivers_[receiver];
+  const auto found = std::ranges::find_if(to.flows, [&](const auto& flow) {
+    const Book& book = streams_[flow.first];
+    return book.deletions > 0 && book.options.topic == topic;
+  });
+  if (found == to.flows.end()) {
+    fail(to.name + ": an empty message that nobody sent came under the topic " + std::string(topic));
+    return;
+  }
+  Flow& flow = found->second;
+  ++arrivals_;
+  ++flow.deletions;
+  const bool once = flow.qos == mqtt::Qos::ExactlyOnce && !flow.repeats_allowed;
+  if (once && flow.deletions > streams_[found->first].deletions) {
+    fail(to.name + ": more deletions of " + std::string(topic) + " arrived than were published, at QoS 2");
+  }
+}
+
 template <typename Visit>
 void Ledger::visit_missing(AccountId account, Visit visit) const {
   for (const Receiver& receiver : receivers_) {
@@ -107,9 +128,15 @@ void Ledger::visit_missing(AccountId account, Visit visit) const {
     for (const auto& [stream, flow] : receiver.flows) {
       if (!flow.expected_from) continue;
       const Book& book = streams_[stream];
+      std::uint64_t deletions = flow.deletions;
       for (std::size_t n = *flow.expected_from; n < book.messages.size(); ++n) {
+        if (!book.messages[n].acknowledged) continue;
+        if (book.messages[n].deletes && deletions > 0) {
+          --deletions;
+          continue;
+        }
         const bool arrived = n < flow.arrivals.size() && flow.arrivals[n] > 0;
-        if (book.messages[n].acknowledged && !arrived) visit(receiver, stream, n, book);
+        if (!arrived) visit(receiver, stream, n, book);
       }
     }
   }
@@ -140,10 +167,12 @@ std::uint64_t Ledger::missing_too_young(AccountId account, Instant now) const {
   return count;
 }
 
-std::optional<std::uint32_t> Ledger::last_acknowledged(StreamId stream) const {
+std::optional<Ledger::Retained> Ledger::last_retained(StreamId stream) const {
   const std::vector<Message>& messages = streams_[stream].messages;
   for (std::size_t n = messages.size(); n-- > 0;) {
-    if (messages[n].acknowledged) return static_cast<std::uint32_t>(n);
+    if (!messages[n].acknowledged) continue;
+    if (messages[n].deletes) return Retained{};
+    return Retained{static_cast<std::uint32_t>(n)};
   }
   return std::nullopt;
 }

@@ -7,6 +7,9 @@
 //             at QoS 2 all the way arrives once; nobody gets what it did not ask for (no message circles)
 //   liveness  in the end everything acknowledged has arrived, but for what the *account* of the receiver (the books of
 //             one bridge, or of the sessions of one gateway) says was dropped or has expired
+//
+// A *deletion* takes the retained value of its topic away. Its payload is empty, so when it arrives nobody can say
+// which one it is: deletions are counted, and the value that is left in the end is compared.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +57,7 @@ class Ledger {
   void forgive(ReceiverId receiver);
 
   // The number of the next message of the stream.
-  std::uint32_t publish(StreamId stream, Instant now);
+  std::uint32_t publish(StreamId stream, Instant now, bool deletes = false);
   // The publisher sends it again: what was dropped the first time may be taken now, behind later ones.
   void repeat(StreamId stream, std::uint32_t number) { streams_[stream].messages[number].repeated = true; }
   // A gateway has crashed: what was dropped and not yet settled on disk comes back, behind what was sent meanwhile.
@@ -66,6 +69,7 @@ class Ledger {
   // The publisher was told that the message is safe.
   void acknowledge(StreamId stream, std::uint32_t number);
   void arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, std::string_view topic);
+  void arrive_deletion(ReceiverId receiver, std::string_view topic);
 
   // Acknowledged, expected, and not arrived, of all receivers of the account.
   std::uint64_t missing(AccountId account) const;
@@ -73,8 +77,12 @@ class Ledger {
   std::string first_missing(AccountId account) const;
   // Messages whose expiry interval is longer than they exist cannot have expired.
   std::uint64_t missing_too_young(AccountId account, Instant now) const;
-  // The number of the last acknowledged message.
-  std::optional<std::uint32_t> last_acknowledged(StreamId stream) const;
+  // What its topic's retained message must be once everything is acknowledged.
+  struct Retained {
+    std::optional<std::uint32_t> number;  // nothing: there must be no value
+  };
+  // Of the last acknowledged message; nothing while there is none.
+  std::optional<Retained> last_retained(StreamId stream) const;
   std::uint64_t arrivals() const { return arrivals_; }
   std::uint64_t acknowledged() const { return acknowledged_; }
 
@@ -86,10 +94,12 @@ class Ledger {
     Instant published;
     bool acknowledged = false;
     bool repeated = false;
+    bool deletes = false;
   };
   struct Book {
     Stream options;
     std::vector<Message> messages;
+    std::uint64_t deletions = 0;
     std::uint32_t revived_before = 0;  // what was published before the last crash
   };
   struct Flow {
@@ -98,6 +108,7 @@ class Ledger {
     bool repeats_allowed = false;
     std::vector<std::uint8_t> arrivals;  // by number
     std::uint32_t next = 0;              // one more than the last first arrival
+    std::uint64_t deletions = 0;         // that have arrived
   };
   struct Receiver {
     std::string name;

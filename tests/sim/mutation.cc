@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "order-lost-on-reload",
     "retained-not-committed",
     "dedupe-forgotten",
+    "deletion-not-committed",
 };
 
 // How many messages up to `end` the cursor has left.
@@ -105,6 +106,9 @@ void Mutator::change(broker::Batch& batch) {
       std::erase_if(batch.exchanges, [](const ExchangeRow& row) {
         return row.direction == Direction::Inbound && row.state == State::Published;
       });
+      break;
+    case Mutation::DeletionNotCommitted:
+      std::erase_if(batch.retained, [](const broker::RetainedRow& row) { return !row.data; });
       break;
     default:
       break;

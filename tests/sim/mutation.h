@@ -30,8 +30,9 @@ enum class Mutation : std::uint8_t {
   OrderLostOnReload,
   RetainedNotCommitted,
   DedupeForgotten,
+  DeletionNotCommitted,
 };
-inline constexpr std::size_t kMutations = 13;  // with None
+inline constexpr std::size_t kMutations = 14;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);

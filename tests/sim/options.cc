@@ -109,6 +109,8 @@ Options draw_options(std::uint64_t seed) {
   }
   // What waits in the region for bridges would be lost with the sessions, and nobody could say that it was not us.
   if (options.shared || options.commands > 0) options.every(Fault::RegionForgets) = {};
+  // New draws come last, so that seeds go on to mean what they meant.
+  if (options.retainers > 0 && random.chance(50)) options.deletions = 10 + static_cast<unsigned>(random.below(50));
   return options;
 }
 
@@ -142,6 +144,7 @@ std::string describe(const Options& options) {
   if (is_limited(options.buffer)) line += " buffer=" + describe(options.buffer);
   if (is_limited(options.sessions)) line += " sessions=" + describe(options.sessions);
   if (options.commit_waiting_bytes < MiB) line += " commit_waiting=" + std::to_string(options.commit_waiting_bytes);
+  if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";
   if (options.warm_up) line += " warm_up";
   if (options.last_crash) line += " last_crash";
   if (options.mutation != Mutation::None) line += " mutation=" + std::string(name(options.mutation));

@@ -63,6 +63,7 @@ struct Options {
   bool last_crash = false;                    // phase two begins with a power cut of every gateway
   std::array<Duration, kFaults> mean_time{};  // between two strikes of a fault; 0 = never
   Mutation mutation = Mutation::None;
+  unsigned deletions = 0;  // percent of what retainers publish: an empty payload takes the value away
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }

@@ -161,7 +161,8 @@ void Region::handle_publish(Connection& connection, const mqtt::Publish& publish
   if (!session.incoming.handle(publish, options_.answer_after, now, random_, ledger_)) return;
   record(session, topic, publish.payload);
   const std::string payload(as_text(publish.payload));
-  if (publish.retain) retained_[topic] = payload;
+  if (publish.retain && payload.empty()) retained_.erase(topic);  // [MQTT-3.3.1-6]
+  if (publish.retain && !payload.empty()) retained_[topic] = payload;
   const auto parsed = parse_payload(publish.payload);
   if (!parsed) return;
   Outgoing::Item item;
@@ -182,17 +183,19 @@ bool Region::refuse(Connection& connection, const mqtt::Publish& publish, Instan
 }
 
 void Region::record(const Session& session, std::string_view topic, ByteView payload) {
-  const auto parsed = parse_payload(payload);
-  if (!parsed) {
-    ledger_.fail("a payload came to the region that nobody sent");
-    return;
-  }
   const std::string_view prefix = topic.starts_with(session.prefix) ? std::string_view(session.prefix) : kSharedPrefix;
   if (!topic.starts_with(prefix)) {
     ledger_.fail("a message came to the region under the topic " + std::string(topic));
     return;
   }
-  ledger_.arrive(session.receiver, parsed->first, parsed->second, topic.substr(prefix.size()));
+  const std::string_view local = topic.substr(prefix.size());
+  if (payload.empty()) {
+    ledger_.arrive_deletion(session.receiver, local);
+  } else if (const auto parsed = parse_payload(payload)) {
+    ledger_.arrive(session.receiver, parsed->first, parsed->second, local);
+  } else {
+    ledger_.fail("a payload came to the region that nobody sent");
+  }
 }
 
 // --- what goes to bridges ---

@@ -121,7 +121,8 @@ void World::add_publishers(Site& site, std::size_t index) {
       sensor.publishes.push_back({.stream = stream,
                                   .messages = options_.messages,
                                   .interval = milliseconds(random_.below(50)),
-                                  .padding = options_.padding});
+                                  .padding = options_.padding,
+                                  .deletions = ledger_.stream(stream).retain ? options_.deletions : 0});
       site.clients.push_back(std::make_unique<Client>(std::move(sensor), ledger_, random_));
     }
   }
@@ -153,6 +154,8 @@ void World::add_auditor(Site& site, std::size_t index) {
   auditor.clean = true;
   auditor.receiver = ledger_.add_receiver(auditor.id, site.session_account);
   auditor.subscribes.push_back({.filter = "farm/#", .qos = mqtt::Qos::AtMostOnce, .streams = site.farm});
+  // Granted only after all values of the first have come: then no value means that there is none.
+  auditor.subscribes.push_back({.filter = "end-of-values", .qos = mqtt::Qos::AtMostOnce, .streams = {}});
   site.auditor = std::make_unique<Client>(std::move(auditor), ledger_, random_);
 }
 
@@ -324,19 +327,22 @@ bool World::retained_converged(const Site& site, std::string* why) const {
   // What was refused and is sent again, because the refusal was lost on its way, comes behind newer values.
   if (options_.refuses()) return true;
   for (const StreamId stream : site.retained) {
-    const auto last = ledger_.last_acknowledged(stream);
+    const auto last = ledger_.last_retained(stream);
     if (!last) continue;
     const auto read = site.auditor->retained(stream);
     const auto far =
         region_.retained(std::string(kSharedPrefix) + site.gateway->name() + "/" + ledger_.stream(stream).topic);
     const auto far_number = far ? parse_payload(as_bytes(*far)) : std::nullopt;
-    const bool here = read == last;
-    const bool there = !region_too || (far_number && far_number->second == *last);
+    const auto far_read = far_number ? std::optional(far_number->second) : std::nullopt;
+    const bool here = site.auditor->ready() && read == last->number;
+    const bool there = !region_too || far_read == last->number;
     if (here && there) continue;
     if (why != nullptr) {
-      *why = "the retained value of " + ledger_.stream(stream).topic + " is not message " + std::to_string(*last) +
-             (here ? " at the region" : " at " + site.gateway->name()) +
-             (read ? ", which has message " + std::to_string(*read) : "");
+      const auto text = [](std::optional<std::uint32_t> number) {
+        return number ? "message " + std::to_string(*number) : std::string("none");
+      };
+      *why = "the retained value of " + ledger_.stream(stream).topic + " is " + text(here ? far_read : read) +
+             (here ? " at the region" : " at " + site.gateway->name()) + ", and must be " + text(last->number);
     }
     return false;
   }
