@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 namespace furrow::sim {
 
@@ -30,9 +31,17 @@ bridge::Rule rule(std::string filter, std::string remote_prefix, bridge::Directi
   return rule;
 }
 
+std::uint64_t dropped(const broker::Books& books) {
+  return std::accumulate(books.dropped.begin(), books.dropped.end(), std::uint64_t{0});
+}
+
+// Of what was acknowledged: nobody is promised anything of QoS 0.
 std::uint64_t lost(const broker::Books& books) {
-  std::uint64_t count = books.expired;
-  for (const std::uint64_t dropped : books.dropped) count += dropped;
+  using broker::DropReason;
+  std::uint64_t count = books.expired + dropped(books);
+  for (const DropReason reason : {DropReason::Qos0Offline, DropReason::RefusedQos0, DropReason::StoreFailed}) {
+    count -= books.drops(reason);
+  }
   return count;
 }
 
@@ -67,6 +76,7 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
   options.buffer = gateway.options_.buffer;
   options.seed = gateway.random_.next();
   options.rules.push_back(rule("farm/#", gateway.setup_.remote_prefix, bridge::Direction::Up));
+  options.rules.back().buffer_qos0 = gateway.options_.buffer_qos0;
   if (gateway.options_.commands > 0)
     options.rules.push_back(rule("command/#", gateway.setup_.remote_prefix, bridge::Direction::Down));
   if (gateway.options_.shared)
@@ -326,9 +336,8 @@ void Gateway::check(Instant now) {
   if (!running()) return;
   seen_ = process_->bridge->snapshot(local(now));
   const bridge::Snapshot& s = seen_;
-  std::uint64_t dropped = 0;
-  for (const std::uint64_t count : s.books.dropped) dropped += count;
-  const std::uint64_t found = s.delivered + s.backlog_messages + s.inflight + s.quarantined + s.expired + dropped;
+  const std::uint64_t found =
+      s.delivered + s.backlog_messages + s.inflight + s.quarantined + s.expired + dropped(s.books);
   if (s.accepted != found) {
     ledger_.fail(setup_.name + ": the books do not balance: accepted " + std::to_string(s.accepted) + ", found " +
                  std::to_string(found));
@@ -339,7 +348,7 @@ void Gateway::check(Instant now) {
   session_lost_.note(lost(process_->broker.session_books()));
   if (options_.limited()) {
     check_limits(s);
-  } else if (dropped + s.expired + s.received_dropped + session_lost_.total > 0) {
+  } else if (lost(s.books) + s.received_dropped + session_lost_.total > 0) {
     ledger_.fail(setup_.name + ": messages were dropped, and no limit was reached");
   }
 }

@@ -59,12 +59,14 @@ class Gateway {
   // --- for the checkers ---
   // The books must balance, and nothing may be dropped without a reason.
   void check(Instant now);
-  // Dropped and expired over all lives.
+  // Dropped and expired over all lives, but for QoS 0.
   std::uint64_t lost_by_bridge() const { return bridge_lost_.total; }
   std::uint64_t lost_by_sessions() const { return session_lost_.total; }
   // Nothing waits for the region or is under way to it.
   bool drained() const;
   bool online() const;
+  // Of the present life.
+  std::uint64_t delivered() const { return seen_.delivered; }
   std::uint64_t ends() const { return ends_; }
 
  private:

@@ -30,7 +30,7 @@ AccountId Ledger::add_account(std::string name) {
 }
 
 ReceiverId Ledger::add_receiver(std::string name, AccountId account) {
-  receivers_.push_back({std::move(name), account, {}});
+  receivers_.push_back({.name = std::move(name), .account = account, .flows = {}});
   return receivers_.size() - 1;
 }
 
@@ -54,6 +54,7 @@ std::uint32_t Ledger::publish(StreamId stream, Instant now, bool deletes) {
   Book& book = streams_[stream];
   book.messages.push_back({.published = now, .deletes = deletes});
   book.deletions += deletes ? 1 : 0;
+  book.messages.back().acknowledged = qos0_demanded_ && book.options.qos == mqtt::Qos::AtMostOnce;
   return static_cast<std::uint32_t>(book.messages.size() - 1);
 }
 
@@ -85,21 +86,35 @@ void Ledger::arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, 
   Flow& flow = found->second;
   if (flow.arrivals.size() <= number) flow.arrivals.resize(number + 1);
   ++arrivals_;
+  ++to.arrivals;
   std::uint8_t& count = flow.arrivals[number];
   count = static_cast<std::uint8_t>(std::min(count + 1, 255));
+  const Book& book = streams_[stream];
   if (count > 1) {
-    if (flow.qos == mqtt::Qos::ExactlyOnce && !flow.repeats_allowed) fail(what() + " arrived twice at QoS 2");
+    if (!may_repeat(flow, book, number)) {
+      fail(what() + " arrived twice at QoS " + std::to_string(static_cast<int>(book.options.qos)));
+    }
     return;
   }
-  // What was published before the receiver asked for the stream may come when it is sent again.
-  const bool expected = flow.expected_from && number >= *flow.expected_from;
-  const Book& book = streams_[stream];
-  const bool came_again = (drops_allowed_ || refusals_allowed_) && book.messages[number].repeated;
-  const bool revived = drops_allowed_ && number < book.revived_before;
-  if (number + 1 < flow.next && expected && !came_again && !revived) {
+  if (number + 1 < flow.next && !may_come_late(flow, book, number)) {
     fail(what() + " arrived first after message " + std::to_string(flow.next - 1));
   }
   flow.next = std::max(flow.next, number + 1);
+}
+
+bool Ledger::may_repeat(const Flow& flow, const Book& book, std::uint32_t number) const {
+  if (book.options.qos == mqtt::Qos::AtMostOnce) return qos0_revival_allowed_ && number < book.revived_before;
+  return flow.qos != mqtt::Qos::ExactlyOnce || flow.repeats_allowed;
+}
+
+// Whether the message may arrive for the first time behind one that was published after it.
+bool Ledger::may_come_late(const Flow& flow, const Book& book, std::uint32_t number) const {
+  const bool revived = number < book.revived_before;
+  if (book.options.qos == mqtt::Qos::AtMostOnce) return qos0_revival_allowed_ && revived;
+  // What was published before the receiver asked for the stream may come when it is sent again.
+  const bool expected = flow.expected_from && number >= *flow.expected_from;
+  const bool came_again = (drops_allowed_ || refusals_allowed_) && book.messages[number].repeated;
+  return !expected || came_again || (drops_allowed_ && revived);
 }
 
 void Ledger::arrive_deletion(ReceiverId receiver, std::string_view topic) {
@@ -114,6 +129,7 @@ void Ledger::arrive_deletion(ReceiverId receiver, std::string_view topic) {
   }
   Flow& flow = found->second;
   ++arrivals_;
+  ++to.arrivals;
   ++flow.deletions;
   const bool once = flow.qos == mqtt::Qos::ExactlyOnce && !flow.repeats_allowed;
   if (once && flow.deletions > streams_[found->first].deletions) {

@@ -4,7 +4,8 @@
 // reach: the region behind one gateway, or one local subscriber. Between the two lies a *flow*:
 //
 //   safety    a first arrival comes in the order of publishing; nothing arrives that was never published; what travels
-//             at QoS 2 all the way arrives once; nobody gets what it did not ask for (no message circles)
+//             at QoS 2 all the way arrives once, and what was sent at QoS 0 not twice; nobody gets what it did not ask
+//             for (no message circles)
 //   liveness  in the end everything acknowledged has arrived, but for what the *account* of the receiver (the books of
 //             one bridge, or of the sessions of one gateway) says was dropped or has expired
 //
@@ -62,6 +63,10 @@ class Ledger {
   void repeat(StreamId stream, std::uint32_t number) { streams_[stream].messages[number].repeated = true; }
   // A gateway has crashed: what was dropped and not yet settled on disk comes back, behind what was sent meanwhile.
   void note_crash();
+  // QoS 0 arrives, too.
+  void demand_qos0() { qos0_demanded_ = true; }
+  // QoS 0 is kept over crashes, so that it may come again then.
+  void allow_qos0_revival() { qos0_revival_allowed_ = true; }
   // Messages may be dropped.
   void allow_drops() { drops_allowed_ = true; }
   // Messages may be refused; where the publisher does not hear of it, it sends them again behind newer ones.
@@ -84,6 +89,7 @@ class Ledger {
   // Of the last acknowledged message; nothing while there is none.
   std::optional<Retained> last_retained(StreamId stream) const;
   std::uint64_t arrivals() const { return arrivals_; }
+  std::uint64_t arrivals(ReceiverId receiver) const { return receivers_[receiver].arrivals; }
   std::uint64_t acknowledged() const { return acknowledged_; }
 
   void fail(std::string what) { failures_.push_back(std::move(what)); }
@@ -113,14 +119,19 @@ class Ledger {
   struct Receiver {
     std::string name;
     AccountId account = 0;
+    std::uint64_t arrivals = 0;
     std::map<StreamId, Flow> flows;
   };
+  bool may_repeat(const Flow& flow, const Book& book, std::uint32_t number) const;
+  bool may_come_late(const Flow& flow, const Book& book, std::uint32_t number) const;
   template <typename Visit>
   void visit_missing(AccountId account, Visit visit) const;
 
   std::vector<Book> streams_;
   std::vector<std::string> accounts_;
   std::vector<Receiver> receivers_;
+  bool qos0_demanded_ = false;
+  bool qos0_revival_allowed_ = false;
   bool drops_allowed_ = false;
   bool refusals_allowed_ = false;
   std::uint64_t arrivals_ = 0;

@@ -1,5 +1,7 @@
 #include "tests/sim/options.h"
 
+#include <algorithm>
+
 #include "broker-core/base/random.h"
 
 namespace furrow::sim {
@@ -43,6 +45,14 @@ void draw_limits(Random& random, std::size_t message_bytes, broker::OutboxLimits
   if (random.chance(30)) limits.age_max = milliseconds(200 + random.below(5000));
 }
 
+void make_calm(Options& options) {
+  options.mean_time = {};
+  options.buffer = options.sessions = {};
+  options.expiry_s.reset();
+  options.last_crash = false;
+  options.warm_up = true;
+}
+
 std::string text(Duration time) {
   return std::to_string(std::chrono::duration_cast<milliseconds>(time).count()) + "ms";
 }
@@ -65,6 +75,11 @@ std::string_view name(Fault fault) {
 
 bool Options::limited() const {
   return is_limited(buffer) || is_limited(sessions) || expiry_s.has_value();
+}
+
+bool Options::calm() const {
+  const bool faults = std::ranges::any_of(mean_time, [](Duration mean) { return mean > Duration::zero(); });
+  return warm_up && !faults && !last_crash && !limited();
 }
 
 bool Options::refuses() const {
@@ -111,6 +126,11 @@ Options draw_options(std::uint64_t seed) {
   if (options.shared || options.commands > 0) options.every(Fault::RegionForgets) = {};
   // New draws come last, so that seeds go on to mean what they meant.
   if (options.retainers > 0 && random.chance(50)) options.deletions = 10 + static_cast<unsigned>(random.below(50));
+  if (random.chance(30)) {
+    options.qos0_sensors = 1;
+    options.buffer_qos0 = random.chance(40);
+    if (random.chance(15)) make_calm(options);
+  }
   return options;
 }
 
@@ -144,6 +164,8 @@ std::string describe(const Options& options) {
   if (is_limited(options.buffer)) line += " buffer=" + describe(options.buffer);
   if (is_limited(options.sessions)) line += " sessions=" + describe(options.sessions);
   if (options.commit_waiting_bytes < MiB) line += " commit_waiting=" + std::to_string(options.commit_waiting_bytes);
+  if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
+  if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";
   if (options.warm_up) line += " warm_up";
   if (options.last_crash) line += " last_crash";

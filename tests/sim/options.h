@@ -63,13 +63,17 @@ struct Options {
   bool last_crash = false;                    // phase two begins with a power cut of every gateway
   std::array<Duration, kFaults> mean_time{};  // between two strikes of a fault; 0 = never
   Mutation mutation = Mutation::None;
-  unsigned deletions = 0;  // percent of what retainers publish: an empty payload takes the value away
+  std::size_t qos0_sensors = 0;  // of each gateway, beside the others: their messages may be lost, and not repeated
+  bool buffer_qos0 = false;      // bridges keep what those send while they are offline
+  unsigned deletions = 0;        // percent of what retainers publish: an empty payload takes the value away
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }
   Duration every(Fault fault) const { return mean_time[static_cast<std::size_t>(fault)]; }
   // Whether messages may be dropped or may expire.
   bool limited() const;
+  // Without faults and limits: QoS 0 arrives, too.
+  bool calm() const;
   // Whether publishers may be told that a message is not taken.
   bool refuses() const;
 };

@@ -37,6 +37,8 @@ class ScenarioTest : public testing::Test {
 TEST_F(ScenarioTest, WithoutFaultsEverythingArrives) {
   Options options = quiet();
   options.retainers = 1;
+  options.deletions = 30;
+  options.qos0_sensors = 2;
   options.subscribers = 2;
   options.commands = 30;
   expect_passes(options);

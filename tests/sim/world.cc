@@ -55,6 +55,8 @@ World::World(const Options& options)
                .answer_after = options.answer_after},
               options.mutation, ledger_, random_) {
   next_strike_.fill(kNever);
+  if (options_.calm()) ledger_.demand_qos0();
+  if (options_.buffer_qos0) ledger_.allow_qos0_revival();
   if (options_.limited()) ledger_.allow_drops();
   if (options_.refuses()) ledger_.allow_refusals();
   sites_.resize(options_.gateways);
@@ -79,6 +81,10 @@ void World::add_streams(Site& site, std::size_t index) {
     site.retained.push_back(
         ledger_.add_stream({.topic = "farm/" + name + "/state-" + std::to_string(i), .qos = qos(), .retain = true}));
     site.farm.push_back(site.retained.back());
+  }
+  for (std::size_t i = 0; i < options_.qos0_sensors; ++i) {
+    site.farm.push_back(
+        ledger_.add_stream({.topic = "farm/" + name + "/qos0-" + std::to_string(i), .qos = mqtt::Qos::AtMostOnce}));
   }
   if (options_.shared) site.shared.push_back(ledger_.add_stream({.topic = "shared/" + name, .qos = qos()}));
   if (options_.commands > 0) site.command = ledger_.add_stream({.topic = "command/" + name, .qos = qos()});
@@ -365,6 +371,15 @@ void World::check_losses() {
   }
 }
 
+void World::check_deliveries() {
+  for (const Site& site : sites_) {
+    const std::uint64_t arrived = ledger_.arrivals(site.region);
+    if (site.gateway->delivered() == arrived) continue;
+    ledger_.fail(site.gateway->name() + ": the books say that " + std::to_string(site.gateway->delivered()) +
+                 " messages were delivered, and " + std::to_string(arrived) + " have arrived");
+  }
+}
+
 bool World::run() {
   if (options_.warm_up) step_until([&] { return warm(); }, kWarmUpMax);
   publishing_ = faults_ = true;
@@ -378,6 +393,7 @@ bool World::run() {
     check_losses();
     if (failures().empty()) ledger_.fail("no progress after healing");
   }
+  if (failures().empty() && options_.calm()) check_deliveries();
   return failures().empty();
 }
 

@@ -85,6 +85,8 @@ class World {
   bool auditing() const { return healed_ && published(); }
   bool finished() const;
   bool retained_converged(const Site& site, std::string* why) const;
+  // Without faults the books say what the ledger says, QoS 0 included.
+  void check_deliveries();
   // What is missing and not counted, at the end.
   void check_losses();
   template <typename Condition>
