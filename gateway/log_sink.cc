@@ -1,13 +1,19 @@
 #include "gateway/log_sink.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdlib>
 #include <string>
 
 namespace furrow::gateway {
 namespace {
+
+// A pipe that takes anything takes PIPE_BUF bytes; no event has more than six fields.
+constexpr std::size_t kTextMax = 512;
+static_assert(7 * kTextMax <= PIPE_BUF);
 
 std::string_view name(LogLevel level) {
   switch (level) {
@@ -49,11 +55,20 @@ bool is_control(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
 }
 
+bool begins_character(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
+}
+
 // JSON's escapes, which text lines use too: whatever a client chose as its name stays within its line and its quotes.
 void append_quoted(std::string& line, std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   line += '"';
+  const std::size_t begin = line.size();
   for (const char c : text) {
+    if (line.size() - begin > kTextMax && begins_character(c)) {
+      line += "…";
+      break;
+    }
     if (c == '"' || c == '\\') {
       line += '\\';
       line += c;
@@ -71,7 +86,7 @@ void append_quoted(std::string& line, std::string_view text) {
 }
 
 bool needs_quotes(std::string_view text) {
-  if (text.empty()) return true;
+  if (text.empty() || text.size() > kTextMax) return true;
   for (const char c : text) {
     if (c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(c)) return true;
   }
@@ -130,10 +145,24 @@ LogSink::LogSink(Options options, const Clock& clock)
 
 void LogSink::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (!enabled(level)) return;
-  std::string line(journal_ ? journal_priority(level) : "");
-  line += format_log_line(options_.format, clock_.wall(), level, event, fields);
+  if (const std::uint64_t lost = lost_.exchange(0); lost > 0) {
+    if (!try_write(line(LogLevel::Warning, "log.lost", {{"lines", lost}}))) lost_ += lost;
+  }
+  if (!try_write(line(level, event, fields))) ++lost_;
+}
+
+std::string LogSink::line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) const {
+  return std::string(journal_ ? journal_priority(level) : "") +
+         format_log_line(options_.format, clock_.wall(), level, event, fields);
+}
+
+// False when it would have to wait.
+bool LogSink::try_write(const std::string& line) const {
+  pollfd output = {.fd = options_.descriptor, .events = POLLOUT, .revents = 0};
+  if (::poll(&output, 1, 0) == 0) return false;
   // A log that cannot be written must not stop the gateway, and there is nowhere to say so.
-  (void)!::write(STDERR_FILENO, line.data(), line.size());
+  (void)!::write(options_.descriptor, line.data(), line.size());
+  return true;
 }
 
 }  // namespace furrow::gateway

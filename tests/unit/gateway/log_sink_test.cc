@@ -1,7 +1,12 @@
 #include "gateway/log_sink.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <string>
+
+#include "broker-core/base/bytes.h"
 #include "gateway/clock.h"
 
 namespace furrow::gateway {
@@ -32,6 +37,22 @@ TEST(LogLine, AClientCannotWriteALineOfItsOwn) {
   EXPECT_EQ(line.substr(kHead), " client=\"a\\n2026 error forged \\\"x\\\" \\\\ \\u001b\"\n");
 }
 
+TEST(LogLine, CutsWhatIsLong) {
+  const std::string line = text_line({{"client", std::string(65'000, 'c')}, {"n", std::uint64_t{1}}});
+  EXPECT_LT(line.size(), 600U);
+  EXPECT_NE(line.find("cc…\" n=1\n"), std::string::npos) << line;
+  EXPECT_LT(text_line({{"client", std::string(65'000, '\x01')}}).size(), 600U);
+}
+
+TEST(LogLine, CutsBetweenCharacters) {
+  std::string umlauts;
+  while (umlauts.size() < 2000) umlauts += "ä";
+  for (const char* before : {"", "x"}) {
+    const std::string line = text_line({{"client", before + umlauts}});
+    EXPECT_NE(line.find("ä…\"\n"), std::string::npos) << line;
+  }
+}
+
 TEST(LogLine, IsJsonWhenAsked) {
   EXPECT_EQ(
       format_log_line(LogFormat::Json, kTime, LogLevel::Warning, "a.b", {{"n", std::uint64_t{7}}, {"t", "x\"y"}}),
@@ -44,6 +65,29 @@ TEST(LogSink, LeavesOutWhatIsBelowItsLevel) {
   EXPECT_TRUE(sink.enabled(LogLevel::Error));
   EXPECT_TRUE(sink.enabled(LogLevel::Warning));
   EXPECT_FALSE(sink.enabled(LogLevel::Info));
+}
+
+// Whoever reads it has stopped: this test would not end if the gateway waited.
+TEST(LogSink, LeavesOutWhatAFullPipeWouldHoldUpAndSaysHowMuch) {
+  int ends[2] = {};
+  ASSERT_EQ(::pipe(ends), 0);
+  const Clock clock;
+  LogSink sink({.descriptor = ends[1]}, clock);
+  const std::string text(400, 't');
+  for (int i = 0; i < 1000; ++i) sink.write(LogLevel::Info, "event", {{"text", text}});
+
+  std::string read(256 * KiB, '\0');
+  read.resize(static_cast<std::size_t>(::read(ends[0], read.data(), read.size())));
+  const auto written = std::count(read.begin(), read.end(), '\n');
+  EXPECT_GT(written, 10);
+  EXPECT_EQ(read.back(), '\n');
+  sink.write(LogLevel::Info, "fits", {});
+  std::string rest(4 * KiB, '\0');
+  rest.resize(static_cast<std::size_t>(::read(ends[0], rest.data(), rest.size())));
+  EXPECT_NE(rest.find("warning log.lost lines=" + std::to_string(1000 - written) + "\n"), std::string::npos) << rest;
+  EXPECT_NE(rest.find("info fits\n"), std::string::npos) << rest;
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 }  // namespace
