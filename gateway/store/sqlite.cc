@@ -251,12 +251,18 @@ Status Database::extend_log(std::uint64_t bytes) {
   sqlite3_file* log = file_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
   if (log == nullptr) return {};
   static constexpr std::array<char, 64 * KiB> kZeros{};
-  for (std::uint64_t at = log_bytes(); at < bytes; at += kZeros.size()) {
+  const std::uint64_t begin = log_bytes();
+  int code = SQLITE_OK;
+  for (std::uint64_t at = begin; at < bytes && code == SQLITE_OK; at += kZeros.size()) {
     const int size = static_cast<int>(std::min<std::uint64_t>(kZeros.size(), bytes - at));
-    const int code = log->pMethods->xWrite(log, kZeros.data(), size, static_cast<sqlite3_int64>(at));
-    if (code != SQLITE_OK) return sqlite_error(connection_.get(), code, path_ + "-wal: extend");
+    code = log->pMethods->xWrite(log, kZeros.data(), size, static_cast<sqlite3_int64>(at));
   }
-  return {};
+  // What is gathered for one write (StoreVfs) is written, and may fail, only now.
+  if (code == SQLITE_OK) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  if (code == SQLITE_OK) return {};
+  // The log as it was can be synced again.
+  (void)log->pMethods->xTruncate(log, static_cast<sqlite3_int64>(begin));
+  return sqlite_error(connection_.get(), code, path_ + "-wal: extend");
 }
 
 Status Database::sync_log() {

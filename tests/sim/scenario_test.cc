@@ -133,6 +133,15 @@ TEST_F(ScenarioTest, AFullDiskDelaysAndLosesNothing) {
   expect_passes(options);
 }
 
+TEST_F(ScenarioTest, AFullDiskIsNoReasonNotToStart) {
+  Options options = quiet();
+  options.sqlite = true;
+  options.every(Fault::DiskFull) = milliseconds(500);
+  options.every(Fault::GatewayKill) = milliseconds(300);
+  options.every(Fault::GatewayRestart) = milliseconds(700);
+  expect_passes(options);
+}
+
 TEST_F(ScenarioTest, WhatTheRegionDoesNotTakeForNowArrivesLater) {
   Options options = quiet();
   options.every(Fault::RegionFull) = seconds(1);
