@@ -18,7 +18,8 @@ import tempfile
 import time
 import typing
 
-from compare import ROOT, Furrow, Lost, Mosquitto, evaluate, free_port, print_table, run_load, write_results
+from compare import (Furrow, Lost, Mosquitto, add_arguments, evaluate, free_port, print_table, require, run_load,
+                     write_results)
 from scenarios import AtLeast, AtLeastAs, AtMost, Figure, NoGoal
 
 STATUS_SECONDS = 20  # until a status that comes every second counts as missing
@@ -263,22 +264,11 @@ SCENARIOS = (
 
 
 def parse_arguments():
-    names = [scenario.name for scenario in SCENARIOS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--furrow", type=pathlib.Path, default=ROOT / "build/bench/furrow")
-    parser.add_argument("--load", type=pathlib.Path, default=ROOT / "build/bench/tests/bench/furrow_load")
-    parser.add_argument("--mosquitto", type=pathlib.Path,
-                        default=shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"))
-    parser.add_argument("--rounds", type=int, default=3, help="how often each broker runs each scenario")
-    parser.add_argument("--scenario", action="append", choices=names, metavar="NAME",
-                        help="only this one; may be repeated: " + ", ".join(names))
-    parser.add_argument("--quick", action="store_true", help="one round of few messages: whether all arrive, no more")
-    parser.add_argument("--results", type=pathlib.Path, help="write all numbers to this file, as JSON")
+    add_arguments(parser, [scenario.name for scenario in SCENARIOS])
     arguments = parser.parse_args()
     arguments.slow_sync = arguments.load.with_name("libfurrow_slow_sync.so")
-    for program in (arguments.furrow, arguments.load, arguments.slow_sync):
-        if not program.exists():
-            parser.error(f"{program} does not exist: README.md in this folder says how to build it")
+    require(parser, arguments.furrow, arguments.load, arguments.slow_sync)
     if arguments.mosquitto is None or shutil.which("mosquitto_sub") is None:
         parser.error("mosquitto and mosquitto-clients are not installed")
     if not arguments.quick and not os.path.ismount(tempfile.gettempdir()):

@@ -211,9 +211,8 @@ def write_results(path, program, rounds, brokers, rows):
          "versions": {broker.name: broker.version() for broker in brokers}, "rows": rows}, indent=1) + "\n")
 
 
-def parse_arguments():
-    names = [scenario.name for scenario in SCENARIOS]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser, names):
+    """What every comparison takes, of the scenarios `names`."""
     parser.add_argument("--furrow", type=pathlib.Path, default=ROOT / "build/bench/furrow")
     parser.add_argument("--load", type=pathlib.Path, default=ROOT / "build/bench/tests/bench/furrow_load")
     parser.add_argument("--mosquitto", type=pathlib.Path,
@@ -221,14 +220,23 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3, help="how often each broker runs each scenario")
     parser.add_argument("--scenario", action="append", choices=names, metavar="NAME",
                         help="only this one; may be repeated: " + ", ".join(names))
-    parser.add_argument("--broker", action="append", choices=["relay", "mosquitto", "furrow"], metavar="NAME",
-                        help="only this one; may be repeated: relay, mosquitto, furrow")
     parser.add_argument("--quick", action="store_true", help="one round of few messages: whether all arrive, no more")
     parser.add_argument("--results", type=pathlib.Path, help="write all numbers to this file, as JSON")
-    arguments = parser.parse_args()
-    for program in (arguments.furrow, arguments.load):
+
+
+def require(parser, *programs):
+    for program in programs:
         if not program.exists():
             parser.error(f"{program} does not exist: README.md in this folder says how to build it")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser, [scenario.name for scenario in SCENARIOS])
+    parser.add_argument("--broker", action="append", choices=["relay", "mosquitto", "furrow"], metavar="NAME",
+                        help="only this one; may be repeated: relay, mosquitto, furrow")
+    arguments = parser.parse_args()
+    require(parser, arguments.furrow, arguments.load)
     if arguments.mosquitto is None:
         parser.error("mosquitto is not installed")
     return arguments
