@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import unittest
 
-from furrow_testing import Client, TestCase, bridge, main, publish_lines, text, wait_for
+from furrow_testing import Client, CutOffTestCase, TestCase, bridge, main, publish_lines, text, wait_for
 
 MIB = 1024 * 1024
 FILLER = "x" * 1000
@@ -214,19 +214,14 @@ class TroubleTest(TestCase):
         self.assert_published(publish_lines(gateway.port, "farm/a", range(100)))
 
 
-class MediumTest(TestCase):
+class MediumTest(CutOffTestCase):
     """A medium that loses or refuses what is written, with a buffer on it: the rest of it reaches the region."""
 
     COUNT = 2000
     LOST_MAX = 200
 
     def setUp(self):
-        self.region = self.mosquitto().start()
-        self.reader = self.client(self.region.port, "reader")
-        self.reader.subscribe("us/#", 1)
-        self.wan = self.proxy(self.region.port)
-        self.wan.close()
-        self.barn = self.gateway(bridge(self.wan.port, "{filter: farm/#, remote_prefix: us/}"))
+        super().setUp()
         self.barn.popen_settings = {"restore_signals": False}  # Python ignores SIGXFSZ: a write that is too far fails
         self.barn.start()
 

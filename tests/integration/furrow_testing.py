@@ -560,6 +560,18 @@ class TestCase(unittest.TestCase):
             self.assertEqual(one.returncode, 0, output)
 
 
+class CutOffTestCase(TestCase):
+    """A gateway, not yet started, whose region is away until `wan.open()`; `reader` gets what arrives there."""
+
+    def setUp(self):
+        self.region = self.mosquitto().start()
+        self.reader = self.client(self.region.port, "reader")
+        self.reader.subscribe("us/#", 1)
+        self.wan = self.proxy(self.region.port)
+        self.wan.close()
+        self.barn = self.gateway(bridge(self.wan.port, "{filter: farm/#, remote_prefix: us/}"))
+
+
 def main():
     if not BINARY.exists():
         sys.exit(f"{BINARY} does not exist: build it, or name another with FURROW_BINARY")

@@ -6,21 +6,17 @@ import shutil
 import socket
 import subprocess
 
-from furrow_testing import BINARY, PATIENCE, TestCase, bridge, main, publish_lines, run_furrow, text
+from furrow_testing import BINARY, PATIENCE, CutOffTestCase, main, publish_lines, run_furrow, text
 
 COUNT = 200
 
 
-class RefusalTest(TestCase):
+class RefusalTest(CutOffTestCase):
     """A gateway whose region is away, with readings in its buffer."""
 
     def setUp(self):
-        self.region = self.mosquitto().start()
-        self.reader = self.client(self.region.port, "reader")
-        self.reader.subscribe("us/#", 1)
-        self.wan = self.proxy(self.region.port)
-        self.wan.close()
-        self.barn = self.gateway(bridge(self.wan.port, "{filter: farm/#, remote_prefix: us/}")).start()
+        super().setUp()
+        self.barn.start()
         self.good_config = self.barn.config_path.read_text()
         self.assert_published(publish_lines(self.barn.port, "farm/a", range(COUNT)))
 
