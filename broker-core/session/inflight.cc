@@ -59,6 +59,8 @@ void Inflight::pump(Instant now) {
     Outbox::Entry* entry = outbox_.next_waiting(now);
     if (entry == nullptr || !send_next(*entry, now)) break;
   }
+  // Nothing waits: what was refused because it would have to be written may be sent at once.
+  if (journal_.failing() && !outbox_.has_waiting()) journal_.note_room();
 }
 
 // Sends or reserves the entry at the send index; false when the window does not allow it.

@@ -206,7 +206,8 @@ class Journal {
     failing_ = failing;
   }
   bool failing() const { return failing_; }
-  // Grows whenever a message that was refused may be taken now: a queue has room, or the medium does.
+  // Grows whenever a message that was refused may be taken now: a queue has room, or the medium does, or the far side
+  // takes it without.
   std::uint64_t room() const { return room_; }
   void note_room() { ++room_; }
   // The ticket of a message that only one destination takes part in and nothing else has to be stored for; none else.

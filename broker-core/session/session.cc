@@ -91,6 +91,7 @@ void Session::begin(std::uint16_t window, bool session_present, Instant now) {
   begun_ = true;
   window_ = window;
   if (Exchange* own = exchange()) own->inflight.connect(*connection_, window, session_present, now);
+  if (shared_.journal.failing()) shared_.journal.note_room();  // for what can be sent to it at once
   pump(now);
 }
 

@@ -164,5 +164,38 @@ TEST_F(FailingStore, APublisherThatCannotBeToldWaitsUntilItWritesAgain) {
   EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00"));
 }
 
+// Nothing is written for it then: whoever takes it at once makes it safe.
+TEST_F(FailingStore, OrUntilItsReaderComes) {
+  leave_subscribed("reader", "farm/#");
+  fail();
+  Client& old = connect({.client_id = "old", .version = Version::V3_1_1});
+  old.publish("farm/1", "1", kQos1, 1);
+  old.publish("farm/1", "2", kQos1, 2);
+  Client& reader = open_durable("reader", Version::V5);
+  store_answers = false;
+  EXPECT_THAT(reader.received(), ElementsAre(StartsWith("CONNACK"), HasSubstr("\"1\""), HasSubstr("\"2\"")));
+  EXPECT_THAT(old.received(), IsEmpty());
+  reader.acknowledge(PacketType::Puback, 1);
+  reader.acknowledge(PacketType::Puback, 2);
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=00"));
+}
+
+TEST_F(FailingStore, AndBehindOthersUntilTheReaderHasAcknowledgedThose) {
+  options.limits.inflight = 1;
+  Client& reader = connect_durable("reader");
+  reader.subscribe("farm/#", kQos1);
+  reader.received();
+  fail();
+  store_answers = false;
+  Client& old = connect({.client_id = "old", .version = Version::V3_1_1});
+  old.publish("farm/1", "1", kQos1, 1);
+  old.publish("farm/1", "2", kQos1, 2);
+  EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("\"1\"")));
+  reader.acknowledge(PacketType::Puback, 1);
+  EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("\"2\"")));
+  reader.acknowledge(PacketType::Puback, 2);
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=00"));
+}
+
 }  // namespace
 }  // namespace furrow::test
