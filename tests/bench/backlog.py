@@ -18,9 +18,12 @@ import tempfile
 import time
 import typing
 
-from compare import (Furrow, Lost, Mosquitto, add_arguments, evaluate, free_port, print_table, require, run_load,
-                     write_results)
-from scenarios import AtLeast, AtLeastAs, AtMost, Figure, NoGoal
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+from compare import (Furrow, Lost, Mosquitto, add_arguments, evaluate, free_port, print_table, require,  # noqa: E402
+                     run_load, write_results)
+from disk_faults import DiskFaults  # noqa: E402
+from scenarios import AtLeast, AtLeastAs, AtMost, Figure, NoGoal  # noqa: E402
 
 STATUS_SECONDS = 20  # until a status that comes every second counts as missing
 MIB = 1 << 20
@@ -30,9 +33,9 @@ SMALL = ["--bytes", 12, "--first-topic", 100, "--topic-end", "/soil/moisture"]  
 class Gateway(Furrow):
     """Furrow with a bridge to `upstream`, where nobody listens yet."""
 
-    def __init__(self, program, slow_sync):
+    def __init__(self, program, disk_faults):
         super().__init__(program)
-        self.slow_sync = slow_sync
+        self.disk_faults = disk_faults
         self.inflight = 100
 
     def configure(self):
@@ -50,15 +53,16 @@ class Gateway(Furrow):
     def accepts(self):
         return super().accepts() and re.search(r"\bready\b", self.log_path.read_text(errors="replace"))
 
-    def restart(self, sync=None):
-        """Kills it and starts it again with its data; how long that took until it was ready, in milliseconds. `sync`:
-        how long each sync then takes, as in slow_sync.cc."""
+    def restart(self, sync_ms=None):
+        """Kills it and starts it again with its data; how long that took until it was ready, in milliseconds.
+        `sync_ms`: how long each sync then takes, -1: they are left out."""
         self.process.kill()
         self.process.wait()
-        if sync is None:
+        if sync_ms is None:
             return self.launch() * 1000
-        return self.launch({"LD_PRELOAD": str(self.slow_sync), "FURROW_SYNC_MS": sync,
-                            "ASAN_OPTIONS": "verify_asan_link_order=0"}) * 1000
+        disk = DiskFaults(self.disk_faults, self.path / "disk-faults")
+        disk.fail(sync_ms=sync_ms)
+        return self.launch(disk.environment) * 1000
 
     def status(self, topic):
         """A status that was published after the call: the first is the retained one."""
@@ -149,7 +153,7 @@ def backlog(per_flush):
             ready_empty = statistics.median(broker.restart() for _ in range(starts))
             broker.status("gateway")  # it is up and at rest
             resident_empty = broker.resident()
-            broker.restart(sync="skip")
+            broker.restart(sync_ms=-1)
             commits = broker.commits()
             run_load(load, broker, ["publish", *readings, "--data", broker.path, "--window", per_flush, "--in-batches"])
             commits = broker.commits() - commits
@@ -186,7 +190,7 @@ def link_up(late_percent):
 def slow_card(broker, load, quick):
     latency = ["latency", "--qos", 0, "--rate", 2000, "--messages", 300 if quick else 20_000]
     with broker:
-        broker.restart(sync="30" if quick else "500")
+        broker.restart(sync_ms=30 if quick else 500)
         idle = run_load(load, broker, latency)
         commits = broker.commits()
         command = [load, "publish", "--port", broker.port, "--pid", broker.process.pid, "--messages", 10_000_000,
@@ -267,8 +271,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser, [scenario.name for scenario in SCENARIOS])
     arguments = parser.parse_args()
-    arguments.slow_sync = arguments.load.with_name("libfurrow_slow_sync.so")
-    require(parser, arguments.furrow, arguments.load, arguments.slow_sync)
+    arguments.disk_faults = arguments.load.parent.with_name("libfurrow_disk_faults.so")
+    require(parser, arguments.furrow, arguments.load, arguments.disk_faults)
     if arguments.mosquitto is None or shutil.which("mosquitto_sub") is None:
         parser.error("mosquitto and mosquitto-clients are not installed")
     if not arguments.quick and not os.path.ismount(tempfile.gettempdir()):
@@ -280,7 +284,7 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     make = {"mosquitto": lambda: MosquittoBridge(arguments.mosquitto),
-            "furrow": lambda: Gateway(arguments.furrow, arguments.slow_sync)}
+            "furrow": lambda: Gateway(arguments.furrow, arguments.disk_faults)}
     rounds = 1 if arguments.quick else arguments.rounds
     rows = []
     try:

@@ -4,8 +4,11 @@
 #include <sqlite3.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "broker-core/base/check.h"
 
@@ -13,7 +16,8 @@ namespace furrow {
 
 class FaultyVfs {
  public:
-  explicit FaultyVfs(std::string name) : name_(std::move(name)) {
+  enum class Use { ByName, ByDefault };
+  explicit FaultyVfs(std::string name, Use use = Use::ByName) : name_(std::move(name)) {
     sqlite3_vfs* base = sqlite3_vfs_find(nullptr);
     static_cast<sqlite3_vfs&>(vfs_) = *base;  // the unix VFS does not mind whose pointer it gets
     vfs_.iVersion = 1;
@@ -23,7 +27,7 @@ class FaultyVfs {
     vfs_.xOpen = open;
     vfs_.base = base;
     vfs_.self = this;
-    const int code = sqlite3_vfs_register(&vfs_, 0);
+    const int code = sqlite3_vfs_register(&vfs_, use == Use::ByDefault ? 1 : 0);
     FURROW_CHECK(code == SQLITE_OK);
   }
   ~FaultyVfs() { (void)sqlite3_vfs_unregister(&vfs_); }
@@ -37,6 +41,12 @@ class FaultyVfs {
   std::atomic<int> write_code = SQLITE_OK;
   std::atomic<int> sync_code = SQLITE_OK;
   std::atomic<int> writes_failed = 0;
+  // With this errno.
+  std::atomic<int> sync_errno = 0;
+  // Where reads fail with EIO. Set while nobody reads.
+  std::function<bool(std::string_view path, std::int64_t offset)> is_bad = [](std::string_view, std::int64_t) {
+    return false;
+  };
   // Called before each sync. Set before the first use.
   std::function<void()> on_sync = [] {};
 
@@ -47,6 +57,7 @@ class FaultyVfs {
   };
   struct File : sqlite3_file {
     FaultyVfs* self;
+    sqlite3_filename path;  // nullptr: temporary
   };
   static sqlite3_file* below(sqlite3_file* file) {
     return reinterpret_cast<sqlite3_file*>(static_cast<File*>(file) + 1);
@@ -60,6 +71,7 @@ class FaultyVfs {
     const int code = faulty->base->xOpen(faulty->base, name, below(file), flags, flags_out);
     if (below(file)->pMethods == nullptr) return code;
     static_cast<File*>(file)->self = faulty->self;
+    static_cast<File*>(file)->path = name;
     file->pMethods = methods();
     return code;
   }
@@ -70,6 +82,8 @@ class FaultyVfs {
       made.iVersion = 1;
       made.xClose = [](sqlite3_file* file) { return below(file)->pMethods->xClose(below(file)); };
       made.xRead = [](sqlite3_file* file, void* bytes, int size, sqlite3_int64 offset) {
+        const char* const path = static_cast<File*>(file)->path;
+        if (path != nullptr && self_of(file).is_bad(path, offset)) return SQLITE_IOERR_CORRUPTFS;  // what EIO becomes
         const int code = self_of(file).read_code;
         return code != SQLITE_OK ? code : below(file)->pMethods->xRead(below(file), bytes, size, offset);
       };
@@ -84,6 +98,7 @@ class FaultyVfs {
       made.xSync = [](sqlite3_file* file, int flags) {
         self_of(file).on_sync();
         const int code = self_of(file).sync_code;
+        if (code != SQLITE_OK) errno = self_of(file).sync_errno;
         return code != SQLITE_OK ? code : below(file)->pMethods->xSync(below(file), flags);
       };
       made.xFileSize = [](sqlite3_file* file, sqlite3_int64* size) {
