@@ -21,12 +21,14 @@ Client::Client(Options options, Ledger& ledger, Random& random)
       random_(random),
       outgoing_(ledger),
       progress_(options_.publishes.size()) {
+  if (options_.will) will_.emplace(options_.will->stream, options_.will->delay_s, ledger);
   for (const Subscribing& wanted : options_.subscribes) {
     for (const StreamId stream : wanted.streams) ledger_.allow(stream, options_.receiver, wanted.qos);
   }
 }
 
 void Client::connect(LinkRef link, Instant now) {
+  if (will_ && end_) will_->watch(end_->link(), now);
   end_ = std::make_unique<Endpoint>(std::move(link), mqtt::Role::Client, "the gateway", options_.delay_max, ledger_,
                                     random_);
   end_->set_version(options_.version);
@@ -45,17 +47,48 @@ void Client::connect(LinkRef link, Instant now) {
   if (!options_.clean) writer.number(mqtt::PropertyId::SessionExpiryInterval, kSessionExpiryS);
   if (options_.receive_maximum > 0) writer.number(mqtt::PropertyId::ReceiveMaximum, options_.receive_maximum);
   if (options_.version == mqtt::Version::V5) connect.properties = mqtt::PropertyView::from_valid(properties.view());
+  std::string last_words;
+  ByteBuffer will_properties;
+  if (will_) {
+    const std::uint32_t number = will_->connect(now);
+    last_words = make_payload(will_->stream(), number, 0);
+    const Ledger::Stream& stream = ledger_.stream(will_->stream());
+    mqtt::Will& will = connect.will.emplace();
+    will.topic = stream.topic;
+    will.payload = as_bytes(last_words);
+    will.qos = stream.qos;
+    mqtt::PropertyWriter(will_properties).number(mqtt::PropertyId::WillDelayInterval, will_->delay_s());
+    if (options_.version == mqtt::Version::V5) {
+      will.properties = mqtt::PropertyView::from_valid(will_properties.view());
+    }
+  }
   incoming_.connect(options_.version == mqtt::Version::V5 ? options_.receive_maximum : std::uint16_t{0});
   end_->send(connect, now);
 }
 
 void Client::leave(Instant until) {
   if (end_) end_->cut();
-  away_until_ = until;
+  away_until_ = std::max(away_until_, until);
+}
+
+void Client::say_goodbye(Instant until, Instant now) {
+  away_until_ = std::max(away_until_, until);
+  if (!ready_ || !connected()) return;
+  end_->send(mqtt::Disconnect{}, now);
+  ping_at_ = kNever;
+  if (will_) will_->leave();
+}
+
+void Client::die(bool mourned, Instant now) {
+  leave(kNever);
+  if (!will_ || !end_) return;
+  will_->watch(end_->link(), now);
+  if (mourned) will_->die();
 }
 
 void Client::run(Instant now, bool publishing) {
   publishing_ = publishing;
+  if (will_ && end_) will_->watch(end_->link(), now);
   if (!connected()) return;
   end_->receive(now, [&](const mqtt::Packet& packet) { handle(packet, now); });
   if (overdue() <= now) end_->cut();
@@ -155,6 +188,7 @@ void Client::handle_connack(const mqtt::Connack& connack, Instant now) {
   }
   known_ = true;
   ready_ = true;
+  if (will_) will_->confirm(now);
   if (!connack.session_present) {
     incoming_.forget();
     granted_ = 0;

@@ -11,6 +11,7 @@
 
 #include "tests/sim/endpoint.h"
 #include "tests/sim/exchange.h"
+#include "tests/sim/will_watch.h"
 
 namespace furrow::sim {
 
@@ -29,6 +30,10 @@ class Client {
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
     std::vector<StreamId> streams;  // what matches
   };
+  struct Will {
+    StreamId stream = 0;
+    std::uint32_t delay_s = 0;  // MQTT 5 only
+  };
   struct Options {
     std::string id;
     mqtt::Version version = mqtt::Version::V5;
@@ -37,6 +42,7 @@ class Client {
     std::uint16_t receive_maximum = 0;  // MQTT 5 only; 0 = none announced
     std::vector<Publishing> publishes;
     std::vector<Subscribing> subscribes;
+    std::optional<Will> will = std::nullopt;
     ReceiverId receiver = 0;  // with `subscribes`
     Duration answer_after{};  // how long it takes to answer a message, at most
     Duration delay_max = std::chrono::milliseconds(5);
@@ -50,6 +56,10 @@ class Client {
   Link* link() { return end_ ? &end_->link() : nullptr; }
   // It goes away: no connection before `until`.
   void leave(Instant until);
+  // It says DISCONNECT, and is then away until `until`.
+  void say_goodbye(Instant until, Instant now);
+  // It never comes back. `mourned`: its will must be published.
+  void die(bool mourned, Instant now);
   Instant away_until() const { return away_until_; }
 
   // Takes what has arrived and, while it is `publishing`, publishes what is due.
@@ -90,6 +100,8 @@ class Client {
   std::size_t granted_ = 0;                             // subscriptions, in their order
   bool known_ = false;                                  // a CONNACK has come: the gateway has the session
   std::vector<std::optional<std::uint32_t>> retained_;  // by stream
+
+  std::optional<WillWatch> will_;
 
   std::unique_ptr<Endpoint> end_;
   bool ready_ = false;  // CONNACK came

@@ -297,7 +297,7 @@ void Gateway::flush(Instant now) {
     output.consume(size);
     const bool closing = broker.closing(id);
     broker.handle_sent(id, size, local(now));
-    if (closing) accepted->link->cut();
+    if (closing) accepted->link->close_by_server();
   }
   ByteBuffer& output = process_->bridge->output();
   if (uplink_ && uplink_->open && !output.empty()) {

@@ -59,12 +59,30 @@ std::uint32_t Ledger::publish(StreamId stream, Instant now, bool deletes) {
 }
 
 void Ledger::note_crash() {
-  for (Book& book : streams_) book.revived_before = static_cast<std::uint32_t>(book.messages.size());
+  for (Book& book : streams_) {
+    book.revived_before = static_cast<std::uint32_t>(book.messages.size());
+    if (!book.options.will) continue;
+    for (Message& message : book.messages) {
+      if (message.forbidden == Until::Crash) message.forbidden.reset();
+    }
+  }
+}
+
+void Ledger::forbid(StreamId stream, std::uint32_t number, Until until) {
+  streams_[stream].messages[number].forbidden = until;
+  for (const Receiver& receiver : receivers_) {
+    const auto flow = receiver.flows.find(stream);
+    if (flow == receiver.flows.end() || flow->second.arrivals.size() <= number) continue;
+    if (flow->second.arrivals[number] == 0) continue;
+    fail(receiver.name + " has will " + std::to_string(number) + " of stream " + std::to_string(stream) +
+         ", whose client was back in time or had left in order");
+  }
 }
 
 void Ledger::acknowledge(StreamId stream, std::uint32_t number) {
   Message& message = streams_[stream].messages[number];
   if (!message.acknowledged) ++acknowledged_;
+  if (!message.acknowledged && streams_[stream].options.will) ++wills_acknowledged_;
   message.acknowledged = true;
 }
 
@@ -90,6 +108,9 @@ void Ledger::arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, 
   std::uint8_t& count = flow.arrivals[number];
   count = static_cast<std::uint8_t>(std::min(count + 1, 255));
   const Book& book = streams_[stream];
+  if (book.messages[number].forbidden) {
+    fail(what() + ", a will, arrived, and its client was there, back in time or had left in order");
+  }
   if (count > 1) {
     if (!may_repeat(flow, book, number)) {
       fail(what() + " arrived twice at QoS " + std::to_string(static_cast<int>(book.options.qos)));
@@ -104,6 +125,8 @@ void Ledger::arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, 
 
 bool Ledger::may_repeat(const Flow& flow, const Book& book, std::uint32_t number) const {
   if (book.options.qos == mqtt::Qos::AtMostOnce) return qos0_revival_allowed_ && number < book.revived_before;
+  // That a will was published is stored later.
+  if (book.options.will && number < book.revived_before) return true;
   return flow.qos != mqtt::Qos::ExactlyOnce || flow.repeats_allowed;
 }
 
@@ -114,7 +137,7 @@ bool Ledger::may_come_late(const Flow& flow, const Book& book, std::uint32_t num
   // What was published before the receiver asked for the stream may come when it is sent again.
   const bool expected = flow.expected_from && number >= *flow.expected_from;
   const bool came_again = (drops_allowed_ || refusals_allowed_) && book.messages[number].repeated;
-  return !expected || came_again || (drops_allowed_ && revived);
+  return !expected || came_again || ((drops_allowed_ || book.options.will) && revived);
 }
 
 void Ledger::arrive_deletion(ReceiverId receiver, std::string_view topic) {

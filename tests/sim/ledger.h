@@ -41,6 +41,7 @@ class Ledger {
     std::string topic;
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
     bool retain = false;
+    bool will = false;
     std::optional<std::uint32_t> expiry_s = std::nullopt;
   };
 
@@ -59,6 +60,10 @@ class Ledger {
 
   // The number of the next message of the stream.
   std::uint32_t publish(StreamId stream, Instant now, bool deletes = false);
+  // The message must not arrive, and must not have: ever, until permit(), or until a gateway crashes.
+  enum class Until : std::uint8_t { Permitted, Crash, Ever };
+  void forbid(StreamId stream, std::uint32_t number, Until until);
+  void permit(StreamId stream, std::uint32_t number) { streams_[stream].messages[number].forbidden.reset(); }
   // The publisher sends it again: what was dropped the first time may be taken now, behind later ones.
   void repeat(StreamId stream, std::uint32_t number) { streams_[stream].messages[number].repeated = true; }
   // A gateway has crashed: what was dropped and not yet settled on disk comes back, behind what was sent meanwhile.
@@ -71,7 +76,7 @@ class Ledger {
   void allow_drops() { drops_allowed_ = true; }
   // Messages may be refused; where the publisher does not hear of it, it sends them again behind newer ones.
   void allow_refusals() { refusals_allowed_ = true; }
-  // The publisher was told that the message is safe.
+  // The publisher was told that the message is safe, or it is the will of a client that will not be back.
   void acknowledge(StreamId stream, std::uint32_t number);
   void arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, std::string_view topic);
   void arrive_deletion(ReceiverId receiver, std::string_view topic);
@@ -91,6 +96,8 @@ class Ledger {
   std::uint64_t arrivals() const { return arrivals_; }
   std::uint64_t arrivals(ReceiverId receiver) const { return receivers_[receiver].arrivals; }
   std::uint64_t acknowledged() const { return acknowledged_; }
+  // Those of them that are wills.
+  std::uint64_t wills_acknowledged() const { return wills_acknowledged_; }
 
   void fail(std::string what) { failures_.push_back(std::move(what)); }
   const std::vector<std::string>& failures() const { return failures_; }
@@ -101,6 +108,7 @@ class Ledger {
     bool acknowledged = false;
     bool repeated = false;
     bool deletes = false;
+    std::optional<Until> forbidden = std::nullopt;
   };
   struct Book {
     Stream options;
@@ -136,6 +144,7 @@ class Ledger {
   bool refusals_allowed_ = false;
   std::uint64_t arrivals_ = 0;
   std::uint64_t acknowledged_ = 0;
+  std::uint64_t wills_acknowledged_ = 0;
   std::vector<std::string> failures_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "broker-core/base/varint.h"
 #include "broker-core/session/segment.h"
+#include "broker-core/session/session_record.h"
 
 namespace furrow::sim {
 
@@ -30,6 +31,7 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "retained-not-committed",
     "dedupe-forgotten",
     "deletion-not-committed",
+    "will-not-stored",
 };
 
 // How many messages up to `end` the cursor has left.
@@ -57,6 +59,13 @@ broker::SegmentRow reversed(const broker::SegmentRow& row, QueueId queue, const 
     writer.add_delivery(queue, records[i].sequence, {wrong.qos, wrong.retain, wrong.subscription_ids});
   }
   return records.empty() ? row : writer.finish(row.id);
+}
+
+broker::Bytes without_will(std::string_view client_id, const broker::Bytes& data) {
+  std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data);
+  if (!record) return data;
+  record->will.reset();
+  return encode(*record);
 }
 
 }  // namespace
@@ -109,6 +118,11 @@ void Mutator::change(broker::Batch& batch) {
       break;
     case Mutation::DeletionNotCommitted:
       std::erase_if(batch.retained, [](const broker::RetainedRow& row) { return !row.data; });
+      break;
+    case Mutation::WillNotStored:
+      for (broker::SessionRow& row : batch.sessions) {
+        if (row.data) row.data = without_will(row.client_id, *row.data);
+      }
       break;
     default:
       break;

@@ -31,8 +31,9 @@ enum class Mutation : std::uint8_t {
   RetainedNotCommitted,
   DedupeForgotten,
   DeletionNotCommitted,
+  WillNotStored,
 };
-inline constexpr std::size_t kMutations = 14;  // with None
+inline constexpr std::size_t kMutations = 15;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);

@@ -61,9 +61,16 @@ struct Link {
   Pipe to_server;
   Pipe to_client;
   bool open = true;
+  bool closed_by_server = false;  // in order, after what it had to say
+  bool silent = false;
 
   void cut() { open = false; }
+  void close_by_server() {
+    closed_by_server = open;
+    open = false;
+  }
   void silence() {
+    silent = true;
     to_server.silence();
     to_client.silence();
   }

@@ -34,7 +34,14 @@ constexpr std::array<FaultRange, kFaults> kRanges = {{
     {"disk_full", 15, seconds(2), seconds(10)},
     {"clock_jump", 30, seconds(1), seconds(10)},
     {"region_full", 15, seconds(2), seconds(20)},
+    {"client_leaves", 60, milliseconds(300), seconds(3)},
+    {"client_dies", 50, seconds(1), seconds(10)},
 }};
+
+Duration drawn_time(Random& random, const FaultRange& range) {
+  if (!random.chance(range.percent)) return {};
+  return random.chance(30) ? range.often : range.seldom;
+}
 
 // `message_bytes`: of the largest message, several of which fit.
 void draw_limits(Random& random, std::size_t message_bytes, broker::OutboxLimits& limits) {
@@ -114,9 +121,8 @@ Options draw_options(std::uint64_t seed) {
   options.shared = options.gateways > 1 && !options.limited();
   options.warm_up = options.shared || random.chance(30);
   options.last_crash = random.chance(50);
-  for (std::size_t i = 0; i < kFaults; ++i) {
-    const FaultRange& range = kRanges[i];
-    if (random.chance(range.percent)) options.mean_time[i] = random.chance(30) ? range.often : range.seldom;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Fault::ClientLeaves); ++i) {
+    options.mean_time[i] = drawn_time(random, kRanges[i]);
   }
   if (options.shared && options.region_version == mqtt::Version::V3_1_1) {
     // Closes in the middle of five handshakes pass for a refusal of the bridge bit; then the region echoes.
@@ -130,6 +136,12 @@ Options draw_options(std::uint64_t seed) {
     options.qos0_sensors = 1;
     options.buffer_qos0 = random.chance(40);
     if (random.chance(15)) make_calm(options);
+  }
+  if (random.chance(30)) {
+    options.mortals = 1 + random.below(3);
+    for (const Fault fault : {Fault::ClientLeaves, Fault::ClientDies}) {
+      if (!options.calm()) options.every(fault) = drawn_time(random, kRanges[static_cast<std::size_t>(fault)]);
+    }
   }
   return options;
 }
@@ -164,6 +176,7 @@ std::string describe(const Options& options) {
   if (is_limited(options.buffer)) line += " buffer=" + describe(options.buffer);
   if (is_limited(options.sessions)) line += " sessions=" + describe(options.sessions);
   if (options.commit_waiting_bytes < MiB) line += " commit_waiting=" + std::to_string(options.commit_waiting_bytes);
+  if (options.mortals > 0) line += " mortals=" + std::to_string(options.mortals);
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";

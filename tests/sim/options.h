@@ -34,8 +34,10 @@ enum class Fault : std::uint8_t {
   DiskFull,        // nothing can be written for a while
   ClockJump,       // the wall clock jumps ten years ahead or back
   RegionFull,      // the region answers messages with 0x97 for a while, where its version can
+  ClientLeaves,    // a client with a will says DISCONNECT
+  ClientDies,      // a client with a will never comes back
 };
-inline constexpr std::size_t kFaults = 15;
+inline constexpr std::size_t kFaults = 17;
 std::string_view name(Fault fault);
 
 struct Options {
@@ -65,6 +67,7 @@ struct Options {
   Mutation mutation = Mutation::None;
   std::size_t qos0_sensors = 0;  // of each gateway, beside the others: their messages may be lost, and not repeated
   bool buffer_qos0 = false;      // bridges keep what those send while they are offline
+  std::size_t mortals = 0;       // of each gateway: clients with a will that do nothing else
   unsigned deletions = 0;        // percent of what retainers publish: an empty payload takes the value away
   bool verbose = false;
 

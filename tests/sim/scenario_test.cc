@@ -23,15 +23,18 @@ class ScenarioTest : public testing::Test {
     return options;
   }
 
-  static void expect_passes(Options options) {
+  void expect_passes(Options options) {
     for (options.seed = 1; options.seed <= kSeeds; ++options.seed) {
       World world(options);
       EXPECT_TRUE(world.run()) << "seed " << options.seed << ": " << world.summary() << "\n"
                                << describe(options) << "\n"
                                << testing::PrintToString(world.failures());
+      wills_ += world.wills();
       if (HasFailure()) return;
     }
   }
+
+  std::uint64_t wills_ = 0;  // that had to arrive, in all worlds
 };
 
 TEST_F(ScenarioTest, WithoutFaultsEverythingArrives) {
@@ -172,6 +175,20 @@ TEST_F(ScenarioTest, WhatIsDroppedAtALimitIsCounted) {
     options.every(Fault::GatewayKill) = seconds(2);
     expect_passes(options);
   }
+}
+
+TEST_F(ScenarioTest, WillsOfClientsThatNeverReturnArrive) {
+  Options options = quiet();
+  options.mortals = 3;
+  options.subscribers = 1;
+  options.every(Fault::ClientCut) = milliseconds(300);
+  options.every(Fault::ClientLeaves) = seconds(1);
+  options.every(Fault::ClientDies) = seconds(1);
+  options.every(Fault::GatewayKill) = seconds(1);
+  options.every(Fault::PowerCut) = seconds(1);
+  options.every(Fault::UplinkOutage) = seconds(2);
+  expect_passes(options);
+  EXPECT_GE(wills_, kSeeds);
 }
 
 }  // namespace

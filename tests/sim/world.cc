@@ -86,6 +86,11 @@ void World::add_streams(Site& site, std::size_t index) {
     site.farm.push_back(
         ledger_.add_stream({.topic = "farm/" + name + "/qos0-" + std::to_string(i), .qos = mqtt::Qos::AtMostOnce}));
   }
+  for (std::size_t i = 0; i < options_.mortals; ++i) {
+    site.wills.push_back(
+        ledger_.add_stream({.topic = "farm/" + name + "/will-" + std::to_string(i), .qos = qos(), .will = true}));
+    site.farm.push_back(site.wills.back());
+  }
   if (options_.shared) site.shared.push_back(ledger_.add_stream({.topic = "shared/" + name, .qos = qos()}));
   if (options_.commands > 0) site.command = ledger_.add_stream({.topic = "command/" + name, .qos = qos()});
 }
@@ -106,6 +111,7 @@ void World::build_site(std::size_t index) {
   region_.add_bridge(name, prefix, site.region);
   site.gateway = std::make_unique<Gateway>(Gateway::Setup{.name = name, .remote_prefix = prefix}, options_,
                                            make_medium(), region_, ledger_, log_, random_, now_);
+  add_mortals(site, index);
   add_publishers(site, index);
   for (std::size_t i = 0; i < options_.subscribers; ++i) add_subscriber(site, index, i);
   add_auditor(site, index);
@@ -117,9 +123,27 @@ std::unique_ptr<Medium> World::make_medium() {
   return std::make_unique<MemoryMedium>(random_);
 }
 
+// Before all others: they must see the end of their connections before anybody can get the will.
+void World::add_mortals(Site& site, std::size_t index) {
+  for (const StreamId stream : site.wills) {
+    Client::Options mortal;
+    mortal.id = site_name(index) + "-mortal-" + std::to_string(site.clients.size());
+    mortal.version = drawn_version(random_);
+    const bool delayed = mortal.version == mqtt::Version::V5 && random_.chance(50);
+    mortal.will = {.stream = stream, .delay_s = delayed ? 1 + static_cast<std::uint32_t>(random_.below(4)) : 0};
+    site.clients.push_back(std::make_unique<Client>(std::move(mortal), ledger_, random_));
+  }
+}
+
+// A clean stop takes wills away, and what is refused is not demanded.
+bool World::mourned() const {
+  return options_.every(Fault::GatewayRestart) == Duration::zero() && !options_.refuses();
+}
+
 void World::add_publishers(Site& site, std::size_t index) {
   for (const std::vector<StreamId>* streams : {&site.farm, &site.shared}) {
     for (const StreamId stream : *streams) {
+      if (ledger_.stream(stream).will) continue;
       Client::Options sensor;
       sensor.id = site_name(index) + "-sensor-" + std::to_string(site.clients.size());
       sensor.version = drawn_version(random_);
@@ -202,6 +226,12 @@ void World::strike(Fault fault) {
     case Fault::ClientAway:
       random_client(site).leave(now_ + drawn(random_, seconds(1)));
       break;
+    case Fault::ClientLeaves:
+      site.clients[random_.below(options_.mortals)]->say_goodbye(now_ + drawn(random_, seconds(1)), now_);
+      break;
+    case Fault::ClientDies:
+      site.clients[random_.below(options_.mortals)]->die(mourned(), now_);
+      break;
     case Fault::UplinkCut:
       if (Link* link = site.gateway->uplink()) link->cut();
       break;
@@ -258,6 +288,9 @@ void World::heal() {
   region_.fill(now_);
   for (Site& site : sites_) {
     site.gateway->heal(now_);
+    for (std::size_t i = 0; i < options_.mortals; ++i) {
+      if (!options_.calm() && random_.chance(50)) site.clients[i]->die(mourned(), now_);
+    }
     if (options_.last_crash) site.gateway->crash(Gateway::End::PowerCut, now_);
   }
 }

@@ -46,6 +46,8 @@ class World {
   const std::vector<std::string>& failures() const { return ledger_.failures(); }
   std::string summary() const;
   std::uint64_t power_cuts() const;
+  // Wills that had to arrive.
+  std::uint64_t wills() const { return ledger_.wills_acknowledged(); }
 
  private:
   // A gateway and those who talk to it.
@@ -57,6 +59,7 @@ class World {
     std::vector<StreamId> farm;      // published here, up
     std::vector<StreamId> shared;    // published here, up and to the other sites
     std::vector<StreamId> retained;  // of farm
+    std::vector<StreamId> wills;     // of farm
     StreamId command = 0;            // published by the region, down
     std::uint32_t commands_sent = 0;
     Instant next_command{};
@@ -68,6 +71,8 @@ class World {
   std::unique_ptr<Medium> make_medium();
   void build_site(std::size_t index);
   void add_streams(Site& site, std::size_t index);
+  void add_mortals(Site& site, std::size_t index);
+  bool mourned() const;
   void add_publishers(Site& site, std::size_t index);
   void add_subscriber(Site& site, std::size_t index, std::size_t number);
   void add_auditor(Site& site, std::size_t index);
