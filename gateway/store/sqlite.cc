@@ -252,6 +252,7 @@ Status Database::extend_log(std::uint64_t bytes) {
   if (log == nullptr) return {};
   static constexpr std::array<char, 64 * KiB> kZeros{};
   const std::uint64_t begin = log_bytes();
+  if (begin >= bytes) return {};
   int code = SQLITE_OK;
   for (std::uint64_t at = begin; at < bytes && code == SQLITE_OK; at += kZeros.size()) {
     const int size = static_cast<int>(std::min<std::uint64_t>(kZeros.size(), bytes - at));
@@ -263,14 +264,6 @@ Status Database::extend_log(std::uint64_t bytes) {
   // The log as it was can be synced again.
   (void)log->pMethods->xTruncate(log, static_cast<sqlite3_int64>(begin));
   return sqlite_error(connection_.get(), code, path_ + "-wal: extend");
-}
-
-Status Database::sync_log() {
-  sqlite3_file* log = file_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
-  if (log == nullptr || log->pMethods == nullptr) return {};
-  const int code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
-  if (code != SQLITE_OK) return sqlite_error(connection_.get(), code, path_ + "-wal: sync");
-  return {};
 }
 
 std::uint64_t Database::log_bytes() const {

@@ -97,9 +97,6 @@ class Database {
 
   // Writes zeros behind the log until it has `bytes`.
   Status extend_log(std::uint64_t bytes);
-  // Syncs the log as it is. What is read after a start may be in the page cache only: the process before was killed
-  // between its write and its sync.
-  Status sync_log();
 
   std::uint64_t log_bytes() const;
   // Bytes of the file and its log.

@@ -100,11 +100,19 @@ Status SqliteStore::open_files() {
     Status extended = queues_->database().extend_log(kLogBytes);
     if (!extended && !is_full(extended)) return extended;
   }
-  // What the core finds it acts on at once, so that must be durable.
-  FURROW_TRY_STATUS(queues_->database().sync_log());
-  FURROW_TRY_STATUS(sessions_->database().sync_log());
+  FURROW_TRY_STATUS(empty_log(queues_->database()));
+  FURROW_TRY_STATUS(empty_log(sessions_->database()));
   // The names of new files must survive a power cut as their content does.
   return directory_ ? directory_->sync() : Status();
+}
+
+// What the core finds it acts on at once, so that must be durable. It may be in the page cache only, and another sync
+// of the log does not help where one has failed: the kernel then takes what it could not write for clean. So it moves.
+Status SqliteStore::empty_log(Database& database) {
+  Status moved = database.checkpoint();
+  if (is_full(moved) && room_.give_up_ballast()) moved = database.checkpoint();
+  if (is_full(moved)) return {};  // the checkpoint has synced the log, which is the most that can be done now
+  return moved;
 }
 
 template <typename File>

@@ -91,6 +91,8 @@ class SqliteStore {
   DatabaseOptions database_options(const std::string& file) const;
   void find_room();
   Status open_files();
+  // Moves what the write-ahead log holds into the file.
+  Status empty_log(Database& database);
   template <typename File>
   Status open_file(std::unique_ptr<File>& file);
   // Opens `file` again if it was found damaged.

@@ -150,6 +150,10 @@ int SimVfs::truncate(Data& data, std::uint64_t size) {
 
 int SimVfs::sync(Data& data) {
   if (!operate()) return SQLITE_IOERR_FSYNC;
+  if (syncs_fail_) {
+    tear(data);
+    return SQLITE_IOERR_FSYNC;
+  }
   ++syncs_;
   for (const Change& change : data.changes) {
     if (change.bytes) {
@@ -169,7 +173,10 @@ void SimVfs::kill() {
 
 void SimVfs::cut_power() {
   operations_left_.reset();
-  for (auto& [path, data] : files_) tear(*data);
+  for (auto& [path, data] : files_) {
+    tear(*data);
+    data->cached = data->durable;
+  }
   std::erase_if(files_, [](const auto& entry) { return !entry.second->named; });
 }
 
@@ -193,7 +200,6 @@ void SimVfs::tear(Data& data) {
     }
   }
   data.changes.clear();
-  data.cached = data.durable;
 }
 
 std::uint64_t SimVfs::bytes() const {

@@ -4,8 +4,9 @@
 // In a power cut each write since the file's last sync is, by itself, kept, lost, or torn at a block of 512 bytes or of
 // 4 KiB: a disk writes in any order, and ends in the middle. The same goes for truncations. A name is durable from the
 // first sync of its file on, and its removal at once, as on a journalling file system.
-// fail_after() lets the machine go on for so many operations more and then fails everything, so that the middle of a
-// commit, of a checkpoint, and of recovery can be cut.
+// A sync that fails leaves some of it on the disk, and the rest in the page cache as if it were there too: a kernel
+// takes what it could not write for clean. fail_after() lets the machine go on for so many operations more and then
+// fails everything, so that the middle of a commit, of a checkpoint, and of recovery can be cut.
 #pragma once
 
 #include <sqlite3.h>
@@ -38,6 +39,9 @@ class SimVfs {
   void kill();
   // The machine is gone. REQUIRES: every connection is closed.
   void cut_power();
+
+  // Syncs fail from now on, or no longer.
+  void fail_syncs(bool fail) { syncs_fail_ = fail; }
 
   // No file grows once all of them together have so many bytes; 0 = no limit.
   void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
@@ -75,6 +79,7 @@ class SimVfs {
   int write(Data& data, const void* bytes, std::size_t size, std::uint64_t offset);
   int truncate(Data& data, std::uint64_t size);
   int sync(Data& data);
+  // Of what has changed since the last sync some reaches the disk.
   void tear(Data& data);
 
   Random& random_;
@@ -82,6 +87,7 @@ class SimVfs {
   Vfs vfs_{};
   std::map<std::string, std::unique_ptr<Data>> files_;
   std::optional<std::uint64_t> operations_left_;
+  bool syncs_fail_ = false;
   std::uint64_t capacity_ = 0;
   std::uint64_t syncs_ = 0;
 };
