@@ -12,6 +12,15 @@ using broker::ReadRequest;
 using broker::StoreHealth;
 using broker::StoreState;
 
+namespace {
+
+void show(const Error& error, StoreHealth& health) {
+  health.state = store_state(error.code());
+  health.reason = error.message();
+}
+
+}  // namespace
+
 StoreThread::StoreThread(std::unique_ptr<SqliteStore> store, Options options)
     : options_(std::move(options)), store_(std::move(store)), health_(store_->health()), thread_([this] { run(); }) {}
 
@@ -39,7 +48,7 @@ void StoreThread::read(ReadRequest request) {
 StoreThread::Events StoreThread::take_events(Instant now) {
   const Lock lock(mutex_);
   Events events{.durable = durable_,
-                .health = health_,
+                .health = shown_health(),
                 .pages = std::exchange(pages_, {}),
                 .commit_started = commit_started_,
                 .can_withdraw = can_withdraw()};
@@ -50,6 +59,12 @@ StoreThread::Events StoreThread::take_events(Instant now) {
     events.health.reason = "a commit has been running for " + std::to_string(seconds) + " s";
   }
   return events;
+}
+
+StoreHealth StoreThread::shown_health() const {
+  StoreHealth shown = health_;
+  if (read_failure_ && shown.state == StoreState::Ok) show(*read_failure_, shown);
+  return shown;
 }
 
 // Not while it is being tried again, and not once the thread only finishes what there is.
@@ -97,8 +112,10 @@ bool StoreThread::serve_read(Lock& lock) {
   Result<Page> page = store_->read(request);
   lock.lock();
   if (!page) {
-    reread_at_ = note_failure(page.error());
+    read_failure_ = page.error();
+    reread_at_ = options_.now() + options_.retry_interval;
   } else {
+    read_failure_.reset();
     reads_.pop_front();
     pages_.push_back(*std::move(page));
   }
@@ -128,7 +145,8 @@ bool StoreThread::execute_batch(Lock& lock) {
   } else {
     failure_ = status.error();
     untouched_ = untouched;
-    retry_at_ = note_failure(status.error());
+    show(status.error(), health_);
+    retry_at_ = options_.now() + options_.retry_interval;
     gave_up_ = stopping_;
   }
   lock.unlock();
@@ -139,7 +157,7 @@ bool StoreThread::execute_batch(Lock& lock) {
 
 // What cannot be done now can be done later, and what is wrong shows with the next commit.
 bool StoreThread::tidy(Lock& lock) {
-  if (health_.state != StoreState::Ok || failure_) return false;
+  if (shown_health().state != StoreState::Ok) return false;
   lock.unlock();
   const Result<bool> more = store_->tidy();
   lock.lock();
@@ -147,14 +165,8 @@ bool StoreThread::tidy(Lock& lock) {
   return (more && *more) || !batches_.empty() || !reads_.empty() || stopping_;
 }
 
-Instant StoreThread::note_failure(const Error& error) {
-  health_.state = store_state(error.code());
-  health_.reason = error.message();
-  return options_.now() + options_.retry_interval;
-}
-
 void StoreThread::wait(Lock& lock) {
-  if (health_.state == StoreState::Ok) {
+  if (shown_health().state == StoreState::Ok) {
     if (compacted_) {
       work_.wait(lock);
     } else if (work_.wait_for(lock, options_.compact_after) == std::cv_status::timeout) {
@@ -168,7 +180,7 @@ void StoreThread::wait(Lock& lock) {
   const Duration pause = std::max(until - options_.now(), Duration::zero());
   const bool nothing_came = work_.wait_for(lock, pause) == std::cv_status::timeout;
   // While a batch or a read fails its own error is what counts.
-  if (nothing_came && !failure_ && reads_.empty()) refresh_health(lock);
+  if (nothing_came && !failure_ && !read_failure_) refresh_health(lock);
 }
 
 // A file that could not be made smaller is as good as before, and what is wrong with it shows with the next commit.

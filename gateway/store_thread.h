@@ -75,8 +75,8 @@ class StoreThread final : public broker::Store {
   bool execute_batch(Lock& lock);
   // Only when there is nothing else to do; false when the thread may wait.
   bool tidy(Lock& lock);
-  // The moment of the next attempt, and the state to show until then.
-  Instant note_failure(const Error& error);
+  // The store's own, or that a read fails.
+  broker::StoreHealth shown_health() const;
   // Waits for work, for the next attempt, or to look again at a state that is not Ok.
   void wait(Lock& lock);
   void refresh_health(Lock& lock);
@@ -97,6 +97,7 @@ class StoreThread final : public broker::Store {
   std::vector<broker::Page> pages_;
   std::optional<Instant> commit_started_;
   std::optional<Error> failure_;        // of the front batch, the last time it was tried
+  std::optional<Error> read_failure_;   // likewise, of the front read
   bool untouched_ = false;              // nothing of the front batch is durable
   bool unproven_ = false;               // a commit failed, and none has succeeded since
   Instant retry_at_ = Instant::min();   // the front batch, not before

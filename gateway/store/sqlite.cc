@@ -41,10 +41,17 @@ Errc errc_from_sqlite(int code, int errno_value) {
   }
 }
 
+// The errno of the call that failed last. SQLite's own note of it misses what fails within a COMMIT.
+int last_errno(sqlite3* connection) {
+  sqlite3_vfs* vfs = nullptr;
+  const int code = sqlite3_file_control(connection, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+  return code == SQLITE_OK && vfs != nullptr ? vfs->xGetLastError(vfs, 0, nullptr) : sqlite3_system_errno(connection);
+}
+
 // `code` as an Error; `what` tells which file and what was attempted with it.
 Error sqlite_error(sqlite3* connection, int code, const std::string& what) {
   const int primary = code & 0xFF;
-  const int errno_value = connection != nullptr ? sqlite3_system_errno(connection) : 0;
+  const int errno_value = connection != nullptr ? last_errno(connection) : 0;
   std::string message = what + ": " + sqlite3_errstr(primary);
   if ((primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) && errno_value != 0) {
     message += ": " + errno_text(errno_value);
@@ -264,6 +271,20 @@ Status Database::extend_log(std::uint64_t bytes) {
   // The log as it was can be synced again.
   (void)log->pMethods->xTruncate(log, static_cast<sqlite3_int64>(begin));
   return sqlite_error(connection_.get(), code, path_ + "-wal: extend");
+}
+
+bool Database::is_mostly_readable() const {
+  constexpr std::uint64_t kPlaces = 16;
+  sqlite3_file* file = file_of(connection_.get(), SQLITE_FCNTL_FILE_POINTER);
+  const std::uint64_t size = size_of(connection_.get(), SQLITE_FCNTL_FILE_POINTER);
+  std::array<char, 512> block{};
+  std::uint64_t readable = 0;
+  for (std::uint64_t place = 0; place < kPlaces; ++place) {
+    const auto at = static_cast<sqlite3_int64>(size / kPlaces * place);
+    const int code = file != nullptr ? file->pMethods->xRead(file, block.data(), block.size(), at) : SQLITE_IOERR;
+    if (code == SQLITE_OK || code == SQLITE_IOERR_SHORT_READ) ++readable;
+  }
+  return 2 * readable > kPlaces;
 }
 
 std::uint64_t Database::log_bytes() const {

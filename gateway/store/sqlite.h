@@ -97,6 +97,9 @@ class Database {
 
   // Writes zeros behind the log until it has `bytes`.
   Status extend_log(std::uint64_t bytes);
+  // Whether most of the file can be read, by a look at some places: if so, a place that cannot be read is a bad one; if
+  // not, the medium is gone.
+  bool is_mostly_readable() const;
 
   std::uint64_t log_bytes() const;
   // Bytes of the file and its log.

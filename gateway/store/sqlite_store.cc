@@ -14,8 +14,8 @@ using broker::Restored;
 using broker::StoreHealth;
 using broker::StoreState;
 
-// So often a commit or a read that the medium fails is tried before what cannot be read counts as lost: a bad sector
-// must not stop a queue for ever.
+// So often a commit or a read that the medium fails is tried before what cannot be read counts as lost, provided that
+// the medium is there: a bad sector must not stop a queue for ever, and a loose cable must not empty it.
 constexpr unsigned kIoFailuresMax = 5;
 // A file of more than this of which no more than that is in use is made small again: what is in use is written twice.
 constexpr std::uint64_t kCompactAbove = 16 * MiB;
@@ -32,6 +32,10 @@ bool is_corrupt(const Status& status) {
 
 bool is_full(const Status& status) {
   return !status && status.error().code() == Errc::NoSpace;
+}
+
+bool is_io(const Status& status) {
+  return !status && status.error().code() == Errc::Io;
 }
 
 bool has_queue_rows(const Batch& batch) {
@@ -122,7 +126,7 @@ Status SqliteStore::open_file(std::unique_ptr<File>& file) {
     if (!kept.empty()) log_.write(LogLevel::Warning, "store.salvage_finished", {{"file", File::kName}, {"kept", kept}});
   }
   Result<std::unique_ptr<File>> opened = File::open(database_options(File::kName));
-  if (!opened && opened.error().code() == Errc::Corrupt && directory_) return salvage_file(file);
+  if (!opened && is_damaged<File>(opened.error())) return salvage_file(file);
   FURROW_TRY(file, std::move(opened));
   return {};
 }
@@ -169,15 +173,32 @@ Result<SalvageReport> SqliteStore::fill_salvage() {
   return report;
 }
 
+// A file whose table of contents cannot be read is not one with a bad sector: a salvage would find nothing in it.
+template <typename File>
+bool SqliteStore::is_damaged(const Error& error) const {
+  if (!directory_) return false;
+  if (error.code() != Errc::Io) return error.code() == Errc::Corrupt;
+  const auto found = Database::open_damaged(database_options(File::kName));
+  return found && (*found)->is_mostly_readable() && (*found)->query_number("SELECT count(*) FROM sqlite_schema");
+}
+
 template <typename File>
 void SqliteStore::look_for_damage(const Status& status, std::unique_ptr<File>& file) {
   if (is_corrupt(status) && directory_ && salvages_ < kSalvagesMax) file.reset();
 }
 
+// At a start nobody tries again for long: a row on a bad sector is damage.
+template <typename File>
+Status SqliteStore::look_at_rows(Status status, std::unique_ptr<File>& file) {
+  const bool bad_sector = is_io(status) && file->database().is_mostly_readable();
+  if (directory_ && (is_corrupt(status) || bad_sector)) file.reset();
+  return status;
+}
+
 Result<Restored> SqliteStore::restore() {
   Restored restored;
   Status status = read_rows(restored);
-  if (is_corrupt(status)) {
+  if (!status && (!queues_ || !sessions_)) {
     restored = {};
     status = read_rows(restored);
   }
@@ -188,16 +209,9 @@ Result<Restored> SqliteStore::restore() {
 Status SqliteStore::read_rows(Restored& restored) {
   FURROW_TRY_STATUS(require(queues_));
   FURROW_TRY_STATUS(require(sessions_));
-  Status queues = queues_->restore(restored);
-  look_for_damage(queues, queues_);
-  FURROW_TRY_STATUS(std::move(queues));
-
-  Result<std::uint64_t> damaged = sessions_->restore(restored);
-  if (!damaged) {
-    Status sessions = std::move(damaged).error();
-    look_for_damage(sessions, sessions_);
-    return sessions;
-  }
+  FURROW_TRY_STATUS(look_at_rows(queues_->restore(restored), queues_));
+  const Result<std::uint64_t> damaged = sessions_->restore(restored);
+  FURROW_TRY_STATUS(look_at_rows(damaged ? Status() : Status(damaged.error()), sessions_));
   if (*damaged > 0) {
     log_.write(LogLevel::Error, "store.rows_damaged",
                {{"file", sessions_->database().path()}, {"rows", *damaged}, {"reason", "checksum"}});
@@ -258,10 +272,10 @@ Status SqliteStore::commit_queues(const Batch& batch, std::span<const QueueId> r
   Status status = execute(queues_, [&](QueueFile& file) -> Status {
     FURROW_TRY_STATUS(batch.segments.empty() ? file.database().limit_growth(DiskRoom::kUnlimited)
                                              : keep_reserve(file.database()));
-    file.skip_io_errors(io_failures_ >= kIoFailuresMax);
+    file.skip_io_errors(has_bad_sectors(commit_failures_));
     return file.commit(batch, removed);
   });
-  count_io_failures(status);
+  commit_failures_ = is_io(status) ? commit_failures_ + 1 : 0;
   if (is_full(status) && room_.growth() != DiskRoom::kUnlimited) {
     status = Error(Errc::NoSpace, options_.directory + " is full: " + room_.reason());
   }
@@ -329,16 +343,18 @@ void SqliteStore::measure_room() {
   });
 }
 
-void SqliteStore::count_io_failures(const Status& status) {
-  const bool failed = !status && status.error().code() == Errc::Io;
-  io_failures_ = failed ? io_failures_ + 1 : 0;
+bool SqliteStore::has_bad_sectors(unsigned failures) const {
+  return failures >= kIoFailuresMax && std::as_const(*queues_).database().is_mostly_readable();
 }
 
 Result<Page> SqliteStore::read(const ReadRequest& request) {
   FURROW_TRY_STATUS(require(queues_));
-  queues_->skip_io_errors(io_failures_ >= kIoFailuresMax);
+  // What a page cache still has can be read when the medium is gone; that a sync succeeds shows that it is there.
+  const bool skip = has_bad_sectors(read_failures_) && probe();
+  FURROW_TRY_STATUS(require(queues_));
+  queues_->skip_io_errors(skip);
   Result<Page> page = queues_->read(request);
-  count_io_failures(page ? Status() : Status(page.error()));
+  read_failures_ = !page && page.error().code() == Errc::Io ? read_failures_ + 1 : 0;
   if (page && page->damaged > 0 && !std::exchange(damage_reported_, true)) {
     log_.write(LogLevel::Error, "store.rows_damaged",
                {{"file", queues_->database().path()},

@@ -56,7 +56,7 @@ class SqliteStore {
   Status commit(const broker::Batch& batch);
 
   // What is durable of a queue. Damaged segments are skipped and counted; so are those that the medium still fails to
-  // read after several calls, each of which answers Errc::Io.
+  // read after several calls, each of which answers Errc::Io, while the rest of it can be read and written.
   Result<broker::Page> read(const broker::ReadRequest& request);
 
   // Whether nothing of the last batch is durable, but for retained messages, which may be written twice: it failed
@@ -103,14 +103,21 @@ class SqliteStore {
   Status salvage_file(std::unique_ptr<File>& file);
   template <typename File>
   Result<SalvageReport> fill_salvage();
+  // Whether a file that does not open with `error` may be salvaged. REQUIRES: it is closed.
+  template <typename File>
+  bool is_damaged(const Error& error) const;
   // Closes `file` if that is what `status` asks for and it may be salvaged.
   template <typename File>
   void look_for_damage(const Status& status, std::unique_ptr<File>& file);
   template <typename File, typename Work>
   Status execute(std::unique_ptr<File>& file, Work work);
   Status read_rows(broker::Restored& restored);
+  // Closes `file` if `status` says that its rows cannot be read and it may be salvaged; returns `status`.
+  template <typename File>
+  Status look_at_rows(Status status, std::unique_ptr<File>& file);
+  // Whether after so many failures in a row what cannot be read counts as damaged.
+  bool has_bad_sectors(unsigned failures) const;
   Status take_step(const broker::Batch& batch);
-  void count_io_failures(const Status& status);
   Status commit_queues(const broker::Batch& batch, std::span<const QueueId> removed);
   // Lets the queue file grow by no more than new messages may.
   Status keep_reserve(Database& database);
@@ -128,7 +135,9 @@ class SqliteStore {
   Progress progress_;
   std::uint64_t commits_ = 0;
   unsigned salvages_ = 0;
-  unsigned io_failures_ = 0;  // commits and reads in a row that the medium failed
+  // In a row, by the medium:
+  unsigned commit_failures_ = 0;
+  unsigned read_failures_ = 0;
   // The log says once that segments are damaged: each queue that wanted one finds it, and each time it is read.
   bool damage_reported_ = false;
 };

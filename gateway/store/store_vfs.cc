@@ -1,6 +1,7 @@
 #include "gateway/store/store_vfs.h"
 
 #include <atomic>
+#include <cerrno>
 #include <new>
 #include <vector>
 
@@ -15,7 +16,7 @@ constexpr std::size_t kGatherMax = 64 * KiB;
 // A file of ours; the file of the VFS below lies right behind it, where SQLite left room for it.
 class StoreFile : public sqlite3_file {
  public:
-  StoreFile(WriteCounts& counts, bool gathers) : sqlite3_file{}, counts_(counts), gathers_(gathers) {}
+  StoreFile(VfsRecord& record, bool gathers) : sqlite3_file{}, record_(record), gathers_(gathers) {}
 
   sqlite3_file* below() { return reinterpret_cast<sqlite3_file*>(this + 1); }
 
@@ -32,14 +33,23 @@ class StoreFile : public sqlite3_file {
   int truncate(std::uint64_t size) {
     flush();
     if (code_ != SQLITE_OK && size <= failed_at_) code_ = SQLITE_OK;
-    return code_ != SQLITE_OK ? code_ : below()->pMethods->xTruncate(below(), static_cast<sqlite3_int64>(size));
+    if (code_ != SQLITE_OK) return code_;
+    return noted([&] { return below()->pMethods->xTruncate(below(), static_cast<sqlite3_int64>(size)); });
   }
 
   int sync(int flags) {
     flush();
     if (code_ != SQLITE_OK) return code_;
-    ++counts_.syncs;
-    return below()->pMethods->xSync(below(), flags);
+    ++record_.counts.syncs;
+    return noted([&] { return below()->pMethods->xSync(below(), flags); });
+  }
+
+  // SQLite takes EIO for a damaged file and would say SQLITE_CORRUPT; but what a medium fails to read it may read
+  // later.
+  int read(void* bytes, int size, sqlite3_int64 offset) {
+    if (const int flushed = flush(); flushed != SQLITE_OK) return flushed;
+    const int code = noted([&] { return below()->pMethods->xRead(below(), bytes, size, offset); });
+    return code == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : code;
   }
 
   // Whatever was written is in the file below; else what write() and sync() answer from now on.
@@ -53,11 +63,22 @@ class StoreFile : public sqlite3_file {
 
  private:
   int put(const std::uint8_t* bytes, std::size_t size, std::uint64_t offset) {
-    counts_.bytes += size;
-    return below()->pMethods->xWrite(below(), bytes, static_cast<int>(size), static_cast<sqlite3_int64>(offset));
+    record_.counts.bytes += size;
+    return noted([&] {
+      return below()->pMethods->xWrite(below(), bytes, static_cast<int>(size), static_cast<sqlite3_int64>(offset));
+    });
   }
 
-  WriteCounts& counts_;
+  // Keeps the errno with which `work` fails: SQLite asks for it when others have changed it, or not at all.
+  template <typename Work>
+  int noted(Work work) {
+    errno = 0;
+    const int code = work();
+    if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ) record_.last_errno = errno;
+    return code;
+  }
+
+  VfsRecord& record_;
   const bool gathers_;
   std::vector<std::uint8_t> gathered_;
   std::uint64_t at_ = 0;  // where gathered_ belongs
@@ -82,8 +103,7 @@ int close(sqlite3_file* file) {
 }
 
 int read(sqlite3_file* file, void* bytes, int size, sqlite3_int64 offset) {
-  const int flushed = ours(file).flush();
-  return flushed != SQLITE_OK ? flushed : below(file)->pMethods->xRead(below(file), bytes, size, offset);
+  return ours(file).read(bytes, size, offset);
 }
 
 int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
@@ -189,9 +209,7 @@ StoreVfs::StoreVfs(sqlite3_vfs* base) : name_(next_name()) {
   };
   vfs_.xSleep = [](sqlite3_vfs* vfs, int microseconds) { return base_of(vfs)->xSleep(base_of(vfs), microseconds); };
   vfs_.xCurrentTime = [](sqlite3_vfs* vfs, double* day) { return base_of(vfs)->xCurrentTime(base_of(vfs), day); };
-  vfs_.xGetLastError = [](sqlite3_vfs* vfs, int size, char* text) {
-    return base_of(vfs)->xGetLastError(base_of(vfs), size, text);
-  };
+  vfs_.xGetLastError = [](sqlite3_vfs* vfs, int, char*) { return static_cast<Vfs*>(vfs)->record.last_errno; };
 }
 
 // Unregistering fails only for what was never registered, which is as good.
@@ -201,9 +219,12 @@ StoreVfs::~StoreVfs() {
 
 int StoreVfs::open(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* file, int flags, int* flags_out) {
   const bool gathers = (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0;
-  auto* opened = new (file) StoreFile(static_cast<Vfs*>(vfs)->counts, gathers);
+  VfsRecord& record = static_cast<Vfs*>(vfs)->record;
+  auto* opened = new (file) StoreFile(record, gathers);
   opened->below()->pMethods = nullptr;  // the base need not set it when it fails
+  errno = 0;
   const int code = base_of(vfs)->xOpen(base_of(vfs), name, opened->below(), flags, flags_out);
+  if (code != SQLITE_OK) record.last_errno = errno;
   if (opened->below()->pMethods != nullptr) {
     opened->pMethods = &kMethods;
   } else {

@@ -1,12 +1,15 @@
-// A SQLite VFS above another one: gathers what is written side by side, and counts what is written and synced.
+// A SQLite VFS above another one: gathers what is written side by side, counts what is written and synced, and keeps
+// the errno of what failed.
 //
 // SQLite writes each page of its log in two pieces; here a commit is one write. Until the next sync, read or other look
 // at a file, its bytes lie in memory, 64 KiB at most: a process that dies loses nothing that SQLite takes for durable.
 // A write that fails when its turn comes fails whatever is asked of the file next, and each write and sync from then
 // on, until its place is written to again, as SQLite does after it has rolled back.
 //
-// SQLite has no figure for the bytes it hands to the medium; on flash that is the figure that matters. Offers no shared
-// memory, so a connection must take its locking mode EXCLUSIVE before WAL. Thread: that of its connections.
+// SQLite has no figure for the bytes it hands to the medium; on flash that is the figure that matters. And it does not
+// ask for the errno of a commit that fails, which tells a read-only disk from a broken one: xGetLastError() answers
+// with that of the last call that failed. Offers no shared memory, so a connection must take its locking mode EXCLUSIVE
+// before WAL. Thread: that of its connections.
 #pragma once
 
 #include <sqlite3.h>
@@ -24,6 +27,11 @@ struct WriteCounts {
   std::uint64_t syncs = 0;
 };
 
+struct VfsRecord {
+  WriteCounts counts;
+  int last_errno = 0;
+};
+
 class StoreVfs {
  public:
   // Registers a VFS of its own above the one named `base`; empty is SQLite's default.
@@ -34,13 +42,13 @@ class StoreVfs {
   StoreVfs& operator=(const StoreVfs&) = delete;
 
   const char* name() const { return name_.c_str(); }
-  const WriteCounts& counts() const { return vfs_.counts; }
+  const WriteCounts& counts() const { return vfs_.record.counts; }
 
  private:
   // What SQLite gets to see; open() finds its way back from it.
   struct Vfs : sqlite3_vfs {
     sqlite3_vfs* base = nullptr;
-    WriteCounts counts;
+    VfsRecord record;
   };
   explicit StoreVfs(sqlite3_vfs* base);
 

@@ -182,6 +182,28 @@ TEST_F(StoreThreadTest, ReadingGoesOnWhileCommitsFail) {
   EXPECT_EQ(pages_[0].segments.size(), 1U);
 }
 
+TEST_F(StoreThreadTest, AReadThatFailsShowsUntilItSucceedsThoughCommitsGoOn) {
+  Batch large;
+  large.number = BatchNumber{1};
+  large.queues_created = {queue(1)};
+  large.segments = {segment(1, {{1, {1}}}, std::string(5000, 'x'))};
+  thread_->submit(std::move(large));
+  wait_until([&] { return durable_ == BatchNumber{1}; });
+  start({});  // whose page cache is cold
+  submit(2);
+  wait_until([&] { return durable_ == BatchNumber{2}; });
+  vfs_.read_code = SQLITE_IOERR_READ;
+  read();
+  wait_until([&] { return health_.state == StoreState::Failing; });
+  submit(3);
+  wait_until([&] { return durable_ == BatchNumber{3}; });
+  EXPECT_EQ(health_.state, StoreState::Failing);
+  vfs_.read_code = SQLITE_OK;
+  wait_until([&] { return !pages_.empty(); });
+  EXPECT_EQ(health_.state, StoreState::Ok);
+  EXPECT_EQ(pages_[0].damaged, 0U);
+}
+
 TEST_F(StoreThreadTest, ASlowCommitShowsWhileItLasts) {
   gate_.close();
   submit(1);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -729,7 +730,7 @@ TEST_F(SqliteStoreTest, AReadThatTheMediumFailsIsAnErrorAndNotALoss) {
   auto store = SqliteStore::open(options, log_);  // whose page cache is cold
   ASSERT_TRUE(store) << store.error().message();
   const broker::ReadRequest request{.queue = QueueId{1}, .from = {1}, .after = {}, .bytes_max = 1 * MiB};
-  vfs.read_code = SQLITE_IOERR_READ;
+  vfs.read_code = SQLITE_IOERR_CORRUPTFS;  // what EIO becomes
   const auto failed = (*store)->read(request);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code(), Errc::Io);
@@ -744,24 +745,117 @@ TEST_F(SqliteStoreTest, AReadThatTheMediumFailsIsAnErrorAndNotALoss) {
   EXPECT_EQ(page->damaged, 0U);
 }
 
-TEST_F(SqliteStoreTest, WhatCannotBeReadAgainAndAgainIsSkippedInTheEnd) {
-  FaultyVfs vfs("bad-sector");
-  const TemporaryDirectory place;
-  const StoreOptions options{.directory = place.path(), .vfs = vfs.name()};
-  Batch batch;
-  batch.queues_created = {queue(1)};
-  batch.segments = {segment(1, {{1, {1}}}, std::string(5000, 'x')), segment(2, {{1, {2}}}, std::string(5000, 'x'))};
-  batch.number = BatchNumber{1};
-  ASSERT_TRUE((*SqliteStore::open(options, log_))->commit(batch));
-  auto store = SqliteStore::open(options, log_);
-  vfs.read_code = SQLITE_IOERR_READ;
-  const broker::ReadRequest request{.queue = QueueId{1}, .from = {1}, .after = {}, .bytes_max = 1 * MiB};
-  for (int i = 0; i < 5; ++i) ASSERT_FALSE((*store)->read(request)) << "attempt " << i;
-  const auto page = (*store)->read(request);
+// Two segments of several pages each; the first lies on a bad sector, or all of it does.
+class BadSectorTest : public SqliteStoreTest {
+ protected:
+  BadSectorTest() {
+    Batch batch;
+    batch.queues_created = {queue(1)};
+    batch.segments = {segment(1, {{1, {1}}}, std::string(5000, 'y')), segment(2, {{1, {2}}}, std::string(5000, 'x'))};
+    batch.number = BatchNumber{1};
+    EXPECT_TRUE((*SqliteStore::open(bad_options_, log_))->commit(batch));
+    std::ifstream file(disk_ / "queues.db", std::ios::binary);
+    const std::string content((std::istreambuf_iterator<char>(file)), {});
+    const auto page = static_cast<std::int64_t>(content.find(std::string(1000, 'y')) / 1024 * 1024);
+    bad_store_ = *SqliteStore::open(bad_options_, log_);
+    vfs_.is_bad = [page](std::string_view, std::int64_t offset) { return offset / 1024 * 1024 == page; };
+  }
+  Result<Page> try_read() {
+    return bad_store_->read({.queue = QueueId{1}, .from = {1}, .after = {}, .bytes_max = 1 * MiB});
+  }
+  // More often than anything is tried before it is given up.
+  void expect_errors() {
+    for (int i = 0; i < 20; ++i) ASSERT_FALSE(try_read()) << "attempt " << i;
+  }
+  void expect_all() {
+    const auto page = try_read();
+    ASSERT_TRUE(page) << page.error().message();
+    EXPECT_EQ(ids(*page), (std::vector<std::uint64_t>{1, 2}));
+    EXPECT_EQ(page->damaged, 0U);
+  }
+
+  const TemporaryDirectory disk_;
+  FaultyVfs vfs_{"bad-sector"};
+  const StoreOptions bad_options_{.directory = disk_.path(), .vfs = vfs_.name()};
+  std::unique_ptr<SqliteStore> bad_store_;
+};
+
+TEST_F(BadSectorTest, WhatCannotBeReadAgainAndAgainIsSkippedInTheEnd) {
+  for (int i = 0; i < 5; ++i) {
+    const auto failed = try_read();
+    ASSERT_FALSE(failed) << "attempt " << i;
+    EXPECT_EQ(failed.error().code(), Errc::Io) << failed.error().message();
+  }
+  const auto page = try_read();
   ASSERT_TRUE(page) << page.error().message();
-  EXPECT_TRUE(page->segments.empty());
-  EXPECT_EQ(page->damaged, 2U);
+  EXPECT_EQ(ids(*page), (std::vector<std::uint64_t>{2}));
+  EXPECT_EQ(page->damaged, 1U);
   EXPECT_TRUE(page->end);
+}
+
+TEST_F(BadSectorTest, AMediumThatIsGoneLosesNothing) {
+  vfs_.is_bad = [](std::string_view, std::int64_t) { return true; };
+  expect_errors();
+  vfs_.is_bad = [](std::string_view, std::int64_t) { return false; };
+  expect_all();
+}
+
+// What can be read may come from the page cache; a sync does not.
+TEST_F(BadSectorTest, NorDoesOneOfWhichSomethingCanStillBeRead) {
+  vfs_.sync_code = SQLITE_IOERR_FSYNC;
+  expect_errors();
+  vfs_.is_bad = [](std::string_view, std::int64_t) { return false; };
+  vfs_.sync_code = SQLITE_OK;
+  expect_all();
+}
+
+TEST_F(SqliteStoreTest, RowsOnABadSectorDoNotStopTheStart) {
+  commit(one_of_everything());
+  stop();
+  const auto page = static_cast<std::int64_t>(root_page(place_ / "data/queues.db", "exchange") - 1) * 1024;
+  FaultyVfs vfs("bad-rows", FaultyVfs::Use::ByDefault);
+  vfs.is_bad = [&](std::string_view path, std::int64_t offset) {
+    return path.ends_with("queues.db") && offset == page && count_kept("queues.db.corrupt-") == 0;
+  };
+  start();
+  const Restored restored = restore();
+  EXPECT_EQ(restored.queues.size(), 2U);
+  EXPECT_TRUE(restored.exchanges.empty());
+  EXPECT_EQ(ids(read(1)), (std::vector<std::uint64_t>{5, 6}));
+  EXPECT_EQ(log_.events, (std::vector<std::string>{"store.salvaged"}));
+  stop();
+}
+
+TEST_F(SqliteStoreTest, AMediumThatIsGoneAtTheStartIsNotSalvaged) {
+  commit(one_of_everything());
+  stop();
+  FaultyVfs vfs("gone", FaultyVfs::Use::ByDefault);
+  vfs.is_bad = [](std::string_view, std::int64_t) { return true; };
+  const auto refused = SqliteStore::open(options_, log_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::Io) << refused.error().message();
+  vfs.is_bad = [](std::string_view, std::int64_t) { return false; };
+  start();
+  expect_one_of_everything(restore());
+  EXPECT_TRUE(log_.events.empty());
+  stop();
+}
+
+// Of a commit SQLite does not know the errno.
+TEST_F(SqliteStoreTest, AReadOnlyDiskIsToldFromABrokenOne) {
+  FaultyVfs vfs("read-only");
+  const TemporaryDirectory place;
+  auto store = SqliteStore::open({.directory = place.path(), .vfs = vfs.name()}, log_);
+  for (const auto& [cause, expected] :
+       std::vector<std::pair<int, Errc>>{{EROFS, Errc::ReadOnly}, {ENOSPC, Errc::NoSpace}, {EIO, Errc::Io}}) {
+    vfs.sync_code = SQLITE_IOERR_FSYNC;
+    vfs.sync_errno = cause;
+    Batch batch = one_of_everything();
+    batch.number = BatchNumber{1};
+    const Status failed = (*store)->commit(batch);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code(), expected) << failed.error().message();
+  }
 }
 
 TEST_F(SqliteStoreTest, ASecondGatewayIsRefused) {
