@@ -1,6 +1,7 @@
 #include "gateway/store/data_directory.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -52,6 +53,21 @@ std::string lock_holder(int descriptor) {
   if (size <= 0) return "an unknown process";
   std::string_view pid(text.data(), static_cast<std::size_t>(size));
   return "process " + std::string(pid.substr(0, pid.find('\n')));
+}
+
+std::string user_name(uid_t user) {
+  const passwd* found = ::getpwuid(user);
+  return found != nullptr ? found->pw_name : "uid " + std::to_string(user);
+}
+
+// Who may not write to the file, and what to do about it.
+Error not_writable(const std::string& path, const struct stat& file) {
+  const std::string us = user_name(::geteuid());
+  const std::string owner = user_name(file.st_uid);
+  const std::string remedy = file.st_uid == ::geteuid() ? "'chmod u+rw " + path + "'"
+                                                        : "'chown " + us + " " + path + "', or run furrow as " + owner;
+  return {Errc::PermissionDenied,
+          us + " may not write to " + path + ", which belongs to " + owner + ": Permission denied: " + remedy};
 }
 
 }  // namespace
@@ -120,6 +136,17 @@ Status DataDirectory::lock() {
 bool DataDirectory::has(const std::string& file) const {
   struct stat found = {};
   return ::stat(path_of(file).c_str(), &found) == 0;
+}
+
+Status DataDirectory::check_writable(const std::string& file) const {
+  const std::string path = path_of(file);
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor >= 0) ::close(descriptor);
+  if (descriptor >= 0 || errno == ENOENT) return {};
+  struct stat found = {};
+  const bool denied = errno == EACCES;
+  if (!denied || ::stat(path.c_str(), &found) != 0) return errno_error("open " + path + " for writing");
+  return not_writable(path, found);
 }
 
 Status DataDirectory::rename(const std::string& from, const std::string& to) const {

@@ -26,6 +26,8 @@ class DataDirectory {
 
   std::string path_of(const std::string& file) const { return path_ + "/" + file; }
   bool has(const std::string& file) const;
+  // Whether `file` can be written to, or made. REQUIRES: nobody in this process holds a POSIX lock on it.
+  Status check_writable(const std::string& file) const;
   // Renames `from` to `to` within the directory; a missing `from` is fine.
   Status rename(const std::string& from, const std::string& to) const;
   Status remove(const std::string& file) const;  // a missing file is fine

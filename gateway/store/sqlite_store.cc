@@ -124,6 +124,9 @@ Status SqliteStore::open_file(std::unique_ptr<File>& file) {
   if (directory_) {
     FURROW_TRY(const std::string kept, finish_salvage(*directory_, File::kName, options_.now));
     if (!kept.empty()) log_.write(LogLevel::Warning, "store.salvage_finished", {{"file", File::kName}, {"kept", kept}});
+    // SQLite would open it for reading only, and then fail somewhere.
+    FURROW_TRY_STATUS(directory_->check_writable(File::kName));
+    FURROW_TRY_STATUS(directory_->check_writable(std::string(File::kName) + "-wal"));
   }
   Result<std::unique_ptr<File>> opened = File::open(database_options(File::kName));
   if (!opened && is_damaged<File>(opened.error())) return salvage_file(file);

@@ -1,5 +1,6 @@
 """What furrow cannot do or will not take: it says so and exits as promised, and what it holds stays whole."""
 
+import getpass
 import os
 import pwd
 import shutil
@@ -67,20 +68,38 @@ class RefusalTest(CutOffTestCase):
     def test_a_data_directory_of_somebody_else(self):
         """Root may write everywhere, so as root somebody else asks."""
         self.barn.stop()
+        for name, mode in (("nothing may be done", 0o000), ("reading is allowed", 0o500)):
+            with self.subTest(name):
+                folder = self.folder / f"data-{mode:o}"
+                folder.mkdir(mode)
+                self.assertRegex(self.refused_to_somebody(folder), rf"{folder}\b.*Permission denied")
+
+    def test_a_store_that_may_not_be_written(self):
+        self.barn.stop()
+        folder = shutil.copytree(self.barn.data, self.folder / "copy")
+        queues = folder / "queues.db"
+        if os.geteuid() == 0:
+            for each in (folder, folder / "lock"):
+                shutil.chown(each, "nobody")
+            who, remedy = "nobody", f"chown nobody {queues}', or run furrow as root"
+        else:
+            who, remedy = getpass.getuser(), f"chmod u+rw {queues}'"
+        queues.chmod(0o444)
+        self.assertRegex(self.refused_to_somebody(folder),
+                         rf"{who} may not write to {queues}, which belongs to \w+: Permission denied: '{remedy}")
+
+    def refused_to_somebody(self, data):
+        """What it says to a user who may not do everything, as root may."""
         furrow = shutil.copy(BINARY, self.folder / "furrow")  # somebody else may not look where it was built
         os.chmod(self.folder, 0o755)
         somebody = {}
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             somebody = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        for name, mode in (("nothing may be done", 0o000), ("reading is allowed", 0o500)):
-            with self.subTest(name):
-                folder = self.folder / f"data-{mode:o}"
-                folder.mkdir(mode)
-                done = subprocess.run([furrow, "run", "-c", self.barn.config_path, "--data", folder], check=False,
-                                      capture_output=True, text=True, timeout=PATIENCE, **somebody)
-                self.assertEqual(done.returncode, 1, done.stderr)
-                self.assertRegex(done.stderr, rf"{folder}\b.*Permission denied")
+        done = subprocess.run([furrow, "run", "-c", self.barn.config_path, "--data", data], check=False,
+                              capture_output=True, text=True, timeout=PATIENCE, **somebody)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        return done.stderr
 
     def test_a_malformed_packet(self):
         """Ends its connection; what was acknowledged on it before counts."""
