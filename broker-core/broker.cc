@@ -46,6 +46,7 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
 }
 
 Broker::~Broker() {
+  will_acknowledgements_->detach();
   // Connections refer to sessions, sessions to the journal.
   slots_.clear();
   sessions_.clear();

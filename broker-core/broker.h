@@ -41,7 +41,7 @@ constexpr std::uint32_t slot_of(ConnectionId id) {
   return static_cast<std::uint32_t>(id.value) - 1;
 }
 
-class Broker {
+class Broker : private AckSink {
  public:
   struct Options {
     Limits limits;
@@ -151,6 +151,11 @@ class Broker {
     std::unique_ptr<Connection> connection;
     std::uint32_t generation = 0;
   };
+  struct PublishedWill {
+    std::string client_id;
+    QueueId queue;  // of the session; 0 when the client is back, with another will
+    Instant published;
+  };
 
   // --- for connections ---
   Stats& mutable_stats() { return stats_; }
@@ -192,7 +197,10 @@ class Broker {
   void route_to(SharedGroup& group);
   void restore_groups(const std::vector<RestoredQueue>& queues);
   void drop_orphans(std::vector<RestoredQueue>& queues);
+  // REQUIRES: it has one that is not published.
   void publish_will(Session& session, Instant now);
+  // A will of published_wills_, the first, is safe.
+  void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
   void retain(Publication& publication, bool wait, Instant now);
   bool has_room_for(std::string_view peer);
   void leave_address(std::string_view peer);
@@ -247,6 +255,9 @@ class Broker {
 
   Deadlines<ConnectionId> connection_deadlines_;
   Deadlines<std::string> session_deadlines_;  // wills and expiries of sessions without a connection
+  // Of sessions that are stored: what is stored keeps such a will, and a session that has ended, until it is safe.
+  Ring<PublishedWill> published_wills_;
+  Ref<AckQueue> will_acknowledgements_ = AckQueue::make(*this);  // one for each of published_wills_
   Stats stats_;
 };
 

@@ -23,7 +23,8 @@ Instant expiry_of(const SessionRecord& record, Instant ended) {
 
 Instant will_due(const SessionRecord& record, Instant ended) {
   // The will leaves when its delay is over or the session ends, whichever is first [MQTT-3.1.3-9].
-  return record.will ? std::min(ended + std::chrono::seconds(record.will->delay_s), expiry_of(record, ended)) : kNever;
+  if (!record.will || record.will->published) return kNever;
+  return std::min(ended + std::chrono::seconds(record.will->delay_s), expiry_of(record, ended));
 }
 
 }  // namespace
@@ -148,6 +149,11 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
   // A session that is resumed as it was stored costs nothing: most reconnects are that.
   const bool stored = session.durable() && (!present || record.expiry_s != expiry_s || !same_will);
   record.expiry_s = expiry_s;
+  if (record.will && record.will->published) {
+    for (std::size_t i = 0; i < published_wills_.size(); ++i) {
+      if (published_wills_[i].queue == record.queue) published_wills_[i].queue = {};
+    }
+  }
   record.will = std::move(will);
   record.disconnected.reset();
   if (stored) {
@@ -178,8 +184,8 @@ void Broker::store_session_lazily(Session& session, Instant now) {
 void Broker::leave_session(Session& session, bool publish, Instant now) {
   SessionRecord& record = session.record();
   record.disconnected = std::make_unique<ClockStamp>(stamp_(now));
-  const bool had_will = static_cast<bool>(record.will);
-  if (!publish) record.will.reset();
+  const bool withdrawn = record.will && !publish;
+  if (withdrawn) record.will.reset();
   const bool will_now = record.will && (record.will->delay_s == 0 || record.expiry_s == 0);
   if (will_now) publish_will(session, now);
   if (record.expiry_s == 0) {
@@ -187,7 +193,7 @@ void Broker::leave_session(Session& session, bool publish, Instant now) {
     return;
   }
   // The stored will must not be published again after a crash; that the client has left can wait: it may soon be back.
-  if (session.durable() && had_will && !record.will) store_session_lazily(session, now);
+  if (session.durable() && withdrawn) store_session_lazily(session, now);
   session_deadlines_.add(std::min({expiry_of(record, now), will_due(record, now), now + kLeftInterval}),
                          session.client_id());
 }
@@ -198,10 +204,7 @@ void Broker::check_session(const std::string& client_id, Instant now) {
   if (found == nullptr || found->connection() != nullptr) return;
   Session& session = *found;
   const Instant ended = now - elapsed(*session.record().disconnected, stamp_(now));
-  if (will_due(session.record(), ended) <= now) {
-    publish_will(session, now);
-    if (session.durable()) store_session_lazily(session, now);
-  }
+  if (will_due(session.record(), ended) <= now) publish_will(session, now);
   if (expiry_of(session.record(), ended) <= now) {
     ++stats_.sessions_expired;
     end_session(session, now);
@@ -213,12 +216,12 @@ void Broker::check_session(const std::string& client_id, Instant now) {
 }
 
 void Broker::end_session(Session& session, Instant now) {
-  if (session.record().will) publish_will(session, now);
+  if (session.record().will && !session.record().will->published) publish_will(session, now);
   session.give_back(now);
   for (const Subscription& subscription : session.record().subscriptions) {
     detach_subscription(session, subscription.filter(), now);
   }
-  if (session.durable()) {
+  if (session.durable() && !session.record().will) {
     journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
     journal_.remove_queue(session.record().queue);
   }
@@ -227,15 +230,44 @@ void Broker::end_session(Session& session, Instant now) {
 }
 
 void Broker::publish_will(Session& session, Instant now) {
-  const std::unique_ptr<WillMessage> will = std::move(session.record().will);
-  const Message::Fields fields{.topic = will->topic,
-                               .payload = will->payload,
-                               .properties = mqtt::PropertyView::from_valid(will->properties),
-                               .expiry_s = will->expiry_s,
+  SessionRecord& record = session.record();
+  const Message::Fields fields{.topic = record.will->topic,
+                               .payload = record.will->payload,
+                               .properties = mqtt::PropertyView::from_valid(record.will->properties),
+                               .expiry_s = record.will->expiry_s,
                                .received = now,
-                               .qos = will->qos,
-                               .retain = will->retain};
-  if (publish(fields, session.subscriber(), {}, nullptr, now).refused) ++stats_.dropped_refused;
+                               .qos = record.will->qos,
+                               .retain = record.will->retain};
+  // Without a ticket a retained value is not refused while the medium takes no writes.
+  const bool waits = session.durable() && !(fields.retain && journal_.failing());
+  AckTicket ticket;
+  if (waits) {
+    record.will->published = true;
+    published_wills_.push_back({session.client_id(), record.queue, now});
+    ticket = {will_acknowledgements_, will_acknowledgements_->open(mqtt::PacketType::Puback, PacketId{})};
+  }
+  if (publish(fields, session.subscriber(), ticket, nullptr, now).refused) {
+    ++stats_.dropped_refused;
+    ticket.complete(mqtt::ReasonCode::QuotaExceeded);
+  }
+  if (waits) return;
+  record.will.reset();
+  if (session.durable()) store_session_lazily(session, now);
+}
+
+// From here on nothing is lost with the stored row.
+void Broker::write_acknowledgement(mqtt::PacketType, PacketId, mqtt::ReasonCode) {
+  const PublishedWill safe = published_wills_.pop_front();
+  if (!safe.queue) return;
+  Session* const session = sessions_.find(safe.client_id);
+  if (session != nullptr && session->record().queue == safe.queue) {
+    session->record().will.reset();
+    store_session_lazily(*session, safe.published);
+    return;
+  }
+  // It has ended meanwhile; of the client there may be a new one.
+  if (session == nullptr) journal_.put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.published);
+  journal_.remove_queue(safe.queue);
 }
 
 std::uint64_t Broker::session_queue_bytes() const {

@@ -38,6 +38,7 @@ struct WillMessage {
   std::uint32_t delay_s = 0;
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;
   bool retain = false;
+  bool published = false;  // and not yet safe, so that the stored row still needs it; not stored itself
 
   friend bool operator==(const WillMessage&, const WillMessage&) = default;
 };

@@ -191,5 +191,21 @@ TEST_F(ScenarioTest, WillsOfClientsThatNeverReturnArrive) {
   EXPECT_GE(wills_, kSeeds);
 }
 
+// The session's row without the will was written, and the will itself was only on its way to the region.
+TEST_F(ScenarioTest, AWillThatIsOnItsWaySurvivesAKill) {
+  Options options = quiet();
+  options.sensors = 4;
+  options.messages = 300;
+  options.mortals = 20;
+  options.commit_time_max = milliseconds(2);
+  options.receive_maximum = 1000;
+  options.answer_after = milliseconds(200);
+  options.every(Fault::ClientDies) = milliseconds(150);
+  options.every(Fault::UplinkSilence) = milliseconds(500);
+  options.every(Fault::GatewayKill) = milliseconds(700);
+  expect_passes(options);
+  EXPECT_GE(wills_, kSeeds);
+}
+
 }  // namespace
 }  // namespace furrow::sim

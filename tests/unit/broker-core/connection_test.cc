@@ -411,6 +411,71 @@ TEST_F(ConnectionTest, DelayedWillIsForgottenWhenTheClientIsBackInTime) {
   EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"gone\" \"1\" qos=0 id=0"));
 }
 
+// Wills of clients whose sessions outlive them, with a reader that takes its time.
+class StoredWillTest : public ConnectionTest {
+ protected:
+  StoredWillTest() {
+    mqtt::Will asked = will("gone", "1");
+    asked.qos = Qos::AtLeastOnce;
+    sensor_.will = asked;
+  }
+  // The reader gets the will, and rows of others are written.
+  Client& mourn(Client& sensor) {
+    Client& reader = connect_durable("reader");
+    reader.subscribe("gone", Qos::AtLeastOnce);
+    reader.received();
+    sensor.vanish();
+    EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"gone\" \"1\" qos=1 id=1"));
+    connect_durable("another");
+    return reader;
+  }
+  // What the reader gets once the gateway has crashed and nobody else comes back.
+  std::vector<std::string> after_crash() {
+    crash();
+    Client& reader = connect_durable("reader");
+    advance(seconds(61));
+    return reader.received();
+  }
+
+  ConnectOptions sensor_{.client_id = "sensor", .clean_start = false, .properties = an_hour};
+};
+
+TEST_F(StoredWillTest, SurvivesACrashBeforeItIsSafe) {
+  mourn(connect(sensor_));
+  EXPECT_THAT(after_crash(), Contains(StartsWith("PUBLISH \"gone\" \"1\"")));
+}
+
+TEST_F(StoredWillTest, SurvivesACrashWhenItsSessionEndsWithIt) {
+  const Properties a_moment = std::move(Properties().number(PropertyId::WillDelayInterval, 60));
+  mqtt::Will delayed = *sensor_.will;
+  delayed.properties = a_moment;
+  sensor_.will = delayed;
+  Client& sensor = connect(sensor_);
+  Client& reader = connect_durable("reader");
+  reader.subscribe("gone", Qos::AtLeastOnce);
+  sensor.vanish();
+  reader.received();
+  connect({.client_id = "sensor", .clean_start = true}).disconnect();
+  EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"gone\" \"1\" qos=1 id=1"));
+  connect_durable("another");
+  EXPECT_THAT(after_crash(), Contains(StartsWith("PUBLISH \"gone\" \"1\"")));
+}
+
+TEST_F(StoredWillTest, IsNotPublishedAgainOnceItIsSafe) {
+  mourn(connect(sensor_)).acknowledge(mqtt::PacketType::Puback, 1);
+  advance(seconds(2));
+  EXPECT_THAT(after_crash(), IsEmpty());
+}
+
+TEST_F(StoredWillTest, OfAClientThatIsBackIsTheNewOne) {
+  Client& reader = mourn(connect(sensor_));
+  sensor_.will->payload = as_bytes("2");
+  connect(sensor_);
+  reader.acknowledge(mqtt::PacketType::Puback, 1);
+  advance(seconds(2));
+  EXPECT_THAT(after_crash(), ElementsAre(StartsWith("PUBLISH \"gone\" \"2\"")));
+}
+
 TEST_F(ConnectionTest, WillToAReservedTopicIsRefused) {
   EXPECT_THAT(open({.will = will("$SYS/furrow", "1")}).received(), ElementsAre(StartsWith("CONNACK reason=87")));
   EXPECT_THAT(open({.version = kV3, .will = will("$SYS/furrow", "1")}).received(), ElementsAre("CONNACK reason=87"));
