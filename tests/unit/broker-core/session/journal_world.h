@@ -1,6 +1,8 @@
 // A journal on a store in memory, a clock that the test moves, and the words to tell stories about them.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -184,6 +186,22 @@ struct BridgeQueue {
 
   Books books;
   Outbox outbox;
+};
+
+inline constexpr Duration kOnline = std::chrono::milliseconds(200);  // how long one that acknowledges is given
+inline constexpr Duration kAway{};
+
+class JournalTest : public testing::Test {
+ protected:
+  // The queue's row is stored before the stories begin.
+  void SetUp() override {
+    world.settle_down();
+    ASSERT_TRUE(world.journal().idle());
+  }
+
+  JournalWorld world;
+  BridgeQueue cloud{world};
+  BridgeQueue backup{world, {}, QueueId{2}};
 };
 
 }  // namespace furrow::broker

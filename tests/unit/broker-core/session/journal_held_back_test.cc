@@ -1,0 +1,126 @@
+// What the store could not write: it is held back for a while, and the far side may still take it.
+#include "tests/unit/broker-core/session/journal_world.h"
+
+namespace furrow::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Ids = std::vector<std::uint16_t>;
+
+TEST_F(JournalTest, AMessageTakenBackIsAcknowledgedOnceTheFarSideHasIt) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.publish(2, {{cloud.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  cloud.send(world.now());
+  cloud.deliver(world.now());
+  EXPECT_EQ(world.acks().ids, Ids{});
+  world.refuse();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+  EXPECT_EQ(cloud.outbox.disk_messages(), 0U);
+  cloud.send(world.now());
+  cloud.deliver(world.now());
+  EXPECT_EQ(world.acks().ids, (Ids{1, 2}));
+  EXPECT_EQ(world.journal().waiting_bytes(), 0U);
+}
+
+TEST_F(JournalTest, CursorsAreWrittenWhileMessagesAreHeldBack) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.settle_down();
+  world.publish(2, {{backup.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.refuse();
+  cloud.send(world.now());
+  cloud.deliver(world.now());
+  world.turn();
+  ASSERT_FALSE(world.writer_idle());
+  EXPECT_TRUE(world.submitted().segments.empty());
+  world.persist();
+  EXPECT_EQ(world.store().segments(), 0U);
+  EXPECT_EQ(world.acks().ids, Ids{1});
+}
+
+TEST_F(JournalTest, HeldBackMessagesAreTriedAgainAfterARestAndInOrder) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.refuse();
+  world.publish(2, {{cloud.outbox, kAway}});
+  world.turn();
+  world.persist();  // the cursor
+  EXPECT_EQ(world.journal().next_deadline(), world.now() + seconds(1));
+  world.turn_after(milliseconds(999));
+  EXPECT_TRUE(world.writer_idle());
+  world.turn_after(milliseconds(1));
+  ASSERT_FALSE(world.writer_idle());
+  world.persist();
+  EXPECT_EQ(world.acks().ids, (Ids{1, 2}));
+  EXPECT_EQ(cloud.outbox.disk_messages(), 2U);
+}
+
+TEST_F(JournalTest, AStopDoesNotSpinWhileMessagesAreHeldBack) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.refuse();
+  world.journal().flush_all(world.now());
+  world.persist();  // the cursor
+  world.turn();
+  EXPECT_TRUE(world.writer_idle());
+  EXPECT_EQ(world.journal().next_deadline(), world.now() + seconds(1));
+  world.turn_after(seconds(1));
+  world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+}
+
+// A QoS 2 message leaves once its identifier is durable; its own batch was not.
+TEST_F(JournalTest, AReservedIdentifierGoesWithItsMessage) {
+  world.publish(1, {{cloud.outbox, kAway}}, kExactlyOnce);
+  Outbox::Entry& entry = *cloud.outbox.next_waiting(world.now());
+  entry.state = Outbox::State::Reserved;
+  entry.packet_id = PacketId{7};
+  cloud.outbox.advance();
+  world.turn_after(milliseconds(100));
+  EXPECT_EQ(world.submitted().exchanges.size(), 1U);
+  world.refuse();
+  world.turn();
+  EXPECT_TRUE(world.submitted().exchanges.empty());
+  world.persist();
+  EXPECT_NE(entry.commitment, nullptr);
+  world.turn_after(seconds(1));
+  EXPECT_EQ(world.submitted().exchanges.size(), 1U);
+  world.persist();
+  EXPECT_EQ(entry.commitment, nullptr);
+  EXPECT_TRUE(world.journal().is_durable(entry.waits_for));
+}
+
+TEST_F(JournalTest, AnOutboxMayEndWhileItsMessageIsAtTheWriter) {
+  auto session = std::make_unique<BridgeQueue>(world, OutboxLimits{}, QueueId{3});
+  world.publish(1, {{session->outbox, kAway}, {cloud.outbox, kAway}});
+  world.publish(2, {{session->outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.journal().remove_queue(QueueId{3});
+  session.reset();
+  world.refuse();
+  EXPECT_EQ(world.acks().ids, Ids{2});
+  world.settle_down();
+  world.turn_after(seconds(1));
+  world.settle_down();
+  EXPECT_EQ(world.acks().ids, (Ids{2, 1}));
+  EXPECT_EQ(cloud.outbox.disk_messages(), 1U);
+}
+
+// A PUBLISH that came again is answered when the first one is safe.
+TEST_F(JournalTest, TicketsOfRowsWaitForMessagesThatAreHeldBack) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.turn_after(milliseconds(100));
+  world.refuse();
+  world.journal().complete_when_durable(world.acks().ticket(9));
+  world.turn();
+  world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{});
+  world.turn_after(seconds(1));
+  world.persist();
+  EXPECT_EQ(world.acks().ids, (Ids{1, 9}));
+}
+
+}  // namespace
+}  // namespace furrow::broker
