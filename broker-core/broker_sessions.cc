@@ -265,8 +265,9 @@ void Broker::write_acknowledgement(mqtt::PacketType, PacketId, mqtt::ReasonCode)
     store_session_lazily(*session, safe.published);
     return;
   }
-  // It has ended meanwhile; of the client there may be a new one.
-  if (session == nullptr) journal_.put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.published);
+  // It has ended meanwhile; of the client there may be a new one, whose row took its place if it has one.
+  if (session == nullptr || !session->durable())
+    journal_.put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.published);
   journal_.remove_queue(safe.queue);
 }
 
