@@ -23,10 +23,6 @@ bool has_waste(const Stretch& stretch, const LogTidy::Options& options) {
   return stretch.bytes >= 2 * stretch.bytes_wanted && stretch.bytes - stretch.bytes_wanted >= options.waste_min;
 }
 
-bool is_small(const Stretch& stretch, const LogTidy::Options& options) {
-  return stretch.segments >= options.small_segments && stretch.bytes <= stretch.segments * KiB;
-}
-
 }  // namespace
 
 Result<LogTidy> LogTidy::prepare(Database& database, SegmentId last) {
@@ -53,13 +49,11 @@ Result<std::optional<Stretch>> LogTidy::next(SegmentLog& log, const Options& opt
   }
   const SegmentId last = log.last_segment();
   small_look_ = std::max(small_look_, SegmentId{small_at_.value + options.small_segments});
-  may_have_small_ = small_look_ <= last;
-  if (!may_have_small_) return std::optional<Stretch>();
+  if (small_look_ > last) return std::optional<Stretch>();
   FURROW_TRY(const Stretch stretch, log.survey(small_at_, last, wanted(log), kSmallMergedBytes));
-  if (is_small(stretch, options)) return std::optional(stretch);
+  if (stretch.segments >= options.small_segments) return std::optional(stretch);
   if (stretch.at_end) {
     small_look_ = SegmentId{last.value + options.small_segments};
-    may_have_small_ = false;
   } else {
     small_at_ = stretch.last;
   }
@@ -73,7 +67,6 @@ void LogTidy::done(SegmentId reached) {
 void LogTidy::failed() {
   pass_end_ = {};
   small_look_ = SegmentId{small_look_.value + 1};
-  may_have_small_ = false;
 }
 
 // What the last pass could not make smaller the next one cannot either: it takes half as much again.

@@ -23,7 +23,7 @@ namespace furrow::gateway {
 class LogTidy {
  public:
   struct Options {
-    // So many segments of a KiB or less on average become one.
+    // So many segments of which 8 KiB or less are wanted become one.
     std::uint32_t small_segments = 64;
     // Waste is looked for in a file that has more than this in use,
     std::uint64_t in_use_min = 16 * MiB;
@@ -42,7 +42,7 @@ class LogTidy {
   // A stretch that is worth rewriting; call done() with how far that came, or failed(). Nothing: there is none behind
   // what was looked at so far; has_more() says whether to ask again at once.
   Result<std::optional<SegmentLog::Stretch>> next(SegmentLog& log, const Options& options);
-  bool has_more() const { return pass_end_ || may_have_small_; }
+  bool has_more(const SegmentLog& log) const { return pass_end_ || small_look_ <= log.last_segment(); }
   void done(SegmentId reached);
   // The file cannot be written to now: give the pass up.
   void failed();
@@ -63,7 +63,6 @@ class LogTidy {
   SegmentId pass_end_;                                              // 0: there is no pass
   SegmentId small_at_;                                              // as pass_at_, of what is watched
   SegmentId small_look_;                                            // not before there is this one
-  bool may_have_small_ = false;
 };
 
 }  // namespace furrow::gateway

@@ -32,7 +32,7 @@ class QueueFile {
   // Looks for segments that are worth rewriting as one, in half a MiB at most. Nothing: not there; has_more_to_tidy()
   // says whether to look on.
   Result<std::optional<SegmentLog::Stretch>> find_untidy(const LogTidy::Options& options);
-  bool has_more_to_tidy() const { return tidy_.has_more(); }
+  bool has_more_to_tidy() const { return tidy_.has_more(log_); }
   // Rewrites what find_untidy() has found.
   Status tidy(const SegmentLog::Stretch& stretch);
   // See SegmentLog.
