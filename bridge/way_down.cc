@@ -147,15 +147,17 @@ void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
   route(publish, *mapping, ticket(PacketType::Pubrec, id), &exchange, now);
 }
 
+// Once PUBCOMP has left, the identifier may come with another message: it must not be taken for this one after a crash.
+// A PUBREL that comes again may find the identifier forgotten, but not yet in the store.
 void WayDown::handle_pubrel(PacketId packet_id) {
-  if (received_ids_.erase(packet_id) == 0) {
+  broker::Journal& journal = broker_.journal();
+  const bool known = received_ids_.erase(packet_id) > 0;
+  if (known) (void)journal.put(row(packet_id, ExchangeRow::State::Erased));
+  if (known || !journal.idle()) {
+    journal.complete_when_durable(ticket(PacketType::Pubcomp, packet_id));
+  } else {
     acknowledgements_->pass(PacketType::Pubcomp, packet_id, ReasonCode::PacketIdentifierNotFound);
-    return;
   }
-  // Once PUBCOMP has left, the identifier may come with another message: it must not be taken for this one after a
-  // crash.
-  (void)broker_.journal().put(row(packet_id, ExchangeRow::State::Erased));
-  broker_.journal().complete_when_durable(ticket(PacketType::Pubcomp, packet_id));
 }
 
 void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,

@@ -184,6 +184,24 @@ TEST_F(WayDown, PubcompWaitsUntilTheIdentifierIsForgottenOnDisk) {
   EXPECT_THAT(said(), ElementsAre("PUBCOMP id=5 reason=00"));
 }
 
+TEST_F(WayDown, PubcompWaitsAlsoWhenThePubrelComesAgainOnANewConnection) {
+  start();
+  online();
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  said();
+  store_answers = false;
+  far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
+  cut();
+  redial();
+  accept(true);
+  said();
+  far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
+  EXPECT_THAT(said(), IsEmpty());
+  store_answers = true;
+  turn();
+  EXPECT_THAT(said(), ElementsAre("PUBCOMP id=5 reason=00"));
+}
+
 TEST_F(WayDown, AFarBrokerThatLostItsSessionMayUseTheIdentifierAnew) {
   start();
   online();
