@@ -30,7 +30,7 @@ sys.path[:0] = [str(HERE / "soak"), str(HERE.parent / "integration")]
 
 import load  # noqa: E402
 from client import Client  # noqa: E402
-from furrow_testing import BINARY, Gateway, Mosquitto, bridge  # noqa: E402
+from furrow_testing import BINARY, Gateway, Mosquitto, Proxy, bridge  # noqa: E402
 
 SAMPLE_SECONDS = 10
 GROWTH = 0.05  # of resident memory, between the medians
@@ -136,7 +136,7 @@ async def subscribers(world, ledger):
         "group/one": [group["group/one"]], "command/one": [down["command/one"]]}
 
 
-async def clients(world, far, options):
+async def clients(world, far, wan, options):
     """All of the load, as coroutines by name."""
     unit = options.rate / 20
     group, running, takers = await subscribers(world, world.ledger)
@@ -165,7 +165,7 @@ async def clients(world, far, options):
         load.wills(world, will["will/one"]), load.retained(world), load.retained_reader(world), load.visitors(world),
         load.group_visitors(world, group), load.churn(world), load.slow_connect(world), load.malformed(world),
         load.never_reads(world, 0), load.never_reads(world, 1), *(load.half_open(world) for _ in range(10)),
-        load.outages(world, far, options.outage_every, min(20, options.outage_every / 3))]
+        load.outages(world, far, wan, options.outage_every, min(20, options.outage_every / 3))]
     return running
 
 
@@ -176,7 +176,7 @@ async def wait_until(seconds, condition):
     return condition()
 
 
-async def soak(gateway, far, options):
+async def soak(gateway, far, wan, options):
     world = load.World(gateway.port, far.port, options.seed)
     status = Status(world)
     reader = await Client(gateway.port, "status-reader", 5, on_message=status.take).open()
@@ -188,7 +188,7 @@ async def soak(gateway, far, options):
     print(f"before the load: {base}, seed {options.seed}", flush=True)
 
     running = [asyncio.create_task(world.guard(one.__qualname__, one))
-               for one in await clients(world, far, options)]
+               for one in await clients(world, far, wan, options)]
     running.append(asyncio.create_task(samples.run()))
     asyncio.get_running_loop().call_later(options.minutes * 60, world.stopping.set)
     while not world.stopping.is_set():
@@ -246,11 +246,12 @@ def main():
         gateway = None
         try:
             far.start()
-            gateway = Gateway("barn", folder, SETTINGS + bridge(far.port, "{filter: bridged/#, qos: 2}",
+            wan = Proxy(far.port)
+            gateway = Gateway("barn", folder, SETTINGS + bridge(wan.port, "{filter: bridged/#, qos: 2}",
                                                                 "{filter: command/#, direction: down, qos: 2}"))
             print(f"{BINARY} for {options.minutes:g} minutes", flush=True)
             gateway.start()
-            good = asyncio.run(soak(gateway, far, options))
+            good = asyncio.run(soak(gateway, far, wan, options))
             code = gateway.stop()
             print("furrow ended with", code)
             if not good or code != 0:
