@@ -352,8 +352,8 @@ async def far_subscriber(world, ledgers):
 
 
 async def outages(world, far, wan, period, length):
-    """Stops the far broker and starts it again. The gateway comes back behind the archive: Mosquitto 2.0.11 confuses the
-    order of what comes while it resumes a session."""
+    """Stops the far broker and starts it again. The gateway comes back behind the archive: Mosquitto 2.0.11 confuses
+    the order of what comes while it resumes a session."""
     while await world.pause(period):
         await asyncio.to_thread(far.stop)
         wan.close()
