@@ -16,12 +16,12 @@
 #include "broker-core/base/result.h"
 #include "broker-core/base/time.h"
 #include "broker-core/store.h"
-#include "gateway/store/store_vfs.h"
 #include "gateway/store/data_directory.h"
 #include "gateway/store/disk_room.h"
 #include "gateway/store/queue_file.h"
 #include "gateway/store/salvage.h"
 #include "gateway/store/session_file.h"
+#include "gateway/store/store_vfs.h"
 
 namespace furrow::gateway {
 

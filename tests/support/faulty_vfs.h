@@ -47,7 +47,8 @@ class FaultyVfs {
   std::function<bool(std::string_view path, std::int64_t offset)> is_bad = [](std::string_view, std::int64_t) {
     return false;
   };
-  // Called before each sync. Set before the first use.
+  // Called before each write and sync, whether or not it fails. Set before the first use.
+  std::function<void(int size, std::int64_t offset)> on_write = [](int, std::int64_t) {};
   std::function<void()> on_sync = [] {};
 
  private:
@@ -88,6 +89,7 @@ class FaultyVfs {
         return code != SQLITE_OK ? code : below(file)->pMethods->xRead(below(file), bytes, size, offset);
       };
       made.xWrite = [](sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
+        self_of(file).on_write(size, offset);
         const int code = self_of(file).write_code;
         if (code != SQLITE_OK) ++self_of(file).writes_failed;
         return code != SQLITE_OK ? code : below(file)->pMethods->xWrite(below(file), bytes, size, offset);

@@ -30,6 +30,16 @@ class WayDown : public BridgeFixture {
     accept(session_present);
     said();
   }
+  // Online, with a QoS 2 message of identifier 5 whose PUBREC has left; and its PUBREL, while the store does not
+  // answer.
+  void release_with_a_slow_store() {
+    start();
+    online();
+    far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+    said();
+    store_answers = false;
+    far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
+  }
   // A local client that is here, and one whose messages are kept in the store.
   Client& listener(Qos qos = Qos::ExactlyOnce) {
     Client& client = connect({.client_id = "listener"});
@@ -172,12 +182,7 @@ TEST_F(WayDown, Qos2IsTakenOnceOverAPowerCut) {
 }
 
 TEST_F(WayDown, PubcompWaitsUntilTheIdentifierIsForgottenOnDisk) {
-  start();
-  online();
-  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
-  said();
-  store_answers = false;
-  far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
+  release_with_a_slow_store();
   EXPECT_THAT(said(), IsEmpty());
   store_answers = true;
   turn();
@@ -185,12 +190,7 @@ TEST_F(WayDown, PubcompWaitsUntilTheIdentifierIsForgottenOnDisk) {
 }
 
 TEST_F(WayDown, PubcompWaitsAlsoWhenThePubrelComesAgainOnANewConnection) {
-  start();
-  online();
-  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
-  said();
-  store_answers = false;
-  far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
+  release_with_a_slow_store();
   cut();
   redial();
   accept(true);

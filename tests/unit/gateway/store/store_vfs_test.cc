@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,100 +11,22 @@
 #include <vector>
 
 #include "broker-core/base/bytes.h"
+#include "tests/support/faulty_vfs.h"
+#include "tests/support/temporary_directory.h"
 
 namespace furrow::gateway {
 namespace {
-
-// One file in memory, that notes what is done to it.
-class NotingVfs {
- public:
-  NotingVfs() {
-    vfs_ = *sqlite3_vfs_find(nullptr);
-    vfs_.iVersion = 1;
-    vfs_.zName = "noting";
-    vfs_.szOsFile = sizeof(File);
-    vfs_.pAppData = this;
-    vfs_.xOpen = [](sqlite3_vfs* vfs, const char*, sqlite3_file* file, int, int*) {
-      auto* self = static_cast<NotingVfs*>(vfs->pAppData);
-      if (self->code != SQLITE_OK) return self->code;
-      static_cast<File*>(file)->self = self;
-      file->pMethods = &kMethods;
-      return SQLITE_OK;
-    };
-    EXPECT_EQ(sqlite3_vfs_register(&vfs_, 0), SQLITE_OK);
-  }
-  ~NotingVfs() { EXPECT_EQ(sqlite3_vfs_unregister(&vfs_), SQLITE_OK); }
-  NotingVfs(const NotingVfs&) = delete;
-  NotingVfs& operator=(const NotingVfs&) = delete;
-
-  // What was done since the last time.
-  std::vector<std::string> take() { return std::exchange(done_, {}); }
-
-  int code = SQLITE_OK;  // of openings and writes
-  std::string content;
-
- private:
-  struct File : sqlite3_file {
-    NotingVfs* self;
-  };
-  static NotingVfs& of(sqlite3_file* file) { return *static_cast<File*>(file)->self; }
-  static int close(sqlite3_file* file) {
-    of(file).done_.emplace_back("close");
-    return SQLITE_OK;
-  }
-  static int read(sqlite3_file* file, void* bytes, int size, sqlite3_int64 offset) {
-    of(file).done_.emplace_back("read");
-    std::memcpy(bytes, of(file).content.data() + offset, static_cast<std::size_t>(size));
-    return SQLITE_OK;
-  }
-  static int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
-    NotingVfs& self = of(file);
-    self.done_.push_back("write " + std::to_string(size) + " at " + std::to_string(offset));
-    if (self.code != SQLITE_OK) return self.code;
-    const auto begin = static_cast<std::size_t>(offset);
-    const auto count = static_cast<std::size_t>(size);
-    if (self.content.size() < begin + count) self.content.resize(begin + count);
-    self.content.replace(begin, count, static_cast<const char*>(bytes), count);
-    return SQLITE_OK;
-  }
-  static int truncate(sqlite3_file* file, sqlite3_int64 size) {
-    of(file).done_.push_back("truncate to " + std::to_string(size));
-    of(file).content.resize(static_cast<std::size_t>(size));
-    return SQLITE_OK;
-  }
-  static int sync(sqlite3_file* file, int) {
-    of(file).done_.emplace_back("sync");
-    return SQLITE_OK;
-  }
-  static int file_size(sqlite3_file* file, sqlite3_int64* size) {
-    of(file).done_.emplace_back("size");
-    *size = static_cast<sqlite3_int64>(of(file).content.size());
-    return SQLITE_OK;
-  }
-  static const sqlite3_io_methods kMethods;
-
-  sqlite3_vfs vfs_{};
-  std::vector<std::string> done_;
-};
-
-const sqlite3_io_methods NotingVfs::kMethods = [] {
-  sqlite3_io_methods methods{};
-  methods.iVersion = 1;
-  methods.xClose = close;
-  methods.xRead = read;
-  methods.xWrite = write;
-  methods.xTruncate = truncate;
-  methods.xSync = sync;
-  methods.xFileSize = file_size;
-  return methods;
-}();
 
 class StoreVfsTest : public testing::Test {
  protected:
   using Done = std::vector<std::string>;
 
   StoreVfsTest() {
-    auto made = StoreVfs::make("noting");
+    disk_.on_write = [this](int size, std::int64_t offset) {
+      done_.push_back("write " + std::to_string(size) + " at " + std::to_string(offset));
+    };
+    disk_.on_sync = [this] { done_.emplace_back("sync"); };
+    auto made = StoreVfs::make(disk_.name());
     EXPECT_TRUE(made);
     vfs_ = std::move(*made);
     below_ = sqlite3_vfs_find(vfs_->name());
@@ -112,9 +34,8 @@ class StoreVfsTest : public testing::Test {
   }
   ~StoreVfsTest() override { close(); }
 
-  int open(int type = SQLITE_OPEN_WAL) {
-    const int flags = type | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    return below_->xOpen(below_, "file", file(), flags, nullptr);
+  int open(int type = SQLITE_OPEN_WAL, int more = SQLITE_OPEN_CREATE) {
+    return below_->xOpen(below_, path_.c_str(), file(), type | SQLITE_OPEN_READWRITE | more, nullptr);
   }
   int close() {
     if (file()->pMethods == nullptr) return SQLITE_OK;
@@ -137,8 +58,17 @@ class StoreVfsTest : public testing::Test {
     return bytes;
   }
   sqlite3_file* file() { return reinterpret_cast<sqlite3_file*>(memory_.data()); }
+  // What was written and synced below since the last time.
+  Done take() { return std::exchange(done_, {}); }
+  std::string content() const {
+    std::ifstream stream(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
 
-  NotingVfs noting_;
+  TemporaryDirectory directory_;
+  const std::string path_ = directory_ / "file.db";
+  FaultyVfs disk_{"store-vfs-test"};
+  Done done_;
   std::unique_ptr<StoreVfs> vfs_;
   sqlite3_vfs* below_ = nullptr;
   std::vector<std::uint64_t> memory_;  // as SQLite hands it in: zeros, aligned to 8 bytes
@@ -149,10 +79,10 @@ TEST_F(StoreVfsTest, WhatFollowsEachOtherIsOneWriteBeforeTheSync) {
   ASSERT_EQ(write("head", 32), SQLITE_OK);
   ASSERT_EQ(write("page", 36), SQLITE_OK);
   ASSERT_EQ(write("next", 40), SQLITE_OK);
-  EXPECT_EQ(noting_.take(), Done{});
+  EXPECT_EQ(take(), Done{});
   ASSERT_EQ(sync(), SQLITE_OK);
-  EXPECT_EQ(noting_.take(), (Done{"write 12 at 32", "sync"}));
-  EXPECT_EQ(noting_.content.substr(32), "headpagenext");
+  EXPECT_EQ(take(), (Done{"write 12 at 32", "sync"}));
+  EXPECT_EQ(content().substr(32), "headpagenext");
   EXPECT_EQ(vfs_->counts().bytes, 12U);
   EXPECT_EQ(vfs_->counts().syncs, 1U);
 }
@@ -163,7 +93,7 @@ TEST_F(StoreVfsTest, WhatDoesNotFollowComesInTheOrderItWasWritten) {
   ASSERT_EQ(write("cccc", 8), SQLITE_OK);
   ASSERT_EQ(write("bb", 2), SQLITE_OK);
   ASSERT_EQ(sync(), SQLITE_OK);
-  EXPECT_EQ(noting_.take(), (Done{"write 4 at 0", "write 4 at 8", "write 2 at 2", "sync"}));
+  EXPECT_EQ(take(), (Done{"write 4 at 0", "write 4 at 8", "write 2 at 2", "sync"}));
 }
 
 TEST_F(StoreVfsTest, WhoLooksAtTheFileSeesWhatWasWritten) {
@@ -174,50 +104,50 @@ TEST_F(StoreVfsTest, WhoLooksAtTheFileSeesWhatWasWritten) {
   EXPECT_EQ(size(), 6);
   ASSERT_EQ(write("three", 6), SQLITE_OK);
   ASSERT_EQ(file()->pMethods->xTruncate(file(), 8), SQLITE_OK);
-  EXPECT_EQ(noting_.content, "onetwoth");
+  EXPECT_EQ(content(), "onetwoth");
   ASSERT_EQ(write("!", 8), SQLITE_OK);
   ASSERT_EQ(close(), SQLITE_OK);
-  EXPECT_EQ(noting_.content, "onetwoth!");
+  EXPECT_EQ(content(), "onetwoth!");
 }
 
 TEST_F(StoreVfsTest, NoMoreThan64KiBWait) {
   ASSERT_EQ(open(), SQLITE_OK);
   const std::string half(32 * KiB, 'h');
   for (int i = 0; i < 3; ++i) ASSERT_EQ(write(half, i * 32 * sqlite3_int64{KiB}), SQLITE_OK);
-  EXPECT_EQ(noting_.take(), Done{"write 65536 at 0"});
+  EXPECT_EQ(take(), Done{"write 65536 at 0"});
   const std::string large(65 * KiB, 'l');
   ASSERT_EQ(write(large, 96 * KiB), SQLITE_OK);
-  EXPECT_EQ(noting_.take(), (Done{"write 32768 at 65536", "write 66560 at 98304"}));
+  EXPECT_EQ(take(), (Done{"write 32768 at 65536", "write 66560 at 98304"}));
 }
 
 TEST_F(StoreVfsTest, FilesOfOtherKindsAreWrittenAtOnce) {
   ASSERT_EQ(open(SQLITE_OPEN_MAIN_JOURNAL), SQLITE_OK);
   ASSERT_EQ(write("a", 0), SQLITE_OK);
   ASSERT_EQ(write("b", 1), SQLITE_OK);
-  EXPECT_EQ(noting_.take(), (Done{"write 1 at 0", "write 1 at 1"}));
+  EXPECT_EQ(take(), (Done{"write 1 at 0", "write 1 at 1"}));
 }
 
 TEST_F(StoreVfsTest, AWriteThatFailsLateFailsTheSync) {
   ASSERT_EQ(open(), SQLITE_OK);
   ASSERT_EQ(write("lost", 100), SQLITE_OK);
-  noting_.code = SQLITE_FULL;
+  disk_.write_code = SQLITE_FULL;
   EXPECT_EQ(sync(), SQLITE_FULL);
-  EXPECT_EQ(noting_.take(), Done{"write 4 at 100"});
+  EXPECT_EQ(take(), Done{"write 4 at 100"});
 }
 
 // A read between may have told somebody who does not care; the transaction must not become durable without it.
 TEST_F(StoreVfsTest, NothingIsDurableUntilTheLostPlaceIsWrittenAgain) {
   ASSERT_EQ(open(), SQLITE_OK);
   ASSERT_EQ(write("lost", 100), SQLITE_OK);
-  noting_.code = SQLITE_FULL;
+  disk_.write_code = SQLITE_FULL;
   std::string bytes(4, '\0');
   EXPECT_EQ(file()->pMethods->xRead(file(), bytes.data(), 4, 0), SQLITE_FULL);
-  noting_.code = SQLITE_OK;
+  disk_.write_code = SQLITE_OK;
   EXPECT_EQ(write("behind", 104), SQLITE_FULL);
   EXPECT_EQ(sync(), SQLITE_FULL);
   ASSERT_EQ(write("again!", 100), SQLITE_OK);
   EXPECT_EQ(sync(), SQLITE_OK);
-  EXPECT_EQ(noting_.content.substr(100), "again!");
+  EXPECT_EQ(content().substr(100), "again!");
 }
 
 TEST_F(StoreVfsTest, CuttingTheLostPlaceOffDoes) {
@@ -225,17 +155,16 @@ TEST_F(StoreVfsTest, CuttingTheLostPlaceOffDoes) {
   ASSERT_EQ(write("kept", 0), SQLITE_OK);
   ASSERT_EQ(sync(), SQLITE_OK);
   ASSERT_EQ(write("lost", 4), SQLITE_OK);
-  noting_.code = SQLITE_FULL;
+  disk_.write_code = SQLITE_FULL;
   EXPECT_EQ(file()->pMethods->xTruncate(file(), 6), SQLITE_FULL);
-  noting_.code = SQLITE_OK;
+  disk_.write_code = SQLITE_OK;
   EXPECT_EQ(file()->pMethods->xTruncate(file(), 4), SQLITE_OK);
   EXPECT_EQ(sync(), SQLITE_OK);
-  EXPECT_EQ(noting_.content, "kept");
+  EXPECT_EQ(content(), "kept");
 }
 
 TEST_F(StoreVfsTest, AFileThatCannotBeOpenedIsNotClosed) {
-  noting_.code = SQLITE_CANTOPEN;
-  EXPECT_EQ(open(), SQLITE_CANTOPEN);
+  EXPECT_EQ(open(SQLITE_OPEN_WAL, 0), SQLITE_CANTOPEN);
   EXPECT_EQ(file()->pMethods, nullptr);
 }
 
