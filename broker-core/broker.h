@@ -41,7 +41,7 @@ constexpr std::uint32_t slot_of(ConnectionId id) {
   return static_cast<std::uint32_t>(id.value) - 1;
 }
 
-class Broker : private AckSink {
+class Broker final : private AckSink {
  public:
   struct Options {
     Limits limits;
