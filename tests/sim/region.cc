@@ -216,8 +216,8 @@ void Region::handle_subscribe(Connection& connection, const mqtt::Subscribe& sub
 bool Region::forward(const Outgoing::Item& item, const Session* from, Instant now) {
   bool taken = false;
   for (auto& [id, session] : sessions_) {
-    const auto found = std::ranges::find_if(session.subscriptions, [&](const Subscription& subscription) {
-      return matches(subscription.filter, item.topic) && !(subscription.no_local && from == &session);
+    const auto found = std::ranges::find_if(session.subscriptions, [&, own = from == &session](const auto& each) {
+      return matches(each.filter, item.topic) && !(each.no_local && own);
     });
     if (!session.present || found == session.subscriptions.end()) continue;
     Outgoing::Item copy = item;

@@ -61,8 +61,7 @@ class Expectation {
     std::vector<std::uint32_t> found;
     collect("", topic, found);
     std::ranges::sort(found);
-    const auto repeated = std::ranges::unique(found);
-    found.erase(repeated.begin(), repeated.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
     return found;
   }
 
