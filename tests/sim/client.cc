@@ -1,6 +1,7 @@
 #include "tests/sim/client.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace furrow::sim {
 
@@ -39,7 +40,7 @@ void Client::connect(LinkRef link, Instant now) {
   retained_.clear();
   mqtt::Connect connect;
   connect.version = options_.version;
-  connect.clean_start = options_.clean;
+  connect.clean_start = options_.clean || renewing_;
   connect.keep_alive_s = kKeepAliveS;
   connect.client_id = options_.id;
   ByteBuffer properties;
@@ -69,6 +70,11 @@ void Client::connect(LinkRef link, Instant now) {
 void Client::leave(Instant until) {
   if (end_) end_->cut();
   away_until_ = std::max(away_until_, until);
+}
+
+void Client::renew() {
+  if (end_) end_->cut();
+  renewing_ = true;
 }
 
 void Client::say_goodbye(Instant until, Instant now) {
@@ -183,9 +189,11 @@ void Client::handle_connack(const mqtt::Connack& connack, Instant now) {
     end_->cut();
     return;
   }
-  if (known_ && !options_.clean && !connack.session_present) {
+  const bool anew = std::exchange(renewing_, false);
+  if (known_ && !options_.clean && !anew && !connack.session_present) {
     ledger_.fail("the gateway has lost the session of " + options_.id);
   }
+  if (anew && connack.session_present) ledger_.fail("the gateway has kept the old session of " + options_.id);
   known_ = true;
   ready_ = true;
   if (will_) will_->confirm(now);

@@ -56,6 +56,10 @@ class Client {
   Link* link() { return end_ ? &end_->link() : nullptr; }
   // It goes away: no connection before `until`.
   void leave(Instant until);
+  // It gives its session up: the next connection begins one anew, and subscribes again.
+  void renew();
+  // Whether its session, with all its subscriptions, is the gateway's to keep.
+  bool settled() const { return !renewing_ && subscribed(); }
   // It says DISCONNECT, and is then away until `until`.
   void say_goodbye(Instant until, Instant now);
   // It never comes back. `mourned`: its will must be published.
@@ -99,6 +103,7 @@ class Client {
   std::vector<Progress> progress_;                      // of each stream that it publishes
   std::size_t granted_ = 0;                             // subscriptions, in their order
   bool known_ = false;                                  // a CONNACK has come: the gateway has the session
+  bool renewing_ = false;                               // what the gateway has is to end
   std::vector<std::optional<std::uint32_t>> retained_;  // by stream
 
   std::optional<WillWatch> will_;

@@ -117,7 +117,7 @@ void Ledger::arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, 
     }
     return;
   }
-  if (number + 1 < flow.next && !may_come_late(flow, book, number)) {
+  if (to.ordered && number + 1 < flow.next && !may_come_late(flow, book, number)) {
     fail(what() + " arrived first after message " + std::to_string(flow.next - 1));
   }
   flow.next = std::max(flow.next, number + 1);
@@ -184,6 +184,15 @@ void Ledger::visit_missing(AccountId account, Visit visit) const {
 std::uint64_t Ledger::missing(AccountId account) const {
   std::uint64_t count = 0;
   visit_missing(account, [&](const Receiver&, StreamId, std::size_t, const Book&) { ++count; });
+  return count;
+}
+
+std::uint64_t Ledger::missing_at_qos1(ReceiverId receiver) const {
+  std::uint64_t count = 0;
+  const Receiver& wanted = receivers_[receiver];
+  visit_missing(wanted.account, [&](const Receiver& each, StreamId stream, std::size_t, const Book&) {
+    if (&each == &wanted && each.flows.at(stream).qos == mqtt::Qos::AtLeastOnce) ++count;
+  });
   return count;
 }
 

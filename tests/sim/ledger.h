@@ -1,7 +1,8 @@
 // The checkers' book: what publishers were promised, and what reached whom. It knows nothing of the code under test.
 //
 // A *stream* is the numbered messages of one publisher to one topic at one QoS. A *receiver* is whoever a stream must
-// reach: the region behind one gateway, or one local subscriber. Between the two lies a *flow*:
+// reach: the region behind one gateway, one local subscriber, or all members of a shared subscription together. Between
+// the two lies a *flow*:
 //
 //   safety    a first arrival comes in the order of publishing; nothing arrives that was never published; what travels
 //             at QoS 2 all the way arrives once, and what was sent at QoS 0 not twice; nobody gets what it did not ask
@@ -51,6 +52,8 @@ class Ledger {
   const Stream& stream(StreamId stream) const { return streams_[stream].options; }
   std::size_t streams() const { return streams_.size(); }
 
+  // `receiver` is several beside each other, so that messages may overtake.
+  void lift_order(ReceiverId receiver) { receivers_[receiver].ordered = false; }
   // `receiver` may get messages of `stream`, at `qos` at most.
   void allow(StreamId stream, ReceiverId receiver, mqtt::Qos qos);
   // From the next message on it must get them.
@@ -83,6 +86,8 @@ class Ledger {
 
   // Acknowledged, expected, and not arrived, of all receivers of the account.
   std::uint64_t missing(AccountId account) const;
+  // Those of them that travel at QoS 1 to `receiver`.
+  std::uint64_t missing_at_qos1(ReceiverId receiver) const;
   // The first of them in words.
   std::string first_missing(AccountId account) const;
   // Messages whose expiry interval is longer than they exist cannot have expired.
@@ -127,6 +132,7 @@ class Ledger {
   struct Receiver {
     std::string name;
     AccountId account = 0;
+    bool ordered = true;
     std::uint64_t arrivals = 0;
     std::map<StreamId, Flow> flows;
   };

@@ -36,6 +36,7 @@ constexpr std::array<FaultRange, kFaults> kRanges = {{
     {"region_full", 15, seconds(2), seconds(20)},
     {"client_leaves", 60, milliseconds(300), seconds(3)},
     {"client_dies", 50, seconds(1), seconds(10)},
+    {"member_renewed", 60, milliseconds(300), seconds(3)},
 }};
 
 Duration drawn_time(Random& random, const FaultRange& range) {
@@ -143,6 +144,10 @@ Options draw_options(std::uint64_t seed) {
       if (!options.calm()) options.every(fault) = drawn_time(random, kRanges[static_cast<std::size_t>(fault)]);
     }
   }
+  if (random.chance(25)) {
+    options.members = 2 + random.below(2);
+    if (!options.calm()) options.every(Fault::MemberRenewed) = drawn_time(random, kRanges.back());
+  }
   return options;
 }
 
@@ -177,6 +182,7 @@ std::string describe(const Options& options) {
   if (is_limited(options.sessions)) line += " sessions=" + describe(options.sessions);
   if (options.commit_waiting_bytes < MiB) line += " commit_waiting=" + std::to_string(options.commit_waiting_bytes);
   if (options.mortals > 0) line += " mortals=" + std::to_string(options.mortals);
+  if (options.members > 0) line += " members=" + std::to_string(options.members);
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";

@@ -36,8 +36,9 @@ enum class Fault : std::uint8_t {
   RegionFull,      // the region answers messages with 0x97 for a while, where its version can
   ClientLeaves,    // a client with a will says DISCONNECT
   ClientDies,      // a client with a will never comes back
+  MemberRenewed,   // the session of a member of the shared subscription ends, and begins anew
 };
-inline constexpr std::size_t kFaults = 17;
+inline constexpr std::size_t kFaults = 18;
 std::string_view name(Fault fault);
 
 struct Options {
@@ -69,6 +70,7 @@ struct Options {
   bool buffer_qos0 = false;      // bridges keep what those send while they are offline
   std::size_t mortals = 0;       // of each gateway: clients with a will that do nothing else
   unsigned deletions = 0;        // percent of what retainers publish: an empty payload takes the value away
+  std::size_t members = 0;       // of each gateway: of its shared subscription
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }
@@ -77,6 +79,8 @@ struct Options {
   bool limited() const;
   // Without faults and limits: QoS 0 arrives, too.
   bool calm() const;
+  // Whether sessions end before their time.
+  bool renews() const { return members > 0 && every(Fault::MemberRenewed) > Duration::zero(); }
   // Whether publishers may be told that a message is not taken.
   bool refuses() const;
 };

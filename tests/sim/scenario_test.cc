@@ -207,5 +207,30 @@ TEST_F(ScenarioTest, AWillThatIsOnItsWaySurvivesAKill) {
   EXPECT_GE(wills_, kSeeds);
 }
 
+TEST_F(ScenarioTest, ASharedSubscriptionOutlivesTheSessionsOfItsMembers) {
+  for (const bool exactly_once : {false, true}) {
+    Options options = quiet();
+    options.members = 3;
+    options.exactly_once = exactly_once;
+    options.answer_after = milliseconds(100);
+    options.every(Fault::MemberRenewed) = milliseconds(300);
+    options.every(Fault::ClientCut) = milliseconds(200);
+    options.every(Fault::ClientAway) = milliseconds(300);
+    options.every(Fault::ClientSilence) = seconds(5);
+    expect_passes(options);
+  }
+}
+
+TEST_F(ScenarioTest, ASharedSubscriptionSurvivesCrashes) {
+  Options options = quiet();
+  options.members = 3;
+  options.answer_after = milliseconds(300);
+  options.every(Fault::MemberRenewed) = milliseconds(100);
+  options.every(Fault::ClientAway) = milliseconds(100);
+  options.every(Fault::GatewayKill) = milliseconds(300);
+  options.every(Fault::PowerCut) = seconds(1);
+  expect_passes(options);
+}
+
 }  // namespace
 }  // namespace furrow::sim

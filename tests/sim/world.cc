@@ -114,6 +114,7 @@ void World::build_site(std::size_t index) {
   add_mortals(site, index);
   add_publishers(site, index);
   for (std::size_t i = 0; i < options_.subscribers; ++i) add_subscriber(site, index, i);
+  add_members(site, index);
   add_auditor(site, index);
   site.retry.resize(site.clients.size() + 1, now_);
 }
@@ -178,6 +179,24 @@ void World::add_subscriber(Site& site, std::size_t index, std::size_t number) {
   site.clients.push_back(std::make_unique<Client>(std::move(subscriber), ledger_, random_));
 }
 
+void World::add_members(Site& site, std::size_t index) {
+  site.first_member = site.clients.size();
+  if (options_.members == 0) return;
+  const std::string name = site_name(index) + "-crew";
+  site.crew = ledger_.add_receiver(name, site.session_account);
+  ledger_.lift_order(site.crew);
+  const mqtt::Qos qos = options_.exactly_once || random_.chance(50) ? mqtt::Qos::ExactlyOnce : mqtt::Qos::AtLeastOnce;
+  for (std::size_t i = 0; i < options_.members; ++i) {
+    Client::Options member;
+    member.id = name + "-" + std::to_string(i);
+    member.receiver = site.crew;
+    member.receive_maximum = static_cast<std::uint16_t>(1 + random_.below(20));
+    member.answer_after = options_.answer_after;
+    member.subscribes.push_back({.filter = "$share/crew/farm/#", .qos = qos, .streams = site.farm});
+    site.clients.push_back(std::make_unique<Client>(std::move(member), ledger_, random_));
+  }
+}
+
 void World::add_auditor(Site& site, std::size_t index) {
   Client::Options auditor;
   auditor.id = site_name(index) + "-auditor";
@@ -214,6 +233,15 @@ Client& World::random_client(Site& site) {
   return *site.clients[random_.below(site.clients.size())];
 }
 
+// The group lives on with the others.
+void World::renew_member(Site& site) {
+  const std::size_t chosen = site.first_member + random_.below(options_.members);
+  for (std::size_t i = site.first_member; i < site.clients.size(); ++i) {
+    if (i != chosen && !site.clients[i]->settled()) return;
+  }
+  site.clients[chosen]->renew();
+}
+
 void World::strike(Fault fault) {
   Site& site = sites_[random_.below(sites_.size())];
   switch (fault) {
@@ -231,6 +259,9 @@ void World::strike(Fault fault) {
       break;
     case Fault::ClientDies:
       site.clients[random_.below(options_.mortals)]->die(mourned(), now_);
+      break;
+    case Fault::MemberRenewed:
+      renew_member(site);
       break;
     case Fault::UplinkCut:
       if (Link* link = site.gateway->uplink()) link->cut();
@@ -356,8 +387,13 @@ bool World::finished() const {
   return published() && region_.unfinished() == 0 && std::ranges::all_of(sites_, [&](const Site& site) {
            return site.gateway->drained() && retained_converged(site, nullptr) &&
                   ledger_.missing(site.bridge_account) <= site.gateway->lost_by_bridge() &&
-                  ledger_.missing(site.session_account) <= site.gateway->lost_by_sessions();
+                  ledger_.missing(site.session_account) <= site.gateway->lost_by_sessions() &&
+                  missing_of_crew(site) == 0;
          });
+}
+
+std::uint64_t World::missing_of_crew(const Site& site) const {
+  return options_.members > 0 && !options_.limited() ? ledger_.missing_at_qos1(site.crew) : 0;
 }
 
 bool World::retained_converged(const Site& site, std::string* why) const {
@@ -399,6 +435,10 @@ void World::check_losses() {
     };
     check(site.bridge_account, site.gateway->lost_by_bridge());
     check(site.session_account, site.gateway->lost_by_sessions());
+    if (const std::uint64_t missing = missing_of_crew(site); missing > 0) {
+      ledger_.fail(std::to_string(missing) + " messages of QoS 1 did not go back to the shared subscription: " +
+                   ledger_.first_missing(site.session_account));
+    }
     std::string why;
     if (!retained_converged(site, &why)) ledger_.fail(why);
   }
