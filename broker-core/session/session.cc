@@ -216,9 +216,13 @@ void Session::give_back(Instant now) {
   Outbox& outbox = exchange()->outbox;
   for (std::size_t i = 0; i < outbox.front_size(); ++i) {
     Outbox::Entry& entry = outbox.entry(i);
-    if (entry.state == Outbox::State::Settled || entry.qos != mqtt::Qos::AtLeastOnce) continue;
+    if (entry.state == Outbox::State::Settled) continue;
     SharedGroup* const group = group_of(std::exchange(entry.group, {}));
     if (group == nullptr) continue;
+    if (entry.qos == mqtt::Qos::ExactlyOnce) {
+      group->handle_safe(*this, entry.sequence, now);  // it ends with this session
+      continue;
+    }
     group->give_back(*this, entry, now);
     const std::size_t size = outbox.front_size();
     outbox.settle(i, Outbox::Outcome::Moved, now);

@@ -251,6 +251,27 @@ TEST_F(SharedGroupTest, Qos2IsNotGivenToAnother) {
   expect_balance(0);
 }
 
+TEST_F(SharedGroupTest, APulledQos2MessageEndsWithASessionThatWasYetToSendIt) {
+  Client& a = durable_member("a", kQos2);
+  Client& b = durable_member("b", kQos2);
+  a.vanish();
+  b.vanish();
+  publish("1", kQos2);
+  advance(seconds(2));
+  store_answers = false;
+  publish("2", kQos2);
+  advance(seconds(2));
+  back("a");  // pulls both, and waits for the store, which is busy with the second
+  open_durable("a", mqtt::Version::V5, true).vanish();
+  store_answers = true;
+  persist();
+  advance(seconds(2));
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 2U);
+  expect_balance(0);
+  restart();
+  EXPECT_THAT(back("b").received(), ElementsAre(StartsWith("CONNACK")));
+}
+
 TEST_F(SharedGroupTest, WhatAMemberRefusesIsNotGivenToAnother) {
   Client& a = member("a");
   Client& b = member("b");
