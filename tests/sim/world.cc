@@ -393,7 +393,8 @@ bool World::finished() const {
 }
 
 std::uint64_t World::missing_of_crew(const Site& site) const {
-  return options_.members > 0 && !options_.limited() ? ledger_.missing_at_qos1(site.crew) : 0;
+  if (options_.members == 0 || options_.limited() || options_.every(Fault::GatewayRestart) > Duration::zero()) return 0;
+  return ledger_.missing_at_qos1(site.crew);
 }
 
 bool World::retained_converged(const Site& site, std::string* why) const {

@@ -93,7 +93,7 @@ class World {
   bool published() const;
   bool auditing() const { return healed_ && published(); }
   bool finished() const;
-  // What a session may take with it when it ends is of QoS 2 [MQTT-4.8.2-4, -5].
+  // What a session may take with it when it ends is of QoS 2 [MQTT-4.8.2-4, -5], or was found in its queue at a start.
   std::uint64_t missing_of_crew(const Site& site) const;
   bool retained_converged(const Site& site, std::string* why) const;
   // Without faults the books say what the ledger says, QoS 0 included.
