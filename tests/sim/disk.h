@@ -43,11 +43,10 @@ class Disk final : public broker::Store {
       event.durable = std::exchange(early_, std::nullopt);
       return true;
     }
-    if (full_until_ <= now) {
-      medium_->fill(false);
-      full_until_ = kNever;
-      event.recovered = std::exchange(refusing_, false);
-      if (event.recovered) return true;
+    recover();
+    if (!failing() && std::exchange(refusing_, false)) {
+      event.recovered = true;
+      return true;
     }
     if (commit_due() <= now && commit(event)) return true;
     if (reads_.empty() || reads_.front().due > now) return false;
@@ -61,7 +60,7 @@ class Disk final : public broker::Store {
   }
   Instant next_deadline() const {
     if (early_) return now_;
-    if (refusing_ && full_until_ <= now_) return now_;
+    if (refusing_ && !failing()) return now_;
     return reads_.empty() ? commit_due() : std::min(commit_due(), reads_.front().due);
   }
 
@@ -72,9 +71,14 @@ class Disk final : public broker::Store {
     medium_->fill(true);
     full_until_ = now_ + time;
   }
+  // No sync succeeds for `time`: commits fail, and starts do.
+  void fail_syncs(Duration time) {
+    medium_->fail_syncs(true);
+    syncs_fail_until_ = now_ + time;
+  }
   void heal() {
-    stalled_until_ = Instant::min();
-    full_until_ = now_;
+    stalled_until_ = full_until_ = syncs_fail_until_ = Instant::min();
+    recover();
   }
   std::uint64_t power_cuts() const { return medium_->power_cuts(); }
 
@@ -87,10 +91,11 @@ class Disk final : public broker::Store {
     medium_->close();
     forget();
   }
-  // What a gateway finds at start.
-  broker::Restored open() {
-    broker::Restored restored = medium_->open();
-    mutator_.change(restored);
+  // What a gateway finds at start; nothing when the medium fails.
+  std::optional<broker::Restored> open() {
+    recover();
+    std::optional<broker::Restored> restored = medium_->open();
+    if (restored) mutator_.change(*restored);
     return restored;
   }
 
@@ -104,6 +109,12 @@ class Disk final : public broker::Store {
     broker::ReadRequest request;
   };
 
+  bool failing() const { return now_ < std::max(full_until_, syncs_fail_until_); }
+  // Ends the faults whose time is over.
+  void recover() {
+    if (full_until_ <= now_) medium_->fill(false);
+    if (syncs_fail_until_ <= now_) medium_->fail_syncs(false);
+  }
   Instant commit_due() const { return commits_.empty() ? kNever : std::max(commits_.front().due, stalled_until_); }
   // False when there is nothing to say: it failed and is tried again, or was called durable before.
   bool commit(Event& event) {
@@ -116,7 +127,7 @@ class Disk final : public broker::Store {
     }
     commits_.front().due = now_ + kRetryInterval;
     // As StoreThread::withdraw(); what a mutation has changed the core would not know again.
-    const bool may = full_until_ != kNever && !mutator_.mutates() && !batch.segments.empty();
+    const bool may = failing() && !mutator_.mutates() && !batch.segments.empty();
     if (!may || !medium_->withdraw(batch)) return false;
     event.given_back = std::move(batch);
     commits_.pop_front();
@@ -143,12 +154,13 @@ class Disk final : public broker::Store {
   Random& random_;
   Instant now_{};
   Instant stalled_until_ = Instant::min();
-  Instant full_until_ = kNever;
+  Instant full_until_ = Instant::min();
+  Instant syncs_fail_until_ = Instant::min();
   std::deque<Commit> commits_;
   std::deque<Read> reads_;
   BatchNumber durable_;
   std::optional<BatchNumber> early_;  // called durable before it is
-  bool refusing_ = false;             // a batch was given back, and the medium is still full
+  bool refusing_ = false;             // a batch was given back, and the medium still fails
 };
 
 }  // namespace furrow::sim

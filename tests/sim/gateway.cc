@@ -14,6 +14,7 @@ namespace {
 constexpr Duration kClientDelayMax = milliseconds(5);
 constexpr Duration kUplinkDelayMax = milliseconds(40);
 constexpr Duration kStopMax = seconds(5);
+constexpr Duration kRestartAfter = seconds(1);
 constexpr Duration kYears3 = std::chrono::hours(24 * 365 * 3);
 constexpr Duration kYears50 = std::chrono::hours(24 * 365 * 50);
 
@@ -134,7 +135,12 @@ void Gateway::jump_clock(Duration by, Instant now) {
 
 void Gateway::start(Instant now) {
   disk_.set_now(now);
-  process_ = std::make_unique<Process>(*this, disk_.open(), local(now));
+  std::optional<broker::Restored> found = disk_.open();
+  if (!found) {  // the process ends with an error, and is started again
+    start_at_ = now + kRestartAfter;
+    return;
+  }
+  process_ = std::make_unique<Process>(*this, *std::move(found), local(now));
   // What the stored books say was lost, was seen in an earlier life.
   bridge_lost_.seen = lost(process_->bridge->snapshot(local(now)).books);
   session_lost_.seen = 0;
@@ -200,6 +206,7 @@ void Gateway::run(Instant now) {
   if (!running()) {
     if (now < start_at_) return;
     start(now);
+    if (!running()) return;
   }
   take_disk_events(now);
   take_bytes(now);

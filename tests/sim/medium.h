@@ -19,8 +19,8 @@ class Medium {
   // Forgets the batch, which failed; false when something of it is durable already.
   virtual bool withdraw(const broker::Batch& batch) = 0;
   virtual std::optional<broker::Page> read(const broker::ReadRequest& request) = 0;
-  // What a gateway finds at its start.
-  virtual broker::Restored open() = 0;
+  // What a gateway finds at its start; nothing when the medium fails, so that it ends again.
+  virtual std::optional<broker::Restored> open() = 0;
   // The gateway stops and everything is closed in order.
   virtual void close() = 0;
   // The process ends, or (`power`) the machine does, perhaps in the middle of `running`, nullptr = no batch is.
@@ -29,6 +29,8 @@ class Medium {
   virtual std::uint64_t power_cuts() const = 0;
   // No file grows any more, or again.
   virtual void fill(bool full) = 0;
+  // No sync succeeds any more, or again.
+  virtual void fail_syncs(bool fail) = 0;
 };
 
 // The quick one: the model of tests/support/memory_store.h. A crash may fall between the commits of a batch.
@@ -37,7 +39,7 @@ class MemoryMedium final : public Medium {
   explicit MemoryMedium(Random& random) : random_(random) {}
 
   bool commit(const broker::Batch& batch) override {
-    if (full_ && !batch.segments.empty()) return false;
+    if (syncs_fail_ || (full_ && !batch.segments.empty())) return false;
     store_.submit(batch);
     (void)store_.complete_one();
     return true;
@@ -51,7 +53,9 @@ class MemoryMedium final : public Medium {
     store_.read(request);
     return store_.answer_read();
   }
-  broker::Restored open() override { return store_.restored(); }
+  std::optional<broker::Restored> open() override {
+    return syncs_fail_ ? std::nullopt : std::optional(store_.restored());
+  }
   void close() override { store_.crash(); }
   void crash(const broker::Batch* running, bool power) override {
     if (running != nullptr) store_.submit(*running);
@@ -60,11 +64,13 @@ class MemoryMedium final : public Medium {
   }
   std::uint64_t power_cuts() const override { return power_cuts_; }
   void fill(bool full) override { full_ = full; }
+  void fail_syncs(bool fail) override { syncs_fail_ = fail; }
 
  private:
   Random& random_;
   test::MemoryStore store_;
   bool full_ = false;
+  bool syncs_fail_ = false;
   std::uint64_t power_cuts_ = 0;
 };
 

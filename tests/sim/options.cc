@@ -18,6 +18,7 @@ struct FaultRange {
   Duration often;
   Duration seldom;
 };
+// clang-format off
 constexpr std::array<FaultRange, kFaults> kRanges = {{
     {"client_cut", 60, milliseconds(200), seconds(5)},
     {"client_silence", 20, seconds(2), seconds(20)},
@@ -37,11 +38,17 @@ constexpr std::array<FaultRange, kFaults> kRanges = {{
     {"client_leaves", 60, milliseconds(300), seconds(3)},
     {"client_dies", 50, seconds(1), seconds(10)},
     {"member_renewed", 60, milliseconds(300), seconds(3)},
+    {"sync_fails", 10, seconds(2), seconds(10)},
 }};
+// clang-format on
 
 Duration drawn_time(Random& random, const FaultRange& range) {
   if (!random.chance(range.percent)) return {};
   return random.chance(30) ? range.often : range.seldom;
+}
+
+Duration drawn_time(Random& random, Fault fault) {
+  return drawn_time(random, kRanges[static_cast<std::size_t>(fault)]);
 }
 
 // `message_bytes`: of the largest message, several of which fit.
@@ -91,8 +98,9 @@ bool Options::calm() const {
 }
 
 bool Options::refuses() const {
-  return every(Fault::DiskFull) > Duration::zero() || every(Fault::RegionFull) > Duration::zero() ||
-         (buffer.when_full == broker::WhenFull::Refuse && limited());
+  const bool faults = std::ranges::any_of(std::array{Fault::DiskFull, Fault::SyncFails, Fault::RegionFull},
+                                          [this](Fault fault) { return every(fault) > Duration::zero(); });
+  return faults || (buffer.when_full == broker::WhenFull::Refuse && limited());
 }
 
 Options draw_options(std::uint64_t seed) {
@@ -141,13 +149,14 @@ Options draw_options(std::uint64_t seed) {
   if (random.chance(30)) {
     options.mortals = 1 + random.below(3);
     for (const Fault fault : {Fault::ClientLeaves, Fault::ClientDies}) {
-      if (!options.calm()) options.every(fault) = drawn_time(random, kRanges[static_cast<std::size_t>(fault)]);
+      if (!options.calm()) options.every(fault) = drawn_time(random, fault);
     }
   }
   if (random.chance(25)) {
     options.members = 2 + random.below(2);
-    if (!options.calm()) options.every(Fault::MemberRenewed) = drawn_time(random, kRanges.back());
+    if (!options.calm()) options.every(Fault::MemberRenewed) = drawn_time(random, Fault::MemberRenewed);
   }
+  if (!options.calm()) options.every(Fault::SyncFails) = drawn_time(random, Fault::SyncFails);
   return options;
 }
 

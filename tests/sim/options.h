@@ -37,8 +37,9 @@ enum class Fault : std::uint8_t {
   ClientLeaves,    // a client with a will says DISCONNECT
   ClientDies,      // a client with a will never comes back
   MemberRenewed,   // the session of a member of the shared subscription ends, and begins anew
+  SyncFails,       // the medium takes what is written, and cannot sync it, for a while
 };
-inline constexpr std::size_t kFaults = 18;
+inline constexpr std::size_t kFaults = 19;
 std::string_view name(Fault fault);
 
 struct Options {

@@ -145,6 +145,21 @@ TEST_F(ScenarioTest, AFullDiskIsNoReasonNotToStart) {
   expect_passes(options);
 }
 
+// A kernel takes what it could not write for clean, and the next sync says that all is well.
+TEST_F(ScenarioTest, SyncsThatFailLoseNothing) {
+  for (const bool sqlite : {false, true}) {
+    Options options = quiet();
+    options.sqlite = sqlite;
+    options.subscribers = 1;
+    options.every(Fault::SyncFails) = seconds(1);
+    options.every(Fault::UplinkOutage) = seconds(1);
+    options.every(Fault::GatewayKill) = milliseconds(700);
+    options.every(Fault::GatewayRestart) = seconds(2);
+    options.every(Fault::PowerCut) = milliseconds(700);
+    expect_passes(options);
+  }
+}
+
 TEST_F(ScenarioTest, WhatTheRegionDoesNotTakeForNowArrivesLater) {
   Options options = quiet();
   options.every(Fault::RegionFull) = seconds(1);

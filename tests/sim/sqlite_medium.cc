@@ -19,15 +19,17 @@ bool SqliteMedium::commit(const broker::Batch& batch) {
     if (random_.chance(30)) tidy();
     return true;
   }
-  const bool expected = full_ && status.error().code() == Errc::NoSpace;
-  if (!expected && !vfs_.failed()) ledger_.fail("the store failed: " + status.error().message());
+  if (!is_expected(status.error())) ledger_.fail("the store failed: " + status.error().message());
   return false;
+}
+
+bool SqliteMedium::is_expected(const Error& error) const {
+  return vfs_.failed() || syncs_fail_ || (full_ && error.code() == Errc::NoSpace);
 }
 
 void SqliteMedium::tidy() {
   const auto more = store_->tidy();
-  const bool expected = more || vfs_.failed() || (full_ && more.error().code() == Errc::NoSpace);
-  if (!expected) ledger_.fail("the store cannot be tidied: " + more.error().message());
+  if (!more && !is_expected(more.error())) ledger_.fail("the store cannot be tidied: " + more.error().message());
 }
 
 std::optional<broker::Page> SqliteMedium::read(const broker::ReadRequest& request) {
@@ -40,7 +42,7 @@ std::optional<broker::Page> SqliteMedium::read(const broker::ReadRequest& reques
   return *std::move(page);
 }
 
-broker::Restored SqliteMedium::open() {
+std::optional<broker::Restored> SqliteMedium::open() {
   for (unsigned cuts = 0;; ++cuts) {
     if (cuts < kRecoveriesCutMax && random_.chance(20)) vfs_.fail_after(random_.below(kOpenOperations));
     auto opened = gateway::SqliteStore::open({.directory = "data", .vfs = vfs_.name(), .tidy = kTidy}, log_);
@@ -52,8 +54,9 @@ broker::Restored SqliteMedium::open() {
       return *std::move(restored);
     }
     if (!vfs_.failed()) {
-      ledger_.fail("the store does not open: " + restored.error().message());
-      return {};
+      if (!syncs_fail_) ledger_.fail("the store does not open: " + restored.error().message());
+      end(false);
+      return std::nullopt;
     }
     end(random_.chance(50));
   }
@@ -85,6 +88,11 @@ void SqliteMedium::end(bool power) {
   } else {
     vfs_.kill();
   }
+}
+
+void SqliteMedium::fail_syncs(bool fail) {
+  syncs_fail_ = fail;
+  vfs_.fail_syncs(fail);
 }
 
 void SqliteMedium::fill(bool full) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
@@ -21,14 +22,17 @@ class SqliteMedium final : public Medium {
   bool withdraw(const broker::Batch&) override { return store_->is_untouched(); }
   std::optional<broker::Page> read(const broker::ReadRequest& request) override;
   // Recovery may be cut, too, more than once.
-  broker::Restored open() override;
+  std::optional<broker::Restored> open() override;
   // A clean end moves the log into the files; that may be cut, too.
   void close() override;
   void crash(const broker::Batch* running, bool power) override;
   std::uint64_t power_cuts() const override { return power_cuts_; }
   void fill(bool full) override;
+  void fail_syncs(bool fail) override;
 
  private:
+  // Whether what the store says is no wonder.
+  bool is_expected(const Error& error) const;
   void tidy();
   void end(bool power);
 
@@ -38,6 +42,7 @@ class SqliteMedium final : public Medium {
   SimVfs vfs_;
   std::unique_ptr<gateway::SqliteStore> store_;
   bool full_ = false;
+  bool syncs_fail_ = false;
   std::uint64_t power_cuts_ = 0;
 };
 
