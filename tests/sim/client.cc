@@ -16,8 +16,9 @@ constexpr PacketId kSubscribeId{60'000};
 
 }  // namespace
 
-Client::Client(Options options, Ledger& ledger, Random& random)
+Client::Client(Options options, Mutation mutation, Ledger& ledger, Random& random)
     : options_(std::move(options)),
+      mutator_(mutation),
       ledger_(ledger),
       random_(random),
       outgoing_(ledger),
@@ -58,7 +59,8 @@ void Client::connect(LinkRef link, Instant now) {
     will.topic = stream.topic;
     will.payload = as_bytes(last_words);
     will.qos = stream.qos;
-    mqtt::PropertyWriter(will_properties).number(mqtt::PropertyId::WillDelayInterval, will_->delay_s());
+    mqtt::PropertyWriter(will_properties)
+        .number(mqtt::PropertyId::WillDelayInterval, mutator_.changed_will_delay(will_->delay_s()));
     if (options_.version == mqtt::Version::V5) {
       will.properties = mqtt::PropertyView::from_valid(will_properties.view());
     }
@@ -80,7 +82,7 @@ void Client::renew() {
 void Client::say_goodbye(Instant until, Instant now) {
   away_until_ = std::max(away_until_, until);
   if (!ready_ || !connected()) return;
-  end_->send(mqtt::Disconnect{}, now);
+  end_->send(mqtt::Disconnect{mutator_.changed_goodbye(), {}}, now);
   ping_at_ = kNever;
   if (will_) will_->leave();
 }
@@ -150,13 +152,15 @@ void Client::publish_due(Instant now) {
       const std::uint32_t number = ledger_.publish(wanted.stream, now, deletes);
       progress.next_number = number + 1;
       progress.next_at = now + wanted.interval;
-      outgoing_.push({.stream = wanted.stream,
-                      .number = number,
-                      .topic = stream.topic,
-                      .payload = deletes ? "" : make_payload(wanted.stream, number, wanted.padding),
-                      .qos = stream.qos,
-                      .retain = stream.retain,
-                      .expiry_s = stream.expiry_s});
+      const Outgoing::Item item{.stream = wanted.stream,
+                                .number = number,
+                                .topic = stream.topic,
+                                .payload = deletes ? "" : make_payload(wanted.stream, number, wanted.padding),
+                                .qos = stream.qos,
+                                .retain = stream.retain,
+                                .expiry_s = stream.expiry_s};
+      const unsigned copies = stream.qos == mqtt::Qos::AtMostOnce ? mutator_.copies_of_qos0() : 1;
+      for (unsigned copy = 0; copy < copies; ++copy) outgoing_.push(item);
       outgoing_.pump(now);
     }
   }

@@ -11,6 +11,7 @@
 
 #include "tests/sim/endpoint.h"
 #include "tests/sim/exchange.h"
+#include "tests/sim/mutation.h"
 #include "tests/sim/will_watch.h"
 
 namespace furrow::sim {
@@ -48,7 +49,7 @@ class Client {
     Duration delay_max = std::chrono::milliseconds(5);
   };
 
-  Client(Options options, Ledger& ledger, Random& random);
+  Client(Options options, Mutation mutation, Ledger& ledger, Random& random);
 
   // A link to the gateway is up: says CONNECT.
   void connect(LinkRef link, Instant now);
@@ -96,6 +97,7 @@ class Client {
   };
 
   const Options options_;
+  Mutator mutator_;
   Ledger& ledger_;
   Random& random_;
   Outgoing outgoing_;

@@ -32,6 +32,10 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "dedupe-forgotten",
     "deletion-not-committed",
     "will-not-stored",
+    "will-after-disconnect",
+    "will-despite-return",
+    "qos0-lost",
+    "qos0-repeated",
 };
 
 // How many messages up to `end` the cursor has left.
@@ -167,6 +171,21 @@ void Mutator::change(ClockStamp& stamp) {
 
 std::uint16_t Mutator::changed_receive_maximum(std::uint16_t maximum) const {
   return static_cast<std::uint16_t>(mutation_ == Mutation::WindowOffByOne ? maximum + 1 : maximum);
+}
+
+std::uint32_t Mutator::changed_will_delay(std::uint32_t delay_s) const {
+  return mutation_ == Mutation::WillDespiteReturn ? 0 : delay_s;
+}
+
+mqtt::ReasonCode Mutator::changed_goodbye() const {
+  const bool with_will = mutation_ == Mutation::WillAfterDisconnect;
+  return with_will ? mqtt::ReasonCode::DisconnectWithWillMessage : mqtt::ReasonCode::NormalDisconnection;
+}
+
+unsigned Mutator::copies_of_qos0() {
+  if (++qos0_messages_ % 10 != 0) return 1;
+  if (mutation_ == Mutation::Qos0Lost) return 0;
+  return mutation_ == Mutation::Qos0Repeated ? 2 : 1;
 }
 
 void Mutator::crash() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "broker-core/base/time.h"
+#include "broker-core/mqtt/reason_code.h"
 #include "broker-core/store.h"
 
 namespace furrow::sim {
@@ -32,13 +33,17 @@ enum class Mutation : std::uint8_t {
   DedupeForgotten,
   DeletionNotCommitted,
   WillNotStored,
+  WillAfterDisconnect,
+  WillDespiteReturn,
+  Qos0Lost,
+  Qos0Repeated,
 };
-inline constexpr std::size_t kMutations = 15;  // with None
+inline constexpr std::size_t kMutations = 19;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);
 
-// What passes between one gateway and its store or clock, changed as the mutation wants it.
+// What passes between one gateway and its store, its clock or a peer, changed as the mutation wants it.
 class Mutator {
  public:
   explicit Mutator(Mutation mutation) : mutation_(mutation) {}
@@ -53,6 +58,11 @@ class Mutator {
   void change(broker::Restored& restored) const;
   void change(ClockStamp& stamp);
   std::uint16_t changed_receive_maximum(std::uint16_t maximum) const;
+  // What a client's CONNECT and DISCONNECT say.
+  std::uint32_t changed_will_delay(std::uint32_t delay_s) const;
+  mqtt::ReasonCode changed_goodbye() const;
+  // How often a message of QoS 0 comes from a client.
+  unsigned copies_of_qos0();
   // The gateway and what was under way to its store are gone.
   void crash();
 
@@ -62,6 +72,7 @@ class Mutator {
   std::vector<broker::ExchangeRow> held_exchanges_;
   std::map<QueueId, Sequence> handed_out_;  // the last message that a page had of a queue
   std::uint64_t boots_ = 0;
+  std::uint64_t qos0_messages_ = 0;
 };
 
 }  // namespace furrow::sim

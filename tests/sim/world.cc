@@ -132,7 +132,7 @@ void World::add_mortals(Site& site, std::size_t index) {
     mortal.version = drawn_version(random_);
     const bool delayed = mortal.version == mqtt::Version::V5 && random_.chance(50);
     mortal.will = {.stream = stream, .delay_s = delayed ? 1 + static_cast<std::uint32_t>(random_.below(4)) : 0};
-    site.clients.push_back(std::make_unique<Client>(std::move(mortal), ledger_, random_));
+    site.clients.push_back(std::make_unique<Client>(std::move(mortal), options_.mutation, ledger_, random_));
   }
 }
 
@@ -154,7 +154,7 @@ void World::add_publishers(Site& site, std::size_t index) {
                                   .interval = milliseconds(random_.below(50)),
                                   .padding = options_.padding,
                                   .deletions = ledger_.stream(stream).retain ? options_.deletions : 0});
-      site.clients.push_back(std::make_unique<Client>(std::move(sensor), ledger_, random_));
+      site.clients.push_back(std::make_unique<Client>(std::move(sensor), options_.mutation, ledger_, random_));
     }
   }
 }
@@ -176,7 +176,7 @@ void World::add_subscriber(Site& site, std::size_t index, std::size_t number) {
     for (const Site& other : sites_) all.insert(all.end(), other.shared.begin(), other.shared.end());
     subscriber.subscribes.push_back({.filter = "shared/#", .qos = qos, .streams = all});
   }
-  site.clients.push_back(std::make_unique<Client>(std::move(subscriber), ledger_, random_));
+  site.clients.push_back(std::make_unique<Client>(std::move(subscriber), options_.mutation, ledger_, random_));
 }
 
 void World::add_members(Site& site, std::size_t index) {
@@ -193,7 +193,7 @@ void World::add_members(Site& site, std::size_t index) {
     member.receive_maximum = static_cast<std::uint16_t>(1 + random_.below(20));
     member.answer_after = options_.answer_after;
     member.subscribes.push_back({.filter = "$share/crew/farm/#", .qos = qos, .streams = site.farm});
-    site.clients.push_back(std::make_unique<Client>(std::move(member), ledger_, random_));
+    site.clients.push_back(std::make_unique<Client>(std::move(member), options_.mutation, ledger_, random_));
   }
 }
 
@@ -205,7 +205,7 @@ void World::add_auditor(Site& site, std::size_t index) {
   auditor.subscribes.push_back({.filter = "farm/#", .qos = mqtt::Qos::AtMostOnce, .streams = site.farm});
   // Granted only after all values of the first have come: then no value means that there is none.
   auditor.subscribes.push_back({.filter = "end-of-values", .qos = mqtt::Qos::AtMostOnce, .streams = {}});
-  site.auditor = std::make_unique<Client>(std::move(auditor), ledger_, random_);
+  site.auditor = std::make_unique<Client>(std::move(auditor), options_.mutation, ledger_, random_);
 }
 
 // --- what happens ---
