@@ -18,7 +18,8 @@ constexpr std::uint8_t kQosMask = 0x03;
 constexpr std::uint8_t kRetain = 0x04;
 constexpr std::uint8_t kHasExpiry = 0x08;
 constexpr std::uint8_t kHasProperties = 0x10;
-constexpr std::uint8_t kRecordFlags = kQosMask | kRetain | kHasExpiry | kHasProperties;
+constexpr std::uint8_t kMessageFlags = kQosMask | kRetain | kHasExpiry | kHasProperties;
+constexpr std::uint8_t kSameDeliveries = 0x20;
 
 // Of a delivery's options; the lowest two bits are the QoS.
 constexpr std::uint8_t kHasSubscriptionIds = 0x08;
@@ -94,11 +95,11 @@ bool take_topic(ByteView& in, std::vector<std::string_view>& topics, std::string
   return true;
 }
 
-// A record up to its payload; `fields` borrow from the bytes and from `topics`.
-bool take_record(ByteView& in, Instant written, std::vector<std::string_view>& topics, Message::Fields& fields) {
-  std::uint8_t flags = 0;
+// A record behind its flags, up to its payload; `fields` borrow from the bytes and from `topics`.
+bool take_record(ByteView& in, std::uint8_t flags, Instant written, std::vector<std::string_view>& topics,
+                 Message::Fields& fields) {
   std::uint64_t age = 0;
-  if (!take_byte(in, flags) || (flags & ~kRecordFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
+  if ((flags & ~kMessageFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
   if (!take_varint(in, age) || age > std::uint64_t{kAgeMsMax} || !take_topic(in, topics, fields.topic)) return false;
   fields.qos = static_cast<mqtt::Qos>(flags & kQosMask);
   fields.retain = (flags & kRetain) != 0;
@@ -146,14 +147,28 @@ void SegmentWriter::add_message(const Message& message, std::uint32_t count) {
   FURROW_CHECK(deliveries_left_ == 0);
   const auto [topic, topic_new] =
       topic_index_.try_emplace(message.topic(), static_cast<std::uint32_t>(topic_index_.size()));
-  const std::size_t begin = records_.size();
+  record_begin_ = records_.size();
   std::uint8_t* const place = records_.extend(record_bytes_max(message));
   std::uint8_t* end = write_record(place, message, stamp_.monotonic, topic->second, topic_new);
+  deliveries_begin_ = record_begin_ + static_cast<std::size_t>(end - place);
   end = write_varint(end, count);
-  records_.truncate(begin + static_cast<std::size_t>(end - place));
+  records_.truncate(record_begin_ + static_cast<std::size_t>(end - place));
   ++messages_;
   message_bytes_ = message.bytes_size();
   deliveries_left_ = count;
+  if (count == 0) finish_record();
+}
+
+// Most records of a flush are for the same queues, each one message further: four bytes less for each.
+void SegmentWriter::finish_record() {
+  const ByteView all = records_.view();
+  if (std::ranges::equal(all.subspan(deliveries_begin_), all.subspan(written_begin_, written_end_ - written_begin_))) {
+    records_.data()[record_begin_] |= kSameDeliveries;
+    records_.truncate(deliveries_begin_);
+  } else {
+    written_begin_ = deliveries_begin_;
+    written_end_ = records_.size();
+  }
 }
 
 SegmentWriter::Part& SegmentWriter::part_of(QueueId queue) {
@@ -190,6 +205,7 @@ void SegmentWriter::add_delivery(QueueId queue, Sequence sequence, const Deliver
   ++entry.messages;
   entry.bytes += message_bytes_;
   part.message = messages_;
+  if (deliveries_left_ == 0) finish_record();
 }
 
 SegmentRow SegmentWriter::finish(SegmentId id) {
@@ -220,22 +236,35 @@ bool SegmentRecords::next(Instant written, Message::Fields& fields) {
   FURROW_CHECK(damaged_ || deliveries_left_ == 0);
   if (damaged_ || rest_.empty()) return false;
   fields = {};
-  damaged_ = !take_record(rest_, written, topics_, fields) || !take_varint(rest_, deliveries_left_);
+  std::uint8_t flags = 0;
+  damaged_ = !take_byte(rest_, flags) ||
+             !take_record(rest_, flags & static_cast<std::uint8_t>(~kSameDeliveries), written, topics_, fields) ||
+             !begin_deliveries((flags & kSameDeliveries) != 0);
   return !damaged_;
+}
+
+bool SegmentRecords::begin_deliveries(bool repeated) {
+  repeats_ = repeated;
+  if (!repeated) {
+    written_ = rest_;
+    return take_varint(rest_, deliveries_left_);
+  }
+  repeated_ = written_;
+  return take_varint(repeated_, deliveries_left_);
 }
 
 bool SegmentRecords::next_delivery(Delivery& delivery) {
   if (damaged_ || deliveries_left_ == 0) return false;
   --deliveries_left_;
-  damaged_ = !read_delivery(delivery);
+  damaged_ = !read_delivery(repeats_ ? repeated_ : rest_, delivery);
   return !damaged_;
 }
 
-bool SegmentRecords::read_delivery(Delivery& delivery) {
+bool SegmentRecords::read_delivery(ByteView& in, Delivery& delivery) {
   std::uint64_t index = 0;
   std::uint64_t distance = 0;
   std::uint8_t flags = 0;
-  if (!take_varint(rest_, index) || !take_varint(rest_, distance) || !take_byte(rest_, flags)) return false;
+  if (!take_varint(in, index) || !take_varint(in, distance) || !take_byte(in, flags)) return false;
   if (index >= directory_.size() || (flags & ~kDeliveryFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
 
   delivery.queue_index = static_cast<std::size_t>(index);
@@ -252,10 +281,10 @@ bool SegmentRecords::read_delivery(Delivery& delivery) {
   delivery.subscription_ids.clear();
   if ((flags & kHasSubscriptionIds) == 0) return true;
   std::uint64_t count = 0;
-  if (!take_varint(rest_, count)) return false;
+  if (!take_varint(in, count)) return false;
   for (; count > 0; --count) {
     std::uint32_t id = 0;
-    if (!take_u32(rest_, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
+    if (!take_u32(in, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
     delivery.subscription_ids.push_back(id);
   }
   return true;
@@ -316,8 +345,10 @@ Bytes encode_message(const Message& message, const ClockStamp& now) {
 MessageRef decode_message(ByteView bytes, const ClockStamp& now, ClockStamp& written) {
   if (!take_stamp(bytes, written)) return {};
   std::vector<std::string_view> topics;
+  std::uint8_t flags = 0;
   Message::Fields fields;
-  if (!take_record(bytes, now.monotonic - elapsed(written, now), topics, fields) || !bytes.empty()) return {};
+  if (!take_byte(bytes, flags)) return {};
+  if (!take_record(bytes, flags, now.monotonic - elapsed(written, now), topics, fields) || !bytes.empty()) return {};
   return Message::make(fields);
 }
 

@@ -3,8 +3,9 @@
 //   directory  := version:1 { queue first_sequence last_sequence messages bytes }*
 //   records    := stamp record*
 //   stamp      := boot:8 monotonic_us:8 wall_us:8 trusted:1      little-endian, when it was written
-//   record     := flags:1 age_ms topic [expiry_s] [properties] payload deliveries
-//   flags      := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties
+//   record     := flags:1 age_ms topic [expiry_s] [properties] payload [deliveries]
+//   flags      := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties, 5 deliveries: none of its own,
+//                 those of the record before once more
 //   topic      := index into the topics seen so far in this segment, or their count and then length bytes: a new one
 //   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] }*
 //   options    := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
@@ -71,6 +72,7 @@ class SegmentWriter {
     std::uint32_t message = 0;  // the last one delivered to it, counted from 1
   };
   Part& part_of(QueueId queue);
+  void finish_record();
 
   // Constant after construction.
   const ClockStamp stamp_;
@@ -78,9 +80,13 @@ class SegmentWriter {
   ByteBuffer records_;
   std::uint32_t messages_ = 0;
   std::size_t message_bytes_ = 0;                                // of the record begun last
+  std::size_t record_begin_ = 0;                                 // its place
+  std::size_t deliveries_begin_ = 0;                             // where its deliveries are to stand
   tsl::robin_map<std::string_view, std::uint32_t> topic_index_;  // keys point into the messages
   // Changes with add_delivery().
   std::uint32_t deliveries_left_ = 0;  // of the record begun last
+  std::size_t written_begin_ = 0;      // the deliveries that were written last
+  std::size_t written_end_ = 0;
   std::vector<Part> parts_;
   tsl::robin_map<std::uint64_t, std::uint32_t> queue_index_;
   std::uint32_t recent_ = 0;  // the part used last: most flushes are for one queue
@@ -113,13 +119,17 @@ class SegmentRecords {
   bool damaged() const { return damaged_; }
 
  private:
-  bool read_delivery(Delivery& delivery);
+  bool begin_deliveries(bool repeated);
+  bool read_delivery(ByteView& in, Delivery& delivery);
 
   // Constant after construction.
   std::vector<DirectoryEntry> directory_;
   ClockStamp stamp_;
   // Changes with the walk.
   ByteView rest_;
+  ByteView written_;                      // from the deliveries that were written last
+  ByteView repeated_;                     // where the record repeats them: what is left of them, and all behind
+  bool repeats_ = false;                  // whether it does
   std::uint64_t deliveries_left_ = 0;     // of the record
   std::vector<Sequence> sequences_;       // per queue of the directory: the one seen last, 0 = none yet
   std::vector<std::string_view> topics_;  // point into the records
