@@ -333,6 +333,7 @@ void Journal::take_back(Batch batch, Instant now) {
       forget(ExchangeRow::Direction::Inbound, commitment.exchange_->queue,
              [&](const ExchangeRow& row) { return row.packet_id == commitment.exchange_->packet_id; });
     }
+    commitment.due_ = Instant::min();  // with the next batch that has messages, as the cursors held above
     link_first(commitment);
   }
   take_back_rows(std::move(batch));
@@ -469,7 +470,7 @@ void Journal::submit(Instant now, bool all) {
     // Its table too: after a burst of new topics it is larger than all that the retained store keeps of them.
     if (retained_.empty()) decltype(retained_)().swap(retained_);
   }
-  write_cursors(batch, holding || !complete);
+  write_cursors(batch, submitted, holding || !complete);
 
   hurried_ = false;
   rows_due_ = !complete;
@@ -554,8 +555,8 @@ void Journal::write_retained(Batch& batch, std::string_view topic, const ClockSt
 }
 
 // `holding`: messages that were written once, and taken back, are not in the batch; nor may the cursors be of the
-// queues that they had left with it.
-void Journal::write_cursors(Batch& batch, bool holding) {
+// queues that they had left with it. They leave once more with the batch that has them again.
+void Journal::write_cursors(Batch& batch, Submitted& submitted, bool holding) {
   if (!holding) touched_.insert(touched_.end(), held_cursors_.begin(), held_cursors_.end());
   if (!holding) held_cursors_.clear();
   for (Outbox* outbox : std::exchange(touched_, {})) {
@@ -563,6 +564,7 @@ void Journal::write_cursors(Batch& batch, bool holding) {
       held_cursors_.push_back(outbox);
       continue;
     }
+    if (outbox->cursor_held_) submitted.left.push_back(outbox->queue());
     outbox->touched_ = outbox->cursor_held_ = false;
     batch.cursors.push_back(outbox->cursor());
   }

@@ -260,7 +260,7 @@ class Journal {
   void wake(QueueId queue, Instant now);
   void write_retained(Batch& batch, std::string_view topic, const ClockStamp& stamp);
   void leave_groups(Submitted& submitted, Instant now);
-  void write_cursors(Batch& batch, bool holding);
+  void write_cursors(Batch& batch, Submitted& submitted, bool holding);
   void mark_touched(Outbox& outbox, Instant due);
 
   const Options options_;

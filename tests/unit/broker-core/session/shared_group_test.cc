@@ -11,6 +11,7 @@ using mqtt::PropertyId;
 using mqtt::Qos;
 using mqtt::ReasonCode;
 using mqtt::Version;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Contains;
 using testing::ElementsAre;
@@ -50,11 +51,26 @@ class SharedGroupTest : public BrokerFixture {
     sensor_ = nullptr;
     crash();
   }
+  // The medium has no room for messages, for so long.
+  void fill_store(Duration duration) {
+    store_answers = false;
+    for (const Instant end = now + duration; now < end; advance(milliseconds(100))) {
+      if (store.submitted().empty()) continue;
+      if (store.submitted().front().segments.empty()) {
+        persist();
+      } else {
+        broker().handle_not_persisted(store.fail_one(), now);
+        ++batches_given_back;
+      }
+    }
+  }
   // accepted = delivered + waiting + expired + dropped, over all sessions and groups.
   void expect_balance(std::uint64_t waiting) {
     const broker::Books& books = broker().session_books();
     EXPECT_EQ(books.accepted, books.left() + waiting);
   }
+
+  std::size_t batches_given_back = 0;
 
  private:
   Client& subscribed(Client& client, Qos qos) {
@@ -270,6 +286,21 @@ TEST_F(SharedGroupTest, APulledQos2MessageEndsWithASessionThatWasYetToSendIt) {
   expect_balance(0);
   restart();
   EXPECT_THAT(back("b").received(), ElementsAre(StartsWith("CONNACK")));
+}
+
+// Its queue of the group must not forget it before the member's has it, however often the store gives the batch back.
+TEST_F(SharedGroupTest, WhatAMemberPulledFromAFullStoreIsThereAfterACrash) {
+  durable_member("a", kQos2).vanish();
+  publish("1", kQos2);
+  advance(seconds(2));
+  store_answers = false;
+  back("a");
+  fill_store(seconds(5));
+  EXPECT_GT(batches_given_back, 2U);
+  restart();
+  store_answers = true;
+  advance(seconds(2));
+  EXPECT_THAT(back("a").received(), Contains(HasSubstr("\"1\"")));
 }
 
 TEST_F(SharedGroupTest, WhatAMemberRefusesIsNotGivenToAnother) {
