@@ -46,6 +46,15 @@ std::uint64_t lost(const broker::Books& books) {
   return count;
 }
 
+std::string reasons(const broker::Books& books) {
+  std::string text = "expired " + std::to_string(books.expired);
+  for (std::size_t i = 0; i < broker::kDropReasonCount; ++i) {
+    const auto reason = static_cast<broker::DropReason>(i);
+    if (books.drops(reason) > 0) text += ", " + std::string(name(reason)) + " " + std::to_string(books.drops(reason));
+  }
+  return text;
+}
+
 }  // namespace
 
 struct Gateway::Process {
@@ -354,11 +363,13 @@ void Gateway::check(Instant now) {
   bridge_lost_.note(lost(s.books));
   session_lost_.note(lost(process_->broker.session_books()));
   const broker::Books& sessions = process_->broker.session_books();
-  const std::uint64_t ended = options_.renews() ? sessions.drops(broker::DropReason::SessionEnded) : 0;
+  // A crash may leave what a group was given, and not the only subscription to it, which nobody had confirmed.
+  const std::uint64_t ended = options_.members > 0 ? sessions.drops(broker::DropReason::SessionEnded) : 0;
   if (options_.limited()) {
     check_limits(s);
   } else if (lost(s.books) + s.received_dropped + lost(sessions) > ended) {
-    ledger_.fail(setup_.name + ": messages were dropped, and no limit was reached");
+    ledger_.fail(setup_.name + ": messages were dropped, and no limit was reached; bridge: " + reasons(s.books) +
+                 "; sessions: " + reasons(sessions));
   }
 }
 

@@ -438,7 +438,8 @@ void World::check_losses() {
       }
     };
     check(site.bridge_account, site.gateway->lost_by_bridge());
-    check(site.session_account, site.gateway->lost_by_sessions());
+    const bool may_lose = options_.limited() || options_.renews();
+    check(site.session_account, may_lose ? site.gateway->lost_by_sessions() : 0);
     if (const std::uint64_t missing = missing_of_crew(site); missing > 0) {
       ledger_.fail(std::to_string(missing) + " messages of QoS 1 did not go back to the shared subscription: " +
                    ledger_.first_missing(site.session_account));
