@@ -245,22 +245,23 @@ bool SegmentRecords::next(Instant written, Message::Fields& fields) {
 
 bool SegmentRecords::begin_deliveries(bool repeated) {
   repeats_ = repeated;
-  if (!repeated) {
+  if (repeated) {
+    repeated_ = written_;
+  } else {
     written_ = rest_;
-    return take_varint(rest_, deliveries_left_);
   }
-  repeated_ = written_;
-  return take_varint(repeated_, deliveries_left_);
+  return take_varint(deliveries(), deliveries_left_);
 }
 
 bool SegmentRecords::next_delivery(Delivery& delivery) {
   if (damaged_ || deliveries_left_ == 0) return false;
   --deliveries_left_;
-  damaged_ = !read_delivery(repeats_ ? repeated_ : rest_, delivery);
+  damaged_ = !read_delivery(delivery);
   return !damaged_;
 }
 
-bool SegmentRecords::read_delivery(ByteView& in, Delivery& delivery) {
+bool SegmentRecords::read_delivery(Delivery& delivery) {
+  ByteView& in = deliveries();
   std::uint64_t index = 0;
   std::uint64_t distance = 0;
   std::uint8_t flags = 0;

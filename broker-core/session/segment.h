@@ -120,7 +120,9 @@ class SegmentRecords {
 
  private:
   bool begin_deliveries(bool repeated);
-  bool read_delivery(ByteView& in, Delivery& delivery);
+  // What is left of those of the record, and all behind.
+  ByteView& deliveries() { return repeats_ ? repeated_ : rest_; }
+  bool read_delivery(Delivery& delivery);
 
   // Constant after construction.
   std::vector<DirectoryEntry> directory_;

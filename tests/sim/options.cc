@@ -98,9 +98,8 @@ bool Options::calm() const {
 }
 
 bool Options::refuses() const {
-  const bool faults = std::ranges::any_of(std::array{Fault::DiskFull, Fault::SyncFails, Fault::RegionFull},
-                                          [this](Fault fault) { return every(fault) > Duration::zero(); });
-  return faults || (buffer.when_full == broker::WhenFull::Refuse && limited());
+  return has(Fault::DiskFull) || has(Fault::SyncFails) || has(Fault::RegionFull) ||
+         (buffer.when_full == broker::WhenFull::Refuse && limited());
 }
 
 Options draw_options(std::uint64_t seed) {

@@ -76,12 +76,13 @@ struct Options {
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }
   Duration every(Fault fault) const { return mean_time[static_cast<std::size_t>(fault)]; }
+  bool has(Fault fault) const { return every(fault) > Duration::zero(); }
   // Whether messages may be dropped or may expire.
   bool limited() const;
   // Without faults and limits: QoS 0 arrives, too.
   bool calm() const;
   // Whether sessions end before their time.
-  bool renews() const { return members > 0 && every(Fault::MemberRenewed) > Duration::zero(); }
+  bool renews() const { return members > 0 && has(Fault::MemberRenewed); }
   // Whether publishers may be told that a message is not taken.
   bool refuses() const;
 };

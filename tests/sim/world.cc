@@ -66,20 +66,20 @@ World::World(const Options& options)
 
 World::~World() = default;
 
+mqtt::Qos World::drawn_qos() {
+  return options_.exactly_once || random_.chance(50) ? mqtt::Qos::ExactlyOnce : mqtt::Qos::AtLeastOnce;
+}
+
 void World::add_streams(Site& site, std::size_t index) {
-  const auto qos = [&] {
-    const bool twice = options_.exactly_once || random_.chance(50);
-    return twice ? mqtt::Qos::ExactlyOnce : mqtt::Qos::AtLeastOnce;
-  };
   const std::string name = site_name(index);
   for (std::size_t i = 0; i < options_.sensors; ++i) {
-    Ledger::Stream stream{.topic = "farm/" + name + "/" + std::to_string(i), .qos = qos()};
+    Ledger::Stream stream{.topic = "farm/" + name + "/" + std::to_string(i), .qos = drawn_qos()};
     if (random_.chance(50)) stream.expiry_s = options_.expiry_s;
     site.farm.push_back(ledger_.add_stream(stream));
   }
   for (std::size_t i = 0; i < options_.retainers; ++i) {
-    site.retained.push_back(
-        ledger_.add_stream({.topic = "farm/" + name + "/state-" + std::to_string(i), .qos = qos(), .retain = true}));
+    site.retained.push_back(ledger_.add_stream(
+        {.topic = "farm/" + name + "/state-" + std::to_string(i), .qos = drawn_qos(), .retain = true}));
     site.farm.push_back(site.retained.back());
   }
   for (std::size_t i = 0; i < options_.qos0_sensors; ++i) {
@@ -88,11 +88,11 @@ void World::add_streams(Site& site, std::size_t index) {
   }
   for (std::size_t i = 0; i < options_.mortals; ++i) {
     site.wills.push_back(
-        ledger_.add_stream({.topic = "farm/" + name + "/will-" + std::to_string(i), .qos = qos(), .will = true}));
+        ledger_.add_stream({.topic = "farm/" + name + "/will-" + std::to_string(i), .qos = drawn_qos(), .will = true}));
     site.farm.push_back(site.wills.back());
   }
-  if (options_.shared) site.shared.push_back(ledger_.add_stream({.topic = "shared/" + name, .qos = qos()}));
-  if (options_.commands > 0) site.command = ledger_.add_stream({.topic = "command/" + name, .qos = qos()});
+  if (options_.shared) site.shared.push_back(ledger_.add_stream({.topic = "shared/" + name, .qos = drawn_qos()}));
+  if (options_.commands > 0) site.command = ledger_.add_stream({.topic = "command/" + name, .qos = drawn_qos()});
 }
 
 void World::build_site(std::size_t index) {
@@ -138,7 +138,7 @@ void World::add_mortals(Site& site, std::size_t index) {
 
 // A clean stop takes wills away, and what is refused is not demanded.
 bool World::mourned() const {
-  return options_.every(Fault::GatewayRestart) == Duration::zero() && !options_.refuses();
+  return !options_.has(Fault::GatewayRestart) && !options_.refuses();
 }
 
 void World::add_publishers(Site& site, std::size_t index) {
@@ -166,7 +166,7 @@ void World::add_subscriber(Site& site, std::size_t index, std::size_t number) {
   subscriber.receiver = ledger_.add_receiver(subscriber.id, site.session_account);
   subscriber.receive_maximum = static_cast<std::uint16_t>(1 + random_.below(20));
   subscriber.answer_after = options_.answer_after;
-  const mqtt::Qos qos = options_.exactly_once || random_.chance(50) ? mqtt::Qos::ExactlyOnce : mqtt::Qos::AtLeastOnce;
+  const mqtt::Qos qos = drawn_qos();
   subscriber.subscribes.push_back({.filter = "farm/#", .qos = qos, .streams = site.farm});
   if (options_.commands > 0) {
     subscriber.subscribes.push_back({.filter = "command/#", .qos = qos, .streams = {site.command}});
@@ -185,7 +185,7 @@ void World::add_members(Site& site, std::size_t index) {
   const std::string name = site_name(index) + "-crew";
   site.crew = ledger_.add_receiver(name, site.session_account);
   ledger_.lift_order(site.crew);
-  const mqtt::Qos qos = options_.exactly_once || random_.chance(50) ? mqtt::Qos::ExactlyOnce : mqtt::Qos::AtLeastOnce;
+  const mqtt::Qos qos = drawn_qos();
   for (std::size_t i = 0; i < options_.members; ++i) {
     Client::Options member;
     member.id = name + "-" + std::to_string(i);
@@ -396,7 +396,7 @@ bool World::finished() const {
 }
 
 std::uint64_t World::missing_of_crew(const Site& site) const {
-  if (options_.members == 0 || options_.limited() || options_.every(Fault::GatewayRestart) > Duration::zero()) return 0;
+  if (options_.members == 0 || options_.limited() || options_.has(Fault::GatewayRestart)) return 0;
   return ledger_.missing_at_qos1(site.crew);
 }
 

@@ -72,6 +72,7 @@ class World {
 
   std::unique_ptr<Medium> make_medium();
   void build_site(std::size_t index);
+  mqtt::Qos drawn_qos();
   void add_streams(Site& site, std::size_t index);
   void add_mortals(Site& site, std::size_t index);
   bool mourned() const;
