@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "gateway/store/data_directory.h"
 
@@ -83,6 +84,31 @@ std::uint64_t size_of(sqlite3* connection, int pointer) {
   sqlite3_int64 size = 0;
   if (file == nullptr || file->pMethods->xFileSize(file, &size) != SQLITE_OK) return 0;
   return static_cast<std::uint64_t>(size);
+}
+
+// Finds where the last frame of a log of `size` bytes ends; 0 when there is none. A frame belongs to the log when its
+// salt is that of the log's header: what follows is left from logs before, or zeros (SQLite, "WAL-mode File Format").
+int find_log_end(sqlite3_file* log, std::uint64_t size, std::uint32_t page_bytes, std::uint64_t& end) {
+  using Salt = std::array<char, 8>;
+  constexpr std::uint64_t kHeaderBytes = 32;
+  constexpr std::uint64_t kSaltInHeader = 16;
+  constexpr std::uint64_t kSaltInFrame = 8;
+  const std::uint64_t frame_bytes = 24 + page_bytes;
+  const auto read_salt = [&](std::uint64_t at, Salt& salt) {
+    return log->pMethods->xRead(log, salt.data(), salt.size(), static_cast<sqlite3_int64>(at));
+  };
+  end = 0;
+  if (size < kHeaderBytes + frame_bytes) return SQLITE_OK;
+  Salt salt{};
+  Salt found{};
+  int code = read_salt(kSaltInHeader, salt);
+  if (salt == Salt{}) return code;
+  for (std::uint64_t next = kHeaderBytes; code == SQLITE_OK && next + frame_bytes <= size; next += frame_bytes) {
+    code = read_salt(next + kSaltInFrame, found);
+    if (found != salt) break;
+    end = next + frame_bytes;
+  }
+  return code;
 }
 
 }  // namespace
@@ -245,6 +271,21 @@ Status Database::checkpoint() {
   if (code != SQLITE_OK) return sqlite_error(connection_.get(), code, path_ + ": checkpoint");
   log_pages_ = 0;
   return {};
+}
+
+Status Database::rewrite_log() {
+  sqlite3_file* log = file_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
+  if (log == nullptr) return {};
+  std::uint64_t end = 0;
+  int code = find_log_end(log, log_bytes(), page_bytes_, end);
+  std::vector<std::uint8_t> bytes(64 * KiB);
+  for (std::uint64_t at = 0; at < end && code == SQLITE_OK; at += bytes.size()) {
+    const int size = static_cast<int>(std::min<std::uint64_t>(bytes.size(), end - at));
+    code = log->pMethods->xRead(log, bytes.data(), size, static_cast<sqlite3_int64>(at));
+    if (code == SQLITE_OK) code = log->pMethods->xWrite(log, bytes.data(), size, static_cast<sqlite3_int64>(at));
+  }
+  if (code == SQLITE_OK) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  return code == SQLITE_OK ? Status() : sqlite_error(connection_.get(), code, path_ + "-wal: rewrite");
 }
 
 void Database::checkpoint_if_due() {

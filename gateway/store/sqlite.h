@@ -90,6 +90,9 @@ class Database {
 
   // Moves what the write-ahead log holds into the file.
   Status checkpoint();
+  // Writes what the log holds once more, in place, and syncs it: after this it is on the medium, even when a process
+  // before had a sync that failed.
+  Status rewrite_log();
   // Does so once the log is large. Call after a commit.
   void checkpoint_if_due();
   // How that went the last time: what is committed is durable either way, but a log that cannot be emptied grows.

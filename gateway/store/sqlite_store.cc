@@ -111,11 +111,16 @@ Status SqliteStore::open_files() {
 }
 
 // What the core finds it acts on at once, so that must be durable. It may be in the page cache only, and another sync
-// of the log does not help where one has failed: the kernel then takes what it could not write for clean. So it moves.
+// of the log does not help where one has failed: the kernel then takes what it could not write for clean. So it is
+// written again; and only then moved, as a power cut in the middle of that needs the log.
 Status SqliteStore::empty_log(Database& database) {
-  Status moved = database.checkpoint();
-  if (is_full(moved) && room_.give_up_ballast()) moved = database.checkpoint();
-  if (is_full(moved)) return {};  // the checkpoint has synced the log, which is the most that can be done now
+  const auto move = [&] {
+    Status written = database.rewrite_log();
+    return written ? database.checkpoint() : written;
+  };
+  Status moved = move();
+  if (is_full(moved) && room_.give_up_ballast()) moved = move();
+  if (is_full(moved)) return {};  // no reason not to start: all is in the log
   return moved;
 }
 
