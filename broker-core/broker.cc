@@ -50,6 +50,7 @@ Broker::~Broker() {
   // Connections refer to sessions, sessions to the journal.
   slots_.clear();
   sessions_.clear();
+  departures_.clear();
   groups_.clear();
 }
 
@@ -166,6 +167,7 @@ void Broker::handle_timeout(Instant now) {
 void Broker::handle_turn_end(Instant now) {
   retry_held(now);
   if (!unsendable_.empty()) close_unsendable(now);
+  if (!departures_.empty()) proceed_departures(now);
   journal_.flush_if_due(now);
   check_waiting();
 }

@@ -27,6 +27,7 @@
 #include "broker-core/routing/retained_store.h"
 #include "broker-core/routing/route_cache.h"
 #include "broker-core/routing/subscription_tree.h"
+#include "broker-core/session/departure.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
 #include "broker-core/session/session_table.h"
@@ -191,12 +192,14 @@ class Broker final : private AckSink {
   SubscriberId new_subscriber();  // its destination is to be set
   Session& new_session(const std::string& client_id, QueueId queue);
   void end_session(Session& session, Instant now);
+  void forget_session(const Session& session);
+  void proceed_departures(Instant now);
   void attach_subscription(Session& session, const Subscription& subscription, Instant now);
   void detach_subscription(Session& session, std::string_view filter, Instant now);
   SharedGroup& group_for(std::string_view filter);
   void route_to(SharedGroup& group);
   void restore_groups(const std::vector<RestoredQueue>& queues);
-  void drop_orphans(std::vector<RestoredQueue>& queues);
+  void end_orphans(std::vector<RestoredQueue>& queues, Instant now);
   // REQUIRES: it has one that is not published.
   void publish_will(Session& session, Instant now);
   // A will of published_wills_, the first, is safe.
@@ -245,6 +248,7 @@ class Broker final : private AckSink {
 
   SessionTable sessions_;
   std::unordered_map<std::string, std::unique_ptr<SharedGroup>> groups_;  // by `$share/GROUP/FILTER`
+  std::vector<std::unique_ptr<Departure>> departures_;
   GroupId last_group_;
   std::vector<Destination*> subscribers_;  // by SubscriberId
   std::vector<SubscriberId> free_subscribers_;

@@ -47,7 +47,7 @@ void Broker::restore(Restored& restored, Instant now) {
   restore_groups(restored.queues);
   for (SessionRow& row : restored.sessions) restore_session(row, stamp, restored.queues, now);
   restored.sessions = {};
-  drop_orphans(restored.queues);
+  end_orphans(restored.queues, now);
   std::ranges::sort(restored.exchanges, {}, &ExchangeRow::sequence);
   std::unordered_map<std::uint64_t, Session*> by_queue;
   sessions_.for_each([&](Session& session) { by_queue[session.record().queue.value] = &session; });
@@ -64,7 +64,7 @@ void Broker::restore(Restored& restored, Instant now) {
 }
 
 // Queues of groups that no session joined, and of sessions that are not there: their removal was not finished.
-void Broker::drop_orphans(std::vector<RestoredQueue>& queues) {
+void Broker::end_orphans(std::vector<RestoredQueue>& queues, Instant now) {
   std::erase_if(groups_, [&](const auto& named) {
     if (!named.second->empty()) return false;
     remove_destination(named.second->subscriber());
@@ -74,7 +74,13 @@ void Broker::drop_orphans(std::vector<RestoredQueue>& queues) {
     if (queue.row.kind == QueueKind::Bridge) return false;
     if (queue.row.kind == QueueKind::Group && groups_.contains(queue.row.name)) return true;
     ++stats_.queues_orphaned;
-    journal_.remove_queue(queue.row.id);
+    if (queue.row.kind == QueueKind::Group || groups_.empty()) {
+      journal_.remove_queue(queue.row.id);
+      return true;
+    }
+    Session& session = new_session(queue.row.name, queue.row.id);
+    session.restore(queue.cursor);
+    departures_.push_back(std::make_unique<Departure>(sessions_.extract(session), session_shared_, now));
     return true;
   });
 }
@@ -217,16 +223,31 @@ void Broker::check_session(const std::string& client_id, Instant now) {
 
 void Broker::end_session(Session& session, Instant now) {
   if (session.record().will && !session.record().will->published) publish_will(session, now);
-  session.give_back(now);
+  if (session.durable() && !session.record().will) {
+    journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
+  }
+  const bool gives_back = session.is_member() && session.outbox() != nullptr;
+  std::unique_ptr<Session> ended = sessions_.extract(session);
+  if (gives_back) departures_.push_back(std::make_unique<Departure>(std::move(ended), session_shared_, now));
   for (const Subscription& subscription : session.record().subscriptions) {
     detach_subscription(session, subscription.filter(), now);
   }
-  if (session.durable() && !session.record().will) {
-    journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
-    journal_.remove_queue(session.record().queue);
-  }
+  if (!gives_back) forget_session(session);
+}
+
+// Its queue goes when the last that needs it is done: its departure, or its will.
+void Broker::forget_session(const Session& session) {
+  if (session.durable() && !session.record().will) journal_.remove_queue(session.record().queue);
   remove_destination(session.subscriber());
-  sessions_.erase(session);
+}
+
+void Broker::proceed_departures(Instant now) {
+  std::erase_if(departures_, [&](const std::unique_ptr<Departure>& departure) {
+    departure->proceed(now);
+    if (departure->messages() > 0) return false;
+    forget_session(departure->session());
+    return true;
+  });
 }
 
 void Broker::publish_will(Session& session, Instant now) {
@@ -268,7 +289,13 @@ void Broker::write_acknowledgement(mqtt::PacketType, PacketId, mqtt::ReasonCode)
   // It has ended meanwhile; of the client there may be a new one, whose row took its place if it has one.
   if (session == nullptr || !session->durable())
     journal_.put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.published);
-  journal_.remove_queue(safe.queue);
+  const auto departure = std::ranges::find(departures_, safe.queue,
+                                           [](const auto& departing) { return departing->session().record().queue; });
+  if (departure != departures_.end()) {
+    (*departure)->session().record().will.reset();
+  } else {
+    journal_.remove_queue(safe.queue);
+  }
 }
 
 std::uint64_t Broker::session_queue_bytes() const {
@@ -276,6 +303,7 @@ std::uint64_t Broker::session_queue_bytes() const {
   sessions_.for_each([&](Session& session) {
     if (const Outbox* outbox = session.outbox()) bytes += outbox->bytes();
   });
+  for (const auto& departure : departures_) bytes += departure->session().outbox()->bytes();
   return bytes;
 }
 

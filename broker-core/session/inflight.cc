@@ -45,6 +45,12 @@ void Inflight::connect(PublishSink& sink, Windows windows, bool session_present,
   }
 }
 
+void Inflight::abandon() {
+  disconnect();
+  for (const Restored& restored : std::exchange(restored_, {})) outbox_.unprotect(restored.sequence);
+  outbox_.rewind();
+}
+
 PacketId Inflight::next_packet_id() {
   last_id_.value = static_cast<std::uint16_t>(last_id_.value == 0xFFFF ? 1 : last_id_.value + 1);
   return last_id_;

@@ -71,6 +71,8 @@ class Inflight {
   };
   void connect(PublishSink& sink, Windows windows, bool session_present, Instant now);
   void disconnect() { sink_ = nullptr; }
+  // The session ends: everything in flight waits again, also what was in flight before a start. Last call.
+  void abandon();
   bool connected() const { return sink_ != nullptr; }
 
   // Sends what the window and the sink allow. Call when messages, acknowledgements, room or durability arrived.

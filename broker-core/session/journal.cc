@@ -190,11 +190,6 @@ void Journal::release(Commitment& commitment) {
   }
 }
 
-AckTicket Journal::take_ticket(Commitment& commitment) {
-  const bool alone = commitment.destination_count() == 1 && !commitment.retained_ && !commitment.exchange_;
-  return alone ? std::exchange(commitment.ticket_, {}) : AckTicket{};
-}
-
 // --- other rows ---
 
 BatchNumber Journal::put(QueueRow row) {

@@ -210,8 +210,6 @@ class Journal {
   // takes it without.
   std::uint64_t room() const { return room_; }
   void note_room() { ++room_; }
-  // The ticket of a message that only one destination takes part in and nothing else has to be stored for; none else.
-  AckTicket take_ticket(Commitment& commitment);
   // For outboxes, while a batch is built: a message that came by a shared subscription is in it.
   void note_group_written(Outbox& outbox, GroupId group, Sequence sequence) {
     group_written_.push_back({&outbox, group, sequence});

@@ -314,6 +314,7 @@ void Outbox::take(SegmentReader::Record&& record) {
   entry.qos = record.qos;
   entry.retain = record.retain;
   entry.message = std::move(record.message);
+  if (!record.group.empty()) entry.group = owner_->group_of(record.group);
   entry.on_disk = true;
   --gap_messages_;
   gap_bytes_ -= std::min<std::uint64_t>(gap_bytes_, entry.message->bytes_size());
@@ -435,8 +436,15 @@ DeliveryOptions Outbox::mark_written(Sequence sequence, Batch& batch) {
   }
   ++disk_messages_;
   disk_bytes_ += entry.message->bytes_size();
-  if (entry.group) journal_.note_group_written(*this, entry.group, sequence);
-  return {.qos = entry.qos, .retain = entry.retain, .subscription_ids = entry.subscription_ids.view()};
+  DeliveryOptions options{.qos = entry.qos,
+                          .retain = entry.retain,
+                          .subscription_ids = entry.subscription_ids.view(),
+                          .group = entry.group};
+  if (entry.group) {
+    options.group_filter = owner_->filter_of(entry.group);
+    journal_.note_group_written(*this, entry.group, sequence);
+  }
+  return options;
 }
 
 bool Outbox::mark_unwritten(Sequence sequence, Commitment& commitment) {

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "broker-core/base/ids.h"
@@ -44,6 +45,9 @@ class OutboxOwner {
   virtual void handle_progress(Instant now) = 0;
   // The message that came by a shared subscription is settled, or written: its group need not keep it any more.
   virtual void handle_group_safe(GroupId, Sequence, Instant) {}
+  // The `$share/GROUP/FILTER` of a group, for the store, and which group that is now; none when there is none.
+  virtual std::string_view filter_of(GroupId) const { return {}; }
+  virtual GroupId group_of(std::string_view) const { return {}; }
 
  protected:
   ~OutboxOwner() = default;
@@ -134,7 +138,7 @@ class Outbox {
   // The entry at send_index is now sent (or reserved). REQUIRES: it is no longer Waiting.
   void advance();
   // Everything in flight waits again from the start, packet identifiers forgotten. For a peer that has lost the
-  // session.
+  // session, or when that ends.
   void rewind();
 
   // Moved: it leaves the books; whoever has it now accepts it, or says with pass() what became of it.

@@ -23,7 +23,8 @@ constexpr std::uint8_t kSameDeliveries = 0x20;
 
 // Of a delivery's options; the lowest two bits are the QoS.
 constexpr std::uint8_t kHasSubscriptionIds = 0x08;
-constexpr std::uint8_t kDeliveryFlags = kQosMask | kRetain | kHasSubscriptionIds;
+constexpr std::uint8_t kHasGroup = 0x10;
+constexpr std::uint8_t kDeliveryFlags = kQosMask | kRetain | kHasSubscriptionIds | kHasGroup;
 
 constexpr std::int64_t kAgeMsMax = (std::int64_t{1} << 60) / 1000;
 
@@ -65,7 +66,13 @@ std::size_t record_bytes_max(const Message& message) {
   return 1 + 7 * kVarintBytesMax + message.bytes_size();
 }
 
-// A record up to its payload. `topic_index` is the topic's; `topic_new` says that its text goes with it.
+// The text of a topic, or a group, goes with the first that has it.
+std::uint8_t* write_topic(std::uint8_t* out, std::string_view topic, std::uint32_t index, bool is_new) {
+  out = write_varint(out, index);
+  return is_new ? write_bytes(out, as_bytes(topic)) : out;
+}
+
+// A record up to its payload.
 std::uint8_t* write_record(std::uint8_t* out, const Message& message, Instant now, std::uint32_t topic_index,
                            bool topic_new) {
   const ByteView properties = message.properties().bytes();
@@ -76,8 +83,7 @@ std::uint8_t* write_record(std::uint8_t* out, const Message& message, Instant no
 
   *out++ = flags;
   out = write_varint(out, age_ms(message, now));
-  out = write_varint(out, topic_index);
-  if (topic_new) out = write_bytes(out, as_bytes(message.topic()));
+  out = write_topic(out, message.topic(), topic_index, topic_new);
   if (message.expiry_s()) out = write_varint(out, *message.expiry_s());
   if (!properties.empty()) out = write_bytes(out, properties);
   return write_bytes(out, message.payload());
@@ -191,14 +197,21 @@ void SegmentWriter::add_delivery(QueueId queue, Sequence sequence, const Deliver
   auto flags = static_cast<std::uint8_t>(options.qos);
   if (options.retain) flags |= kRetain;
   if (!options.subscription_ids.empty()) flags |= kHasSubscriptionIds;
+  if (!options.group_filter.empty()) flags |= kHasGroup;
 
   const std::size_t begin = records_.size();
-  std::uint8_t* const place = records_.extend((3 + options.subscription_ids.size()) * kVarintBytesMax + 1);
+  std::uint8_t* const place =
+      records_.extend((5 + options.subscription_ids.size()) * kVarintBytesMax + 1 + options.group_filter.size());
   std::uint8_t* end = write_varint(place, recent_);
   end = write_varint(end, sequence.value - entry.last.value);
   *end++ = flags;
   if (!options.subscription_ids.empty()) end = write_varint(end, options.subscription_ids.size());
   for (const std::uint32_t id : options.subscription_ids) end = write_varint(end, id);
+  if (!options.group_filter.empty()) {
+    const auto [group, is_new] =
+        topic_index_.try_emplace(options.group_filter, static_cast<std::uint32_t>(topic_index_.size()));
+    end = write_topic(end, options.group_filter, group->second, is_new);
+  }
   records_.truncate(begin + static_cast<std::size_t>(end - place));
 
   entry.last = sequence;
@@ -280,15 +293,15 @@ bool SegmentRecords::read_delivery(Delivery& delivery) {
   delivery.qos = static_cast<mqtt::Qos>(flags & kQosMask);
   delivery.retain = (flags & kRetain) != 0;
   delivery.subscription_ids.clear();
-  if ((flags & kHasSubscriptionIds) == 0) return true;
+  delivery.group = {};
   std::uint64_t count = 0;
-  if (!take_varint(in, count)) return false;
+  if ((flags & kHasSubscriptionIds) != 0 && !take_varint(in, count)) return false;
   for (; count > 0; --count) {
     std::uint32_t id = 0;
     if (!take_u32(in, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
     delivery.subscription_ids.push_back(id);
   }
-  return true;
+  return (flags & kHasGroup) == 0 || take_topic(in, topics_, delivery.group);
 }
 
 SegmentReader::SegmentReader(ByteView directory, ByteView records, QueueId queue, const ClockStamp& now)
@@ -328,6 +341,7 @@ bool SegmentReader::read_deliveries(Sequence from, Record& record, bool& wanted)
     record.qos = delivery_.qos;
     record.retain = delivery_.retain;
     std::swap(record.subscription_ids, delivery_.subscription_ids);
+    record.group = delivery_.group;
   }
   return !records_.damaged();
 }

@@ -7,8 +7,9 @@
 //   flags      := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties, 5 deliveries: none of its own,
 //                 those of the record before once more
 //   topic      := index into the topics seen so far in this segment, or their count and then length bytes: a new one
-//   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] }*
-//   options    := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
+//   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] [group] }*
+//   options    := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers, 4 came by a shared subscription
+//   group      := its `$share/GROUP/FILTER`, in the list of topics and like one
 //
 // Numbers are varints where no width is given. A queue's index is its place in the directory; sequence distances count
 // from the queue's message before in this segment (the first from the directory's first_sequence). Topics are written
@@ -35,6 +36,7 @@ struct DeliveryOptions {
   bool retain = false;
   std::span<const std::uint32_t> subscription_ids = {};  // borrowed
   GroupId group = {};                                    // of the shared subscription that it comes by; not stored
+  std::string_view group_filter = {};                    // its `$share/GROUP/FILTER`, as it is stored; borrowed
 };
 
 // One queue's part in a segment.
@@ -56,7 +58,8 @@ class SegmentWriter {
   // A record is a message and then its deliveries, `count` of them.
   // REQUIRES: `message` lives until finish(); the deliveries of the message before are complete.
   void add_message(const Message& message, std::uint32_t count);
-  // REQUIRES: sequences of one queue increase within the segment; a queue occurs once in a message.
+  // REQUIRES: sequences of one queue increase within the segment; a queue occurs once in a message; the group's filter
+  // lives until finish().
   void add_delivery(QueueId queue, Sequence sequence, const DeliveryOptions& options);
 
   std::size_t bytes() const { return records_.size(); }
@@ -82,7 +85,7 @@ class SegmentWriter {
   std::size_t message_bytes_ = 0;                                // of the record begun last
   std::size_t record_begin_ = 0;                                 // its place
   std::size_t deliveries_begin_ = 0;                             // where its deliveries are to stand
-  tsl::robin_map<std::string_view, std::uint32_t> topic_index_;  // keys point into the messages
+  tsl::robin_map<std::string_view, std::uint32_t> topic_index_;  // keys point into the messages; groups among them
   // Changes with add_delivery().
   std::uint32_t deliveries_left_ = 0;  // of the record begun last
   std::size_t written_begin_ = 0;      // the deliveries that were written last
@@ -108,6 +111,7 @@ class SegmentRecords {
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     bool retain = false;
     std::vector<std::uint32_t> subscription_ids;
+    std::string_view group;  // `$share/GROUP/FILTER` that it came by; points into the records
   };
   // The next record; `fields` borrow from the segment, and ages count back from `written`, the moment of the stamp on
   // the clock of the caller. False at the end or where the bytes make no sense.
@@ -150,6 +154,7 @@ class SegmentReader {
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     bool retain = false;
     std::vector<std::uint32_t> subscription_ids;
+    std::string_view group;  // as of SegmentRecords::Delivery
   };
   // The next message for the queue whose sequence is at least `from`; false at the end or where the bytes are damaged.
   bool next(Sequence from, Record& record);

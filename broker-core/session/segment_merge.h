@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "broker-core/base/ids.h"
@@ -36,6 +37,7 @@ class SegmentMerge {
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     bool retain = false;
     std::vector<std::uint32_t> subscription_ids;
+    std::string group;
   };
   struct Record {
     MessageRef message;

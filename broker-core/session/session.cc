@@ -202,32 +202,18 @@ bool Session::has_room() const {
   return own == nullptr || (!own->inflight.window_full() && !own->outbox.has_waiting() && !own->outbox.full());
 }
 
-SharedGroup* Session::group_of(GroupId group) const {
-  const auto found = shared_.groups.find(group.value);
-  return found == shared_.groups.end() ? nullptr : found->second;
-}
-
 void Session::Exchange::handle_group_safe(GroupId group, Sequence sequence, Instant now) {
-  if (SharedGroup* from = session.group_of(group)) from->handle_safe(session, sequence, now);
+  if (SharedGroup* from = session.shared_.find_group(group)) from->handle_safe(session, sequence, now);
 }
 
-void Session::give_back(Instant now) {
-  if (exchange() == nullptr) return;
-  Outbox& outbox = exchange()->outbox;
-  for (std::size_t i = 0; i < outbox.front_size(); ++i) {
-    Outbox::Entry& entry = outbox.entry(i);
-    if (entry.state == Outbox::State::Settled) continue;
-    SharedGroup* const group = group_of(std::exchange(entry.group, {}));
-    if (group == nullptr) continue;
-    if (entry.qos == mqtt::Qos::ExactlyOnce) {
-      group->handle_safe(*this, entry.sequence, now);  // it ends with this session
-      continue;
-    }
-    group->give_back(*this, entry, now);
-    const std::size_t size = outbox.front_size();
-    outbox.settle(i, Outbox::Outcome::Moved, now);
-    i -= std::min(i + 1, size - outbox.front_size());  // settled ones at the front are gone
-  }
+std::string_view Session::Exchange::filter_of(GroupId group) const {
+  const SharedGroup* const found = session.shared_.find_group(group);
+  return found == nullptr ? std::string_view() : found->filter();
+}
+
+GroupId Session::Exchange::group_of(std::string_view filter) const {
+  const auto found = session.shared_.groups_by_filter.find(filter);
+  return found == session.shared_.groups_by_filter.end() ? GroupId{} : found->second->id();
 }
 
 Session::Extras& Session::extras() {

@@ -43,6 +43,13 @@ class Session final : public Destination {
     HashKey hash_key;                                         // secret: peers choose their filters
     bool short_of_memory = false;                             // nothing more waits in memory alone
     tsl::robin_map<std::uint32_t, SharedGroup*> groups = {};  // by GroupId
+    tsl::robin_map<std::string_view, SharedGroup*> groups_by_filter = {};
+
+    // nullptr when it has ended.
+    SharedGroup* find_group(GroupId group) const {
+      const auto found = groups.find(group.value);
+      return found == groups.end() ? nullptr : found->second;
+    }
   };
 
   // `queue` is 0 for a session that ends with its connection.
@@ -86,6 +93,7 @@ class Session final : public Destination {
   // --- shared subscriptions ---
   void join(SharedGroup& group) { extras().groups.push_back(&group); }
   void leave(SharedGroup& group) { std::erase(extras().groups, &group); }
+  bool is_member() const { return extras_ && !extras_->groups.empty(); }
   // Whether the client takes messages now, and whether one of QoS 1 or 2 would be sent at once.
   bool reads() const;
   bool has_room() const;
@@ -94,8 +102,6 @@ class Session final : public Destination {
   Sequence next_sequence(Instant now) { return make_exchange(now).outbox.next_sequence(); }
   // Sends a message to this session alone. True when it is kept until it is acknowledged.
   bool take(const MessageRef& message, const DeliveryOptions& options, Instant now);
-  // The session ends: groups take back what they may.
-  void give_back(Instant now);
 
   // The queue, once a message of QoS 1 or 2 has needed it.
   Outbox* outbox() { return exchange() != nullptr ? &exchange()->outbox : nullptr; }
@@ -118,6 +124,8 @@ class Session final : public Destination {
 
     void handle_progress(Instant now) override { session.pump(now); }
     void handle_group_safe(GroupId group, Sequence sequence, Instant now) override;
+    std::string_view filter_of(GroupId group) const override;
+    GroupId group_of(std::string_view filter) const override;
 
     Session& session;
     Outbox outbox;
@@ -132,7 +140,6 @@ class Session final : public Destination {
     HashIndex places;  // of subscriptions in the record, while there are many
   };
 
-  SharedGroup* group_of(GroupId group) const;
   Exchange* exchange() const { return extras_ && extras_->exchange ? &*extras_->exchange : nullptr; }
   Exchange& make_exchange(Instant now);
   Extras& extras();

@@ -36,10 +36,11 @@ class SessionTable {
     return *sessions_[place];
   }
 
-  void erase(const Session& session) {
+  // Takes the session out of the table.
+  std::unique_ptr<Session> extract(const Session& session) {
     const std::uint32_t place = session.subscriber().value;
     by_client_id_.erase(hash(session.client_id()), place);
-    sessions_[place].reset();
+    return std::move(sessions_[place]);
   }
 
   void clear() {

@@ -11,10 +11,12 @@ SharedGroup::SharedGroup(GroupId id, std::string filter, SubscriberId subscriber
       shared_(shared),
       outbox_(std::make_unique<Outbox>(options(QueueId{}), shared.journal, shared.books)) {
   shared_.groups.emplace(id.value, this);
+  shared_.groups_by_filter.emplace(filter_, this);
 }
 
 SharedGroup::~SharedGroup() {
   shared_.groups.erase(id_.value);
+  shared_.groups_by_filter.erase(filter_);
 }
 
 Outbox::Options SharedGroup::options(QueueId queue) {
@@ -132,15 +134,25 @@ void SharedGroup::handle_safe(const Session& session, Sequence sequence, Instant
   if (const auto index = outbox_->index_of(own)) outbox_->settle(*index, Outbox::Outcome::Moved, now);
 }
 
-void SharedGroup::give_back(const Session& session, const Outbox::Entry& entry, Instant now) {
-  const auto found = pulled_.find(Pulled{session.subscriber().value, entry.sequence.value});
-  if (found != pulled_.end()) {
-    const Sequence own = found->second;
-    pulled_.erase(found);
-    if (const auto index = outbox_->index_of(own)) outbox_->requeue(*index);
+bool SharedGroup::requeue(const Session& session, Sequence sequence) {
+  const auto found = pulled_.find(Pulled{session.subscriber().value, sequence.value});
+  if (found == pulled_.end()) return false;
+  const Sequence own = found->second;
+  pulled_.erase(found);
+  if (const auto index = outbox_->index_of(own)) outbox_->requeue(*index);
+  return true;
+}
+
+void SharedGroup::take_back(const Outbox::Entry& entry, AckTicket ticket, Instant now) {
+  Commitment* commitment = nullptr;
+  outbox_->push(entry.message, {.qos = entry.qos, .retain = entry.retain}, Duration::zero(), now,
+                [&]() -> Commitment& { return *(commitment = &shared_.journal.open(entry.message)); });
+  if (commitment == nullptr) {
+    ticket.complete(mqtt::ReasonCode::Success);
     return;
   }
-  keep(entry, entry.commitment != nullptr ? shared_.journal.take_ticket(*entry.commitment) : AckTicket{}, now);
+  shared_.journal.seal(*commitment, std::move(ticket), mqtt::ReasonCode::Success);
+  shared_.journal.hasten(*commitment, now);
 }
 
 // --- durability ---
@@ -151,24 +163,11 @@ void SharedGroup::make_durable(QueueId queue, Instant now) {
   outbox_ = std::make_unique<Outbox>(options(queue), shared_.journal, shared_.books);
   pulled_.clear();
   for (std::size_t i = 0; i < former->front_size(); ++i) {
-    if (former->entry(i).state == Outbox::State::Waiting) keep(former->entry(i), {}, now);
+    if (former->entry(i).state == Outbox::State::Waiting) take_back(former->entry(i), {}, now);
   }
   for (std::size_t i = former->front_size(); i-- > 0;) {
     if (former->entry(i).state != Outbox::State::Settled) former->settle(i, Outbox::Outcome::Moved, now);
   }
-}
-
-// Puts a message of another queue into this one.
-void SharedGroup::keep(const Outbox::Entry& entry, AckTicket ticket, Instant now) {
-  Commitment* commitment = nullptr;
-  outbox_->push(entry.message, {.qos = entry.qos, .retain = entry.retain}, Duration::zero(), now,
-                [&]() -> Commitment& { return *(commitment = &shared_.journal.open(entry.message)); });
-  if (commitment == nullptr) {
-    ticket.complete(mqtt::ReasonCode::Success);
-    return;
-  }
-  shared_.journal.seal(*commitment, std::move(ticket), mqtt::ReasonCode::Success);
-  shared_.journal.hasten(*commitment, now);
 }
 
 void SharedGroup::restore(QueueId queue, const CursorRow& cursor) {

@@ -4,8 +4,9 @@
 // message of QoS 1 or 2 that no member has room for waits in the group's own queue, which is durable from the first
 // member on whose session is, and members pull from it as their windows allow. A message that a member has pulled stays
 // in the group's queue until it is safe with the member: acknowledged by it, or written to its queue in the same batch.
-// When a member's session ends, its unfinished QoS 1 messages go back to the group; those of QoS 2 end with the session
-// [MQTT-4.8.2-4, -5]. Owned by the broker; refers to sessions, which leave it before they end. Thread: loop.
+// When a member's session ends, its unfinished QoS 1 messages go back to the group (departure.h); those of QoS 2 end
+// with the session [MQTT-4.8.2-4, -5]. Owned by the broker; refers to sessions, which leave it before they end.
+// Thread: loop.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,7 @@ class SharedGroup final : public Destination, private OutboxOwner {
   SharedGroup(GroupId id, std::string filter, SubscriberId subscriber, Session::Shared& shared);
   ~SharedGroup();
 
+  GroupId id() const { return id_; }
   const std::string& filter() const { return filter_; }
   SubscriberId subscriber() const { return subscriber_; }
   bool empty() const { return members_.empty(); }
@@ -52,8 +54,12 @@ class SharedGroup final : public Destination, private OutboxOwner {
   void pull(Instant now);
   // A message that came from here is done with, or written to the session's queue.
   void handle_safe(const Session& session, Sequence sequence, Instant now);
-  // A message of QoS 1 that the session, which ends, did not finish. `commitment` is what its publisher waits for.
-  void give_back(const Session& session, const Outbox::Entry& entry, Instant now);
+  // --- for sessions that end ---
+  // The message waits here again, in its place. False when it is not in this queue: it is safe with the session, or
+  // never was here.
+  bool requeue(const Session& session, Sequence sequence);
+  // Takes a copy of one that is not; `ticket` is completed once that is as safe as this queue makes it.
+  void take_back(const Outbox::Entry& entry, AckTicket ticket, Instant now);
 
  private:
   struct Member {
@@ -75,7 +81,6 @@ class SharedGroup final : public Destination, private OutboxOwner {
   void handle_progress(Instant now) override { pull(now); }
   Member* pick(bool needs_room);
   void give(Outbox::Entry& entry, Member& member, Instant now);
-  void keep(const Outbox::Entry& entry, AckTicket ticket, Instant now);
   Outbox::Options options(QueueId queue);
 
   // Constant after construction.

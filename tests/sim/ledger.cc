@@ -190,9 +190,8 @@ std::uint64_t Ledger::missing(AccountId account) const {
 std::uint64_t Ledger::missing_at_qos1(ReceiverId receiver) const {
   std::uint64_t count = 0;
   const Receiver& wanted = receivers_[receiver];
-  visit_missing(wanted.account, [&](const Receiver& each, StreamId stream, std::size_t number, const Book& book) {
-    const bool at_qos1 = each.flows.at(stream).qos == mqtt::Qos::AtLeastOnce;
-    if (&each == &wanted && at_qos1 && number >= book.revived_before) ++count;
+  visit_missing(wanted.account, [&](const Receiver& each, StreamId stream, std::size_t, const Book&) {
+    if (&each == &wanted && each.flows.at(stream).qos == mqtt::Qos::AtLeastOnce) ++count;
   });
   return count;
 }

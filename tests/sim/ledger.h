@@ -86,7 +86,7 @@ class Ledger {
 
   // Acknowledged, expected, and not arrived, of all receivers of the account.
   std::uint64_t missing(AccountId account) const;
-  // Those of them that travel at QoS 1 to `receiver`, and were published since the last crash.
+  // Those of them that travel at QoS 1 to `receiver`.
   std::uint64_t missing_at_qos1(ReceiverId receiver) const;
   // The first of them in words.
   std::string first_missing(AccountId account) const;

@@ -60,7 +60,7 @@ broker::SegmentRow reversed(const broker::SegmentRow& row, QueueId queue, const 
   for (std::size_t i = 0; i < records.size(); ++i) {
     const broker::SegmentReader::Record& wrong = records[records.size() - 1 - i];
     writer.add_message(*wrong.message, 1);
-    writer.add_delivery(queue, records[i].sequence, {wrong.qos, wrong.retain, wrong.subscription_ids});
+    writer.add_delivery(queue, records[i].sequence, {wrong.qos, wrong.retain, wrong.subscription_ids, {}, wrong.group});
   }
   return records.empty() ? row : writer.finish(row.id);
 }

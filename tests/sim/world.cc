@@ -396,7 +396,7 @@ bool World::finished() const {
 }
 
 std::uint64_t World::missing_of_crew(const Site& site) const {
-  if (options_.members == 0 || options_.limited() || options_.has(Fault::GatewayRestart)) return 0;
+  if (options_.members == 0 || options_.limited()) return 0;
   return ledger_.missing_at_qos1(site.crew);
 }
 

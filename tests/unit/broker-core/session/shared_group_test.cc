@@ -51,6 +51,8 @@ class SharedGroupTest : public BrokerFixture {
     sensor_ = nullptr;
     crash();
   }
+  // The client begins anew, and leaves again: the session that it had ends.
+  void end_session_of(std::string_view client_id) { open(ConnectOptions{.client_id = client_id}).vanish(); }
   // The medium has no room for messages, for so long.
   void fill_store(Duration duration) {
     store_answers = false;
@@ -340,6 +342,122 @@ TEST_F(SharedGroupTest, TheGroupEndsWithItsLastMember) {
   advance(seconds(2));
   restart();
   EXPECT_EQ(stats().queues_orphaned, 0U);
+}
+
+// --- a member leaves whose messages only the store has ---
+
+TEST_F(SharedGroupTest, WhatAStartFoundInAMembersQueueGoesBackToTheGroup) {
+  Client& a = durable_member("a");
+  for (const char* payload : {"1", "2", "3"}) publish(payload);
+  EXPECT_THAT(a.received(), SizeIs(3));
+  advance(seconds(2));
+  restart();
+  Client& b = durable_member("b");
+  end_session_of("a");
+  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"1\""), HasSubstr("\"2\""), HasSubstr("\"3\"")));
+  for (std::uint16_t id = 1; id <= 3; ++id) b.acknowledge(PacketType::Puback, id);
+  advance(seconds(2));
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 0U);
+  expect_balance(0);
+  restart();
+  EXPECT_EQ(stats().queues_orphaned, 0U);
+  EXPECT_THAT(back("b").received(), ElementsAre(StartsWith("CONNACK")));
+}
+
+TEST_F(SharedGroupTest, ItGoesBackWhenTheSessionExpires) {
+  durable_member("b").vanish();
+  durable_member("a").vanish();
+  Client& a = back("a");
+  publish("1");
+  EXPECT_THAT(a.received(), Contains(HasSubstr("\"1\"")));
+  advance(seconds(2));
+  restart();
+  advance(seconds(1800));
+  Client& b = back("b");
+  advance(seconds(1900));
+  EXPECT_THAT(b.received(), Contains(HasSubstr("\"1\"")));
+}
+
+TEST_F(SharedGroupTest, Qos2ThatAStartFoundEndsWithTheSession) {
+  Client& a = durable_member("a", kQos2);
+  publish("1", kQos2);
+  publish("2", kQos1);
+  EXPECT_THAT(a.received(), SizeIs(2));
+  advance(seconds(2));
+  restart();
+  Client& b = durable_member("b", kQos2);
+  end_session_of("a");
+  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"2\" qos=1")));
+  advance(seconds(2));
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 1U);
+  expect_balance(1);
+}
+
+// Until its copy in the group's queue is safe a message is in the session's, though the session's row is gone.
+TEST_F(SharedGroupTest, ACrashWhileTheyGoBackLosesNone) {
+  Client& a = durable_member("a");
+  publish("1");
+  publish("2");
+  EXPECT_THAT(a.received(), SizeIs(2));
+  advance(seconds(2));
+  restart();
+  durable_member("b").vanish();
+  end_session_of("a");
+  store_answers = false;
+  advance(seconds(2));
+  restart();
+  store_answers = true;
+  advance(seconds(2));
+  const std::vector<std::string> rest = back("b").received();
+  EXPECT_THAT(rest, Contains(HasSubstr("\"1\"")));
+  EXPECT_THAT(rest, Contains(HasSubstr("\"2\"")));
+}
+
+// The store takes no messages but goes on taking removals: that of the queue has to wait.
+TEST_F(SharedGroupTest, WhatGoesBackIntoAFullStoreIsThereAfterACrash) {
+  Client& a = durable_member("a");
+  publish("1");
+  EXPECT_THAT(a.received(), SizeIs(1));
+  advance(seconds(2));
+  restart();
+  durable_member("b").vanish();
+  store_answers = false;
+  end_session_of("a");
+  fill_store(seconds(5));
+  EXPECT_GT(batches_given_back, 2U);
+  restart();
+  store_answers = true;
+  advance(seconds(2));
+  EXPECT_THAT(back("b").received(), Contains(HasSubstr("\"1\"")));
+}
+
+TEST_F(SharedGroupTest, MoreThanAPageOfThemGoesBack) {
+  constexpr int kMessages = 100;
+  Client& a = durable_member("a", kQos1, 200);
+  for (int i = 0; i < kMessages; ++i) publish(std::to_string(1000 + i) + std::string(30'000, ' '));
+  EXPECT_THAT(a.received(), SizeIs(kMessages));
+  advance(seconds(2));
+  restart();
+  Client& b = durable_member("b", kQos1, 200);
+  end_session_of("a");
+  const std::vector<std::string> all = b.received();
+  ASSERT_THAT(all, SizeIs(kMessages));
+  for (int i = 0; i < kMessages; ++i)
+    EXPECT_THAT(all[static_cast<std::size_t>(i)], HasSubstr(std::to_string(1000 + i)));
+  advance(seconds(2));
+  expect_balance(kMessages);
+}
+
+TEST_F(SharedGroupTest, WithoutAnotherMemberItEndsWithTheSession) {
+  Client& a = durable_member("a");
+  publish("1");
+  EXPECT_THAT(a.received(), SizeIs(1));
+  advance(seconds(2));
+  restart();
+  end_session_of("a");
+  advance(seconds(2));
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 1U);
+  expect_balance(0);
 }
 
 // --- exactly once ---
