@@ -18,8 +18,12 @@ constexpr std::uint8_t kQosMask = 0x03;
 constexpr std::uint8_t kRetain = 0x04;
 constexpr std::uint8_t kHasExpiry = 0x08;
 constexpr std::uint8_t kHasProperties = 0x10;
-constexpr std::uint8_t kMessageFlags = kQosMask | kRetain | kHasExpiry | kHasProperties;
 constexpr std::uint8_t kSameDeliveries = 0x20;
+constexpr std::uint8_t kSharedBeginning = 0x40;
+constexpr std::uint8_t kMessageFlags = kQosMask | kRetain | kHasExpiry | kHasProperties | kSharedBeginning;
+
+// A few bytes of a record may stand for so many of a topic: what a reader needs stays in proportion to what it reads.
+constexpr std::size_t kSharedBytesMax = 127;
 
 // Of a delivery's options; the lowest two bits are the QoS.
 constexpr std::uint8_t kHasSubscriptionIds = 0x08;
@@ -63,50 +67,67 @@ std::uint64_t age_ms(const Message& message, Instant now) {
 
 // An upper bound for what write_record() writes.
 std::size_t record_bytes_max(const Message& message) {
-  return 1 + 7 * kVarintBytesMax + message.bytes_size();
+  return 1 + 8 * kVarintBytesMax + message.bytes_size();
 }
 
-// The text of a topic, or a group, goes with the first that has it.
-std::uint8_t* write_topic(std::uint8_t* out, std::string_view topic, std::uint32_t index, bool is_new) {
+// Its text goes with the first that has it, without the `shared` bytes that it begins with.
+std::uint8_t* write_topic(std::uint8_t* out, std::string_view topic, std::uint32_t index, bool is_new,
+                          std::size_t shared) {
   out = write_varint(out, index);
-  return is_new ? write_bytes(out, as_bytes(topic)) : out;
+  if (shared > 0) *out++ = static_cast<std::uint8_t>(shared);
+  return is_new ? write_bytes(out, as_bytes(topic.substr(shared))) : out;
 }
 
-// A record up to its payload.
+std::size_t shared_bytes(std::string_view topic, std::string_view before) {
+  const auto size = static_cast<std::ptrdiff_t>(std::min({topic.size(), before.size(), kSharedBytesMax}));
+  const auto differ = std::mismatch(topic.begin(), topic.begin() + size, before.begin());
+  return static_cast<std::size_t>(differ.first - topic.begin());
+}
+
+// A record up to its payload; a new topic shares the first `shared` bytes with the one before.
 std::uint8_t* write_record(std::uint8_t* out, const Message& message, Instant now, std::uint32_t topic_index,
-                           bool topic_new) {
+                           bool topic_new, std::size_t shared) {
   const ByteView properties = message.properties().bytes();
   auto flags = static_cast<std::uint8_t>(message.qos());
   if (message.retain()) flags |= kRetain;
   if (message.expiry_s()) flags |= kHasExpiry;
   if (!properties.empty()) flags |= kHasProperties;
+  if (shared > 0) flags |= kSharedBeginning;
 
   *out++ = flags;
   out = write_varint(out, age_ms(message, now));
-  out = write_topic(out, message.topic(), topic_index, topic_new);
+  out = write_topic(out, message.topic(), topic_index, topic_new, shared);
   if (message.expiry_s()) out = write_varint(out, *message.expiry_s());
   if (!properties.empty()) out = write_bytes(out, properties);
   return write_bytes(out, message.payload());
 }
 
-bool take_topic(ByteView& in, std::vector<std::string_view>& topics, std::string_view& topic) {
+bool take_topic(ByteView& in, Topics& topics, bool shares, std::string_view& topic) {
   std::uint64_t index = 0;
-  if (!take_varint(in, index) || index > topics.size()) return false;
-  if (index == topics.size()) {
-    ByteView text;
-    if (!take_bytes(in, text) || text.size() > mqtt::kStringBytesMax) return false;
-    topics.push_back(as_text(text));
+  if (!take_varint(in, index) || index > topics.seen.size()) return false;
+  if (index < topics.seen.size()) {
+    topic = topics.seen[static_cast<std::size_t>(index)];
+    return !shares;
   }
-  topic = topics[static_cast<std::size_t>(index)];
+  std::uint8_t shared = 0;
+  ByteView text;
+  if (shares && (!take_byte(in, shared) || topics.seen.empty() || shared > topics.seen.back().size())) return false;
+  if (!take_bytes(in, text) || shared + text.size() > mqtt::kStringBytesMax) return false;
+  topic = as_text(text);
+  if (shared > 0) {
+    std::string& joined = topics.joined.emplace_front(topics.seen.back().substr(0, shared));
+    topic = joined.append(topic);
+  }
+  topics.seen.push_back(topic);
   return true;
 }
 
 // A record behind its flags, up to its payload; `fields` borrow from the bytes and from `topics`.
-bool take_record(ByteView& in, std::uint8_t flags, Instant written, std::vector<std::string_view>& topics,
-                 Message::Fields& fields) {
+bool take_record(ByteView& in, std::uint8_t flags, Instant written, Topics& topics, Message::Fields& fields) {
   std::uint64_t age = 0;
   if ((flags & ~kMessageFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
-  if (!take_varint(in, age) || age > std::uint64_t{kAgeMsMax} || !take_topic(in, topics, fields.topic)) return false;
+  if (!take_varint(in, age) || age > std::uint64_t{kAgeMsMax}) return false;
+  if (!take_topic(in, topics, (flags & kSharedBeginning) != 0, fields.topic)) return false;
   fields.qos = static_cast<mqtt::Qos>(flags & kQosMask);
   fields.retain = (flags & kRetain) != 0;
   fields.received = written - std::chrono::milliseconds(age);
@@ -155,7 +176,9 @@ void SegmentWriter::add_message(const Message& message, std::uint32_t count) {
       topic_index_.try_emplace(message.topic(), static_cast<std::uint32_t>(topic_index_.size()));
   record_begin_ = records_.size();
   std::uint8_t* const place = records_.extend(record_bytes_max(message));
-  std::uint8_t* end = write_record(place, message, stamp_.monotonic, topic->second, topic_new);
+  const std::size_t shared = topic_new ? shared_bytes(message.topic(), newest_topic_) : 0;
+  if (topic_new) newest_topic_ = message.topic();
+  std::uint8_t* end = write_record(place, message, stamp_.monotonic, topic->second, topic_new, shared);
   deliveries_begin_ = record_begin_ + static_cast<std::size_t>(end - place);
   end = write_varint(end, count);
   records_.truncate(record_begin_ + static_cast<std::size_t>(end - place));
@@ -210,7 +233,8 @@ void SegmentWriter::add_delivery(QueueId queue, Sequence sequence, const Deliver
   if (!options.group_filter.empty()) {
     const auto [group, is_new] =
         topic_index_.try_emplace(options.group_filter, static_cast<std::uint32_t>(topic_index_.size()));
-    end = write_topic(end, options.group_filter, group->second, is_new);
+    end = write_topic(end, options.group_filter, group->second, is_new, 0);
+    if (is_new) newest_topic_ = options.group_filter;
   }
   records_.truncate(begin + static_cast<std::size_t>(end - place));
 
@@ -301,7 +325,7 @@ bool SegmentRecords::read_delivery(Delivery& delivery) {
     if (!take_u32(in, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
     delivery.subscription_ids.push_back(id);
   }
-  return (flags & kHasGroup) == 0 || take_topic(in, topics_, delivery.group);
+  return (flags & kHasGroup) == 0 || take_topic(in, topics_, false, delivery.group);
 }
 
 SegmentReader::SegmentReader(ByteView directory, ByteView records, QueueId queue, const ClockStamp& now)
@@ -351,7 +375,7 @@ Bytes encode_message(const Message& message, const ClockStamp& now) {
   put_stamp(out, now);
   const std::size_t begin = out.size();
   std::uint8_t* const place = out.extend(record_bytes_max(message));
-  const std::uint8_t* const end = write_record(place, message, now.monotonic, 0, true);
+  const std::uint8_t* const end = write_record(place, message, now.monotonic, 0, true, 0);
   out.truncate(begin + static_cast<std::size_t>(end - place));
   const ByteView bytes = out.view();
   return {bytes.begin(), bytes.end()};
@@ -359,7 +383,7 @@ Bytes encode_message(const Message& message, const ClockStamp& now) {
 
 MessageRef decode_message(ByteView bytes, const ClockStamp& now, ClockStamp& written) {
   if (!take_stamp(bytes, written)) return {};
-  std::vector<std::string_view> topics;
+  Topics topics;
   std::uint8_t flags = 0;
   Message::Fields fields;
   if (!take_byte(bytes, flags)) return {};

@@ -5,8 +5,9 @@
 //   stamp      := boot:8 monotonic_us:8 wall_us:8 trusted:1      little-endian, when it was written
 //   record     := flags:1 age_ms topic [expiry_s] [properties] payload [deliveries]
 //   flags      := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties, 5 deliveries: none of its own,
-//                 those of the record before once more
-//   topic      := index into the topics seen so far in this segment, or their count and then length bytes: a new one
+//                 those of the record before once more, 6 a new topic that begins like the one before
+//   topic      := index into the topics seen so far in this segment, or their count and then [shared:1] length bytes: a
+//                 new one, behind as many bytes of the one before, the last of those seen, as it shares with that
 //   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] [group] }*
 //   options    := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers, 4 came by a shared subscription
 //   group      := its `$share/GROUP/FILTER`, in the list of topics and like one
@@ -17,7 +18,9 @@
 #pragma once
 
 #include <cstdint>
+#include <forward_list>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -86,6 +89,7 @@ class SegmentWriter {
   std::size_t record_begin_ = 0;                                 // its place
   std::size_t deliveries_begin_ = 0;                             // where its deliveries are to stand
   tsl::robin_map<std::string_view, std::uint32_t> topic_index_;  // keys point into the messages; groups among them
+  std::string_view newest_topic_;                                // of topic_index_
   // Changes with add_delivery().
   std::uint32_t deliveries_left_ = 0;  // of the record begun last
   std::size_t written_begin_ = 0;      // the deliveries that were written last
@@ -93,6 +97,12 @@ class SegmentWriter {
   std::vector<Part> parts_;
   tsl::robin_map<std::uint64_t, std::uint32_t> queue_index_;
   std::uint32_t recent_ = 0;  // the part used last: most flushes are for one queue
+};
+
+// The topics seen so far in a segment: they point into its bytes, or to what was joined of two places there.
+struct Topics {
+  std::vector<std::string_view> seen;
+  std::forward_list<std::string> joined;
 };
 
 // Walks all that a segment holds: a record, its deliveries, the next record.
@@ -133,12 +143,12 @@ class SegmentRecords {
   ClockStamp stamp_;
   // Changes with the walk.
   ByteView rest_;
-  ByteView written_;                      // from the deliveries that were written last
-  ByteView repeated_;                     // where the record repeats them: what is left of them, and all behind
-  bool repeats_ = false;                  // whether it does
-  std::uint64_t deliveries_left_ = 0;     // of the record
-  std::vector<Sequence> sequences_;       // per queue of the directory: the one seen last, 0 = none yet
-  std::vector<std::string_view> topics_;  // point into the records
+  ByteView written_;                   // from the deliveries that were written last
+  ByteView repeated_;                  // where the record repeats them: what is left of them, and all behind
+  bool repeats_ = false;               // whether it does
+  std::uint64_t deliveries_left_ = 0;  // of the record
+  std::vector<Sequence> sequences_;    // per queue of the directory: the one seen last, 0 = none yet
+  Topics topics_;
   bool damaged_ = false;
 };
 

@@ -125,6 +125,31 @@ TEST(Segment, NamesTheSharedSubscriptionOfADeliveryOnce) {
                                                    "$share/h/farm/#", ""}));
 }
 
+TEST(Segment, ATopicLeavesOutWhatTheOneBeforeBeginsWith) {
+  const std::vector<std::string> topics = {"farm/field-1/moisture",
+                                           "farm/field-2/moisture",
+                                           "farm/field-2",
+                                           "farm/field-2/temperature",
+                                           "x",
+                                           std::string(300, 'x'),
+                                           std::string(301, 'x'),
+                                           "y",
+                                           "farm/field-2/moisture"};
+  Flush flush;
+  std::vector<std::size_t> bytes;
+  for (std::uint64_t i = 0; i < topics.size(); ++i) {
+    const std::size_t before = flush.bytes();
+    flush.say({.topic = topics[i], .payload = ""}, {{kBridge, i + 1}});
+    bytes.push_back(flush.bytes() - before);
+  }
+  EXPECT_EQ(bytes[2], bytes[4]);
+  EXPECT_EQ(bytes[3] - bytes[2], std::string_view("/temperature").size());
+  EXPECT_GT(bytes[6], 301U - 128U) << "bounded, so that few bytes do not become many";
+  const auto records = read_all(flush.finish(), kBridge);
+  ASSERT_EQ(records.size(), topics.size());
+  for (std::size_t i = 0; i < topics.size(); ++i) EXPECT_EQ(records[i].message->topic(), topics[i]);
+}
+
 TEST(Segment, EachQueueSeesItsOwnMessagesInOrder) {
   const SegmentRow row = Flush()
                              .say({.payload = "one"}, {{kBridge, 10}, {kSession, 5}})
