@@ -132,6 +132,11 @@ class Journal {
   // books changed).
   void touch(Outbox& outbox, Instant now);
   void touch_books(Outbox& outbox, Instant now);
+  // Every durable outbox.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (const auto& [queue, outbox] : outboxes_) visit(*outbox);
+  }
 
   // --- messages: open, add what must be durable, then seal ---
   Commitment& open(MessageRef message);

@@ -131,6 +131,9 @@ class Outbox {
   const Entry& entry(std::size_t index) const { return front_[index]; }
   // Where the message with this sequence is, if it is in memory and not settled.
   std::optional<std::size_t> index_of(Sequence sequence) const;
+  // What is kept in memory behind the gap, while it is not durable; indexes count from its front.
+  std::size_t tail_size() const { return tail_.size(); }
+  const Entry& tail_entry(std::size_t index) const { return tail_[index]; }
   // What the next accepted message gets.
   Sequence next_sequence() const { return next_; }
   // The next message to send, after dropping what has expired or is too old; nullptr when none is in memory.

@@ -49,6 +49,10 @@ class Disk final : public broker::Store {
       return true;
     }
     if (commit_due() <= now && commit(event)) return true;
+    if (rest_at_ <= now && commits_.empty() && !failing()) {
+      rest_at_ = kNever;
+      medium_->rest();
+    }
     if (reads_.empty() || reads_.front().due > now) return false;
     const broker::ReadRequest request = reads_.front().request;
     reads_.pop_front();
@@ -81,6 +85,9 @@ class Disk final : public broker::Store {
     recover();
   }
   std::uint64_t power_cuts() const { return medium_->power_cuts(); }
+  Medium::Files files() const { return medium_->files(); }
+  // REQUIRES: it is closed.
+  Medium::Kept kept() { return medium_->kept(); }
 
   void crash(bool power) {
     medium_->crash(commits_.empty() ? nullptr : &commits_.front().batch, power);
@@ -121,6 +128,7 @@ class Disk final : public broker::Store {
     broker::Batch& batch = commits_.front().batch;
     if (medium_->commit(batch)) {
       durable_ = batch.number;
+      rest_at_ = now_ + kRestAfter;
       commits_.pop_front();
       event.durable = mutator_.changed(durable_);
       return !mutator_.acknowledges_early();
@@ -139,6 +147,7 @@ class Disk final : public broker::Store {
     reads_.clear();
     early_.reset();
     refusing_ = false;
+    rest_at_ = kNever;
     durable_ = {};
     mutator_.crash();
   }
@@ -147,6 +156,7 @@ class Disk final : public broker::Store {
   }
 
   static constexpr Duration kRetryInterval = std::chrono::seconds(1);
+  static constexpr Duration kRestAfter = std::chrono::seconds(30);  // as StoreThread
 
   const std::unique_ptr<Medium> medium_;
   const Duration commit_time_max_;
@@ -160,6 +170,7 @@ class Disk final : public broker::Store {
   std::deque<Read> reads_;
   BatchNumber durable_;
   std::optional<BatchNumber> early_;  // called durable before it is
+  Instant rest_at_ = kNever;          // nothing was committed since a while before
   bool refusing_ = false;             // a batch was given back, and the medium still fails
 };
 

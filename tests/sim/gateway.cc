@@ -113,7 +113,8 @@ Gateway::Gateway(Setup setup, const Options& options, std::unique_ptr<Medium> me
       mutator_(options.mutation),
       disk_(std::move(medium), options.commit_time_max, mutator_, random),
       booted_(now - seconds(30)),
-      start_at_(now) {}
+      start_at_(now),
+      bounds_(setup_.name, options, ledger) {}
 
 Gateway::~Gateway() = default;
 
@@ -150,6 +151,7 @@ void Gateway::start(Instant now) {
     return;
   }
   process_ = std::make_unique<Process>(*this, *std::move(found), local(now));
+  bounds_.start();
   // What the stored books say was lost, was seen in an earlier life.
   bridge_lost_.seen = lost(process_->bridge->snapshot(local(now)).books);
   session_lost_.seen = 0;
@@ -188,6 +190,15 @@ void Gateway::restart(Instant now) {
   process_->bridge->shut_down(local(now));
   process_->broker.shut_down(local(now));
   stop_by_ = now + kStopMax;
+}
+
+void Gateway::stop(Instant now) {
+  const Medium::Kept most = Bounds::most_kept(process_->broker.journal());
+  process_.reset();
+  disk_.close();
+  if (!mutator_.acknowledges_early()) bounds_.check_kept(disk_.kept(), most);  // else not all of it is durable
+  ++stops_;
+  end(now);
 }
 
 void Gateway::set_outage(Instant until) {
@@ -230,9 +241,7 @@ void Gateway::run(Instant now) {
   check(now);
   const bool stopped = stop_by_ != kNever && process_->broker.journal().idle();
   if (stopped) {
-    process_.reset();
-    disk_.close();
-    end(now);
+    stop(now);
   } else if (stop_by_ <= now) {
     crash(End::Kill, now);
   }
@@ -242,7 +251,10 @@ void Gateway::take_disk_events(Instant now) {
   Disk::Event event;
   while (disk_.poll(now, stamp(local(now)), event)) {
     broker::Broker& broker = process_->broker;
-    if (event.durable) broker.handle_persisted(*event.durable, local(now));
+    if (event.durable) {
+      bounds_.check_files(disk_.files());
+      broker.handle_persisted(*event.durable, local(now));
+    }
     if (event.page) broker.handle_page(*event.page, local(now));
     if (event.recovered) broker.handle_store_failing(false);
     if (!event.given_back) continue;
@@ -251,13 +263,17 @@ void Gateway::take_disk_events(Instant now) {
   }
 }
 
+bool Gateway::reading_paused(const Accepted& accepted) const {
+  return process_->broker.reading_paused(accepted.connection) && !mutator_.reads_on();
+}
+
 void Gateway::take_bytes(Instant now) {
   std::vector<std::uint8_t> bytes;
   broker::Broker& broker = process_->broker;
   for (std::size_t i = 0; i < accepted_.size();) {
     Accepted& accepted = accepted_[i];
-    while (accepted.link->open && !broker.reading_paused(accepted.connection) &&
-           accepted.link->to_server.receive(now, bytes)) {
+    while (accepted.link->open && !reading_paused(accepted) && accepted.link->to_server.receive(now, bytes)) {
+      bounds_.note_taken(bytes.size(), broker.awaits_acknowledgement(accepted.connection));
       broker.handle_bytes(accepted.connection, bytes, true, local(now));
     }
     if (accepted.link->open) {
@@ -269,6 +285,7 @@ void Gateway::take_bytes(Instant now) {
   }
   bridge::Bridge& bridge = *process_->bridge;
   while (uplink_ && uplink_->open && !bridge.reading_paused() && uplink_->to_client.receive(now, bytes)) {
+    bounds_.note_taken(bytes.size(), false);
     bridge.handle_bytes(bytes, true, local(now));
   }
   if (uplink_ && !uplink_->open) {
@@ -303,6 +320,7 @@ void Gateway::drive_bridge(Instant now) {
 void Gateway::flush(Instant now) {
   broker::Broker& broker = process_->broker;
   broker.handle_turn_end(local(now));
+  bounds_.check_memory(broker.journal());
   ConnectionId id;
   while (broker.poll_ready(id)) {
     const auto accepted = std::ranges::find(accepted_, id, &Accepted::connection);
@@ -329,7 +347,7 @@ Instant Gateway::next_deadline() const {
                            uplink_ready_, disk_.next_deadline(), stop_by_});
   for (const Accepted& accepted : accepted_) {
     if (!accepted.link->open) return Instant::min();
-    if (!process_->broker.reading_paused(accepted.connection)) next = std::min(next, accepted.link->to_server.next());
+    if (!reading_paused(accepted)) next = std::min(next, accepted.link->to_server.next());
   }
   if (!uplink_) return next;
   if (!uplink_->open) return Instant::min();

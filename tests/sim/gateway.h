@@ -14,6 +14,7 @@
 
 #include "bridge/bridge.h"
 #include "broker-core/broker.h"
+#include "tests/sim/bounds.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/network.h"
@@ -68,6 +69,9 @@ class Gateway {
   // Of the present life.
   std::uint64_t delivered() const { return seen_.delivered; }
   std::uint64_t ends() const { return ends_; }
+  // Those of them that were clean stops, after which the store was looked at.
+  std::uint64_t stops() const { return stops_; }
+  const Bounds& bounds() const { return bounds_; }
 
  private:
   struct Process;  // lives from one start to the next end
@@ -90,7 +94,10 @@ class Gateway {
   ClockStamp stamp(Instant local);
   void start(Instant now);
   void end(Instant now);
+  // Everything is durable: closes the store, and looks at what it keeps.
+  void stop(Instant now);
   void take_disk_events(Instant now);
+  bool reading_paused(const Accepted& accepted) const;
   void take_bytes(Instant now);
   void drive_bridge(Instant now);
   void flush(Instant now);
@@ -123,7 +130,9 @@ class Gateway {
   bridge::Snapshot seen_;  // at the last check
   Lost bridge_lost_;
   Lost session_lost_;
+  Bounds bounds_;
   std::uint64_t ends_ = 0;
+  std::uint64_t stops_ = 0;
 };
 
 }  // namespace furrow::sim

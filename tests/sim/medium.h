@@ -14,6 +14,21 @@ class Medium {
  public:
   virtual ~Medium() = default;
 
+  // Bytes of the files; nothing where there are none.
+  struct Files {
+    std::uint64_t queues = 0;
+    std::uint64_t queues_log = 0;
+    std::uint64_t sessions = 0;
+    std::uint64_t sessions_log = 0;
+  };
+  virtual Files files() const { return {}; }
+  // How much it keeps of queues. REQUIRES: it is closed.
+  struct Kept {
+    std::uint64_t queues = 0;
+    std::uint64_t segments = 0;
+  };
+  virtual Kept kept() = 0;
+
   // False when it failed: the same batch is tried again.
   virtual bool commit(const broker::Batch& batch) = 0;
   // Forgets the batch, which failed; false when something of it is durable already.
@@ -25,6 +40,8 @@ class Medium {
   virtual void close() = 0;
   // The process ends, or (`power`) the machine does, perhaps in the middle of `running`, nullptr = no batch is.
   virtual void crash(const broker::Batch* running, bool power) = 0;
+  // Nothing was committed for a while.
+  virtual void rest() {}
   // How many times the power failed, during recovery too.
   virtual std::uint64_t power_cuts() const = 0;
   // No file grows any more, or again.
@@ -62,6 +79,7 @@ class MemoryMedium final : public Medium {
     store_.crash(static_cast<int>(random_.below(test::MemoryStore::kCommits + 1)));
     power_cuts_ += power ? 1 : 0;
   }
+  Kept kept() override { return {store_.queues(), store_.segments()}; }
   std::uint64_t power_cuts() const override { return power_cuts_; }
   void fill(bool full) override { full_ = full; }
   void fail_syncs(bool fail) override { syncs_fail_ = fail; }

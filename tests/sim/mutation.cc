@@ -36,6 +36,8 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "will-despite-return",
     "qos0-lost",
     "qos0-repeated",
+    "queue-removal-not-committed",
+    "reading-not-paused",
 };
 
 // How many messages up to `end` the cursor has left.
@@ -122,6 +124,9 @@ void Mutator::change(broker::Batch& batch) {
       break;
     case Mutation::DeletionNotCommitted:
       std::erase_if(batch.retained, [](const broker::RetainedRow& row) { return !row.data; });
+      break;
+    case Mutation::QueueRemovalNotCommitted:
+      batch.queues_removed.clear();
       break;
     case Mutation::WillNotStored:
       for (broker::SessionRow& row : batch.sessions) {

@@ -37,8 +37,10 @@ enum class Mutation : std::uint8_t {
   WillDespiteReturn,
   Qos0Lost,
   Qos0Repeated,
+  QueueRemovalNotCommitted,
+  ReadingNotPaused,
 };
-inline constexpr std::size_t kMutations = 19;  // with None
+inline constexpr std::size_t kMutations = 21;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);
@@ -51,6 +53,8 @@ class Mutator {
   bool mutates() const { return mutation_ != Mutation::None; }
   // Whether a batch is called durable as soon as it is submitted.
   bool acknowledges_early() const { return mutation_ == Mutation::AckBeforeCommit; }
+  // Whether a connection is read from that is not to be.
+  bool reads_on() const { return mutation_ == Mutation::ReadingNotPaused; }
   void change(broker::Batch& batch);
   void change(broker::Page& page, const ClockStamp& now) const;
   void note(const broker::Page& page);

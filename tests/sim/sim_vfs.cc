@@ -208,4 +208,9 @@ std::uint64_t SimVfs::bytes() const {
   return sum;
 }
 
+std::uint64_t SimVfs::bytes_of(const std::string& path) const {
+  const auto found = files_.find(path);
+  return found == files_.end() ? 0 : found->second->cached.size();
+}
+
 }  // namespace furrow::sim

@@ -46,6 +46,8 @@ class SimVfs {
   // No file grows once all of them together have so many bytes; 0 = no limit.
   void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
   std::uint64_t bytes() const;
+  // Of one file; 0 when there is none.
+  std::uint64_t bytes_of(const std::string& path) const;
   std::uint64_t syncs() const { return syncs_; }
 
  private:

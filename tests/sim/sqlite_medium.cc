@@ -8,10 +8,34 @@ namespace {
 constexpr std::uint64_t kCommitOperations = 30;
 constexpr std::uint64_t kOpenOperations = 60;
 constexpr unsigned kRecoveriesCutMax = 3;
+constexpr const char* kDirectory = "data";
+constexpr const char* kQueues = "data/queues.db";
+constexpr const char* kQueuesLog = "data/queues.db-wal";
+constexpr const char* kSessions = "data/sessions.db";
+constexpr const char* kSessionsLog = "data/sessions.db-wal";
 // Files are small here: what a large one meets once in an hour is met all the time.
 constexpr gateway::LogTidy::Options kTidy{.small_segments = 4, .in_use_min = 0, .commits_between = 8, .waste_min = 0};
 
 }  // namespace
+
+Medium::Files SqliteMedium::files() const {
+  return {.queues = vfs_.bytes_of(kQueues),
+          .queues_log = vfs_.bytes_of(kQueuesLog),
+          .sessions = vfs_.bytes_of(kSessions),
+          .sessions_log = vfs_.bytes_of(kSessionsLog)};
+}
+
+// Told by the file alone, which is as it was afterwards.
+Medium::Kept SqliteMedium::kept() {
+  const auto file = gateway::Database::open_damaged({.path = kQueues, .vfs = vfs_.name()});
+  const auto count = [&](const char* table) {
+    const std::string sql = std::string("SELECT count(*) FROM ") + table;
+    const Result<std::uint64_t> rows = file ? (*file)->query_number(sql) : Result<std::uint64_t>(file.error());
+    if (!rows) ledger_.fail("the file cannot be looked at: " + rows.error().message());
+    return rows ? *rows : 0;
+  };
+  return {.queues = count("queue"), .segments = count("segment")};
+}
 
 bool SqliteMedium::commit(const broker::Batch& batch) {
   const Status status = store_->commit(batch);
@@ -32,6 +56,12 @@ void SqliteMedium::tidy() {
   if (!more && !is_expected(more.error())) ledger_.fail("the store cannot be tidied: " + more.error().message());
 }
 
+void SqliteMedium::rest() {
+  const Status status = store_->compact();
+  if (!status && !is_expected(status.error()))
+    ledger_.fail("the store cannot be made small: " + status.error().message());
+}
+
 std::optional<broker::Page> SqliteMedium::read(const broker::ReadRequest& request) {
   Result<broker::Page> page = store_->read(request);
   if (!page) {
@@ -45,7 +75,7 @@ std::optional<broker::Page> SqliteMedium::read(const broker::ReadRequest& reques
 std::optional<broker::Restored> SqliteMedium::open() {
   for (unsigned cuts = 0;; ++cuts) {
     if (cuts < kRecoveriesCutMax && random_.chance(20)) vfs_.fail_after(random_.below(kOpenOperations));
-    auto opened = gateway::SqliteStore::open({.directory = "data", .vfs = vfs_.name(), .tidy = kTidy}, log_);
+    auto opened = gateway::SqliteStore::open({.directory = kDirectory, .vfs = vfs_.name(), .tidy = kTidy}, log_);
     if (opened) store_ = *std::move(opened);
     Result<broker::Restored> restored =
         opened ? store_->restore() : Result<broker::Restored>(std::move(opened).error());

@@ -18,6 +18,8 @@ class SqliteMedium final : public Medium {
  public:
   SqliteMedium(Log& log, Ledger& ledger, Random& random) : log_(log), ledger_(ledger), random_(random), vfs_(random) {}
 
+  Files files() const override;
+  Kept kept() override;
   bool commit(const broker::Batch& batch) override;
   bool withdraw(const broker::Batch&) override { return store_->is_untouched(); }
   std::optional<broker::Page> read(const broker::ReadRequest& request) override;
@@ -26,6 +28,7 @@ class SqliteMedium final : public Medium {
   // A clean end moves the log into the files; that may be cut, too.
   void close() override;
   void crash(const broker::Batch* running, bool power) override;
+  void rest() override;
   std::uint64_t power_cuts() const override { return power_cuts_; }
   void fill(bool full) override;
   void fail_syncs(bool fail) override;

@@ -15,6 +15,10 @@ namespace {
 constexpr Duration kWarmUpMax = seconds(60);
 constexpr Duration kPhaseOneMax = seconds(600);
 constexpr Duration kPatience = seconds(120);  // in phase two, for the next message to arrive
+// A file of more than this of which little is in use is made small after a while without commits.
+constexpr std::uint64_t kFileSmall = 16 * MiB;
+constexpr Duration kRestMax = seconds(60);
+constexpr Duration kStopMax = seconds(10);
 constexpr std::uint64_t kStepsMax = 5'000'000;
 constexpr Duration kYears10 = std::chrono::hours(24 * 365 * 10);
 
@@ -458,6 +462,23 @@ void World::check_deliveries() {
   }
 }
 
+void World::wind_up() {
+  const auto is_small = [](const Site& site) { return site.gateway->disk().files().queues <= kFileSmall; };
+  step_until([&] { return std::ranges::all_of(sites_, is_small); }, kRestMax);
+  if (!std::ranges::all_of(sites_, is_small)) ledger_.fail("a file that is almost empty stays large");
+  std::vector<std::uint64_t> stops;
+  for (const Site& site : sites_) {
+    stops.push_back(site.gateway->stops());
+    site.gateway->restart(now_);
+  }
+  const auto all_stopped = [&] {
+    return std::ranges::equal(sites_, stops, std::ranges::greater{},
+                              [](const Site& site) { return site.gateway->stops(); });
+  };
+  step_until(all_stopped, kStopMax);
+  if (failures().empty() && !all_stopped()) ledger_.fail("a gateway does not stop");
+}
+
 bool World::run() {
   if (options_.warm_up) step_until([&] { return warm(); }, kWarmUpMax);
   publishing_ = faults_ = true;
@@ -472,6 +493,7 @@ bool World::run() {
     if (failures().empty()) ledger_.fail("no progress after healing");
   }
   if (failures().empty() && options_.calm()) check_deliveries();
+  if (failures().empty()) wind_up();
   return failures().empty();
 }
 
@@ -479,6 +501,17 @@ std::uint64_t World::power_cuts() const {
   std::uint64_t cuts = 0;
   for (const Site& site : sites_) cuts += site.gateway->disk().power_cuts();
   return cuts;
+}
+
+Bounds::Peaks World::peaks() const {
+  Bounds::Peaks peaks;
+  for (const Site& site : sites_) {
+    const Bounds::Peaks& own = site.gateway->bounds().peaks();
+    peaks.queue_bytes = std::max(peaks.queue_bytes, own.queue_bytes);
+    peaks.memory_bytes = std::max(peaks.memory_bytes, own.memory_bytes);
+    peaks.file_bytes = std::max(peaks.file_bytes, own.file_bytes);
+  }
+  return peaks;
 }
 
 std::string World::summary() const {

@@ -46,6 +46,8 @@ class World {
   const std::vector<std::string>& failures() const { return ledger_.failures(); }
   std::string summary() const;
   std::uint64_t power_cuts() const;
+  // The largest of all gateways.
+  Bounds::Peaks peaks() const;
   // Wills that had to arrive.
   std::uint64_t wills() const { return ledger_.wills_acknowledged(); }
 
@@ -101,6 +103,8 @@ class World {
   void check_deliveries();
   // What is missing and not counted, at the end.
   void check_losses();
+  // Everything has arrived: files become small, and gateways stop, whose stores are then looked at.
+  void wind_up();
   template <typename Condition>
   void step_until(Condition condition, Duration time_max);
 
