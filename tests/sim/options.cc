@@ -156,6 +156,11 @@ Options draw_options(std::uint64_t seed) {
     if (!options.calm()) options.every(Fault::MemberRenewed) = drawn_time(random, Fault::MemberRenewed);
   }
   if (!options.calm()) options.every(Fault::SyncFails) = drawn_time(random, Fault::SyncFails);
+  // A queue of such messages does not stay in memory. A limit of bytes would be less than one of them.
+  if (random.chance(2) && options.buffer.bytes_max == 0 && options.sessions.bytes_max == 0) {
+    options.padding = 20'000 + random.below(20'000);
+    options.messages = std::min<std::uint32_t>(options.messages, 40);
+  }
   return options;
 }
 

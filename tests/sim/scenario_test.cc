@@ -23,18 +23,20 @@ class ScenarioTest : public testing::Test {
     return options;
   }
 
-  void expect_passes(Options options) {
-    for (options.seed = 1; options.seed <= kSeeds; ++options.seed) {
+  void expect_passes(Options options, std::uint64_t seeds = kSeeds) {
+    for (options.seed = 1; options.seed <= seeds; ++options.seed) {
       World world(options);
       EXPECT_TRUE(world.run()) << "seed " << options.seed << ": " << world.summary() << "\n"
                                << describe(options) << "\n"
                                << testing::PrintToString(world.failures());
       wills_ += world.wills();
+      peaks_ = world.peaks();
       if (HasFailure()) return;
     }
   }
 
   std::uint64_t wills_ = 0;  // that had to arrive, in all worlds
+  Bounds::Peaks peaks_;      // of the last
 };
 
 TEST_F(ScenarioTest, WithoutFaultsEverythingArrives) {
@@ -245,6 +247,40 @@ TEST_F(ScenarioTest, ASharedSubscriptionSurvivesCrashes) {
   options.every(Fault::GatewayKill) = milliseconds(300);
   options.every(Fault::PowerCut) = seconds(1);
   expect_passes(options);
+}
+
+// Of a backlog only a front stays in memory, and the file is made small once it has drained.
+TEST_F(ScenarioTest, ALargeBacklogLeavesMemoryAndThenTheFile) {
+  for (const bool sqlite : {false, true}) {
+    Options options = quiet();
+    options.sqlite = sqlite;
+    options.sensors = 4;
+    options.subscribers = 1;
+    options.messages = 200;
+    options.padding = 30'000;
+    options.every(Fault::UplinkOutage) = milliseconds(500);
+    options.every(Fault::GatewayKill) = seconds(5);
+    expect_passes(options, 2);
+    EXPECT_GT(peaks_.queue_bytes, 16 * MiB);
+    EXPECT_GT(peaks_.memory_bytes, 1 * MiB);
+    EXPECT_LT(peaks_.memory_bytes, 4 * MiB);
+    EXPECT_EQ(peaks_.file_bytes > 16 * MiB, sqlite);
+  }
+}
+
+// What has drained makes room for what comes.
+TEST_F(ScenarioTest, ManyOutagesTakeNoMoreOfTheDiskThanOne) {
+  Options options = quiet();
+  options.sqlite = true;
+  options.sensors = 3;
+  options.messages = 1200;
+  options.padding = 10'000;
+  options.receive_maximum = 100;
+  options.every(Fault::UplinkOutage) = seconds(5);
+  options.every(Fault::GatewayRestart) = seconds(10);
+  expect_passes(options, 2);
+  EXPECT_LT(peaks_.file_bytes, peaks_.queue_bytes + 2 * MiB);
+  EXPECT_GT(options.sensors * options.messages * options.padding, 2 * peaks_.file_bytes);
 }
 
 }  // namespace
