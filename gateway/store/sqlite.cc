@@ -95,7 +95,7 @@ int find_log_end(sqlite3_file* log, std::uint64_t size, std::uint32_t page_bytes
   constexpr std::uint64_t kSaltInFrame = 8;
   const std::uint64_t frame_bytes = 24 + page_bytes;
   const auto read_salt = [&](std::uint64_t at, Salt& salt) {
-    return log->pMethods->xRead(log, salt.data(), salt.size(), static_cast<sqlite3_int64>(at));
+    return log->pMethods->xRead(log, salt.data(), static_cast<int>(salt.size()), static_cast<sqlite3_int64>(at));
   };
   end = 0;
   if (size < kHeaderBytes + frame_bytes) return SQLITE_OK;
