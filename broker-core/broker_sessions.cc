@@ -78,9 +78,12 @@ void Broker::end_orphans(std::vector<RestoredQueue>& queues, Instant now) {
       journal_.remove_queue(queue.row.id);
       return true;
     }
-    Session& session = new_session(queue.row.name, queue.row.id);
-    session.restore(queue.cursor);
-    departures_.push_back(std::make_unique<Departure>(sessions_.extract(session), session_shared_, now));
+    // Not in the table of sessions: its client may have another one.
+    const SubscriberId subscriber = new_subscriber();
+    auto session = std::make_unique<Session>(queue.row.name, subscriber, queue.row.id, session_shared_);
+    subscribers_[subscriber.value] = session.get();
+    session->restore(queue.cursor);
+    departures_.push_back(std::make_unique<Departure>(std::move(session), session_shared_, now));
     return true;
   });
 }
