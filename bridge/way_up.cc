@@ -120,7 +120,8 @@ void WayUp::enqueue(broker::Publication& publication, const TopicMap::Mapping& m
     outbox_.pass(Outbox::Outcome::Expired, now);
     return;
   }
-  if (qos == Qos::AtMostOnce && broker_.journal().failing()) {
+  // Nobody who sends QoS 0 can be made to wait.
+  if (qos == Qos::AtMostOnce && (broker_.journal().failing() || broker_.store_lags())) {
     outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::StoreFailed);
     return;
   }

@@ -133,6 +133,8 @@ class Broker final : private AckSink {
   const Journal& journal() const { return journal_; }
   const Limits& limits() const { return options_.limits; }
   bool short_of_memory() const { return session_shared_.short_of_memory; }
+  // Whether more than `limits.commit_waiting` waits for the store, as of the last turn's end, or memory is short.
+  bool store_lags() const { return waiting_over_limit_; }
   const CommitInterval& commit_interval() const { return options_.commit_interval; }
   const Stats& stats() const { return stats_; }
   // All persistent sessions together.

@@ -26,7 +26,7 @@ enum class DropReason : std::uint8_t {
   HopLimit,       // crossed too many bridges
   Purged,         // by the operator
   RuleRemoved,    // no rule takes its topic any more
-  StoreFailed,    // the medium refused it
+  StoreFailed,    // the medium refused it, or does not keep up
   SalvageLost,    // stored, and not readable when it was its turn
   RefusedRemote,  // the peer answered with a reason code of 0x80 or more
   SessionEnded,   // its session ended while it waited

@@ -32,12 +32,13 @@ mqtt::Version drawn_version(Random& random) {
   return random.chance(50) ? mqtt::Version::V5 : mqtt::Version::V3_1_1;
 }
 
-// Whether all that clients publish at a gateway fits into the output of one connection: who does not read, or is not
-// written to, while more comes misses what is of QoS 0.
-bool fits_outputs(const Options& options) {
+// Whether all that clients publish at a gateway fits into the output of one connection, and may wait for the store: of
+// QoS 0, more than that at once is missed by who is not written to meanwhile, or by a bridge that buffers it.
+bool fits_at_once(const Options& options) {
   constexpr std::size_t kMessageOverhead = 200;
   const std::size_t publishers = options.sensors + options.retainers + options.qos0_sensors;
-  return publishers * options.messages * (options.padding + kMessageOverhead) <= broker::kOutputBytesMax;
+  const std::size_t bytes = publishers * options.messages * (options.padding + kMessageOverhead);
+  return bytes <= std::min(broker::kOutputBytesMax, options.commit_waiting_bytes);
 }
 
 std::string site_name(std::size_t index) {
@@ -68,7 +69,7 @@ World::World(const Options& options)
                .answer_after = options.answer_after},
               options.mutation, ledger_, random_) {
   next_strike_.fill(kNever);
-  if (options_.calm() && fits_outputs(options_)) ledger_.demand_qos0();
+  if (options_.calm() && fits_at_once(options_)) ledger_.demand_qos0();
   if (options_.buffer_qos0) ledger_.allow_qos0_revival();
   if (options_.limited()) ledger_.allow_drops();
   if (options_.refuses()) ledger_.allow_refusals();

@@ -178,6 +178,21 @@ TEST_F(WayUp, ARuleCanBufferQos0) {
   EXPECT_EQ(snapshot().delivered, 1U);
 }
 
+TEST_F(WayUp, Qos0IsNotBufferedWhileTooMuchWaitsForTheStore) {
+  options.limits.commit_waiting_bytes = 100;
+  bridge_options.rules[0].buffer_qos0 = true;
+  store_answers = false;
+  start();
+  publish("farm/1", std::string(200, 'x'), Qos::AtMostOnce);
+  publish("farm/1", "late", Qos::AtMostOnce);
+  EXPECT_EQ(dropped(DropReason::StoreFailed), 1U);
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  store_answers = true;
+  advance(std::chrono::seconds(2));
+  publish("farm/1", "in time", Qos::AtMostOnce);
+  EXPECT_EQ(snapshot().backlog_messages, 2U);
+}
+
 TEST_F(WayUp, Qos0FromTheBufferIsInFlightUntilTheSocketHasIt) {
   bridge_options.rules[0].buffer_qos0 = true;
   start();
