@@ -13,10 +13,8 @@ namespace {
 constexpr std::size_t kSector = 512;
 constexpr std::size_t kFlashPage = 4096;
 
-void put(std::vector<std::uint8_t>& file, std::uint64_t offset, const std::uint8_t* bytes, std::size_t size) {
-  if (size == 0) return;
-  if (file.size() < offset + size) file.resize(offset + size);
-  std::copy_n(bytes, size, file.begin() + static_cast<std::ptrdiff_t>(offset));
+bool all_zero(const std::uint8_t* bytes, std::size_t size) {
+  return std::all_of(bytes, bytes + size, [](std::uint8_t byte) { return byte == 0; });
 }
 
 std::string next_name() {
@@ -85,10 +83,8 @@ const sqlite3_io_methods* SimVfs::methods() {
     made.iVersion = 1;
     made.xClose = [](sqlite3_file*) { return SQLITE_OK; };
     made.xRead = [](sqlite3_file* file, void* bytes, int size, sqlite3_int64 offset) {
-      const Block& cached = data_of(file).cached;
-      const auto begin = std::min(static_cast<std::size_t>(offset), cached.size());
-      const auto count = std::min(static_cast<std::size_t>(size), cached.size() - begin);
-      if (count > 0) std::memcpy(bytes, cached.data() + begin, count);
+      const std::size_t count = data_of(file).cached.read(
+          static_cast<std::uint64_t>(offset), static_cast<std::uint8_t*>(bytes), static_cast<std::size_t>(size));
       if (count == static_cast<std::size_t>(size)) return SQLITE_OK;
       std::memset(static_cast<char*>(bytes) + count, 0, static_cast<std::size_t>(size) - count);
       return SQLITE_IOERR_SHORT_READ;
@@ -136,15 +132,17 @@ int SimVfs::write(Data& data, const void* bytes, std::size_t size, std::uint64_t
   const bool grows = end > data.cached.size();
   if (grows && capacity_ > 0 && this->bytes() + end - data.cached.size() > capacity_) return SQLITE_FULL;
   const auto* begin = static_cast<const std::uint8_t*>(bytes);
-  put(data.cached, offset, begin, size);
-  data.changes.push_back({offset, Block(begin, begin + size)});
+  Change change{.offset = offset, .size = size, .truncates = false, .bytes = {}};
+  if (!all_zero(begin, size)) change.bytes.assign(begin, begin + size);
+  data.cached.write(offset, change.at(offset), size);
+  data.changes.push_back(std::move(change));
   return SQLITE_OK;
 }
 
 int SimVfs::truncate(Data& data, std::uint64_t size) {
   if (!operate()) return SQLITE_IOERR_TRUNCATE;
   data.cached.resize(size);
-  data.changes.push_back({size, std::nullopt});
+  data.changes.push_back({.offset = size, .size = 0, .truncates = true, .bytes = {}});
   return SQLITE_OK;
 }
 
@@ -156,10 +154,10 @@ int SimVfs::sync(Data& data) {
   }
   ++syncs_;
   for (const Change& change : data.changes) {
-    if (change.bytes) {
-      put(data.durable, change.offset, change.bytes->data(), change.bytes->size());
-    } else {
+    if (change.truncates) {
       data.durable.resize(change.offset);
+    } else {
+      data.durable.write(change.offset, change.at(change.offset), change.size);
     }
   }
   data.changes.clear();
@@ -185,16 +183,16 @@ void SimVfs::tear(Data& data) {
   for (const Change& change : data.changes) {
     const std::uint64_t fate = random_.below(3);
     if (fate == 0) continue;
-    if (!change.bytes) {
+    if (change.truncates) {
       data.durable.resize(change.offset);
     } else if (fate == 1) {
-      put(data.durable, change.offset, change.bytes->data(), change.bytes->size());
+      data.durable.write(change.offset, change.at(change.offset), change.size);
     } else {
       // Some of its blocks, any of them.
-      const std::uint64_t end = change.offset + change.bytes->size();
+      const std::uint64_t end = change.offset + change.size;
       for (std::uint64_t at = change.offset; at < end;) {
         const std::uint64_t next = std::min(end, (at / unit + 1) * unit);
-        if (random_.chance(50)) put(data.durable, at, change.bytes->data() + (at - change.offset), next - at);
+        if (random_.chance(50)) data.durable.write(at, change.at(at), next - at);
         at = next;
       }
     }

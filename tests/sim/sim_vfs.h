@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "broker-core/base/random.h"
+#include "tests/sim/sparse_file.h"
 
 namespace furrow::sim {
 
@@ -51,15 +52,21 @@ class SimVfs {
   std::uint64_t syncs() const { return syncs_; }
 
  private:
-  using Block = std::vector<std::uint8_t>;
   // What has happened to a file since its last sync.
   struct Change {
     std::uint64_t offset = 0;
-    std::optional<Block> bytes;  // else the file was truncated to `offset`
+    std::size_t size = 0;
+    bool truncates = false;           // to `offset`
+    std::vector<std::uint8_t> bytes;  // none where all are zeros
+
+    // Its bytes from a place in the file on; nullptr for zeros.
+    const std::uint8_t* at(std::uint64_t place) const {
+      return bytes.empty() ? nullptr : bytes.data() + (place - offset);
+    }
   };
   struct Data {
-    Block durable;
-    Block cached;  // what the process sees
+    SparseFile durable;
+    SparseFile cached;  // what the process sees
     std::vector<Change> changes;
     bool named = false;  // whether its name is durable
   };
