@@ -32,13 +32,14 @@ mqtt::Version drawn_version(Random& random) {
   return random.chance(50) ? mqtt::Version::V5 : mqtt::Version::V3_1_1;
 }
 
-// Whether all that clients publish at a gateway fits into the output of one connection, and may wait for the store: of
-// QoS 0, more than that at once is missed by who is not written to meanwhile, or by a bridge that buffers it.
-bool fits_at_once(const Options& options) {
+// Whether QoS 0 arrives, too: without faults, if all that clients publish at a gateway fits into the output of one
+// connection, and may wait for the store. More than that at once is missed by who is not written to meanwhile, or by a
+// bridge that buffers it.
+bool demands_qos0(const Options& options) {
   constexpr std::size_t kMessageOverhead = 200;
   const std::size_t publishers = options.sensors + options.retainers + options.qos0_sensors;
   const std::size_t bytes = publishers * options.messages * (options.padding + kMessageOverhead);
-  return bytes <= std::min(broker::kOutputBytesMax, options.commit_waiting_bytes);
+  return options.calm() && bytes <= std::min(broker::kOutputBytesMax, options.commit_waiting_bytes);
 }
 
 std::string site_name(std::size_t index) {
@@ -69,7 +70,7 @@ World::World(const Options& options)
                .answer_after = options.answer_after},
               options.mutation, ledger_, random_) {
   next_strike_.fill(kNever);
-  if (options_.calm() && fits_at_once(options_)) ledger_.demand_qos0();
+  if (demands_qos0(options_)) ledger_.demand_qos0();
   if (options_.buffer_qos0) ledger_.allow_qos0_revival();
   if (options_.limited()) ledger_.allow_drops();
   if (options_.refuses()) ledger_.allow_refusals();
@@ -502,7 +503,8 @@ bool World::run() {
     check_losses();
     if (failures().empty()) ledger_.fail("no progress after healing");
   }
-  if (failures().empty() && options_.calm()) check_deliveries();
+  // Else QoS 0 may still be on its way.
+  if (failures().empty() && demands_qos0(options_)) check_deliveries();
   if (failures().empty()) wind_up();
   return failures().empty();
 }
