@@ -278,6 +278,7 @@ Status Database::rewrite_log() {
   if (log == nullptr) return {};
   std::uint64_t end = 0;
   int code = find_log_end(log, log_bytes(), page_bytes_, end);
+  if (code == SQLITE_OK && end == 0) return {};
   std::vector<std::uint8_t> bytes(64 * KiB);
   for (std::uint64_t at = 0; at < end && code == SQLITE_OK; at += bytes.size()) {
     const int size = static_cast<int>(std::min<std::uint64_t>(bytes.size(), end - at));
