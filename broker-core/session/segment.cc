@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "broker-core/base/varint.h"
 #include "broker-core/session/stamp_codec.h"
@@ -70,12 +71,11 @@ std::size_t record_bytes_max(const Message& message) {
   return 1 + 8 * kVarintBytesMax + message.bytes_size();
 }
 
-// Its text goes with the first that has it, without the `shared` bytes that it begins with.
-std::uint8_t* write_topic(std::uint8_t* out, std::string_view topic, std::uint32_t index, bool is_new,
-                          std::size_t shared) {
-  out = write_varint(out, index);
-  if (shared > 0) *out++ = static_cast<std::uint8_t>(shared);
-  return is_new ? write_bytes(out, as_bytes(topic.substr(shared))) : out;
+// Its text goes with the first that has it.
+std::uint8_t* write_topic(std::uint8_t* out, std::string_view topic, const TopicPlace& place) {
+  out = write_varint(out, place.index);
+  if (place.shared > 0) *out++ = static_cast<std::uint8_t>(place.shared);
+  return place.is_new ? write_bytes(out, as_bytes(topic.substr(place.shared))) : out;
 }
 
 std::size_t shared_bytes(std::string_view topic, std::string_view before) {
@@ -84,19 +84,18 @@ std::size_t shared_bytes(std::string_view topic, std::string_view before) {
   return static_cast<std::size_t>(differ.first - topic.begin());
 }
 
-// A record up to its payload; a new topic shares the first `shared` bytes with the one before.
-std::uint8_t* write_record(std::uint8_t* out, const Message& message, Instant now, std::uint32_t topic_index,
-                           bool topic_new, std::size_t shared) {
+// A record up to its payload.
+std::uint8_t* write_record(std::uint8_t* out, const Message& message, Instant now, const TopicPlace& topic) {
   const ByteView properties = message.properties().bytes();
   auto flags = static_cast<std::uint8_t>(message.qos());
   if (message.retain()) flags |= kRetain;
   if (message.expiry_s()) flags |= kHasExpiry;
   if (!properties.empty()) flags |= kHasProperties;
-  if (shared > 0) flags |= kSharedBeginning;
+  if (topic.shared > 0) flags |= kSharedBeginning;
 
   *out++ = flags;
   out = write_varint(out, age_ms(message, now));
-  out = write_topic(out, message.topic(), topic_index, topic_new, shared);
+  out = write_topic(out, message.topic(), topic);
   if (message.expiry_s()) out = write_varint(out, *message.expiry_s());
   if (!properties.empty()) out = write_bytes(out, properties);
   return write_bytes(out, message.payload());
@@ -172,13 +171,9 @@ SegmentWriter::SegmentWriter(const ClockStamp& stamp) : stamp_(stamp) {
 
 void SegmentWriter::add_message(const Message& message, std::uint32_t count) {
   FURROW_CHECK(deliveries_left_ == 0);
-  const auto [topic, topic_new] =
-      topic_index_.try_emplace(message.topic(), static_cast<std::uint32_t>(topic_index_.size()));
   record_begin_ = records_.size();
   std::uint8_t* const place = records_.extend(record_bytes_max(message));
-  const std::size_t shared = topic_new ? shared_bytes(message.topic(), newest_topic_) : 0;
-  if (topic_new) newest_topic_ = message.topic();
-  std::uint8_t* end = write_record(place, message, stamp_.monotonic, topic->second, topic_new, shared);
+  std::uint8_t* end = write_record(place, message, stamp_.monotonic, place_of(message.topic()));
   deliveries_begin_ = record_begin_ + static_cast<std::size_t>(end - place);
   end = write_varint(end, count);
   records_.truncate(record_begin_ + static_cast<std::size_t>(end - place));
@@ -198,6 +193,12 @@ void SegmentWriter::finish_record() {
     written_begin_ = deliveries_begin_;
     written_end_ = records_.size();
   }
+}
+
+TopicPlace SegmentWriter::place_of(std::string_view topic) {
+  const auto [found, is_new] = topic_index_.try_emplace(topic, static_cast<std::uint32_t>(topic_index_.size()));
+  if (!is_new) return {.index = found->second, .is_new = false};
+  return {.index = found->second, .shared = shared_bytes(topic, std::exchange(newest_topic_, topic))};
 }
 
 SegmentWriter::Part& SegmentWriter::part_of(QueueId queue) {
@@ -231,10 +232,9 @@ void SegmentWriter::add_delivery(QueueId queue, Sequence sequence, const Deliver
   if (!options.subscription_ids.empty()) end = write_varint(end, options.subscription_ids.size());
   for (const std::uint32_t id : options.subscription_ids) end = write_varint(end, id);
   if (!options.group_filter.empty()) {
-    const auto [group, is_new] =
-        topic_index_.try_emplace(options.group_filter, static_cast<std::uint32_t>(topic_index_.size()));
-    end = write_topic(end, options.group_filter, group->second, is_new, 0);
-    if (is_new) newest_topic_ = options.group_filter;
+    TopicPlace group = place_of(options.group_filter);
+    group.shared = 0;  // a delivery has no flag for it
+    end = write_topic(end, options.group_filter, group);
   }
   records_.truncate(begin + static_cast<std::size_t>(end - place));
 
@@ -375,7 +375,7 @@ Bytes encode_message(const Message& message, const ClockStamp& now) {
   put_stamp(out, now);
   const std::size_t begin = out.size();
   std::uint8_t* const place = out.extend(record_bytes_max(message));
-  const std::uint8_t* const end = write_record(place, message, now.monotonic, 0, true, 0);
+  const std::uint8_t* const end = write_record(place, message, now.monotonic, {});
   out.truncate(begin + static_cast<std::size_t>(end - place));
   const ByteView bytes = out.view();
   return {bytes.begin(), bytes.end()};

@@ -54,6 +54,13 @@ struct DirectoryEntry {
 // False when the bytes are not a directory.
 bool parse_directory(ByteView directory, std::vector<DirectoryEntry>& entries);
 
+// Where a topic, or a group, stands in the list of those of a segment.
+struct TopicPlace {
+  std::uint32_t index = 0;
+  bool is_new = true;
+  std::size_t shared = 0;  // of a new one: how many bytes it begins with like the one before, and leaves out
+};
+
 class SegmentWriter {
  public:
   explicit SegmentWriter(const ClockStamp& stamp);
@@ -77,6 +84,7 @@ class SegmentWriter {
     DirectoryEntry entry;
     std::uint32_t message = 0;  // the last one delivered to it, counted from 1
   };
+  TopicPlace place_of(std::string_view topic);
   Part& part_of(QueueId queue);
   void finish_record();
 

@@ -54,6 +54,7 @@ class SharedGroup final : public Destination, private OutboxOwner {
   void pull(Instant now);
   // A message that came from here is done with, or written to the session's queue.
   void handle_safe(const Session& session, Sequence sequence, Instant now);
+
   // --- for sessions that end ---
   // The message waits here again, in its place. False when it is not in this queue: it is safe with the session, or
   // never was here.
