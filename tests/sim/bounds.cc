@@ -11,8 +11,6 @@ using broker::Outbox;
 
 namespace {
 
-// Topic, properties, and what names a payload.
-constexpr std::uint64_t kMessageOverhead = 200;
 // A queue keeps a MiB in memory; only what does not fit leaves it. One message may lie across the border.
 constexpr std::uint64_t kFrontBytesMax = 1 * MiB;
 // What a client of MQTT 3.1.1, which says nothing, is taken to say: `limits.inflight`, and a bridge likewise.
@@ -63,7 +61,7 @@ std::uint64_t range(const Outbox& outbox) {
 
 Bounds::Bounds(std::string name, const Options& options, Ledger& ledger)
     : name_(std::move(name)),
-      message_max_(options.padding + kMessageOverhead),
+      message_max_(options.message_bytes_max()),
       window_max_(std::max<std::uint64_t>(options.receive_maximum, kWindowUnsaid)),
       waiting_limit_(options.commit_waiting_bytes),
       waiting_slack_(waiting_slack(options) * message_max_),

@@ -77,6 +77,8 @@ struct Options {
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }
   Duration every(Fault fault) const { return mean_time[static_cast<std::size_t>(fault)]; }
   bool has(Fault fault) const { return every(fault) > Duration::zero(); }
+  // Of one message, with its topic, its properties, and what names its payload; at most.
+  std::size_t message_bytes_max() const { return padding + 200; }
   // Whether messages may be dropped or may expire.
   bool limited() const;
   // Without faults and limits: QoS 0 arrives, too.

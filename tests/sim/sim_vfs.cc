@@ -134,15 +134,15 @@ int SimVfs::write(Data& data, const void* bytes, std::size_t size, std::uint64_t
   const auto* begin = static_cast<const std::uint8_t*>(bytes);
   Change change{.offset = offset, .size = size, .truncates = false, .bytes = {}};
   if (!all_zero(begin, size)) change.bytes.assign(begin, begin + size);
-  data.cached.write(offset, change.at(offset), size);
+  change.apply_to(data.cached);
   data.changes.push_back(std::move(change));
   return SQLITE_OK;
 }
 
 int SimVfs::truncate(Data& data, std::uint64_t size) {
   if (!operate()) return SQLITE_IOERR_TRUNCATE;
-  data.cached.resize(size);
   data.changes.push_back({.offset = size, .size = 0, .truncates = true, .bytes = {}});
+  data.changes.back().apply_to(data.cached);
   return SQLITE_OK;
 }
 
@@ -153,13 +153,7 @@ int SimVfs::sync(Data& data) {
     return SQLITE_IOERR_FSYNC;
   }
   ++syncs_;
-  for (const Change& change : data.changes) {
-    if (change.truncates) {
-      data.durable.resize(change.offset);
-    } else {
-      data.durable.write(change.offset, change.at(change.offset), change.size);
-    }
-  }
+  for (const Change& change : data.changes) change.apply_to(data.durable);
   data.changes.clear();
   data.named = true;
   return SQLITE_OK;
@@ -183,10 +177,8 @@ void SimVfs::tear(Data& data) {
   for (const Change& change : data.changes) {
     const std::uint64_t fate = random_.below(3);
     if (fate == 0) continue;
-    if (change.truncates) {
-      data.durable.resize(change.offset);
-    } else if (fate == 1) {
-      data.durable.write(change.offset, change.at(change.offset), change.size);
+    if (change.truncates || fate == 1) {
+      change.apply_to(data.durable);
     } else {
       // Some of its blocks, any of them.
       const std::uint64_t end = change.offset + change.size;

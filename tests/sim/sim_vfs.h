@@ -63,6 +63,13 @@ class SimVfs {
     const std::uint8_t* at(std::uint64_t place) const {
       return bytes.empty() ? nullptr : bytes.data() + (place - offset);
     }
+    void apply_to(SparseFile& file) const {
+      if (truncates) {
+        file.resize(offset);
+      } else {
+        file.write(offset, at(offset), size);
+      }
+    }
   };
   struct Data {
     SparseFile durable;

@@ -36,9 +36,8 @@ mqtt::Version drawn_version(Random& random) {
 // connection, and may wait for the store. More than that at once is missed by who is not written to meanwhile, or by a
 // bridge that buffers it.
 bool demands_qos0(const Options& options) {
-  constexpr std::size_t kMessageOverhead = 200;
   const std::size_t publishers = options.sensors + options.retainers + options.qos0_sensors;
-  const std::size_t bytes = publishers * options.messages * (options.padding + kMessageOverhead);
+  const std::size_t bytes = publishers * options.messages * options.message_bytes_max();
   return options.calm() && bytes <= std::min(broker::kOutputBytesMax, options.commit_waiting_bytes);
 }
 

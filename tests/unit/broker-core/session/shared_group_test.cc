@@ -66,6 +66,14 @@ class SharedGroupTest : public BrokerFixture {
       }
     }
   }
+  // It has none for a while, until the gateway dies; the next start finds room.
+  void fill_store_and_restart() {
+    fill_store(seconds(5));
+    EXPECT_GT(batches_given_back, 2U);
+    restart();
+    store_answers = true;
+    advance(seconds(2));
+  }
   // accepted = delivered + waiting + expired + dropped, over all sessions and groups.
   void expect_balance(std::uint64_t waiting) {
     const broker::Books& books = broker().session_books();
@@ -297,11 +305,7 @@ TEST_F(SharedGroupTest, WhatAMemberPulledFromAFullStoreIsThereAfterACrash) {
   advance(seconds(2));
   store_answers = false;
   back("a");
-  fill_store(seconds(5));
-  EXPECT_GT(batches_given_back, 2U);
-  restart();
-  store_answers = true;
-  advance(seconds(2));
+  fill_store_and_restart();
   EXPECT_THAT(back("a").received(), Contains(HasSubstr("\"1\"")));
 }
 
@@ -423,11 +427,7 @@ TEST_F(SharedGroupTest, WhatGoesBackIntoAFullStoreIsThereAfterACrash) {
   durable_member("b").vanish();
   store_answers = false;
   end_session_of("a");
-  fill_store(seconds(5));
-  EXPECT_GT(batches_given_back, 2U);
-  restart();
-  store_answers = true;
-  advance(seconds(2));
+  fill_store_and_restart();
   EXPECT_THAT(back("b").received(), Contains(HasSubstr("\"1\"")));
 }
 
