@@ -21,7 +21,9 @@ constexpr std::uint8_t kHasExpiry = 0x08;
 constexpr std::uint8_t kHasProperties = 0x10;
 constexpr std::uint8_t kSameDeliveries = 0x20;
 constexpr std::uint8_t kSharedBeginning = 0x40;
-constexpr std::uint8_t kMessageFlags = kQosMask | kRetain | kHasExpiry | kHasProperties | kSharedBeginning;
+constexpr std::uint8_t kSameLength = 0x80;
+constexpr std::uint8_t kMessageFlags =
+    kQosMask | kRetain | kHasExpiry | kHasProperties | kSharedBeginning | kSameLength;
 
 // A few bytes of a record may stand for so many of a topic: what a reader needs stays in proportion to what it reads.
 constexpr std::size_t kSharedBytesMax = 127;
@@ -84,49 +86,62 @@ std::size_t shared_bytes(std::string_view topic, std::string_view before) {
   return static_cast<std::size_t>(differ.first - topic.begin());
 }
 
-// A record up to its payload.
-std::uint8_t* write_record(std::uint8_t* out, const Message& message, Instant now, const TopicPlace& topic) {
+// A record up to its payload; `length_before` is that of the payload before.
+std::uint8_t* write_record(std::uint8_t* out, const Message& message, Instant now, const TopicPlace& topic,
+                           std::size_t length_before) {
   const ByteView properties = message.properties().bytes();
+  const ByteView payload = message.payload();
   auto flags = static_cast<std::uint8_t>(message.qos());
   if (message.retain()) flags |= kRetain;
   if (message.expiry_s()) flags |= kHasExpiry;
   if (!properties.empty()) flags |= kHasProperties;
   if (topic.shared > 0) flags |= kSharedBeginning;
+  if (payload.size() == length_before) flags |= kSameLength;
 
   *out++ = flags;
   out = write_varint(out, age_ms(message, now));
   out = write_topic(out, message.topic(), topic);
   if (message.expiry_s()) out = write_varint(out, *message.expiry_s());
   if (!properties.empty()) out = write_bytes(out, properties);
-  return write_bytes(out, message.payload());
+  if (payload.size() != length_before) out = write_varint(out, payload.size());
+  return std::copy_n(payload.data(), payload.size(), out);
 }
 
-bool take_topic(ByteView& in, Topics& topics, bool shares, std::string_view& topic) {
+bool take_topic(ByteView& in, Seen& seen, bool shares, std::string_view& topic) {
   std::uint64_t index = 0;
-  if (!take_varint(in, index) || index > topics.seen.size()) return false;
-  if (index < topics.seen.size()) {
-    topic = topics.seen[static_cast<std::size_t>(index)];
+  if (!take_varint(in, index) || index > seen.topics.size()) return false;
+  if (index < seen.topics.size()) {
+    topic = seen.topics[static_cast<std::size_t>(index)];
     return !shares;
   }
   std::uint8_t shared = 0;
   ByteView text;
-  if (shares && (!take_byte(in, shared) || topics.seen.empty() || shared > topics.seen.back().size())) return false;
+  if (shares && (!take_byte(in, shared) || seen.topics.empty() || shared > seen.topics.back().size())) return false;
   if (!take_bytes(in, text) || shared + text.size() > mqtt::kStringBytesMax) return false;
   topic = as_text(text);
   if (shared > 0) {
-    std::string& joined = topics.joined.emplace_front(topics.seen.back().substr(0, shared));
+    std::string& joined = seen.joined.emplace_front(seen.topics.back().substr(0, shared));
     topic = joined.append(topic);
   }
-  topics.seen.push_back(topic);
+  seen.topics.push_back(topic);
   return true;
 }
 
-// A record behind its flags, up to its payload; `fields` borrow from the bytes and from `topics`.
-bool take_record(ByteView& in, std::uint8_t flags, Instant written, Topics& topics, Message::Fields& fields) {
+bool take_payload(ByteView& in, bool same_length, Seen& seen, ByteView& payload) {
+  std::uint64_t size = seen.payload_bytes;
+  if ((!same_length && !take_varint(in, size)) || size > in.size() || size > mqtt::kRemainingLengthMax) return false;
+  seen.payload_bytes = static_cast<std::size_t>(size);
+  payload = in.first(seen.payload_bytes);
+  in = in.subspan(seen.payload_bytes);
+  return true;
+}
+
+// A record behind its flags, up to its payload; `fields` borrow from the bytes and from `seen`.
+bool take_record(ByteView& in, std::uint8_t flags, Instant written, Seen& seen, Message::Fields& fields) {
   std::uint64_t age = 0;
   if ((flags & ~kMessageFlags) != 0 || (flags & kQosMask) == kQosMask) return false;
   if (!take_varint(in, age) || age > std::uint64_t{kAgeMsMax}) return false;
-  if (!take_topic(in, topics, (flags & kSharedBeginning) != 0, fields.topic)) return false;
+  if (!take_topic(in, seen, (flags & kSharedBeginning) != 0, fields.topic)) return false;
   fields.qos = static_cast<mqtt::Qos>(flags & kQosMask);
   fields.retain = (flags & kRetain) != 0;
   fields.received = written - std::chrono::milliseconds(age);
@@ -139,7 +154,7 @@ bool take_record(ByteView& in, std::uint8_t flags, Instant written, Topics& topi
       return false;
     }
   }
-  return take_bytes(in, fields.payload) && fields.payload.size() <= mqtt::kRemainingLengthMax;
+  return take_payload(in, (flags & kSameLength) != 0, seen, fields.payload);
 }
 
 bool take_entry(ByteView& in, DirectoryEntry& entry) {
@@ -173,12 +188,13 @@ void SegmentWriter::add_message(const Message& message, std::uint32_t count) {
   FURROW_CHECK(deliveries_left_ == 0);
   record_begin_ = records_.size();
   std::uint8_t* const place = records_.extend(record_bytes_max(message));
-  std::uint8_t* end = write_record(place, message, stamp_.monotonic, place_of(message.topic()));
+  std::uint8_t* end = write_record(place, message, stamp_.monotonic, place_of(message.topic()), payload_bytes_);
   deliveries_begin_ = record_begin_ + static_cast<std::size_t>(end - place);
   end = write_varint(end, count);
   records_.truncate(record_begin_ + static_cast<std::size_t>(end - place));
   ++messages_;
   message_bytes_ = message.bytes_size();
+  payload_bytes_ = message.payload().size();
   deliveries_left_ = count;
   if (count == 0) finish_record();
 }
@@ -275,7 +291,7 @@ bool SegmentRecords::next(Instant written, Message::Fields& fields) {
   fields = {};
   std::uint8_t flags = 0;
   damaged_ = !take_byte(rest_, flags) ||
-             !take_record(rest_, flags & static_cast<std::uint8_t>(~kSameDeliveries), written, topics_, fields) ||
+             !take_record(rest_, flags & static_cast<std::uint8_t>(~kSameDeliveries), written, seen_, fields) ||
              !begin_deliveries((flags & kSameDeliveries) != 0);
   return !damaged_;
 }
@@ -325,7 +341,7 @@ bool SegmentRecords::read_delivery(Delivery& delivery) {
     if (!take_u32(in, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
     delivery.subscription_ids.push_back(id);
   }
-  return (flags & kHasGroup) == 0 || take_topic(in, topics_, false, delivery.group);
+  return (flags & kHasGroup) == 0 || take_topic(in, seen_, false, delivery.group);
 }
 
 SegmentReader::SegmentReader(ByteView directory, ByteView records, QueueId queue, const ClockStamp& now)
@@ -375,7 +391,7 @@ Bytes encode_message(const Message& message, const ClockStamp& now) {
   put_stamp(out, now);
   const std::size_t begin = out.size();
   std::uint8_t* const place = out.extend(record_bytes_max(message));
-  const std::uint8_t* const end = write_record(place, message, now.monotonic, {});
+  const std::uint8_t* const end = write_record(place, message, now.monotonic, {}, 0);
   out.truncate(begin + static_cast<std::size_t>(end - place));
   const ByteView bytes = out.view();
   return {bytes.begin(), bytes.end()};
@@ -383,11 +399,11 @@ Bytes encode_message(const Message& message, const ClockStamp& now) {
 
 MessageRef decode_message(ByteView bytes, const ClockStamp& now, ClockStamp& written) {
   if (!take_stamp(bytes, written)) return {};
-  Topics topics;
+  Seen seen;
   std::uint8_t flags = 0;
   Message::Fields fields;
   if (!take_byte(bytes, flags)) return {};
-  if (!take_record(bytes, flags, now.monotonic - elapsed(written, now), topics, fields) || !bytes.empty()) return {};
+  if (!take_record(bytes, flags, now.monotonic - elapsed(written, now), seen, fields) || !bytes.empty()) return {};
   return Message::make(fields);
 }
 

@@ -3,9 +3,10 @@
 //   directory  := version:1 { queue first_sequence last_sequence messages bytes }*
 //   records    := stamp record*
 //   stamp      := boot:8 monotonic_us:8 wall_us:8 trusted:1      little-endian, when it was written
-//   record     := flags:1 age_ms topic [expiry_s] [properties] payload [deliveries]
+//   record     := flags:1 age_ms topic [expiry_s] [properties] [length] payload [deliveries]
 //   flags      := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties, 5 deliveries: none of its own,
-//                 those of the record before once more, 6 a new topic that begins like the one before
+//                 those of the record before once more, 6 a new topic that begins like the one before, 7 payload: no
+//                 length, it is as long as that of the record before
 //   topic      := index into the topics seen so far in this segment, or their count and then [shared:1] length bytes: a
 //                 new one, behind as many bytes of the one before, the last of those seen, as it shares with that
 //   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] [group] }*
@@ -94,6 +95,7 @@ class SegmentWriter {
   ByteBuffer records_;
   std::uint32_t messages_ = 0;
   std::size_t message_bytes_ = 0;                                // of the record begun last
+  std::size_t payload_bytes_ = 0;                                // of that
   std::size_t record_begin_ = 0;                                 // its place
   std::size_t deliveries_begin_ = 0;                             // where its deliveries are to stand
   tsl::robin_map<std::string_view, std::uint32_t> topic_index_;  // keys point into the messages; groups among them
@@ -107,10 +109,11 @@ class SegmentWriter {
   std::uint32_t recent_ = 0;  // the part used last: most flushes are for one queue
 };
 
-// The topics seen so far in a segment: they point into its bytes, or to what was joined of two places there.
-struct Topics {
-  std::vector<std::string_view> seen;
+// What the records of a segment so far leave to the next.
+struct Seen {
+  std::vector<std::string_view> topics;  // point into the segment's bytes, or to what was joined of two places there
   std::forward_list<std::string> joined;
+  std::size_t payload_bytes = 0;  // of the last
 };
 
 // Walks all that a segment holds: a record, its deliveries, the next record.
@@ -156,7 +159,7 @@ class SegmentRecords {
   bool repeats_ = false;               // whether it does
   std::uint64_t deliveries_left_ = 0;  // of the record
   std::vector<Sequence> sequences_;    // per queue of the directory: the one seen last, 0 = none yet
-  Topics topics_;
+  Seen seen_;
   bool damaged_ = false;
 };
 

@@ -211,9 +211,9 @@ TEST(Segment, TheSameDeliveriesOnceMoreTakeNoBytes) {
     return flush.bytes() - before;
   };
   const std::size_t first = bytes_of(10, 20, {.subscription_ids = ids});
-  EXPECT_EQ(bytes_of(11, 21, {.subscription_ids = ids}), first - 2);  // without the text of the topic
+  EXPECT_EQ(bytes_of(11, 21, {.subscription_ids = ids}), first - 3);  // without the text of the topic
   const std::size_t same = bytes_of(12, 22, {.subscription_ids = ids});
-  EXPECT_EQ(same, 5U);
+  EXPECT_EQ(same, 4U);
   EXPECT_EQ(bytes_of(13, 23, {.subscription_ids = ids}), same);
   EXPECT_GT(bytes_of(15, 24, {.subscription_ids = ids}), same);
   EXPECT_GT(bytes_of(16, 25, {.qos = mqtt::Qos::AtLeastOnce}), same);
@@ -230,6 +230,21 @@ TEST(Segment, TheSameDeliveriesOnceMoreTakeNoBytes) {
   sequences.clear();
   for (const auto& record : read_all(row, kSession, 23)) sequences.push_back(record.sequence.value);
   EXPECT_EQ(sequences, (std::vector<std::uint64_t>{23, 24, 25, 26, 27}));
+}
+
+TEST(Segment, APayloadAsLongAsTheOneBeforeSaysNoLength) {
+  const std::vector<std::string> payloads = {"", "12.5", "13.0", "", "", std::string(300, 'x'), std::string(300, 'y')};
+  Flush flush;
+  std::vector<std::size_t> beside;  // the payload
+  for (std::uint64_t i = 0; i < payloads.size(); ++i) {
+    const std::size_t before = flush.bytes();
+    flush.say({.topic = "t", .payload = payloads[i]}, {{kBridge, i + 1}});
+    beside.push_back(flush.bytes() - before - payloads[i].size());
+  }
+  EXPECT_EQ(std::vector(beside.begin() + 2, beside.end()), (std::vector<std::size_t>{3, 4, 3, 5, 3}));
+  const auto records = read_all(flush.finish(), kBridge);
+  ASSERT_EQ(records.size(), payloads.size());
+  for (std::size_t i = 0; i < payloads.size(); ++i) EXPECT_EQ(as_text(records[i].message->payload()), payloads[i]);
 }
 
 TEST(Segment, AMessageAgesWhileItIsStored) {
