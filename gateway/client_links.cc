@@ -1,5 +1,6 @@
 #include "gateway/client_links.h"
 
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +14,10 @@ constexpr Duration kPartingTime = std::chrono::seconds(1);
 constexpr std::size_t kPartingMax = 100;
 // What is read is handled in pieces of this size, so that what they give can be written in between.
 constexpr std::size_t kPieceBytes = 16 * KiB;
+// How often in a row TCP acknowledged at once in vain until a client is no longer thought to wait for that, and after
+// how many chances it is tried again.
+constexpr std::uint8_t kInVainMax = 4;
+constexpr std::uint8_t kTryAgain = 64;
 
 }  // namespace
 
@@ -35,6 +40,7 @@ class ClientLinks::Link final : public TcpStream::Owner {
     const Instant now = all_.clock_.now();
     ClientLinks& all = all_;
     const ConnectionId id = id_;
+    if (acknowledged_) in_vain_ = 0;
     while (bytes.size() > kPieceBytes) {
       all.broker_.handle_bytes(id, bytes.first(kPieceBytes), false, now);
       bytes = bytes.subspan(kPieceBytes);
@@ -42,11 +48,11 @@ class ClientLinks::Link final : public TcpStream::Owner {
       if (all.find(id) == nullptr) return;
     }
     all.broker_.handle_bytes(id, bytes, dry, now);
-    // Our own acknowledgements would carry TCP's; while they wait for the store, a client that gathers its writes
-    // (Nagle's algorithm) holds the rest of its window back until TCP's delayed acknowledgement, 40 ms later.
-    if (dry && all.broker_.awaits_acknowledgement(id)) stream_.acknowledge_now();
+    if (dry && all.broker_.awaits_acknowledgement(id)) acknowledge();
     all.flush_full();
   }
+  // What was written carries TCP's acknowledgements.
+  void handle_answered() { acknowledged_ = false; }
   void on_written(std::size_t bytes) override {
     all_.written_.push_back(id_);
     all_.broker_.handle_sent(id_, bytes, all_.clock_.now());
@@ -61,9 +67,20 @@ class ClientLinks::Link final : public TcpStream::Owner {
   }
 
  private:
+  // Our own acknowledgements would carry TCP's; while they wait for the store, a client that gathers its writes
+  // (Nagle's algorithm) holds the rest of its window back until these are there, or TCP's delayed acknowledgement 40 ms
+  // later: a commit gets one message of it. One that has sent all that it may gains nothing, and it costs a packet.
+  void acknowledge() {
+    if (in_vain_ == kTryAgain) in_vain_ = kInVainMax - 1;
+    acknowledged_ = in_vain_++ < kInVainMax;
+    if (acknowledged_) stream_.acknowledge_now();
+  }
+
   ClientLinks& all_;
   ConnectionId id_;  // none once the broker has let go of it
   TcpStream stream_;
+  bool acknowledged_ = false;  // TCP has at once what came last, and nothing was written since
+  std::uint8_t in_vain_ = 0;   // chances since that last made the client send more
 };
 
 ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock)
@@ -126,7 +143,10 @@ void ClientLinks::flush(Link& link) {
       end(id);
       return;
     }
-    if (*written > 0) broker_.handle_sent(id, *written, clock_.now());
+    if (*written > 0) {
+      link.handle_answered();
+      broker_.handle_sent(id, *written, clock_.now());
+    }
   }
   if (broker_.closing(id) && !stream.writing()) {
     part(id);
