@@ -224,6 +224,7 @@ void Inflight::complete(std::size_t index, Outbox::Outcome outcome, Instant now)
   const Outbox::Entry& entry = outbox_.entry(index);
   sample(entry.sequence, now);
   if (outcome == Outbox::Outcome::Delivered) {
+    note_taken(index);
     refused_ = false;
     retry_interval_ = kRetryFirst;
   }
@@ -250,6 +251,16 @@ void Inflight::wait_for_quota(std::size_t index, Instant now) {
   if (std::exchange(retry_pending_, true)) return;
   retry_at_ = now + retry_interval_;
   retry_interval_ = std::min(2 * retry_interval_, kRetryMax);
+}
+
+// What the peer refused for now comes after what it took meanwhile: it must not replace a newer retained message.
+void Inflight::note_taken(std::size_t index) {
+  const Outbox::Entry& taken = outbox_.entry(index);
+  if (!resending_ || !taken.retain) return;
+  for (std::size_t i = 0; i < index; ++i) {
+    Outbox::Entry& entry = outbox_.entry(i);
+    if (entry.resend && entry.message->topic() == taken.message->topic()) entry.retain = false;
+  }
 }
 
 bool Inflight::handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
@@ -281,6 +292,7 @@ bool Inflight::handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instan
     return true;
   }
   sample(entry.sequence, now);
+  note_taken(*index);
   if (entry.state == State::Released) {
     sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);  // a repeated PUBREC
   } else if (entry.state == State::Sent && outbox_.durable()) {

@@ -133,6 +133,7 @@ class Inflight {
     return on_quota_ == OnQuota::Retry && reason == mqtt::ReasonCode::QuotaExceeded;
   }
   void wait_for_quota(std::size_t index, Instant now);
+  void note_taken(std::size_t index);
   void complete(std::size_t index, Outbox::Outcome outcome, Instant now);
   void erase_exchange(PacketId packet_id, Sequence sequence, Instant now);
   void sample(Sequence sequence, Instant now);

@@ -503,6 +503,26 @@ TEST_F(WayUp, WhatTheFarBrokerDoesNotTakeForNowIsKeptAndTriedAgain) {
   EXPECT_EQ(snapshot().inflight, 0U);
 }
 
+TEST_F(WayUp, WhatIsTriedAgainReplacesNoNewerRetainedMessage) {
+  start();
+  online();
+  publish("farm/1", "on", Qos::AtLeastOnce, {.retain = true});
+  publish("farm/2", "other", Qos::AtLeastOnce, {.retain = true});
+  publish("farm/3", "old", Qos::AtLeastOnce, {.retain = true});
+  publish("farm/1", "off", Qos::AtLeastOnce, {.retain = true});
+  publish("farm/3", "event", Qos::AtLeastOnce);
+  (void)said();
+  puback(1, ReasonCode::QuotaExceeded);
+  puback(2, ReasonCode::QuotaExceeded);
+  puback(3, ReasonCode::QuotaExceeded);
+  puback(4);
+  puback(5);
+  pass(1s);
+  EXPECT_THAT(said(), ElementsAre(testing::AllOf(HasSubstr("\"on\""), Not(HasSubstr("retain"))),
+                                  testing::AllOf(HasSubstr("\"other\""), HasSubstr("retain")),
+                                  testing::AllOf(HasSubstr("\"old\""), HasSubstr("retain"))));
+}
+
 TEST_F(WayUp, AFullBufferThatRefusesSaysSoToThePublisher) {
   bridge_options.buffer = {.messages_max = 1, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::Refuse};
   bridge_options.rules[0].buffer_qos0 = true;
