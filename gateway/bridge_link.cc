@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "broker-core/limits.h"
 #include "gateway/text_file.h"
 
 namespace furrow::gateway {
@@ -20,8 +21,12 @@ Result<std::optional<std::string>> read_password(const std::filesystem::path& fi
 }  // namespace
 
 BridgeLink::BridgeLink(uv_loop_t& loop, const Clock& clock, std::unique_ptr<bridge::Bridge> bridge,
-                       std::filesystem::path password_from)
-    : loop_(loop), clock_(clock), password_from_(std::move(password_from)), bridge_(std::move(bridge)) {}
+                       std::filesystem::path password_from, std::function<void()> after_piece)
+    : loop_(loop),
+      clock_(clock),
+      password_from_(std::move(password_from)),
+      after_piece_(std::move(after_piece)),
+      bridge_(std::move(bridge)) {}
 
 void BridgeLink::flush() {
   write();
@@ -31,6 +36,10 @@ void BridgeLink::flush() {
     write();
   }
   if (stream_) stream_->set_reading(!bridge_->reading_paused());
+}
+
+void BridgeLink::flush_full() {
+  if (bridge_->output().size() >= broker::kOutputFullBytes) write();
 }
 
 void BridgeLink::perform(const bridge::Connect& command) {
@@ -80,6 +89,7 @@ void BridgeLink::write() {
 
 void BridgeLink::on_read(ByteView bytes, bool dry) {
   bridge_->handle_bytes(bytes, dry, clock_.now());
+  after_piece_();
 }
 
 void BridgeLink::on_written(std::size_t) {

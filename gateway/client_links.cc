@@ -44,12 +44,12 @@ class ClientLinks::Link final : public TcpStream::Owner {
     while (bytes.size() > kPieceBytes) {
       all.broker_.handle_bytes(id, bytes.first(kPieceBytes), false, now);
       bytes = bytes.subspan(kPieceBytes);
-      all.flush_full();
+      all.after_piece_();
       if (all.find(id) == nullptr) return;
     }
     all.broker_.handle_bytes(id, bytes, dry, now);
     if (dry && all.broker_.awaits_acknowledgement(id)) acknowledge();
-    all.flush_full();
+    all.after_piece_();
   }
   // What was written carries TCP's acknowledgements.
   void handle_answered() { acknowledged_ = false; }
@@ -83,8 +83,8 @@ class ClientLinks::Link final : public TcpStream::Owner {
   std::uint8_t in_vain_ = 0;   // chances since that last made the client send more
 };
 
-ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock)
-    : loop_(loop), broker_(broker), clock_(clock) {}
+ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, std::function<void()> after_piece)
+    : loop_(loop), broker_(broker), clock_(clock), after_piece_(std::move(after_piece)) {}
 
 ClientLinks::~ClientLinks() = default;
 

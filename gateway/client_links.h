@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -20,8 +21,9 @@ namespace furrow::gateway {
 
 class ClientLinks {
  public:
-  // Everything must outlive this; the broker may go first.
-  ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock);
+  // Everything must outlive this; the broker may go first. `after_piece` is called after each piece of what is read,
+  // and has every full output written; it may end any connection.
+  ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, std::function<void()> after_piece);
   ~ClientLinks();
 
   // Hands a new connection to the broker, or closes it when that has no room.
@@ -29,6 +31,8 @@ class ClientLinks {
 
   // Writes what the broker has for its clients, and closes what it wants closed. Once a loop turn, as the last thing.
   void flush();
+  // Writes the outputs that are worth a write before the turn ends.
+  void flush_full();
 
   // Connections that the broker knows.
   std::size_t size() const { return size_; }
@@ -46,7 +50,6 @@ class ClientLinks {
 
   Link* find(ConnectionId id) const;
   std::unique_ptr<Link> take(ConnectionId id);
-  void flush_full();
   void flush(Link& link);
   // Tells the broker, and takes the link away.
   void end(ConnectionId id);
@@ -58,6 +61,7 @@ class ClientLinks {
   uv_loop_t& loop_;
   broker::Broker& broker_;
   const Clock& clock_;
+  const std::function<void()> after_piece_;
   std::vector<std::unique_ptr<Link>> links_;  // by slot_of(ConnectionId)
   std::size_t size_ = 0;
   std::vector<ConnectionId> written_;  // whose sockets have room again

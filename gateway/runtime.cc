@@ -108,7 +108,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
           broker_options(config, random_seed()), store_,
           [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, opened.restored,
           world.clock.now()),
-      clients_(world.loop.uv(), broker_, world.clock),
+      clients_(world.loop.uv(), broker_, world.clock, [this] { flush_full(); }),
       status_({.gateway_id = opened.gateway_id,
                .version = kVersion,
                .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
@@ -147,8 +147,8 @@ void Runtime::make_bridges(const config::Config& config, const std::string& gate
     auto bridge = std::make_unique<bridge::Bridge>(bridge_options(one, gateway_id, random_seed()), broker_, world_.log,
                                                    queue, exchanges, now);
     status_.add(*bridge);
-    bridges_.push_back(
-        std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, std::move(bridge), one.password_from));
+    bridges_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, std::move(bridge),
+                                                    one.password_from, [this] { flush_full(); }));
   }
   for (const broker::RestoredQueue& queue : restored.queues) {
     const auto serves = [&queue](const config::Bridge& one) { return one.name == queue.row.name; };
@@ -240,6 +240,13 @@ void Runtime::look_at_machine(Instant now) {
 void Runtime::flush() {
   for (const auto& link : bridges_) link->flush();
   clients_.flush();
+}
+
+// Between pieces of what is read. More than an output has room for may come in one turn, and QoS 0 would be dropped for
+// lack of a write.
+void Runtime::flush_full() {
+  for (const auto& link : bridges_) link->flush_full();
+  clients_.flush_full();
 }
 
 Instant Runtime::next_deadline() const {

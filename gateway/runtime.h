@@ -84,6 +84,7 @@ class Runtime {
   void handle_due(Instant now);
   void look_at_machine(Instant now);
   void flush();
+  void flush_full();
   Instant next_deadline() const;
   void arm_timer(Instant now);
 

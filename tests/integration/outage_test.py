@@ -1,7 +1,10 @@
 """An outage of the WAN, and a kill -9 in the middle of it: what was acknowledged arrives."""
 
 import collections
+import signal
+import socket
 
+import wire
 from furrow_testing import TestCase, bridge, main, publish_lines, text, wait_for
 
 COUNT = 10_000  # messages of each publisher
@@ -107,6 +110,25 @@ class OutageTest(TestCase):
         settled = status.wait_until("everything is acknowledged", lambda one: one["delivered"] == 3)
         self.assertEqual(settled["accepted"], 3)
         status.assert_books_balance()
+
+    def test_a_burst_of_qos_0_passes_while_the_region_reads(self):
+        """More in one turn than may wait for a socket: 20 sensors are heard at once."""
+        region = self.mosquitto().start()
+        gateway = self.gateway(bridge(region.port, "{filter: farm/#}")).start()
+        status = self.status(gateway)
+        status.wait_until("the bridge is online", lambda one: one["state"] == "online")
+        sensors = []
+        for number in range(20):
+            sensors.append(socket.create_connection(("127.0.0.1", gateway.port)))
+            self.addCleanup(sensors[-1].close)
+            sensors[-1].sendall(wire.connect(b"sensor-%d" % number))
+            self.assertEqual(sensors[-1].recv(1), b"\x20")
+        gateway.process.send_signal(signal.SIGSTOP)
+        for sensor in sensors:
+            sensor.sendall(wire.publish(b"farm/a", bytes(1000)) * 50)
+        gateway.process.send_signal(signal.SIGCONT)
+        settled = status.wait_until("all are heard", lambda one: one["accepted"] == 1000 and one["inflight"] == 0)
+        self.assertEqual((settled["delivered"], sum(settled["dropped"].values())), (1000, 0))
 
 
 if __name__ == "__main__":
