@@ -334,15 +334,11 @@ RoutedDelivery delivery_of(const Route& route, const Message::Fields& fields) {
   return {std::min(route.qos, fields.qos), fields.retain && route.retain_as_published, route.subscription_ids};
 }
 
-bool is_echo(const Route& route, SubscriberId origin) {
-  return route.no_local && route.subscriber == origin;
-}
-
 }  // namespace
 
 bool Broker::any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const {
   return std::ranges::any_of(routes, [&](const Route& route) {
-    return !is_echo(route, origin) &&
+    return route.takes(origin) &&
            subscribers_[route.subscriber.value]->refuses(publication, delivery_of(route, publication.fields()));
   });
 }
@@ -369,7 +365,7 @@ Broker::Published Broker::publish(const Message::Fields& fields, SubscriberId or
   ++stats_.messages_received;
   if (fields.retain) retain(publication, static_cast<bool>(ticket), now);
   for (const Route& route : routes) {
-    if (!is_echo(route, origin)) subscribers_[route.subscriber.value]->deliver(publication, delivery_of(route, fields));
+    if (route.takes(origin)) subscribers_[route.subscriber.value]->deliver(publication, delivery_of(route, fields));
   }
   const mqtt::ReasonCode reason = routes.empty() ? mqtt::ReasonCode::NoMatchingSubscribers : mqtt::ReasonCode::Success;
   if (exchange != nullptr) journal_.add_exchange(publication.commitment(), *exchange, now);

@@ -15,9 +15,18 @@ constexpr auto kRouteOrder = [](const Match& match) {
   return std::uint64_t{match.subscriber.value} << 32U | match.options.subscription_id;
 };
 
+bool is_no_local(const Match& match) {
+  return match.options.no_local;
+}
+
+// How many routes, and identifiers in them, `matches` give at most.
+std::size_t count_max(std::span<const Match> matches) {
+  return matches.size() * (std::ranges::any_of(matches, is_no_local) ? 2 : 1);
+}
+
 // What remembering `topic` with `matches` takes at most.
 std::size_t cost(std::string_view topic, std::span<const Match> matches) {
-  return topic.size() + matches.size() * (sizeof(Route) + sizeof(std::uint32_t));
+  return topic.size() + count_max(matches) * (sizeof(Route) + sizeof(std::uint32_t));
 }
 
 }  // namespace
@@ -55,25 +64,31 @@ std::span<const Route> RouteCache::merge_matches() {
   if (matches_.empty()) return {};
   // One filter alone gives its subscribers in order already.
   if (!std::ranges::is_sorted(matches_, {}, kRouteOrder)) std::ranges::sort(matches_, {}, kRouteOrder);
-  const std::span<Route> routes = allocate<Route>(matches_.size());
-  const std::span<std::uint32_t> ids = allocate<std::uint32_t>(matches_.size());
+  const std::size_t most = count_max(matches_);
+  const std::span<Route> routes = allocate<Route>(most);
+  const std::span<std::uint32_t> ids = allocate<std::uint32_t>(most);
   std::size_t route_count = 0;
   std::size_t id_count = 0;
-  for (const auto& [subscriber, options] : matches_) {
-    if (route_count == 0 || routes[route_count - 1].subscriber != subscriber) {
-      routes[route_count++] = {.subscriber = subscriber,
-                               .qos = options.qos,
-                               .no_local = options.no_local,
-                               .retain_as_published = options.retain_as_published,
-                               .subscription_ids = ids.subspan(id_count, 0)};
+  const auto add = [&](std::span<const Match> of_one, Route::From from) {
+    Route& route = routes[route_count++];
+    route = {.subscriber = of_one.front().subscriber, .from = from, .subscription_ids = ids.subspan(id_count, 0)};
+    for (const auto& [subscriber, options] : of_one) {
+      if (from == Route::From::Itself && options.no_local) continue;
+      route.qos = std::max(route.qos, options.qos);
+      route.retain_as_published = route.retain_as_published || options.retain_as_published;
+      if (options.subscription_id == 0) continue;
+      ids[id_count++] = options.subscription_id;
+      route.subscription_ids = {route.subscription_ids.data(), route.subscription_ids.size() + 1};
     }
-    Route& route = routes[route_count - 1];
-    route.qos = std::max(route.qos, options.qos);
-    route.no_local = route.no_local && options.no_local;
-    route.retain_as_published = route.retain_as_published || options.retain_as_published;
-    if (options.subscription_id == 0) continue;
-    ids[id_count++] = options.subscription_id;
-    route.subscription_ids = {route.subscription_ids.data(), route.subscription_ids.size() + 1};
+  };
+  for (auto first = matches_.begin(); first != matches_.end();) {
+    const auto behind =
+        std::find_if(first, matches_.end(), [&](const Match& match) { return match.subscriber != first->subscriber; });
+    const std::span<const Match> of_one(first, behind);
+    const auto silent = static_cast<std::size_t>(std::ranges::count_if(of_one, is_no_local));
+    add(of_one, silent == 0 ? Route::From::Anyone : Route::From::Others);
+    if (silent > 0 && silent < of_one.size()) add(of_one, Route::From::Itself);
+    first = behind;
   }
   return routes.first(route_count);
 }

@@ -20,12 +20,20 @@
 
 namespace furrow::broker {
 
-// What one subscriber gets of a topic: its overlapping subscriptions as one [MQTT-3.3.4-2, -3].
+// What one subscriber gets of a topic: its overlapping subscriptions as one [MQTT-3.3.4-2, -3]. Where only some say
+// no-local they give two routes: of its own messages it gets what the others ask for [MQTT-3.8.3-3].
 struct Route {
+  enum class From : std::uint8_t { Anyone, Others, Itself };
+
+  // Whether a message of `origin` takes this route.
+  bool takes(SubscriberId origin) const {
+    return from == From::Anyone || (from == From::Itself) == (origin == subscriber);
+  }
+
   SubscriberId subscriber;
-  mqtt::Qos qos;             // the highest of all
-  bool no_local;             // only if all say so: one subscription without it is enough to get one's own messages
-  bool retain_as_published;  // if any says so
+  mqtt::Qos qos = mqtt::Qos::AtMostOnce;  // the highest of all
+  From from = From::Anyone;
+  bool retain_as_published = false;                 // if any says so
   std::span<const std::uint32_t> subscription_ids;  // of all that have one, in ascending order [MQTT-3.3.4-4]
 };
 

@@ -398,6 +398,15 @@ TEST_F(ConnectionMessagesTest, NoLocalKeepsOwnMessagesAway) {
   EXPECT_THAT(client.received(), ElementsAre("PUBLISH \"b\" \"1\" qos=0 id=0"));
 }
 
+TEST_F(ConnectionMessagesTest, OwnMessagesComeAsTheSubscriptionsWithoutNoLocalAsk) {
+  Client& client = connect({});
+  client.subscribe("a", Qos::ExactlyOnce, {.no_local = true, .retain_as_published = true});
+  client.subscribe("a/#");
+  client.received();
+  client.publish("a", "1", Qos::AtLeastOnce, 1, {.retain = true});
+  EXPECT_THAT(client.received(), testing::Contains("PUBLISH \"a\" \"1\" qos=0 id=0"));
+}
+
 TEST_F(ConnectionMessagesTest, TheBridgeBitKeepsOwnMessagesAwayAndRetainFlags) {
   Client& bridge = connect({.client_id = "bridge", .version = kV3, .bridge = true});
   bridge.subscribe("#");

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -35,16 +37,28 @@ TEST_F(RouteCacheTest, MergesOverlappingSubscriptionsOfASubscriber) {
   ASSERT_EQ(routes.size(), 1U);
   EXPECT_EQ(routes[0].subscriber, SubscriberId{1});
   EXPECT_EQ(routes[0].qos, mqtt::Qos::ExactlyOnce);
-  EXPECT_TRUE(routes[0].no_local);
+  EXPECT_FALSE(routes[0].takes(SubscriberId{1}));
+  EXPECT_TRUE(routes[0].takes(SubscriberId{2}));
   EXPECT_TRUE(routes[0].retain_as_published);
   EXPECT_EQ(ids_of(routes[0]), (std::vector<std::uint32_t>{10, 20, 30}));
 }
 
-TEST_F(RouteCacheTest, OneSubscriptionWithoutNoLocalIsEnoughForAnEcho) {
-  subscribe(1, "a/b", {.no_local = true});
-  subscribe(1, "a/+");
-  EXPECT_FALSE(cache_.lookup("a/b")[0].no_local);
-  EXPECT_FALSE(cache_.lookup("a/b")[0].retain_as_published);
+TEST_F(RouteCacheTest, WhatSaysNoLocalHasNoPartInAnEcho) {
+  subscribe(1, "a/b",
+            {.qos = mqtt::Qos::ExactlyOnce, .no_local = true, .retain_as_published = true, .subscription_id = 1});
+  subscribe(1, "a/+", {.qos = mqtt::Qos::AtLeastOnce, .subscription_id = 2});
+  const auto routes = cache_.lookup("a/b");
+  ASSERT_EQ(routes.size(), 2U);
+  EXPECT_FALSE(routes[0].takes(SubscriberId{1}));
+  EXPECT_TRUE(routes[0].takes(SubscriberId{2}));
+  EXPECT_EQ(routes[0].qos, mqtt::Qos::ExactlyOnce);
+  EXPECT_TRUE(routes[0].retain_as_published);
+  EXPECT_EQ(ids_of(routes[0]), (std::vector<std::uint32_t>{1, 2}));
+  EXPECT_TRUE(routes[1].takes(SubscriberId{1}));
+  EXPECT_FALSE(routes[1].takes(SubscriberId{2}));
+  EXPECT_EQ(routes[1].qos, mqtt::Qos::AtLeastOnce);
+  EXPECT_FALSE(routes[1].retain_as_published);
+  EXPECT_EQ(ids_of(routes[1]), (std::vector<std::uint32_t>{2}));
 }
 
 // A client that uses one identifier for two subscriptions gets it twice [MQTT 5.0 §3.3.4].
@@ -156,28 +170,30 @@ TEST(RouteCache, AgreesWithTheRuleOnRandomFilters) {
         all[{filter, subscriber}] = options;
       }
       const std::string topic = random_name(random);
+      const auto origin = static_cast<std::uint32_t>(random.below(6));
       std::map<std::uint32_t, std::vector<SubscriptionOptions>> wanted;
       for (const auto& [key, options] : all) {
-        if (mqtt::matches(key.first, topic)) wanted[key.second].push_back(options);
+        const auto& [filter, subscriber] = key;
+        if (options.no_local && subscriber == origin) continue;
+        if (mqtt::matches(filter, topic)) wanted[subscriber].push_back(options);
       }
-      const auto routes = cache.lookup(topic);
+      std::vector<Route> routes;
+      std::ranges::copy_if(cache.lookup(topic), std::back_inserter(routes),
+                           [&](const Route& route) { return route.takes(SubscriberId{origin}); });
       ASSERT_EQ(routes.size(), wanted.size()) << "topic '" << topic << "'";
       std::size_t index = 0;
       for (const auto& [subscriber, options] : wanted) {
         const Route& route = routes[index++];
         ASSERT_EQ(route.subscriber.value, subscriber);
         mqtt::Qos qos = mqtt::Qos::AtMostOnce;
-        bool no_local = true;
         bool retain_as_published = false;
         std::multiset<std::uint32_t> ids;
         for (const SubscriptionOptions& one : options) {
           qos = std::max(qos, one.qos);
-          no_local = no_local && one.no_local;
           retain_as_published = retain_as_published || one.retain_as_published;
           if (one.subscription_id != 0) ids.insert(one.subscription_id);
         }
         ASSERT_EQ(route.qos, qos);
-        ASSERT_EQ(route.no_local, no_local);
         ASSERT_EQ(route.retain_as_published, retain_as_published);
         ASSERT_EQ(std::multiset<std::uint32_t>(route.subscription_ids.begin(), route.subscription_ids.end()), ids);
       }
