@@ -1,7 +1,6 @@
 #include "bridge/remote_session.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <variant>
 
 #include "broker-core/limits.h"

@@ -4,7 +4,6 @@
 // Lives for one call of Broker::publish().
 #pragma once
 
-#include <optional>
 #include <span>
 
 #include "broker-core/message.h"

@@ -1,6 +1,5 @@
 #include "config/reference.h"
 
-#include <algorithm>
 #include <sstream>
 #include <string_view>
 

@@ -9,7 +9,6 @@
 #include <uv.h>
 
 #include <cstddef>
-#include <memory>
 #include <string_view>
 
 #include "broker-core/base/bytes.h"

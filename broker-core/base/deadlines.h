@@ -6,7 +6,6 @@
 
 #include <queue>
 #include <utility>
-#include <vector>
 
 #include "broker-core/base/time.h"
 

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 #include "broker-core/base/bytes.h"
 #include "broker-core/mqtt/packet.h"

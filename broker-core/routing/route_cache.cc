@@ -1,7 +1,6 @@
 #include "broker-core/routing/route_cache.h"
 
 #include <algorithm>
-#include <memory>
 
 #include "broker-core/routing/keyed_hash.h"
 

@@ -1,7 +1,6 @@
 #include "broker-core/routing/subscriber_list.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "broker-core/base/check.h"
 

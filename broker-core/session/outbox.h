@@ -11,7 +11,6 @@
 // in. Knows neither connection nor protocol version; session/inflight.h moves what is sent.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>

@@ -1,7 +1,5 @@
 #include "broker-core/session/publish_encoding.h"
 
-#include <algorithm>
-
 #include "broker-core/mqtt/encoder.h"
 
 namespace furrow::broker {

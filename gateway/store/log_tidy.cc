@@ -1,7 +1,6 @@
 #include "gateway/store/log_tidy.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace furrow::gateway {
 

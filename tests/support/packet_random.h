@@ -5,7 +5,6 @@
 #include <list>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/random.h"

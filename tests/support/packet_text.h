@@ -1,11 +1,9 @@
 // Packets as text, so that a test can say what it expects and a failure says what it got; and bytes written as hex.
 #pragma once
 
-#include <algorithm>
 #include <cctype>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <variant>
 #include <vector>
 
