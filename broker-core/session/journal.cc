@@ -552,8 +552,10 @@ void Journal::write_retained(Batch& batch, std::string_view topic, const ClockSt
 // `holding`: messages that were written once, and taken back, are not in the batch; nor may the cursors be of the
 // queues that they had left with it. They leave once more with the batch that has them again.
 void Journal::write_cursors(Batch& batch, Submitted& submitted, bool holding) {
-  if (!holding) touched_.insert(touched_.end(), held_cursors_.begin(), held_cursors_.end());
-  if (!holding) held_cursors_.clear();
+  if (!holding) {
+    touched_.insert(touched_.end(), held_cursors_.begin(), held_cursors_.end());
+    held_cursors_.clear();
+  }
   for (Outbox* outbox : std::exchange(touched_, {})) {
     if (holding && outbox->cursor_held_) {
       held_cursors_.push_back(outbox);

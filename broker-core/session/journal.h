@@ -186,8 +186,6 @@ class Journal {
 
   // --- progress ---
   BatchNumber durable() const { return durable_; }
-  // The batch that rows put now go into.
-  BatchNumber gathering() const { return gathering_.number; }
   bool is_durable(BatchNumber batch) const { return batch <= durable_; }
   // A publisher can go no further before it is acknowledged: do not wait for more.
   void hurry() { hurried_ = true; }

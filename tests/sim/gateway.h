@@ -27,7 +27,6 @@ class Gateway {
   struct Setup {
     std::string name;
     std::string remote_prefix;
-    std::size_t bridge_clients = 1;
     AccountId bridge_account = 0;
     AccountId session_account = 0;
   };

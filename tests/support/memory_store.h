@@ -42,7 +42,6 @@ class MemoryStore final : public broker::Store {
     submitted_.pop_front();
     commit(batch, kCommits);
     durable_ = batch.number;
-    ++batches_completed_;
     return durable_;
   }
   BatchNumber complete() {
@@ -56,7 +55,6 @@ class MemoryStore final : public broker::Store {
     submitted_.pop_front();
     return batch;
   }
-  std::uint64_t batches_completed() const { return batches_completed_; }
 
   // Answers the oldest read from what is durable; empty when there is none.
   std::optional<broker::Page> answer_read() {
@@ -203,7 +201,6 @@ class MemoryStore final : public broker::Store {
   std::deque<broker::ReadRequest> reads_;
   BatchNumber last_submitted_;
   BatchNumber durable_;
-  std::uint64_t batches_completed_ = 0;
 
   // What is durable.
   std::map<QueueId, broker::RestoredQueue> queues_;

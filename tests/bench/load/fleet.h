@@ -32,7 +32,6 @@ class Client {
   // Writes the output now.
   void flush();
   bool connected() const { return connected_; }
-  std::uint32_t subscriptions_acknowledged() const { return subscriptions_acknowledged_; }
 
  private:
   friend class Fleet;
