@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 
@@ -15,6 +16,10 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);  // up to the hard limit it may not fail
+}
+
+void keep_files_private() {
+  (void)::umask(S_IRWXG | S_IRWXO);  // the mask before: of no interest
 }
 
 void ignore_broken_pipes() {

@@ -8,6 +8,9 @@ namespace furrow::gateway {
 // Allows as many open descriptors as the system lets us: the usual 1024 are fewer than a gateway has clients.
 void raise_descriptor_limit();
 
+// What it writes is nobody else's to read, whatever the caller's umask: SQLite would make its files for everybody.
+void keep_files_private();
+
 // A write to a connection that is gone is an error to look at, not the end of the program.
 void ignore_broken_pipes();
 

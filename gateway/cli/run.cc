@@ -57,6 +57,7 @@ int run_gateway(const RunOptions& options) {
   if (options.data) choice->loaded.config.gateway.data = *options.data;
 
   raise_descriptor_limit();
+  keep_files_private();
   ignore_broken_pipes();
   Clock clock;
   LogSink log(log_options(choice->loaded.config.log), clock);
