@@ -40,7 +40,10 @@ Answered refuse_not_built(const std::string& command) {
 class Parser {
  public:
   Parser() {
-    app_.require_subcommand(1);
+    app_.require_subcommand(0, 1);  // that there is one is looked at last: `furrow --nonsense` has another mistake
+    app_.failure_message([](const CLI::App*, const CLI::Error& error) {
+      return std::string("furrow: ") + error.what() + "; see furrow --help\n";
+    });
     app_.set_version_flag("--version", std::string("furrow ") + kVersion);
     CLI::App* const run = app_.add_subcommand("run", "Run the gateway");
     run->add_option("-c,--config", run_.config,
@@ -71,7 +74,8 @@ class Parser {
     if (app_.got_subcommand("run")) return run_;
     if (app_.got_subcommand("check")) return check_;
     if (app_.got_subcommand("demo")) return demo_;
-    return help();
+    if (app_.got_subcommand("help")) return help();
+    return refuse("a command is missing; built are: run, check, demo, help");
   }
 
  private:

@@ -3,7 +3,6 @@
 
 namespace furrow::gateway {
 
-// What the process says to whoever started it.
 inline constexpr int kExitFine = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;  // also: a bad configuration

@@ -41,7 +41,9 @@ class CliTest(TestCase):
         self.assertIn("--nonsense", self.run_and_expect(2, "run", "--nonsense"))
         self.assertIn("nonsense", self.run_and_expect(2, "nonsense"))
         self.assertIn("nonsense", self.run_and_expect(2, "help", "nonsense"))
-        self.run_and_expect(2)
+        self.assertIn("a command is missing", self.run_and_expect(2))
+        for wrong in ("--nonsense", "-x"):
+            self.assertRegex(self.run_and_expect(2, wrong), rf"^furrow: .*{wrong}; see furrow --help\n$")
 
     def test_commands_that_are_not_built_are_refused_by_name(self):
         for command in ("route", "status", "buffer", "passwd"):
@@ -108,6 +110,14 @@ class CliTest(TestCase):
     def test_the_data_directory_is_private(self):
         gateway = self.gateway().start()
         self.assertEqual(os.stat(gateway.data).st_mode & 0o777, 0o700)
+
+    def test_files_are_private_in_a_data_directory_that_is_not(self):
+        gateway = self.gateway()
+        gateway.data.mkdir(mode=0o755)
+        gateway.start()
+        modes = {path.name: oct(path.stat().st_mode & 0o777) for path in gateway.data.iterdir()}
+        self.assertIn("queues.db", modes)
+        self.assertEqual(set(modes.values()), {"0o600"}, modes)
 
     def test_data_on_the_command_line_comes_first(self):
         gateway = self.gateway()

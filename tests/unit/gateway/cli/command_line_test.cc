@@ -68,6 +68,7 @@ TEST(CommandLine, QuestionsAreAnswered) {
 TEST(CommandLine, MistakesAreUsageErrors) {
   EXPECT_EQ(exit_code({}), 2);
   EXPECT_EQ(exit_code({"nonsense"}), 2);
+  EXPECT_EQ(exit_code({"--nonsense"}), 2);
   EXPECT_EQ(exit_code({"run", "--nonsense"}), 2);
   EXPECT_EQ(exit_code({"demo", "--outage", "soon"}), 2);
   EXPECT_EQ(exit_code({"demo", "--outage", "-1"}), 2);
