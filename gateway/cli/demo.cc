@@ -169,7 +169,8 @@ class Demo {
   void on_client_ready() {
     if (++clients_ready_ < kSensors + 2) return;
     say("fields: " + std::to_string(kSensors) + " sensors publish " +
-        std::to_string(kSensors * static_cast<std::size_t>(seconds(1) / kReadingInterval)) + " readings a second");
+        std::to_string(kSensors * static_cast<std::size_t>(seconds(1) / kReadingInterval)) + " readings a second" +
+        (publish_for_ == Duration::max() ? "; Ctrl-C ends the tour" : ""));
     started_ = clock_.now();
     next_reading_ = next_report_ = started_;
     const auto on_tick = [](uv_timer_t* timer) { static_cast<Demo*>(timer->data)->tick(); };

@@ -1,8 +1,10 @@
 """A newcomer's first steps: the tour, and the configuration of the README."""
 
 import re
+import signal
+import subprocess
 
-from furrow_testing import ROOT, TestCase, main, run_furrow
+from furrow_testing import BINARY, ROOT, TestCase, main, run_furrow
 
 
 class FirstStepsTest(TestCase):
@@ -15,6 +17,15 @@ class FirstStepsTest(TestCase):
         self.assertEqual(result.group(1), result.group(2))
         self.assertGreater(int(result.group(1)), 0)
         self.assertEqual(list(self.folder.iterdir()), [], "the demo left something behind")
+
+    def test_without_an_end_ctrl_c_ends_the_tour(self):
+        with subprocess.Popen([BINARY, "demo"], stdout=subprocess.PIPE, text=True) as tour:
+            said = next(line for line in tour.stdout if "Ctrl-C" in line)
+            said += next(line for line in tour.stdout if "arrived" in line)
+            tour.send_signal(signal.SIGINT)
+            said += tour.stdout.read()
+        self.assertEqual(tour.returncode, 0, said)
+        self.assertRegex(said, r"sent (\d+), arrived \1, lost 0, duplicated 0\s*$")
 
     def test_the_source_tour_of_the_readme_matches_the_tree(self):
         tour = re.search(r"## Source tour\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
