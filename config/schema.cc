@@ -311,7 +311,7 @@ const Key kKeys[] = {
             "seconds.",
      .danger = "After a longer outage what was published there meanwhile does not come down.",
      .slot = [](Objects& at) -> Slot { return &at.bridge->session_expiry; }},
-    {.path = "bridges[].backoff", .doc = "The wait between two attempts to connect; it doubles and is jittered."},
+    {.path = "bridges[].backoff", .doc = "The wait between two attempts to connect; it grows and is jittered."},
     {.path = "bridges[].backoff.initial",
      .kind = Kind::Time,
      .standard = "1s",
