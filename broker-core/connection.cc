@@ -13,6 +13,9 @@ namespace {
 // A client that does not take our last words is not waited for longer.
 constexpr Duration kClosingTimeout = std::chrono::seconds(10);
 // There are no more packet identifiers than this: a client with more acknowledgements outstanding uses one twice.
+// Of an unfinished packet: so many bytes are a sign of life. A large one may take long on a bad network, and its sender
+// can say nothing else meanwhile; by the letter of [MQTT-3.1.2-22] only a whole one counts.
+constexpr std::size_t kProgressBytes = 64;
 constexpr std::size_t kAcknowledgementsMax = 0xFFFF;
 
 std::uint32_t packet_bytes_limit(const Limits& limits) {
@@ -53,8 +56,11 @@ Connection::~Connection() {
 
 void Connection::handle_bytes(ByteView bytes, Instant now) {
   if (closing()) return;
-  if (state_ == State::Connected) last_received_ = now;
+  const std::size_t before = decoder_.unfinished_bytes();
   decode(bytes, now);
+  if (state_ == State::Connected && decoder_.unfinished_bytes() / kProgressBytes > before / kProgressBytes) {
+    last_received_ = now;
+  }
 }
 
 void Connection::decode(ByteView bytes, Instant now) {
@@ -67,6 +73,7 @@ void Connection::decode(ByteView bytes, Instant now) {
     }
     switch (decoder_.next(bytes, packet, error)) {
       case mqtt::Decoder::Step::Decoded:
+        if (state_ == State::Connected) last_received_ = now;
         handle_packet(packet, now);
         break;
       case mqtt::Decoder::Step::NeedMore:

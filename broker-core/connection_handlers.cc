@@ -167,6 +167,7 @@ void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::st
   if (output_.size() > packet_bytes_max_) {
     output_.clear();  // [MQTT-3.2.2-19]
     encode(mqtt::Connack{false, reason, {}}, version(), output_);
+    if (output_.size() > packet_bytes_max_) output_.clear();  // [MQTT-3.1.2-24]
   }
   broker_.log().write(LogLevel::Warning, "connection.refused",
                       {{"client", client_id}, {"peer", peer_}, {"reason", name(reason)}, {"why", why}});

@@ -281,6 +281,33 @@ TEST_F(Connect, SilenceOfOneAndAHalfKeepAlivesClosesTheConnection) {
   }
 }
 
+TEST_F(Connect, APacketThatDoesNotGetOnIsSilence) {
+  SHOWS("MQTT-3.1.2-22 v3.1.1:MQTT-3.1.2-24");
+  for (const Version version : kVersions) {
+    Client& client = open({.version = version, .keep_alive_s = 20});
+    client.received();
+    client.send_bytes(Bytes{0x30, 0x7f, 0x00});  // 127 bytes are to come
+    for (int i = 0; i < 29; ++i) {
+      advance(seconds(1));
+      EXPECT_FALSE(client.closed());
+      client.send_bytes(Bytes{0x00});
+    }
+    advance(seconds(1));
+    EXPECT_TRUE(client.closed());
+  }
+}
+
+TEST_F(Connect, ALargePacketThatGetsOnIsNone) {
+  Client& client = open({.keep_alive_s = 20});
+  client.received();
+  client.send_bytes(Bytes{0x30, 0xff, 0x0f, 0x00, 0x01, 't', 0x00});  // 2,047 bytes
+  for (int i = 0; i < 10; ++i) {
+    advance(seconds(29));
+    client.send_bytes(Bytes(100, 'x'));
+  }
+  EXPECT_FALSE(client.closed());
+}
+
 TEST_F(Connect, AKeepAliveThatIsAnnouncedTakesThePlaceOfTheClients) {
   SHOWS("MQTT-3.1.2-21 MQTT-3.2.2-21 MQTT-3.1.2-22");
   options.limits.keep_alive_max = seconds(10);
@@ -301,6 +328,17 @@ TEST_F(Connect, AMethodOfAuthenticationThatIsNotSupportedClosesTheConnection) {
   Client& client = open({.properties = Properties().text(PropertyId::AuthenticationMethod, "SCRAM-SHA-1")});
   EXPECT_THAT(client.received(), ElementsAre(StartsWith("CONNACK reason=8c")));
   EXPECT_TRUE(client.closed());
+}
+
+TEST_F(Connect, ARefusalThatIsTooLargeIsNotSent) {
+  SHOWS("MQTT-3.1.2-24");
+  for (const std::uint32_t size : {4U, 5U}) {
+    Client& client = open({.properties = Properties()
+                                             .number(PropertyId::MaximumPacketSize, size)
+                                             .text(PropertyId::AuthenticationMethod, "SCRAM-SHA-1")});
+    EXPECT_EQ(client.received().size(), size == 4 ? 0U : 1U);
+    EXPECT_TRUE(client.closed());
+  }
 }
 
 }  // namespace
