@@ -391,8 +391,8 @@ void Broker::retain(Publication& publication, bool wait, Instant now) {
       ++stats_.retained_over_limit;
       return;
     case RetainedStore::Outcome::NotThere:
-      return;
     case RetainedStore::Outcome::Unchanged:
+      // As it was asked for already, but perhaps not yet stored so.
       if (!journal_.retained_unsafe(topic)) return;
       break;
     default:

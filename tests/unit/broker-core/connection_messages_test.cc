@@ -359,6 +359,24 @@ TEST_F(ConnectionMessagesTest, SubackWaitsForTheStoreAndRetainedMessagesForTheSu
   EXPECT_THAT(reader.received(), Contains("SUBACK id=1 reason=00")) << "nothing changed, so nothing is written";
 }
 
+// Whoever asks for it: while a crash would bring the value back, it is not gone.
+TEST_F(ConnectionMessagesTest, ADeletionThatComesAgainIsAcknowledgedOnceTheFirstIsStored) {
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("farm/1", "1", kQos1, 1, {.retain = true});
+  advance(std::chrono::seconds(2));
+  sensor.received();
+  store_answers = false;
+  sensor.publish("farm/1", "", Qos::AtMostOnce, 0, {.retain = true});
+  sensor.publish("farm/1", "", kQos1, 2, {.retain = true});
+  EXPECT_THAT(sensor.received(), IsEmpty());
+  advance(std::chrono::seconds(2));
+  persist();
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=2 reason=10"));
+  EXPECT_THAT(store.restored().retained, IsEmpty());
+  sensor.publish("farm/1", "", kQos1, 3, {.retain = true});
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=3 reason=10")) << "nothing is left to store";
+}
+
 TEST_F(ConnectionMessagesTest, RetainHandlingSaysWhenRetainedMessagesAreSent) {
   connect({.client_id = "sensor"}).publish("a", "1", Qos::AtMostOnce, 0, {.retain = true});
   Client& client = connect({.client_id = "reader"});
