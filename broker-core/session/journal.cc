@@ -465,7 +465,7 @@ void Journal::submit(Instant now, bool all) {
     // Its table too: after a burst of new topics it is larger than all that the retained store keeps of them.
     if (retained_.empty()) decltype(retained_)().swap(retained_);
   }
-  write_cursors(batch, submitted, holding || !complete);
+  write_cursors(batch, submitted, holding);
 
   hurried_ = false;
   rows_due_ = !complete;
@@ -550,7 +550,8 @@ void Journal::write_retained(Batch& batch, std::string_view topic, const ClockSt
 }
 
 // `holding`: messages that were written once, and taken back, are not in the batch; nor may the cursors be of the
-// queues that they had left with it. They leave once more with the batch that has them again.
+// queues that they had left with it. They leave once more with the batch that has them again: all of them, as they are
+// the first. Nor may these cursors wait longer, since the batch may have messages of their queues, too.
 void Journal::write_cursors(Batch& batch, Submitted& submitted, bool holding) {
   if (!holding) {
     touched_.insert(touched_.end(), held_cursors_.begin(), held_cursors_.end());

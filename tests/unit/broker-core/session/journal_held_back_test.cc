@@ -1,4 +1,8 @@
 // What the store could not write: it is held back for a while, and the far side may still take it.
+#include <optional>
+#include <string>
+#include <utility>
+
 #include "tests/unit/broker-core/session/journal_world.h"
 
 namespace furrow::broker {
@@ -120,6 +124,48 @@ TEST_F(JournalTest, TicketsOfRowsWaitForMessagesThatAreHeldBack) {
   world.turn_after(seconds(1));
   world.persist();
   EXPECT_EQ(world.acks().ids, (Ids{1, 9}));
+}
+
+// A member of a shared subscription: what it has pulled leaves the group's queue when it is written, the first time.
+class Member final : public OutboxOwner {
+ public:
+  explicit Member(Outbox& group) : group_(group) {}
+
+ private:
+  void handle_progress(Instant) override {}
+  void handle_group_safe(GroupId, Sequence, Instant now) override {
+    if (!std::exchange(left_, true)) group_.settle(0, Outbox::Outcome::Moved, now);
+  }
+
+  Outbox& group_;
+  bool left_ = false;
+};
+
+// More is to be written than one batch takes: what is in it needs its cursor all the same.
+TEST_F(JournalTest, TheCursorThatWasHeldBackGoesWithWhatIsWrittenOfItsQueue) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.settle_down();
+  Member owner(cloud.outbox);
+  std::optional<BridgeQueue> member(std::in_place, world, OutboxLimits{}, QueueId{3}, &owner);
+  cloud.send(world.now());
+  DeliveryOptions pulled = kAtLeastOnce;
+  pulled.group = GroupId{1};
+  world.publish(2, {{member->outbox, kAway}}, pulled);
+  world.turn_after(milliseconds(100));
+  world.publish(3, {{cloud.outbox, kAway}});
+  const std::string large(Journal::Options{}.batch_bytes_max, 'x');
+  world.publish(4, world.message(large), {{backup.outbox, kAway}});
+  world.publish(5, world.message(large), {{backup.outbox, kAway}});
+  world.refuse();
+  world.turn();
+  world.persist();  // rows
+  world.turn_after(seconds(1));
+  world.persist();  // as much as fits
+  EXPECT_EQ(world.acks().ids, (Ids{1, 2, 3, 4}));
+  const CursorRow stored = JournalWorld::cursor_of(world.store().restored(), QueueId{1});
+  EXPECT_EQ(stored.messages, 1U);
+  EXPECT_EQ(stored.settled, Sequence{1});
+  EXPECT_EQ(stored.next, Sequence{3});
 }
 
 }  // namespace
