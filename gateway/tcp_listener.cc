@@ -19,8 +19,9 @@ constexpr std::uint64_t kPauseMs = 100;
 
 Error bind_error(const SocketAddress& address, const char* attempted) {
   const int cause = errno;
-  const Errc code = cause == EADDRINUSE ? Errc::InUse : errc_from_errno(cause);
-  return {code, std::string(attempted) + " " + address.text() + ": " + errno_text(cause)};
+  std::string what = std::string(attempted) + " " + address.text() + ": " + errno_text(cause);
+  if (cause != EADDRINUSE) return {errc_from_errno(cause), std::move(what)};
+  return {Errc::InUse, std::move(what) + "; choose another port, or stop the program that has it (ss -ltnp shows it)"};
 }
 
 Result<Descriptor> listen_on(const SocketAddress& address, bool both_families) {

@@ -41,7 +41,11 @@ Status make_directory(const std::string& path) {
     return Error(Errc::InvalidArgument, "data directory " + path + ": is a file, not a directory");
   }
   if (errno != ENOENT) return errno_error("data directory " + path);
-  if (::mkdir(path.c_str(), 0700) != 0) return errno_error("create data directory " + path);
+  if (::mkdir(path.c_str(), 0700) != 0) {
+    // Only the last folder is made here: a path that does not exist further up is more likely a mistake, or not
+    // mounted.
+    return errno_error("create data directory " + path + " (gateway.data or --data; its parent must exist)");
+  }
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   return sync_directory(parent.empty() ? "." : parent.string());
 }
