@@ -14,7 +14,7 @@ void Inflight::connect(PublishSink& sink, Windows windows, bool session_present,
   windows_ = windows;
   last_progress_ = now;
   retry_at_ = Instant::min();
-  refused_ = retry_pending_ = false;
+  refused_ = refused_before_ = retry_pending_ = false;
   sampled_ = {};
   if (!session_present) {
     for (std::size_t i = outbox_.send_index(); i-- > 0;) {
@@ -150,7 +150,7 @@ void Inflight::go_on(Instant now) {
     const Outbox::Entry& entry = outbox_.entry(i);
     if (entry.resend) {
       // Behind one that has to wait, all wait.
-      resending_ = resending_ || !may_resend(entry, now);
+      resending_ = resending_ || !may_resend(i, now);
       if (!resending_) resend(i, now);
     } else if (may_continue(entry)) {
       continue_durable(i, now);
@@ -159,8 +159,22 @@ void Inflight::go_on(Instant now) {
   }
 }
 
-bool Inflight::may_resend(const Outbox::Entry& entry, Instant now) const {
-  return retry_at_ <= now && sink_->writable() && (entry.state == State::Released || has_room(entry.qos));
+bool Inflight::may_resend(std::size_t index, Instant now) const {
+  const Outbox::Entry& entry = outbox_.entry(index);
+  if (retry_at_ > now || !sink_->writable()) return false;
+  if (entry.state != State::Released && !has_room(entry.qos)) return false;
+  return !(refused_before_ && entry.retain && newer_is_under_way(index));
+}
+
+// Whether the peer may yet take a newer retained message of the topic, which the one at `index` would replace.
+bool Inflight::newer_is_under_way(std::size_t index) const {
+  const Outbox::Entry& older = outbox_.entry(index);
+  for (std::size_t i = index + 1; i < outbox_.send_index(); ++i) {
+    const Outbox::Entry& entry = outbox_.entry(i);
+    const bool under_way = entry.state == State::Sent && !entry.resend && entry.retain;
+    if (under_way && entry.message->topic() == older.message->topic()) return true;
+  }
+  return false;
 }
 
 void Inflight::resend(std::size_t index, Instant now) {
@@ -246,7 +260,7 @@ void Inflight::wait_for_quota(std::size_t index, Instant now) {
   Outbox::Entry& entry = outbox_.entry(index);
   sample(entry.sequence, now);
   if (!std::exchange(entry.resend, true)) --count_;
-  resending_ = refused_ = true;
+  resending_ = refused_ = refused_before_ = true;
   // What was under way together is refused together.
   if (std::exchange(retry_pending_, true)) return;
   retry_at_ = now + retry_interval_;

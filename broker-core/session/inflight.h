@@ -124,7 +124,8 @@ class Inflight {
   bool send_next(Outbox::Entry& entry, Instant now);
   bool publish(std::size_t index, bool duplicate, Instant now);
   void go_on(Instant now);
-  bool may_resend(const Outbox::Entry& entry, Instant now) const;
+  bool may_resend(std::size_t index, Instant now) const;
+  bool newer_is_under_way(std::size_t index) const;
   void resend(std::size_t index, Instant now);
   bool may_continue(const Outbox::Entry& entry) const;
   void continue_durable(std::size_t index, Instant now);
@@ -159,8 +160,9 @@ class Inflight {
   std::optional<Duration> acknowledgement_time_;
   Instant last_progress_{};
 
-  bool refused_ = false;        // a message, for now, and none was taken since
-  bool retry_pending_ = false;  // what was refused has not been sent again yet
+  bool refused_ = false;         // a message, for now, and none was taken since
+  bool refused_before_ = false;  // a message, for now, on this connection
+  bool retry_pending_ = false;   // what was refused has not been sent again yet
   Instant retry_at_ = Instant::min();
   Duration retry_interval_ = kRetryFirst;
 };

@@ -523,6 +523,32 @@ TEST_F(WayUp, WhatIsTriedAgainReplacesNoNewerRetainedMessage) {
                                   testing::AllOf(HasSubstr("\"old\""), HasSubstr("retain"))));
 }
 
+// The newer one left first, and the far broker may yet take it.
+TEST_F(WayUp, WhatIsTriedAgainWaitsForANewerRetainedMessageThatIsUnderWay) {
+  start();
+  online();
+  publish("farm/1", "on", Qos::AtLeastOnce, {.retain = true});
+  publish("farm/1", "off", Qos::AtLeastOnce, {.retain = true});
+  (void)said();
+  puback(1, ReasonCode::QuotaExceeded);
+  pass(2s);
+  EXPECT_THAT(said(), IsEmpty());
+  puback(2);
+  EXPECT_THAT(said(), ElementsAre(testing::AllOf(HasSubstr("\"on\""), Not(HasSubstr("retain")))));
+}
+
+TEST_F(WayUp, WhatIsTriedAgainIsRetainedWhenTheNewerMessageIsRefused) {
+  start();
+  online();
+  publish("farm/1", "on", Qos::AtLeastOnce, {.retain = true});
+  publish("farm/1", "off", Qos::AtLeastOnce, {.retain = true});
+  (void)said();
+  puback(1, ReasonCode::QuotaExceeded);
+  pass(2s);
+  puback(2, ReasonCode::NotAuthorized);
+  EXPECT_THAT(said(), ElementsAre(testing::AllOf(HasSubstr("\"on\""), HasSubstr("retain"))));
+}
+
 TEST_F(WayUp, AFullBufferThatRefusesSaysSoToThePublisher) {
   bridge_options.buffer = {.messages_max = 1, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::Refuse};
   bridge_options.rules[0].buffer_qos0 = true;
