@@ -160,8 +160,9 @@ void Broker::handle_timeout(Instant now) {
   while (connection_deadlines_.pop_due(now, id)) {
     if (Connection* connection = find(id)) connection->handle_timeout(now);
   }
-  std::string client_id;
-  while (session_deadlines_.pop_due(now, client_id)) check_session(client_id, now);
+  while (!session_deadlines_.empty() && session_deadlines_.begin()->first <= now) {
+    check_session(*sessions_.find(session_deadlines_.begin()->second), now);
+  }
 }
 
 void Broker::handle_turn_end(Instant now) {
@@ -177,7 +178,8 @@ void Broker::handle_memory(std::uint64_t bytes) {
 }
 
 Instant Broker::next_deadline() const {
-  return std::min({connection_deadlines_.next(), session_deadlines_.next(), journal_.next_deadline()});
+  const Instant sessions = session_deadlines_.empty() ? kNever : session_deadlines_.begin()->first;
+  return std::min({connection_deadlines_.next(), sessions, journal_.next_deadline()});
 }
 
 void Broker::shut_down(Instant now) {
@@ -202,7 +204,7 @@ void Broker::handle_clock_trusted(Instant now) {
   const ClockStamp stamp = stamp_(now);
   for (const auto& [message, written] : std::exchange(undated_retained_, {})) message->age(uncounted(written, stamp));
   sessions_.for_each([&](Session& session) {
-    if (session.connection() == nullptr) session_deadlines_.add(now, session.client_id());
+    if (session.connection() == nullptr) look_at(session, now);
   });
 }
 

@@ -11,10 +11,12 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "broker-core/base/deadlines.h"
@@ -215,7 +217,8 @@ class Broker final : private AckSink {
                const ExchangeRow* exchange) const;
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
   void check_waiting();
-  void check_session(const std::string& client_id, Instant now);
+  void look_at(Session& session, Instant when);
+  void check_session(Session& session, Instant now);
 
   // Constant after construction.
   const Options options_;
@@ -260,7 +263,8 @@ class Broker final : private AckSink {
   QueueId last_queue_;
 
   Deadlines<ConnectionId> connection_deadlines_;
-  Deadlines<std::string> session_deadlines_;  // wills and expiries of sessions without a connection
+  // Wills and expiries of sessions without a connection, with their client identifiers.
+  std::set<std::pair<Instant, std::string_view>> session_deadlines_;
   // Of sessions that are stored: what is stored keeps such a will, and a session that has ended, until it is safe.
   Ring<PublishedWill> published_wills_;
   Ref<AckQueue> will_acknowledgements_ = AckQueue::make(*this);  // one for each of published_wills_

@@ -107,13 +107,12 @@ void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vect
   // After a crash its connection ended with the gateway, as far as anybody can tell just now.
   const Instant ended = record->connected() ? now : now - elapsed(*record->disconnected, stamp);
   if (record->connected()) {
-    record->disconnected = std::make_unique<ClockStamp>(stamp);
+    record->disconnected = std::make_unique<Disconnected>(Disconnected{stamp});
     session.set_stored_connected(true);
     if (record->will) record->will->delay_s = std::max(record->will->delay_s, kRestartGraceS);
   }
   session.record() = std::move(*record);
-  session_deadlines_.add(std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)),
-                         row.client_id);
+  look_at(session, std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)));
 }
 
 // --- sessions ---
@@ -164,6 +163,7 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
     }
   }
   record.will = std::move(will);
+  look_at(session, kNever);
   record.disconnected.reset();
   if (stored) {
     store_session(session);
@@ -192,7 +192,7 @@ void Broker::store_session_lazily(Session& session, Instant now) {
 
 void Broker::leave_session(Session& session, bool publish, Instant now) {
   SessionRecord& record = session.record();
-  record.disconnected = std::make_unique<ClockStamp>(stamp_(now));
+  record.disconnected = std::make_unique<Disconnected>(Disconnected{stamp_(now)});
   const bool withdrawn = record.will && !publish;
   if (withdrawn) record.will.reset();
   const bool will_now = record.will && (record.will->delay_s == 0 || record.expiry_s == 0);
@@ -203,15 +203,20 @@ void Broker::leave_session(Session& session, bool publish, Instant now) {
   }
   // The stored will must not be published again after a crash; that the client has left can wait: it may soon be back.
   if (session.durable() && withdrawn) store_session_lazily(session, now);
-  session_deadlines_.add(std::min({expiry_of(record, now), will_due(record, now), now + kLeftInterval}),
-                         session.client_id());
+  look_at(session, std::min({expiry_of(record, now), will_due(record, now), now + kLeftInterval}));
 }
 
-// A deadline of a session without a connection came up: its will, its expiry, or neither any more.
-void Broker::check_session(const std::string& client_id, Instant now) {
-  Session* const found = sessions_.find(client_id);
-  if (found == nullptr || found->connection() != nullptr) return;
-  Session& session = *found;
+// One deadline each, however often its client comes and goes.
+void Broker::look_at(Session& session, Instant when) {
+  Disconnected* const disconnected = session.record().disconnected.get();
+  if (disconnected == nullptr) return;
+  session_deadlines_.erase({disconnected->look_at, session.client_id()});
+  disconnected->look_at = when;
+  if (when != kNever) session_deadlines_.emplace(when, session.client_id());
+}
+
+// The deadline of a session without a connection came up: its will, its expiry, or that it has left.
+void Broker::check_session(Session& session, Instant now) {
   const Instant ended = now - elapsed(*session.record().disconnected, stamp_(now));
   if (will_due(session.record(), ended) <= now) publish_will(session, now);
   if (expiry_of(session.record(), ended) <= now) {
@@ -221,10 +226,11 @@ void Broker::check_session(const std::string& client_id, Instant now) {
   }
   if (session.durable() && session.stored_connected() && now - ended >= kLeftInterval)
     store_session_lazily(session, now);
-  session_deadlines_.add(std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)), client_id);
+  look_at(session, std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)));
 }
 
 void Broker::end_session(Session& session, Instant now) {
+  look_at(session, kNever);
   if (session.record().will && !session.record().will->published) publish_will(session, now);
   if (session.durable() && !session.record().will) {
     journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);

@@ -106,7 +106,7 @@ std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView
     return std::nullopt;
   }
   if ((flags & kConnected) == 0) {
-    record.disconnected = std::make_unique<ClockStamp>();
+    record.disconnected = std::make_unique<Disconnected>();
     if (!take_stamp(bytes, *record.disconnected)) return std::nullopt;
   }
   if ((flags & kHasWill) != 0) {

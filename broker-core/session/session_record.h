@@ -61,11 +61,16 @@ class Subscription {
 };
 static_assert(sizeof(Subscription) == 24, "every idle client has one");
 
+// When the connection ended.
+struct Disconnected : ClockStamp {
+  Instant look_at = kNever;  // when the broker looks at the session again; not stored
+};
+
 struct SessionRecord {
   std::string client_id;
   QueueId queue;
-  std::uint32_t expiry_s = 0;                // after the connection has ended; kExpiryNever = never
-  std::unique_ptr<ClockStamp> disconnected;  // when the connection ended; empty while there is one
+  std::uint32_t expiry_s = 0;                  // after the connection has ended; kExpiryNever = never
+  std::unique_ptr<Disconnected> disconnected;  // empty while there is a connection
   std::unique_ptr<WillMessage> will;
   std::vector<Subscription> subscriptions;
 

@@ -534,6 +534,23 @@ TEST_F(ConnectionTest, DisconnectMayChangeTheSessionExpiry) {
   EXPECT_EQ(stats().sessions_expired, 1U);
 }
 
+// What the broker keeps of a sensor that sleeps does not grow with the number of its visits.
+TEST_F(ConnectionTest, ASessionHasOneDeadlineHoweverOftenItsClientComesAndGoes) {
+  for (int visit = 0; visit < 30; ++visit) {
+    Client& client = open_durable("a");
+    client.disconnect();
+    advance(seconds(70));
+  }
+  std::size_t looks = 0;
+  for (const Instant end = now + std::chrono::hours(2); broker().next_deadline() <= end; ++looks) {
+    now = std::max(now, broker().next_deadline());
+    broker().handle_timeout(now);
+    settle();
+  }
+  EXPECT_EQ(stats().sessions_expired, 1U);
+  EXPECT_LE(looks, 2U) << "its expiry, and the commit of its end";
+}
+
 TEST_F(ConnectionTest, DisconnectMayNotKeepASessionThatConnectDidNotKeep) {
   Client& client = connect({});
   client.disconnect(ReasonCode::NormalDisconnection, Properties().number(PropertyId::SessionExpiryInterval, 10));

@@ -19,10 +19,11 @@ SessionRecord full_record() {
   record.client_id = "pump-7";
   record.queue = QueueId{300};
   record.expiry_s = kExpiryNever;
-  record.disconnected = std::make_unique<ClockStamp>(ClockStamp{.boot = 9,
-                                                                .monotonic = Instant(std::chrono::hours(2)),
-                                                                .wall = WallTime(std::chrono::hours(400'000)),
-                                                                .trusted = true});
+  record.disconnected =
+      std::make_unique<Disconnected>(Disconnected{ClockStamp{.boot = 9,
+                                                             .monotonic = Instant(std::chrono::hours(2)),
+                                                             .wall = WallTime(std::chrono::hours(400'000)),
+                                                             .trusted = true}});
   record.will = std::make_unique<WillMessage>();
   record.will->topic = "farm/pump-7/state";
   record.will->payload = {'o', 'f', 'f', 0};
