@@ -154,7 +154,7 @@ void WayDown::handle_pubrel(PacketId packet_id) {
   const bool known = received_ids_.erase(packet_id) > 0;
   if (known) (void)journal.put(row(packet_id, ExchangeRow::State::Erased));
   if (known || !journal.idle()) {
-    journal.complete_when_durable(ticket(PacketType::Pubcomp, packet_id));
+    journal.complete_with_rows(ticket(PacketType::Pubcomp, packet_id));
   } else {
     acknowledgements_->pass(PacketType::Pubcomp, packet_id, ReasonCode::PacketIdentifierNotFound);
   }

@@ -368,7 +368,7 @@ void Connection::handle(const mqtt::Pubrel& packet, Instant) {
   // From PUBCOMP on the client may use the identifier for another message, so it must be forgotten for good by then.
   // A PUBREL that comes again may find it forgotten, but not yet in the store.
   if (durable && (known || !journal.idle())) {
-    journal.complete_when_durable(ticket(PacketType::Pubcomp, packet.packet_id));
+    journal.complete_with_rows(ticket(PacketType::Pubcomp, packet.packet_id));
     return;
   }
   const bool says_unknown = !known && version() == Version::V5;

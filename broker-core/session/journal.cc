@@ -236,6 +236,11 @@ void Journal::complete_when_durable(AckTicket ticket) {
   rows_due_ = true;
 }
 
+void Journal::complete_with_rows(AckTicket ticket) {
+  gathering_row_tickets_.push_back(std::move(ticket));
+  rows_due_ = true;
+}
+
 void Journal::retained_changed(std::string_view topic, MessageRef message, Instant now) {
   retained_.insert_or_assign(std::string(topic), std::move(message));
   retained_due_ = std::min(retained_due_, now + options_.retained_interval);
@@ -280,6 +285,7 @@ void Journal::handle_persisted(BatchNumber watermark, Instant now) {
       ticket.complete(reason);
     }
     for (AckTicket& ticket : batch.tickets) ticket.complete(mqtt::ReasonCode::Success);
+    for (AckTicket& ticket : batch.row_tickets) ticket.complete(mqtt::ReasonCode::Success);
     for (const QueueId queue : batch.exchanged) wake(queue, now);
   }
   expect_publishers(answered_bytes, now);
@@ -331,9 +337,12 @@ void Journal::take_back(Batch batch, Instant now) {
     commitment.due_ = Instant::min();  // with the next batch that has messages, as the cursors held above
     link_first(commitment);
   }
+  const auto put_before = [](std::vector<AckTicket>& older, std::vector<AckTicket>& newer) {
+    newer.insert(newer.begin(), std::make_move_iterator(older.begin()), std::make_move_iterator(older.end()));
+  };
+  put_before(taken.tickets, gathering_tickets_);
+  put_before(taken.row_tickets, gathering_row_tickets_);
   take_back_rows(std::move(batch));
-  gathering_tickets_.insert(gathering_tickets_.begin(), std::make_move_iterator(taken.tickets.begin()),
-                            std::make_move_iterator(taken.tickets.end()));
   // What every destination has settled meanwhile is done.
   for (Commitment* commitment : taken.commitments) {
     if (commitment->is_empty()) release(*commitment);
@@ -371,7 +380,7 @@ void Journal::link_first(Commitment& commitment) {
 
 // Whether there is something to write beside messages.
 bool Journal::has_rows() const {
-  return !gathering_.empty() || !retained_.empty() || !touched_.empty();
+  return !gathering_.empty() || !gathering_row_tickets_.empty() || !retained_.empty() || !touched_.empty();
 }
 
 void Journal::find_earliest_due() {
@@ -449,6 +458,7 @@ void Journal::submit(Instant now, bool all) {
   // Some of the tickets are for a PUBLISH that came again: they wait for the first one, which may be held back.
   const bool holding = now < messages_not_before_ && first_ != nullptr;
   if (complete && !holding) submitted.tickets = std::exchange(gathering_tickets_, {});
+  submitted.row_tickets = std::exchange(gathering_row_tickets_, {});
   for (const ExchangeRow& row : batch.exchanges) {
     const bool step = row.direction == ExchangeRow::Direction::Outbound && row.state != ExchangeRow::State::Erased;
     if (step) submitted.exchanged.push_back(row.queue);
@@ -474,7 +484,8 @@ void Journal::submit(Instant now, bool all) {
   if (first_ == nullptr && retained_.empty()) draining_ = false;
 
   const auto waits = [](const Commitment* commitment) { return static_cast<bool>(commitment->ticket_); };
-  if (batch.empty() && submitted.tickets.empty() && std::ranges::none_of(submitted.commitments, waits)) {
+  const bool answers = !submitted.tickets.empty() || !submitted.row_tickets.empty();
+  if (batch.empty() && !answers && std::ranges::none_of(submitted.commitments, waits)) {
     // What was due has been settled meanwhile: the number is given to the next batch.
     gathering_.number = batch.number;
     for (Commitment* commitment : submitted.commitments) recycle(*commitment);

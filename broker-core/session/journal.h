@@ -161,8 +161,10 @@ class Journal {
   void put_lazy(QueueRow row, Instant now);
   void put_lazy(SessionRow row, Instant now);
   void put_lazy(const ExchangeRow& row, Instant now);
-  // Completes `ticket` when the batch being gathered is durable.
+  // Completes `ticket` when the batch being gathered is durable, and all messages that wait now are, too.
   void complete_when_durable(AckTicket ticket);
+  // As soon as the rows put so far are durable, whatever becomes of messages.
+  void complete_with_rows(AckTicket ticket);
 
   // The retained message of `topic` changed (empty: was removed); `message` lives in the retained store.
   // Written within Options::retained_interval, the newest value only.
@@ -230,7 +232,8 @@ class Journal {
     std::vector<std::pair<QueueId, Sequence>> written;  // last sequence written, per queue
     std::vector<QueueId> exchanged;                     // queues with a QoS 2 step in this batch
     std::vector<Commitment*> commitments;               // in the order of their arrival; owned
-    std::vector<AckTicket> tickets;                     // of rows
+    std::vector<AckTicket> tickets;                     // of rows and messages
+    std::vector<AckTicket> row_tickets;                 // of rows alone
     std::vector<QueueId> left;                          // queues of groups that messages left in this batch
     std::size_t bytes = 0;
   };
@@ -303,6 +306,7 @@ class Journal {
 
   Batch gathering_;  // rows of the next batch
   std::vector<AckTicket> gathering_tickets_;
+  std::vector<AckTicket> gathering_row_tickets_;
   Ring<Submitted> submitted_;
   std::size_t submitted_bytes_ = 0;
   BatchNumber durable_;

@@ -359,6 +359,25 @@ TEST_F(ConnectionMessagesTest, SubackWaitsForTheStoreAndRetainedMessagesForTheSu
   EXPECT_THAT(reader.received(), Contains("SUBACK id=1 reason=00")) << "nothing changed, so nothing is written";
 }
 
+// A full disk takes rows all the same; and acknowledgements behind the PUBCOMP are those of other messages.
+TEST_F(ConnectionMessagesTest, APubrelIsAnsweredWhileMessagesAreHeldBack) {
+  leave_subscribed("away", "farm/#");
+  Client& meter = connect_durable("meter");
+  meter.publish("other", "1", Qos::ExactlyOnce, 1);
+  EXPECT_THAT(meter.received(), ElementsAre("PUBREC id=1 reason=10"));
+  store_answers = false;
+  connect({.client_id = "sensor"}).publish("farm/1", "1", kQos1, 1);
+  advance(std::chrono::milliseconds(100));
+  ASSERT_FALSE(store.submitted().front().segments.empty());
+  broker().handle_not_persisted(store.fail_one(), now);
+  meter.acknowledge(mqtt::PacketType::Pubrel, 1);
+  meter.publish("other", "2", kQos1, 2);
+  EXPECT_THAT(meter.received(), IsEmpty());
+  ASSERT_TRUE(store.submitted().front().segments.empty());
+  persist();
+  EXPECT_THAT(meter.received(), ElementsAre("PUBCOMP id=1 reason=00", "PUBACK id=2 reason=10"));
+}
+
 // Whoever asks for it: while a crash would bring the value back, it is not gone.
 TEST_F(ConnectionMessagesTest, ADeletionThatComesAgainIsAcknowledgedOnceTheFirstIsStored) {
   Client& sensor = connect({.client_id = "sensor"});
