@@ -155,6 +155,7 @@ void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode re
 
 void Journal::settled(Commitment& commitment, Outbox& outbox) {
   FURROW_CHECK(commitment.remove(outbox));
+  commitment.copied_ = commitment.copied_ || building_ != nullptr;
   // A destination may drop the message at once, while others are still being asked.
   if (commitment.sealed_ && commitment.is_empty()) release(commitment);
 }
@@ -323,10 +324,12 @@ void Journal::take_back(Batch batch, Instant now) {
     Commitment& commitment = *taken.commitments[i];
     for (std::size_t k = commitment.destination_count(); k-- > 0;) {
       const Commitment::Destination destination = commitment.destination(k);
+      const QueueId queue = destination.outbox->queue();
       if (!destination.outbox->mark_unwritten(destination.sequence, commitment)) {
         (void)commitment.remove(*destination.outbox);
+        commitment.copied_ = commitment.copied_ || std::ranges::find(taken.left, queue) != taken.left.end();
       } else if (!batch.exchanges.empty() || !gathering_.exchanges.empty()) {
-        forget(ExchangeRow::Direction::Outbound, destination.outbox->queue(),
+        forget(ExchangeRow::Direction::Outbound, queue,
                [&](const ExchangeRow& row) { return row.sequence == destination.sequence; });
       }
     }
@@ -343,9 +346,12 @@ void Journal::take_back(Batch batch, Instant now) {
   put_before(taken.tickets, gathering_tickets_);
   put_before(taken.row_tickets, gathering_row_tickets_);
   take_back_rows(std::move(batch));
-  // What every destination has settled meanwhile is done.
+  // What every destination has settled meanwhile is done, but for what has left its group: the copy was taken back,
+  // too.
   for (Commitment* commitment : taken.commitments) {
-    if (commitment->is_empty()) release(*commitment);
+    if (!commitment->is_empty()) continue;
+    if (commitment->copied_ && commitment->ticket_) gathering_tickets_.push_back(std::move(commitment->ticket_));
+    release(*commitment);
   }
 }
 
@@ -431,7 +437,7 @@ void Journal::select(Instant now, bool all) {
   const bool hold_messages = now < messages_not_before_;
   for (Commitment* commitment = last_; commitment != nullptr; commitment = commitment->previous_) {
     const std::size_t count = commitment->destination_count();
-    if (count > 0 && hold_messages) {
+    if (hold_messages && (count > 0 || commitment->copied_)) {
       commitment->selected_ = false;
       continue;
     }

@@ -73,6 +73,7 @@ class Commitment {
   bool sealed_ = false;    // in the list of those that wait; before that it cannot end
   bool selected_ = false;  // goes into the batch being built
   bool gathered_ = false;  // counted in the journal's gathered bytes
+  bool copied_ = false;    // has left a group: a member's copy must be durable before it, or with it
   std::uint8_t inline_count_ = 0;
   std::optional<ExchangeRow> exchange_;  // the inbound packet identifier that must be durable with it
   std::array<Destination, kInline> inline_{};

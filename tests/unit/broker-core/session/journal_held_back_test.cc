@@ -168,5 +168,46 @@ TEST_F(JournalTest, TheCursorThatWasHeldBackGoesWithWhatIsWrittenOfItsQueue) {
   EXPECT_EQ(stored.next, Sequence{3});
 }
 
+class LeavingTest : public JournalTest, public testing::WithParamInterface<bool> {};
+
+// Message and copy are in one batch that the store does not keep: the message has left its group, and what is to be
+// safe is the copy. Until it is, the publisher hears nothing, and no packet identifier of his is stored.
+TEST_P(LeavingTest, WhatHasLeftItsGroupWaitsForTheCopyThatWasTakenBack) {
+  Member owner(cloud.outbox);
+  std::optional<BridgeQueue> member(std::in_place, world, OutboxLimits{}, QueueId{3}, &owner);
+  const MessageRef message = world.message("reading");
+  Commitment* commitment = nullptr;
+  cloud.outbox.push(message, kAtLeastOnce, {}, world.now(), [&]() -> Commitment& {
+    commitment = &world.journal().open(message);
+    return *commitment;
+  });
+  const ExchangeRow exchange{
+      QueueId{9}, ExchangeRow::Direction::Inbound, PacketId{1}, ExchangeRow::State::Published, {}};
+  if (GetParam()) world.journal().add_exchange(*commitment, exchange, world.now());
+  world.journal().seal(*commitment, world.acks().ticket(1), mqtt::ReasonCode::Success);
+  cloud.send(world.now());
+  DeliveryOptions pulled = kAtLeastOnce;
+  pulled.group = GroupId{1};
+  world.publish(2, message, {{member->outbox, kAway}}, pulled);
+  world.turn_after(milliseconds(100));
+  ASSERT_EQ(world.submitted().segments.size(), 1U);
+  world.refuse();
+  world.turn();
+  while (!world.writer_idle()) world.persist();  // rows
+  EXPECT_EQ(world.acks().ids, Ids{});
+  EXPECT_TRUE(world.store().restored().exchanges.empty());
+  world.turn_after(seconds(1));
+  while (!world.writer_idle()) {
+    world.persist();
+    world.turn();
+  }
+  EXPECT_TRUE(world.acks().contains(1));
+  EXPECT_TRUE(world.acks().contains(2));
+  EXPECT_EQ(JournalWorld::cursor_of(world.store().restored(), QueueId{3}).messages, 1U);
+  EXPECT_EQ(world.store().restored().exchanges.size(), GetParam() ? 1U : 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Qos, LeavingTest, testing::Bool());
+
 }  // namespace
 }  // namespace furrow::broker
