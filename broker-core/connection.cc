@@ -12,10 +12,10 @@ namespace {
 
 // A client that does not take our last words is not waited for longer.
 constexpr Duration kClosingTimeout = std::chrono::seconds(10);
-// There are no more packet identifiers than this: a client with more acknowledgements outstanding uses one twice.
 // Of an unfinished packet: so many bytes are a sign of life. A large one may take long on a bad network, and its sender
 // can say nothing else meanwhile; by the letter of [MQTT-3.1.2-22] only a whole one counts.
 constexpr std::size_t kProgressBytes = 64;
+// There are no more packet identifiers than this: a client with more acknowledgements outstanding uses one twice.
 constexpr std::size_t kAcknowledgementsMax = 0xFFFF;
 
 std::uint32_t packet_bytes_limit(const Limits& limits) {

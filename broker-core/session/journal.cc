@@ -16,6 +16,13 @@ RetainedRow retained_row(const std::string& topic, const MessageRef& message, co
   return {topic, message ? std::optional(encode_message(*message, stamp)) : std::nullopt};
 }
 
+// What is older goes before what is being gathered.
+template <typename Rows>
+void put_before(Rows& older, Rows& newer) {
+  older.insert(older.end(), std::make_move_iterator(newer.begin()), std::make_move_iterator(newer.end()));
+  newer = std::move(older);
+}
+
 }  // namespace
 
 void Commitment::add(Destination destination) {
@@ -324,12 +331,11 @@ void Journal::take_back(Batch batch, Instant now) {
     Commitment& commitment = *taken.commitments[i];
     for (std::size_t k = commitment.destination_count(); k-- > 0;) {
       const Commitment::Destination destination = commitment.destination(k);
-      const QueueId queue = destination.outbox->queue();
       if (!destination.outbox->mark_unwritten(destination.sequence, commitment)) {
         (void)commitment.remove(*destination.outbox);
-        commitment.copied_ = commitment.copied_ || std::ranges::find(taken.left, queue) != taken.left.end();
+        commitment.copied_ = commitment.copied_ || destination.outbox->cursor_held_;
       } else if (!batch.exchanges.empty() || !gathering_.exchanges.empty()) {
-        forget(ExchangeRow::Direction::Outbound, queue,
+        forget(ExchangeRow::Direction::Outbound, destination.outbox->queue(),
                [&](const ExchangeRow& row) { return row.sequence == destination.sequence; });
       }
     }
@@ -340,9 +346,6 @@ void Journal::take_back(Batch batch, Instant now) {
     commitment.due_ = Instant::min();  // with the next batch that has messages, as the cursors held above
     link_first(commitment);
   }
-  const auto put_before = [](std::vector<AckTicket>& older, std::vector<AckTicket>& newer) {
-    newer.insert(newer.begin(), std::make_move_iterator(older.begin()), std::make_move_iterator(older.end()));
-  };
   put_before(taken.tickets, gathering_tickets_);
   put_before(taken.row_tickets, gathering_row_tickets_);
   take_back_rows(std::move(batch));
@@ -355,12 +358,8 @@ void Journal::take_back(Batch batch, Instant now) {
   }
 }
 
-// Rows that are older than those being gathered go before them; cursors are told anew.
+// Cursors are told anew.
 void Journal::take_back_rows(Batch batch) {
-  const auto put_before = [](auto& older, auto& newer) {
-    older.insert(older.end(), std::make_move_iterator(newer.begin()), std::make_move_iterator(newer.end()));
-    newer = std::move(older);
-  };
   put_before(batch.queues_created, gathering_.queues_created);
   put_before(batch.exchanges, gathering_.exchanges);
   put_before(batch.sessions, gathering_.sessions);

@@ -1,5 +1,4 @@
 // What the store could not write: it is held back for a while, and the far side may still take it.
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -141,16 +140,16 @@ class Member final : public OutboxOwner {
   bool left_ = false;
 };
 
+constexpr DeliveryOptions kPulled{.qos = mqtt::Qos::AtLeastOnce, .group = GroupId{1}};
+
 // More is to be written than one batch takes: what is in it needs its cursor all the same.
 TEST_F(JournalTest, TheCursorThatWasHeldBackGoesWithWhatIsWrittenOfItsQueue) {
   world.publish(1, {{cloud.outbox, kAway}});
   world.settle_down();
   Member owner(cloud.outbox);
-  std::optional<BridgeQueue> member(std::in_place, world, OutboxLimits{}, QueueId{3}, &owner);
+  BridgeQueue member(world, OutboxLimits{}, QueueId{3}, &owner);
   cloud.send(world.now());
-  DeliveryOptions pulled = kAtLeastOnce;
-  pulled.group = GroupId{1};
-  world.publish(2, {{member->outbox, kAway}}, pulled);
+  world.publish(2, {{member.outbox, kAway}}, kPulled);
   world.turn_after(milliseconds(100));
   world.publish(3, {{cloud.outbox, kAway}});
   const std::string large(Journal::Options{}.batch_bytes_max, 'x');
@@ -174,21 +173,13 @@ class LeavingTest : public JournalTest, public testing::WithParamInterface<bool>
 // safe is the copy. Until it is, the publisher hears nothing, and no packet identifier of his is stored.
 TEST_P(LeavingTest, WhatHasLeftItsGroupWaitsForTheCopyThatWasTakenBack) {
   Member owner(cloud.outbox);
-  std::optional<BridgeQueue> member(std::in_place, world, OutboxLimits{}, QueueId{3}, &owner);
+  BridgeQueue member(world, OutboxLimits{}, QueueId{3}, &owner);
   const MessageRef message = world.message("reading");
-  Commitment* commitment = nullptr;
-  cloud.outbox.push(message, kAtLeastOnce, {}, world.now(), [&]() -> Commitment& {
-    commitment = &world.journal().open(message);
-    return *commitment;
-  });
   const ExchangeRow exchange{
       QueueId{9}, ExchangeRow::Direction::Inbound, PacketId{1}, ExchangeRow::State::Published, {}};
-  if (GetParam()) world.journal().add_exchange(*commitment, exchange, world.now());
-  world.journal().seal(*commitment, world.acks().ticket(1), mqtt::ReasonCode::Success);
+  world.publish(1, message, {{cloud.outbox, kAway}}, kAtLeastOnce, GetParam() ? &exchange : nullptr);
   cloud.send(world.now());
-  DeliveryOptions pulled = kAtLeastOnce;
-  pulled.group = GroupId{1};
-  world.publish(2, message, {{member->outbox, kAway}}, pulled);
+  world.publish(2, message, {{member.outbox, kAway}}, kPulled);
   world.turn_after(milliseconds(100));
   ASSERT_EQ(world.submitted().segments.size(), 1U);
   world.refuse();

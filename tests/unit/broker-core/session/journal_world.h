@@ -58,7 +58,7 @@ class JournalWorld {
     Duration wait{};  // 0: it is away
   };
   void publish(std::uint16_t id, const MessageRef& message, const std::vector<To>& destinations,
-               const DeliveryOptions& options = kAtLeastOnce) {
+               const DeliveryOptions& options = kAtLeastOnce, const ExchangeRow* exchange = nullptr) {
     Commitment* commitment = nullptr;
     for (const To& to : destinations) {
       to.outbox.push(message, options, to.wait, now_, [&]() -> Commitment& {
@@ -66,6 +66,7 @@ class JournalWorld {
         return *commitment;
       });
     }
+    if (exchange != nullptr) journal_->add_exchange(*commitment, *exchange, now_);
     if (commitment != nullptr) journal_->seal(*commitment, acks_.ticket(id), mqtt::ReasonCode::Success);
   }
   void publish(std::uint16_t id, const std::vector<To>& destinations, const DeliveryOptions& options = kAtLeastOnce) {
