@@ -33,18 +33,29 @@ void Commitment::add(Destination destination) {
   }
 }
 
-bool Commitment::remove(const Outbox& outbox) {
+bool Commitment::remove(const Outbox& outbox, Sequence sequence) {
   for (std::size_t i = 0; i < destination_count(); ++i) {
-    if (destination(i).outbox != &outbox) continue;
-    destination(i) = destination(destination_count() - 1);
-    if (more_.empty()) {
-      --inline_count_;
-    } else {
-      more_.pop_back();
-    }
+    if (destination(i).outbox != &outbox || destination(i).sequence != sequence) continue;
+    remove(i);
     return true;
   }
   return false;
+}
+
+void Commitment::remove_all(const Outbox& outbox) {
+  for (std::size_t i = destination_count(); i-- > 0;) {
+    if (destination(i).outbox == &outbox) remove(i);
+  }
+}
+
+// Those behind it keep their order: a queue that is there twice is written in the order of its sequences.
+void Commitment::remove(std::size_t index) {
+  for (; index + 1 < destination_count(); ++index) destination(index) = destination(index + 1);
+  if (more_.empty()) {
+    --inline_count_;
+  } else {
+    more_.pop_back();
+  }
 }
 
 Journal::Journal(Options options, Store& store, StampClock stamp, SegmentId last_segment)
@@ -75,7 +86,7 @@ void Journal::detach(Outbox& outbox) {
   if (outbox.touched_) std::erase(touched_, &outbox);
   std::erase(held_cursors_, &outbox);
   for (std::size_t i = 0; i < submitted_.size(); ++i) {
-    for (Commitment* commitment : submitted_[i].commitments) (void)commitment->remove(outbox);
+    for (Commitment* commitment : submitted_[i].commitments) commitment->remove_all(outbox);
   }
 }
 
@@ -160,8 +171,8 @@ void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode re
   if (commitment.is_empty()) release(commitment);
 }
 
-void Journal::settled(Commitment& commitment, Outbox& outbox) {
-  FURROW_CHECK(commitment.remove(outbox));
+void Journal::settled(Commitment& commitment, Outbox& outbox, Sequence sequence) {
+  FURROW_CHECK(commitment.remove(outbox, sequence));
   commitment.copied_ = commitment.copied_ || building_ != nullptr;
   // A destination may drop the message at once, while others are still being asked.
   if (commitment.sealed_ && commitment.is_empty()) release(commitment);
@@ -332,7 +343,7 @@ void Journal::take_back(Batch batch, Instant now) {
     for (std::size_t k = commitment.destination_count(); k-- > 0;) {
       const Commitment::Destination destination = commitment.destination(k);
       if (!destination.outbox->mark_unwritten(destination.sequence, commitment)) {
-        (void)commitment.remove(*destination.outbox);
+        commitment.remove(k);
         commitment.copied_ = commitment.copied_ || destination.outbox->cursor_held_;
       } else if (!batch.exchanges.empty() || !gathering_.exchanges.empty()) {
         forget(ExchangeRow::Direction::Outbound, destination.outbox->queue(),
@@ -506,7 +517,7 @@ void Journal::submit(Instant now, bool all) {
 // one.
 bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp) {
   std::optional<SegmentWriter> writer(std::in_place, stamp);
-  tsl::robin_map<std::uint64_t, Sequence> last;
+  LastWritten last;
   const auto finish_segment = [&] {
     if (writer->empty()) return;
     last_segment_ = SegmentId{last_segment_.value + 1};
@@ -523,16 +534,8 @@ bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStam
       complete = false;
       break;
     }
-    const std::size_t count = commitment->destination_count();
-    if (count > 0) {
-      writer->add_message(*commitment->message_, static_cast<std::uint32_t>(count));
-      for (std::size_t i = 0; i < count; ++i) {
-        const Commitment::Destination destination = commitment->destination(i);
-        const DeliveryOptions options = destination.outbox->mark_written(destination.sequence, batch);
-        writer->add_delivery(destination.outbox->queue(), destination.sequence, options);
-        last[destination.outbox->queue().value] = destination.sequence;
-        mark_touched(*destination.outbox, kNever);
-      }
+    for (std::size_t begin = 0; begin < commitment->destination_count();) {
+      begin = write_record(*commitment, begin, *writer, batch, last);
     }
     bytes += commitment->message_->bytes_size();
     if (commitment->exchange_) batch.exchanges.push_back(*commitment->exchange_);
@@ -545,6 +548,26 @@ bool Journal::write_selected(Batch& batch, Submitted& submitted, const ClockStam
   submitted.bytes = bytes;
   for (const auto& [queue, sequence] : last) submitted.written.emplace_back(QueueId{queue}, sequence);
   return complete;
+}
+
+// Writes a record for the destinations from `begin` on that are all different, and returns where the next one begins: a
+// segment names a queue once in a record.
+std::size_t Journal::write_record(Commitment& commitment, std::size_t begin, SegmentWriter& writer, Batch& batch,
+                                  LastWritten& last) {
+  ++record_;
+  std::size_t end = begin;
+  for (; end < commitment.destination_count(); ++end) {
+    if (std::exchange(commitment.destination(end).outbox->record_, record_) == record_) break;
+  }
+  writer.add_message(*commitment.message_, static_cast<std::uint32_t>(end - begin));
+  for (std::size_t i = begin; i < end; ++i) {
+    const Commitment::Destination destination = commitment.destination(i);
+    const DeliveryOptions options = destination.outbox->mark_written(destination.sequence, batch);
+    writer.add_delivery(destination.outbox->queue(), destination.sequence, options);
+    last[destination.outbox->queue().value] = destination.sequence;
+    mark_touched(*destination.outbox, kNever);
+  }
+  return end;
 }
 
 // A message that a member of a shared subscription pulled leaves the group's queue in the batch that puts it into the

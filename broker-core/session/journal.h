@@ -38,6 +38,7 @@ namespace furrow::broker {
 
 class Journal;
 class Outbox;
+class SegmentWriter;
 
 // One message on its way to safety. Made by Journal::open(); ended by the journal.
 class Commitment {
@@ -59,7 +60,10 @@ class Commitment {
   // Nothing has to become durable (any more).
   bool is_empty() const { return destination_count() == 0 && !retained_ && !exchange_; }
   void add(Destination destination);
-  bool remove(const Outbox& outbox);
+  // False when it is not there. A queue may have taken the message more than once, by several subscriptions.
+  bool remove(const Outbox& outbox, Sequence sequence);
+  void remove_all(const Outbox& outbox);
+  void remove(std::size_t index);
 
   MessageRef message_;
   AckTicket ticket_;
@@ -148,8 +152,9 @@ class Journal {
   // From now on the commitment may end at any time. `ticket` is completed with `reason` once it has.
   void seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode reason);
 
-  // `outbox` has settled the message: acknowledged, dropped or expired. The commitment may end here.
-  void settled(Commitment& commitment, Outbox& outbox);
+  // `outbox` has settled the message that it has under `sequence`: acknowledged, dropped or expired. The commitment may
+  // end here.
+  void settled(Commitment& commitment, Outbox& outbox, Sequence sequence);
   // `outbox` needs the message on disk now (QoS 2: before the PUBLISH leaves).
   void hasten(Commitment& commitment, Instant now);
 
@@ -262,6 +267,10 @@ class Journal {
   void select(Instant now, bool all);
   void submit(Instant now, bool all);
   bool write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp);
+  // The last sequence written, by queue.
+  using LastWritten = tsl::robin_map<std::uint64_t, Sequence>;
+  std::size_t write_record(Commitment& commitment, std::size_t begin, SegmentWriter& writer, Batch& batch,
+                           LastWritten& last);
   void wake(QueueId queue, Instant now);
   void write_retained(Batch& batch, std::string_view topic, const ClockStamp& stamp);
   void leave_groups(Submitted& submitted, Instant now);
@@ -291,6 +300,7 @@ class Journal {
   std::uint64_t room_ = 0;
   bool draining_ = false;          // flush_all() has more to submit
   std::uint64_t selection_ = 0;    // marks outboxes while a batch is selected
+  std::uint64_t record_ = 0;       // and while a record is written
   Instant earliest_due_ = kNever;  // not later than the earliest; may be stale after releases
   Instant cursors_due_ = kNever;
   std::size_t settled_unwritten_ = 0;  // messages on disk whose end no batch says yet; may count a queue as one

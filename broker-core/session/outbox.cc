@@ -35,7 +35,7 @@ Outbox::Outbox(const Options& options, const CursorRow& cursor, Journal& journal
 Outbox::~Outbox() {
   const auto end = [this](Ring<Entry>& ring) {
     for (std::size_t i = 0; i < ring.size(); ++i) {
-      if (ring[i].commitment != nullptr) journal_.settled(*ring[i].commitment, *this);
+      if (ring[i].commitment != nullptr) journal_.settled(*ring[i].commitment, *this, ring[i].sequence);
     }
   };
   end(front_);
@@ -145,7 +145,8 @@ void Outbox::finish(Entry& entry, Outcome outcome, DropReason reason, Instant no
     disk_bytes_ -= bytes;
     journal_.touch(*this, now);
   }
-  if (Commitment* commitment = std::exchange(entry.commitment, nullptr)) journal_.settled(*commitment, *this);
+  if (Commitment* commitment = std::exchange(entry.commitment, nullptr))
+    journal_.settled(*commitment, *this, entry.sequence);
   if (entry.group) owner_->handle_group_safe(std::exchange(entry.group, {}), entry.sequence, now);
   if (limits_.when_full == WhenFull::Refuse) journal_.note_room();
   entry.state = State::Settled;

@@ -270,6 +270,7 @@ class Outbox {
   bool touched_ = false;
   bool cursor_held_ = false;
   std::uint64_t selection_ = 0;  // the journal's selection that this outbox was marked in
+  std::uint64_t record_ = 0;     // and its record
 };
 
 }  // namespace furrow::broker

@@ -175,6 +175,101 @@ TEST_F(SharedGroupTest, WhoHasUnsubscribedGetsNothingMore) {
   EXPECT_EQ(broker().subscriptions(), 0U);
 }
 
+// --- one session, several subscriptions that match ---
+
+// A session that has a message several times, by subscriptions that overlap: each copy is a message of its own
+// [MQTT 5.0 §4.8.2], and each is kept until it is acknowledged.
+struct Overlap {
+  std::vector<std::string_view> filters;
+  Qos qos = kQos1;
+  Version version = Version::V5;
+};
+
+class OverlapTest : public SharedGroupTest, public testing::WithParamInterface<Overlap> {
+ protected:
+  Client& subscribe_to_all() {
+    Client& client = connect_durable("a", GetParam().version);
+    for (const std::string_view filter : GetParam().filters) client.subscribe(filter, GetParam().qos);
+    client.received();
+    return client;
+  }
+  std::size_t copies() const { return GetParam().filters.size(); }
+  static std::size_t publishes(const std::vector<std::string>& received) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(received, [](const std::string& line) { return line.starts_with("PUBLISH"); }));
+  }
+  // The client answers one copy to the end.
+  void finish(Client& client, std::uint16_t id) {
+    if (GetParam().qos == kQos1) {
+      client.acknowledge(PacketType::Puback, id);
+      return;
+    }
+    client.acknowledge(PacketType::Pubrec, id);
+    advance(seconds(1));
+    client.acknowledge(PacketType::Pubcomp, id);
+  }
+};
+
+TEST_P(OverlapTest, UnacknowledgedCopiesAreStoredAndSentAgainAfterACrash) {
+  Client& client = subscribe_to_all();
+  publish("1", GetParam().qos);
+  advance(seconds(5));
+  EXPECT_EQ(publishes(client.received()), copies());
+  restart();
+  advance(seconds(1));
+  Client& again = open_durable("a", GetParam().version);
+  advance(seconds(1));
+  EXPECT_EQ(publishes(again.received()), copies());
+  for (std::uint16_t id = 1; id <= copies(); ++id) finish(again, id);
+  advance(seconds(5));
+  expect_balance(0);
+}
+
+TEST_P(OverlapTest, CopiesAreAcknowledgedInReverseBeforeTheyAreWritten) {
+  Client& client = subscribe_to_all();
+  publish("1", GetParam().qos);
+  advance(GetParam().qos == kQos1 ? milliseconds(1) : seconds(1));
+  EXPECT_EQ(publishes(client.received()), copies());
+  for (auto id = static_cast<std::uint16_t>(copies()); id > 0; --id) finish(client, id);
+  advance(seconds(5));
+  expect_balance(0);
+  EXPECT_EQ(broker().session_books().delivered, copies());
+}
+
+TEST_P(OverlapTest, OneCopyIsLeftWhenTheStoreIsFullForAWhile) {
+  Client& client = subscribe_to_all();
+  publish("1", kQos1);
+  fill_store(seconds(3));
+  EXPECT_EQ(publishes(client.received()), copies());
+  client.acknowledge(PacketType::Puback, 2);
+  fill_store(seconds(3));
+  restart();
+  store_answers = true;
+  advance(seconds(2));
+  expect_balance(0);
+}
+
+TEST_P(OverlapTest, TheSessionEndsWithItsCopiesUnacknowledged) {
+  Client& client = subscribe_to_all();
+  publish("1", GetParam().qos);
+  advance(seconds(5));
+  EXPECT_EQ(publishes(client.received()), copies());
+  publish("2", GetParam().qos);
+  client.vanish();
+  open(ConnectOptions{.client_id = "a"}).vanish();
+  advance(seconds(5));
+  expect_balance(0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Filters, OverlapTest,
+                         testing::Values(Overlap{{"farm/1", "$share/g/farm/1"}}, Overlap{{"#", "$share/g/farm/1"}},
+                                         Overlap{{"$share/g/farm/#", "$share/h/farm/#"}},
+                                         Overlap{{"#", "$share/g/#", "$share/g/farm/1", "$share/h/farm/+"}},
+                                         Overlap{{"farm/1", "$share/g/farm/1"}, kQos2},
+                                         Overlap{{"$share/g/#", "$share/h/#"}, kQos2},
+                                         Overlap{{"farm/1", "$share/g/farm/1"}, kQos1, Version::V3_1_1},
+                                         Overlap{{"$share/g/#", "farm/1", "$share/h/#"}, kQos2, Version::V3_1_1}));
+
 // --- nobody can take it ---
 
 TEST_F(SharedGroupTest, WhoIsAwayIsPassedOver) {
