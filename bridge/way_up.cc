@@ -40,16 +40,20 @@ WayUp::WayUp(const std::string& name, const broker::OutboxLimits& limits, const 
       refuses_when_full_(limits.when_full == broker::WhenFull::Refuse),
       subscriber_(broker.add_destination(*this)),
       outbox_({limits, queue_, this, true}, cursor_of(restored, queue_), broker.journal(), books_),
-      inflight_(outbox_, broker.journal(), broker::Inflight::OnQuota::Retry),
+      inflight_(*this, queue_, broker.journal(), broker::Inflight::OnQuota::Retry),
       taken_(map.rules().size()) {
   rules_expire_ =
       std::ranges::any_of(map.rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
   if (restored == nullptr) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
+  inflight_.set_own(outbox_);
+  std::vector<broker::ExchangeRow> rows;
   for (const broker::ExchangeRow& row : exchanges) {
     if (row.direction != broker::ExchangeRow::Direction::Outbound) continue;
-    inflight_.restore(row);
+    rows.push_back(row);
     restored_ = std::max(restored_, row.sequence);
   }
+  broker::Inflight::sort_by_sending(rows);
+  for (const broker::ExchangeRow& row : rows) inflight_.restore(row, outbox_);
 }
 
 WayUp::~WayUp() {
@@ -208,26 +212,12 @@ void WayUp::pump(Instant now) {
 // Counts what has waited longer than its rule allows. The outbox knows the message's own expiry; a rule's lies over it,
 // at the place where the rule is known. Looks no further than the next pump() can send.
 void WayUp::drop_outdated(Instant now) {
-  if (!rules_expire_ || outbox_.next_waiting(now) == nullptr) return;
-  std::size_t room = lookahead();
-  std::size_t index = outbox_.send_index();
-  while (index < outbox_.front_size() && room > 0) {
-    const Outbox::Entry& entry = outbox_.entry(index);
-    if (!outdated(entry, now)) {
-      if (entry.qos != Qos::AtMostOnce) --room;
-      ++index;
-      continue;
-    }
-    const std::size_t size = outbox_.front_size();
-    outbox_.settle(index, Outbox::Outcome::Expired, now);
-    // At the very front it is gone at once; elsewhere it stays as a settled entry.
-    if (outbox_.front_size() == size) ++index;
-    index = std::max(index, outbox_.send_index());
-  }
+  if (!rules_expire_) return;
+  outbox_.expire_if([&](const Outbox::Entry& entry) { return outdated(entry, now); }, lookahead(), now);
 }
 
 bool WayUp::outdated(const Outbox::Entry& entry, Instant now) const {
-  if (entry.state != Outbox::State::Waiting || entry.sequence <= restored_) return false;
+  if (entry.sequence <= restored_) return false;
   const auto mapping = map_.up(entry.message->topic());
   if (!mapping) return false;
   const Duration limit = map_.rule(*mapping).expire_after;

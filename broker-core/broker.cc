@@ -50,7 +50,6 @@ Broker::~Broker() {
   // Connections refer to sessions, sessions to the journal.
   slots_.clear();
   sessions_.clear();
-  departures_.clear();
   groups_.clear();
 }
 
@@ -168,7 +167,7 @@ void Broker::handle_timeout(Instant now) {
 void Broker::handle_turn_end(Instant now) {
   retry_held(now);
   if (!unsendable_.empty()) close_unsendable(now);
-  if (!departures_.empty()) proceed_departures(now);
+  if (!memberless_groups_.empty()) end_groups();
   journal_.flush_if_due(now);
   check_waiting();
 }

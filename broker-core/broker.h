@@ -29,7 +29,6 @@
 #include "broker-core/routing/retained_store.h"
 #include "broker-core/routing/route_cache.h"
 #include "broker-core/routing/subscription_tree.h"
-#include "broker-core/session/departure.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
 #include "broker-core/session/session_table.h"
@@ -197,12 +196,16 @@ class Broker final : private AckSink {
   Session& new_session(const std::string& client_id, QueueId queue);
   void end_session(Session& session, Instant now);
   void forget_session(const Session& session);
-  void proceed_departures(Instant now);
+  void end_groups();
   void attach_subscription(Session& session, const Subscription& subscription, Instant now);
   void detach_subscription(Session& session, std::string_view filter, Instant now);
   SharedGroup& group_for(std::string_view filter);
+  SharedGroup& add_group(std::unique_ptr<SharedGroup> group);
   void route_to(SharedGroup& group);
   void restore_groups(const std::vector<RestoredQueue>& queues);
+  void restore_exchanges(std::vector<ExchangeRow>& rows, Instant now);
+  void restore_outbound(Session& session, std::vector<ExchangeRow>& rows,
+                        const std::unordered_map<std::uint64_t, SharedGroup*>& groups, Instant now);
   void end_orphans(std::vector<RestoredQueue>& queues, Instant now);
   // REQUIRES: it has one that is not published.
   void publish_will(Session& session, Instant now);
@@ -253,9 +256,8 @@ class Broker final : private AckSink {
 
   SessionTable sessions_;
   std::unordered_map<std::string, std::unique_ptr<SharedGroup>> groups_;  // by `$share/GROUP/FILTER`
-  std::vector<std::unique_ptr<Departure>> departures_;
-  GroupId last_group_;
-  std::vector<Destination*> subscribers_;  // by SubscriberId
+  std::vector<SharedGroup*> memberless_groups_;  // which end once nobody has messages of theirs in flight
+  std::vector<Destination*> subscribers_;        // by SubscriberId
   std::vector<SubscriberId> free_subscribers_;
   std::size_t refusing_ = 0;  // destinations that may refuse, beside sessions
   std::vector<HeldPublishes*> holders_;

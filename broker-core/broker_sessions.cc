@@ -47,43 +47,60 @@ void Broker::restore(Restored& restored, Instant now) {
   restore_groups(restored.queues);
   for (SessionRow& row : restored.sessions) restore_session(row, stamp, restored.queues, now);
   restored.sessions = {};
+  restore_exchanges(restored.exchanges, now);
   end_orphans(restored.queues, now);
-  std::ranges::sort(restored.exchanges, {}, &ExchangeRow::sequence);
+}
+
+// Those of sessions; those of bridges are left for the owner.
+void Broker::restore_exchanges(std::vector<ExchangeRow>& rows, Instant now) {
   std::unordered_map<std::uint64_t, Session*> by_queue;
   sessions_.for_each([&](Session& session) { by_queue[session.record().queue.value] = &session; });
-  std::erase_if(restored.exchanges, [&](const ExchangeRow& row) {
+  std::unordered_map<Session*, std::vector<ExchangeRow>> outbound;
+  std::erase_if(rows, [&](const ExchangeRow& row) {
     const auto session = by_queue.find(row.queue.value);
     if (session == by_queue.end()) return false;
     if (row.direction == ExchangeRow::Direction::Inbound) {
       session->second->received_insert(row.packet_id);
-    } else if (Inflight* inflight = session->second->inflight()) {
-      inflight->restore(row);
+    } else {
+      outbound[session->second].push_back(row);
     }
     return true;
   });
+  std::unordered_map<std::uint64_t, SharedGroup*> groups;
+  for (const auto& [filter, group] : groups_) groups[group->outbox().queue().value] = group.get();
+  for (auto& [session, own] : outbound) restore_outbound(*session, own, groups, now);
 }
 
-// Queues of groups that no session joined, and of sessions that are not there: their removal was not finished.
+void Broker::restore_outbound(Session& session, std::vector<ExchangeRow>& rows,
+                              const std::unordered_map<std::uint64_t, SharedGroup*>& groups, Instant now) {
+  Inflight::sort_by_sending(rows);
+  for (const ExchangeRow& row : rows) {
+    const auto found = groups.find(row.outbox.value);
+    SharedGroup* const group = found == groups.end() ? nullptr : found->second;
+    Outbox* const outbox = group != nullptr ? &group->outbox() : row.outbox == row.queue ? session.outbox() : nullptr;
+    if (outbox == nullptr) {  // the group has ended
+      ExchangeRow erased = row;
+      erased.state = ExchangeRow::State::Erased;
+      (void)journal_.put(erased);
+      continue;
+    }
+    session.make_inflight(now).restore(row, *outbox);
+  }
+}
+
+// Queues of sessions and groups that are not there: their removal was not finished. A group without a member lives on
+// while a session has messages of it in flight.
 void Broker::end_orphans(std::vector<RestoredQueue>& queues, Instant now) {
-  std::erase_if(groups_, [&](const auto& named) {
-    if (!named.second->empty()) return false;
-    remove_destination(named.second->subscriber());
-    return true;
-  });
+  for (const auto& [filter, group] : groups_) {
+    if (group->has_members()) continue;
+    memberless_groups_.push_back(group.get());
+    group->hand_out(now);
+  }
   std::erase_if(queues, [&](const RestoredQueue& queue) {
     if (queue.row.kind == QueueKind::Bridge) return false;
-    if (queue.row.kind == QueueKind::Group && groups_.contains(queue.row.name)) return true;
+    if (queue.row.kind == QueueKind::Group) return true;
     ++stats_.queues_orphaned;
-    if (queue.row.kind == QueueKind::Group || groups_.empty()) {
-      journal_.remove_queue(queue.row.id);
-      return true;
-    }
-    // Not in the table of sessions: its client may have another one.
-    const SubscriberId subscriber = new_subscriber();
-    auto session = std::make_unique<Session>(queue.row.name, subscriber, queue.row.id, session_shared_);
-    subscribers_[subscriber.value] = session.get();
-    session->restore(queue.cursor);
-    departures_.push_back(std::make_unique<Departure>(std::move(session), session_shared_, now));
+    journal_.remove_queue(queue.row.id);
     return true;
   });
 }
@@ -235,28 +252,18 @@ void Broker::end_session(Session& session, Instant now) {
   if (session.durable() && !session.record().will) {
     journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
   }
-  const bool gives_back = session.is_member() && session.outbox() != nullptr;
-  std::unique_ptr<Session> ended = sessions_.extract(session);
-  if (gives_back) departures_.push_back(std::make_unique<Departure>(std::move(ended), session_shared_, now));
-  for (const Subscription& subscription : session.record().subscriptions) {
-    detach_subscription(session, subscription.filter(), now);
+  const std::unique_ptr<Session> ended = sessions_.extract(session);
+  ended->end(now);
+  for (const Subscription& subscription : ended->record().subscriptions) {
+    detach_subscription(*ended, subscription.filter(), now);
   }
-  if (!gives_back) forget_session(session);
+  forget_session(*ended);
 }
 
-// Its queue goes when the last that needs it is done: its departure, or its will.
+// A will that is on its way to be stored keeps the row, and the queue with it.
 void Broker::forget_session(const Session& session) {
   if (session.durable() && !session.record().will) journal_.remove_queue(session.record().queue);
   remove_destination(session.subscriber());
-}
-
-void Broker::proceed_departures(Instant now) {
-  std::erase_if(departures_, [&](const std::unique_ptr<Departure>& departure) {
-    departure->proceed(now);
-    if (departure->messages() > 0) return false;
-    forget_session(departure->session());
-    return true;
-  });
 }
 
 void Broker::publish_will(Session& session, Instant now) {
@@ -298,13 +305,7 @@ void Broker::write_acknowledgement(mqtt::PacketType, PacketId, mqtt::ReasonCode)
   // It has ended meanwhile; of the client there may be a new one, whose row took its place if it has one.
   if (session == nullptr || !session->durable())
     journal_.put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.published);
-  const auto departure = std::ranges::find(departures_, safe.queue,
-                                           [](const auto& departing) { return departing->session().record().queue; });
-  if (departure != departures_.end()) {
-    (*departure)->session().record().will.reset();
-  } else {
-    journal_.remove_queue(safe.queue);
-  }
+  journal_.remove_queue(safe.queue);
 }
 
 std::uint64_t Broker::session_queue_bytes() const {
@@ -312,7 +313,7 @@ std::uint64_t Broker::session_queue_bytes() const {
   sessions_.for_each([&](Session& session) {
     if (const Outbox* outbox = session.outbox()) bytes += outbox->bytes();
   });
-  for (const auto& departure : departures_) bytes += departure->session().outbox()->bytes();
+  for (const auto& [filter, group] : groups_) bytes += group->outbox().bytes();
   return bytes;
 }
 
@@ -357,7 +358,7 @@ void Broker::attach_subscription(Session& session, const Subscription& subscript
   group.set_member(session, subscription.options());
   if (session.durable() && !group.durable()) group.make_durable(new_queue(), now);
   route_to(group);
-  group.pull(now);
+  group.hand_out(now);
 }
 
 void Broker::detach_subscription(Session& session, std::string_view filter, Instant now) {
@@ -365,35 +366,42 @@ void Broker::detach_subscription(Session& session, std::string_view filter, Inst
     tree_.erase(filter, session.subscriber());
     return;
   }
-  const auto found = groups_.find(std::string(filter));
-  SharedGroup& group = *found->second;
-  group.remove_member(session);
+  SharedGroup& group = *groups_.find(std::string(filter))->second;
+  group.remove_member(session, now);
   route_to(group);
-  if (!group.empty()) {
-    group.pull(now);  // what it gave back
-    return;
-  }
-  remove_destination(group.subscriber());
-  if (group.durable()) journal_.remove_queue(group.queue());
-  groups_.erase(found);
+  const bool listed = std::ranges::find(memberless_groups_, &group) != memberless_groups_.end();
+  if (!group.has_members() && !listed) memberless_groups_.push_back(&group);
+}
+
+// Groups that nobody is a member of, and nobody has messages of in flight.
+void Broker::end_groups() {
+  std::erase_if(memberless_groups_, [this](SharedGroup* group) {
+    if (group->has_members()) return true;
+    if (!group->has_ended()) return false;
+    remove_destination(group->subscriber());
+    if (group->durable()) journal_.remove_queue(group->outbox().queue());
+    groups_.erase(groups_.find(group->filter()));
+    return true;
+  });
 }
 
 SharedGroup& Broker::group_for(std::string_view filter) {
-  std::string name(filter);
-  const auto found = groups_.find(name);
+  const auto found = groups_.find(std::string(filter));
   if (found != groups_.end()) return *found->second;
-  const SubscriberId subscriber = new_subscriber();
-  last_group_.value += 1;
-  auto group = std::make_unique<SharedGroup>(last_group_, name, subscriber, session_shared_);
-  subscribers_[subscriber.value] = group.get();
-  return *groups_.emplace(std::move(name), std::move(group)).first->second;
+  return add_group(std::make_unique<SharedGroup>(std::string(filter), new_subscriber(), session_shared_));
+}
+
+SharedGroup& Broker::add_group(std::unique_ptr<SharedGroup> group) {
+  subscribers_[group->subscriber().value] = group.get();
+  std::string filter = group->filter();
+  return *groups_.emplace(std::move(filter), std::move(group)).first->second;
 }
 
 // Its place in the tree, with what its members ask for together.
 void Broker::route_to(SharedGroup& group) {
   mqtt::SharedFilter shared;
   (void)mqtt::parse_shared(group.filter(), shared);
-  if (group.empty()) {
+  if (!group.has_members()) {
     tree_.erase(shared.filter, group.subscriber());
   } else {
     tree_.insert(shared.filter, group.subscriber(), {.qos = group.qos(), .retain_as_published = true});
@@ -403,7 +411,9 @@ void Broker::route_to(SharedGroup& group) {
 // Before the sessions that join them.
 void Broker::restore_groups(const std::vector<RestoredQueue>& queues) {
   for (const RestoredQueue& queue : queues) {
-    if (queue.row.kind == QueueKind::Group) group_for(queue.row.name).restore(queue.row.id, queue.cursor);
+    if (queue.row.kind != QueueKind::Group) continue;
+    add_group(
+        std::make_unique<SharedGroup>(queue.row.name, new_subscriber(), queue.row.id, queue.cursor, session_shared_));
   }
 }
 

@@ -409,7 +409,7 @@ void Connection::handle(const mqtt::Pubcomp& packet, Instant now) {
 
 // An acknowledgement that is not the one which its exchange waits for; of exchanges that are not there we say nothing.
 bool Connection::reject_unexpected(PacketId packet_id, Instant now) {
-  const Inflight* inflight = session_->inflight();
+  Inflight* inflight = session_->inflight();
   if (inflight == nullptr || !inflight->contains(packet_id)) return false;
   reject(ReasonCode::ProtocolError, "not the acknowledgement that its message waits for", now);
   return true;

@@ -52,7 +52,6 @@ struct RoutedDelivery {
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;  // min(published, granted)
   bool retain = false;  // as published if the subscription asks for that, else clear [MQTT-3.3.1-12, -13]
   std::span<const std::uint32_t> subscription_ids = {};
-  GroupId group = {};  // of the shared subscription that it comes by, if any
 };
 
 // Who takes messages: a session of a local client, or a bridge.

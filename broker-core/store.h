@@ -56,22 +56,31 @@ struct CursorRow {
   Bytes counters;  // the books, opaque to the store; balanced with the rows of the same transaction
 };
 
-// One half-done QoS 2 exchange. Outbound: we sent the PUBLISH; inbound: we received it.
+// One exchange that must outlive a crash: a half-done one of QoS 2, or one of QoS 1 that its receiver alone may finish.
+// Outbound: we sent the PUBLISH; inbound: we received it.
 struct ExchangeRow {
   enum class Direction : std::uint8_t { Outbound = 1, Inbound = 2 };
   enum class State : std::uint8_t {
     Erased = 0,     // takes the row away
-    Published = 1,  // outbound: PUBLISH may have left; inbound: PUBREC may have left
-    Released = 2,   // outbound: PUBREC came, PUBREL may have left
+    Published = 1,  // QoS 2; outbound: PUBLISH may have left; inbound: PUBREC may have left
+    Released = 2,   // QoS 2; outbound: PUBREC came, PUBREL may have left
+    Leased = 3,     // QoS 1, outbound: a member of a shared subscription has it, and has unsubscribed since
   };
-  QueueId queue;
+  QueueId queue;  // whose packet identifiers these are: the queue of a session or a bridge
   Direction direction = Direction::Outbound;
   PacketId packet_id;
   State state = State::Published;
-  Sequence sequence;  // outbound: the message
+  // Outbound: the message, and the queue that it lies in, which may be that of a shared subscription. At start a row
+  // whose sequence its queue has not reached (CursorRow::next) speaks of a message that was never stored.
+  Sequence sequence = {};
+  QueueId outbox = {};
+  // How a message of a shared subscription is sent: with the identifier of the member's subscription (0 = none), and
+  // whether with the retain flag that it has.
+  std::uint32_t subscription_id = 0;
+  bool retain = true;
 };
 
-// A session, or (with `data` empty) its removal. `data` is encoded by session/session_codec.h.
+// A session, or (with `data` empty) its removal. `data` is encoded by session/session_record.h.
 struct SessionRow {
   std::string client_id;
   std::optional<Bytes> data;
@@ -148,7 +157,7 @@ struct Restored {
   QueueId last_queue;
 };
 
-// The verbs. Answers come as Broker::handle_persisted(watermark, health) and Broker::handle_page(page), in a later
+// The verbs. Answers come as Broker::handle_persisted(watermark, now) and Broker::handle_page(page, now), in a later
 // turn, never from within. A batch with messages that could not be written at all may be given back instead, by
 // Broker::handle_not_persisted(batch): it has then never been submitted, and batches behind it go on.
 class Store {

@@ -170,8 +170,8 @@ const Key kKeys[] = {
      .standard = "16MiB",
      .least = "0",
      .most = "65536GiB",
-     .doc = "Bytes that may wait for their commit; then reading from QoS 1 and 2 publishers pauses, and QoS 0 that a "
-            "bridge would buffer is dropped.",
+     .doc = "Memory of messages that wait for their commit, some 300 bytes each beside their own; beyond, reading "
+            "from QoS 1 and 2 publishers pauses, and QoS 0 that a bridge would buffer is dropped.",
      .slot = [](Objects& at) -> Slot { return &at.config.limits.commit_waiting_bytes_max; }},
     {.path = "limits.memory",
      .kind = Kind::Size,

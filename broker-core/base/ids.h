@@ -29,8 +29,6 @@ using Sequence = Id<struct SequenceTag, std::uint64_t>;
 using SegmentId = Id<struct SegmentTag, std::uint64_t>;
 // A batch handed to the store: 1, 2, 3, … in the order of submission. 0 is none.
 using BatchNumber = Id<struct BatchTag, std::uint64_t>;
-// A shared subscription's group, given by the broker; never used twice in one run. 0 is none.
-using GroupId = Id<struct GroupTag, std::uint32_t>;
 // An MQTT packet identifier [MQTT 5.0 §2.2.1]. 0 is none.
 using PacketId = Id<struct PacketTag, std::uint16_t>;
 

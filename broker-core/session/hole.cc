@@ -7,6 +7,23 @@
 
 namespace furrow::broker {
 
+void HoleWriter::add_unsettled(Sequence first, Sequence end) {
+  if (!unsettled_end_) {
+    row_.settled = Sequence{first.value - 1};
+    hole_end_ = first;
+  } else if (unsettled_end_ < first) {
+    put_varint(holes_, unsettled_end_.value - hole_end_.value);
+    put_varint(holes_, first.value - unsettled_end_.value);
+    hole_end_ = first;
+  }
+  unsettled_end_ = end;
+}
+
+void HoleWriter::finish() {
+  add_unsettled(row_.next, row_.next);
+  row_.holes.assign(holes_.view().begin(), holes_.view().end());
+}
+
 std::vector<Hole> decode_holes(Sequence settled, ByteView holes) {
   std::vector<Hole> decoded;
   std::uint64_t distance = 0;

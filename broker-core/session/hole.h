@@ -1,4 +1,7 @@
-// What is settled among messages that are not: as cursors keep it (CursorRow::holes).
+// Which sequences are settled among those that are not: how cursors keep it (CursorRow::settled, holes).
+//
+//   holes := { distance count }*      varints: a run of `count` settled sequences, `distance` behind the end of the run
+//                                     before; the first counts from CursorRow::settled + 1
 #pragma once
 
 #include <span>
@@ -6,6 +9,7 @@
 
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ids.h"
+#include "broker-core/store.h"
 
 namespace furrow::broker {
 
@@ -13,6 +17,24 @@ namespace furrow::broker {
 struct Hole {
   Sequence first;
   Sequence end;
+};
+
+// Writes a cursor's `settled` and `holes` from the runs that are not settled.
+class HoleWriter {
+ public:
+  // `row` must live until finish(), and has a `next`.
+  explicit HoleWriter(CursorRow& row) : row_(row) {}
+
+  // Sequences [first, end) are not settled. REQUIRES: runs come in order.
+  void add_unsettled(Sequence first, Sequence end);
+  // All others up to row.next are. Last call.
+  void finish();
+
+ private:
+  CursorRow& row_;
+  ByteBuffer holes_;
+  Sequence hole_end_;       // of the hole written last
+  Sequence unsettled_end_;  // of the run added last; 0 before the first
 };
 
 // The holes behind `settled`, in order; ends where the bytes make no sense.

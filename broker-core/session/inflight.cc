@@ -5,7 +5,20 @@
 
 namespace furrow::broker {
 
-using State = Outbox::State;
+namespace {
+
+// How far `id` lies behind `first` on the circle of identifiers.
+std::uint16_t distance(PacketId first, PacketId id) {
+  return static_cast<std::uint16_t>(id.value - first.value);
+}
+
+}  // namespace
+
+Inflight::~Inflight() {
+  if (awaits_store_) journal_.forget(*this);
+}
+
+// --- connections ---
 
 void Inflight::connect(PublishSink& sink, Windows windows, bool session_present, Instant now) {
   FURROW_CHECK(windows.all > 0);
@@ -16,39 +29,78 @@ void Inflight::connect(PublishSink& sink, Windows windows, bool session_present,
   retry_at_ = Instant::min();
   refused_ = refused_before_ = retry_pending_ = false;
   sampled_ = {};
+  resending_ = false;
+  count_ = 0;
   if (!session_present) {
-    for (std::size_t i = outbox_.send_index(); i-- > 0;) {
-      Outbox::Entry& entry = outbox_.entry(i);
-      if (entry.state == State::Settled) continue;
-      if (entry.qos == mqtt::Qos::ExactlyOnce) erase_exchange(entry.packet_id, entry.sequence, now);
-      // The peer had taken it over with its PUBREC; sending it again would repeat it.
-      if (entry.state == State::Received || entry.state == State::Released) {
-        outbox_.settle(i, Outbox::Outcome::Delivered, now);
-      }
-    }
-    outbox_.rewind();
-    forget_restored(now);
-    count_ = durable_waits_ = 0;
-    resending_ = false;
+    start_anew(now);
     return;
   }
   // All is counted again as it is resent; what waits between PUBREC and PUBREL has nothing to resend.
-  resending_ = false;
-  count_ = 0;
-  for (std::size_t i = 0; i < outbox_.send_index(); ++i) {
-    Outbox::Entry& entry = outbox_.entry(i);
-    if (entry.state == State::Received) {
+  for (std::size_t i = 0; i < exchanges_.size(); ++i) {
+    Exchange& exchange = exchanges_[i];
+    if (exchange.state == State::Received) {
       ++count_;
-    } else if (entry.state != State::Settled) {
-      entry.resend = resending_ = true;
+    } else if (exchange.state != State::Done) {
+      exchange.resend = resending_ = true;
     }
   }
 }
 
-void Inflight::abandon() {
+// The peer knows nothing of the exchanges any more.
+void Inflight::start_anew(Instant now) {
+  for (std::size_t i = exchanges_.size(); i-- > 0;) {
+    Exchange& exchange = exchanges_[i];
+    if (exchange.state == State::Done) continue;
+    // The peer had taken it over with its PUBREC; sending it again would repeat it.
+    const bool taken = exchange.state == State::Received || exchange.state == State::Released;
+    if (taken) {
+      exchange.outbox->settle(exchange.sequence, Outbox::Outcome::Delivered, now);
+    } else {
+      exchange.outbox->give_back(exchange.sequence);
+    }
+    close(exchange, now);
+  }
+  pop_done();
+}
+
+void Inflight::end(Instant now) {
   disconnect();
-  for (const Restored& restored : std::exchange(restored_, {})) outbox_.unprotect(restored.sequence);
-  outbox_.rewind();
+  std::vector<Outbox*> given_back;
+  for (std::size_t i = exchanges_.size(); i-- > 0;) {
+    Exchange& exchange = exchanges_[i];
+    if (exchange.state == State::Done || exchange.outbox == own_) continue;
+    if (exchange.qos == mqtt::Qos::ExactlyOnce) {
+      exchange.outbox->settle(exchange.sequence, Outbox::Outcome::Dropped, now, DropReason::SessionEnded);
+    } else {
+      exchange.outbox->give_back(exchange.sequence);
+    }
+    close(exchange, now);
+    if (std::ranges::find(given_back, exchange.outbox) == given_back.end()) given_back.push_back(exchange.outbox);
+  }
+  for (Outbox* outbox : given_back) outbox->wake_owner(now);
+}
+
+void Inflight::close(Exchange& exchange, Instant now) {
+  const bool waits = exchange.state == State::Reserved || exchange.state == State::Received;
+  if (waits) --durable_waits_;
+  if (exchange.stored) journal_.put_lazy(row(exchange, ExchangeRow::State::Erased), now);
+  exchange.state = State::Done;
+  exchange.resend = false;
+}
+
+void Inflight::pop_done() {
+  while (!exchanges_.empty() && exchanges_.front().state == State::Done) (void)exchanges_.pop_front();
+}
+
+ExchangeRow Inflight::row(const Exchange& exchange, ExchangeRow::State state) const {
+  return {.queue = identifiers_,
+          .direction = ExchangeRow::Direction::Outbound,
+          .packet_id = exchange.packet_id,
+          .state = state,
+          .sequence = exchange.sequence,
+          .outbox = exchange.outbox->queue(),
+          .subscription_id = exchange.subscription_id,
+          .retain = exchange.retain};
 }
 
 PacketId Inflight::next_packet_id() {
@@ -56,42 +108,67 @@ PacketId Inflight::next_packet_id() {
   return last_id_;
 }
 
+// --- sending ---
+
 void Inflight::pump(Instant now) {
-  // Also while the peer is away: what waits behind them must be able to make room.
-  adopt_restored(now);
   if (sink_ == nullptr) return;
-  if (resending_ || durable_waits_ > 0) go_on(now);
-  while (!resending_ && sink_->writable()) {
-    Outbox::Entry* entry = outbox_.next_waiting(now);
+  if (resending_ || unread_ || durable_waits_ > 0) go_on(now);
+  while (own_ != nullptr && !resending_ && sink_->writable()) {
+    const Outbox::Entry* const entry = own_->next_waiting(now);
     if (entry == nullptr || !send_next(*entry, now)) break;
   }
   // Nothing waits: what was refused because it would have to be written may be sent at once.
-  if (journal_.failing() && !outbox_.has_waiting()) journal_.note_room();
+  if (journal_.failing() && (own_ == nullptr || !own_->has_waiting())) journal_.note_room();
 }
 
-// Sends or reserves the entry at the send index; false when the window does not allow it.
-bool Inflight::send_next(Outbox::Entry& entry, Instant now) {
-  const std::size_t index = outbox_.send_index();
-  if (!restored_.empty() && adopt(entry, now)) {
-    if (resending_) go_on(now);
+// Sends or reserves the next message of the own outbox; false when the window does not allow it.
+bool Inflight::send_next(const Outbox::Entry& entry, Instant now) {
+  if (entry.qos != mqtt::Qos::AtMostOnce) {
+    if (!has_room(entry.qos) || !in_range()) return false;
+    open(*own_, {.sequence = entry.sequence, .qos = entry.qos, .retain = entry.retain}, now);
     return true;
   }
-  if (entry.qos == mqtt::Qos::AtMostOnce) {
-    (void)publish(index, false, now);
-    return true;
+  const Sequence sequence = entry.sequence;
+  const PublishSink::Outcome outcome =
+      sink_->write_publish(*entry.message, {entry.qos, entry.retain, false, {}, entry.subscription_ids.view()}, now);
+  switch (outcome) {
+    case PublishSink::Outcome::Written:
+      own_->settle(sequence, Outbox::Outcome::Delivered, now);
+      break;
+    case PublishSink::Outcome::Moved:
+      own_->settle(sequence, Outbox::Outcome::Moved, now);
+      break;
+    case PublishSink::Outcome::TooLarge:
+      own_->settle(sequence, Outbox::Outcome::Dropped, now, DropReason::TooLarge);
+      break;
+    case PublishSink::Outcome::RuleRemoved:
+      own_->settle(sequence, Outbox::Outcome::Dropped, now, DropReason::RuleRemoved);
+      break;
   }
-  if (!has_room(entry.qos) || !in_range()) return false;
-  entry.packet_id = next_packet_id();
-  ++count_;
-  if (entry.qos == mqtt::Qos::ExactlyOnce && outbox_.durable()) {
-    reserve(entry, now);
-    outbox_.advance();
-    return true;
-  }
-  entry.state = State::Sent;
-  outbox_.advance();
-  (void)publish(index, false, now);
   return true;
+}
+
+void Inflight::take(Outbox& outbox, const DeliveryOptions& delivery, Instant now) {
+  FURROW_CHECK(&outbox != own_);
+  FURROW_CHECK(can_take());
+  Exchange exchange{.sequence = outbox.next_waiting(now)->sequence, .qos = delivery.qos, .retain = delivery.retain};
+  if (!delivery.subscription_ids.empty()) exchange.subscription_id = delivery.subscription_ids.front();
+  open(outbox, exchange, now);
+}
+
+void Inflight::open(Outbox& outbox, Exchange exchange, Instant now) {
+  outbox.take();
+  exchange.outbox = &outbox;
+  exchange.packet_id = next_packet_id();
+  ++count_;
+  Exchange& opened = exchanges_.push_back(exchange);
+  if (exchange.qos == mqtt::Qos::ExactlyOnce && (identifiers_ || outbox.durable())) {
+    reserve(opened, now);
+  } else {
+    if (exchange.qos == mqtt::Qos::ExactlyOnce && &outbox != own_) (void)outbox.forgo(exchange.sequence);
+    publish(opened, false, now);
+    pop_done();
+  }
 }
 
 bool Inflight::has_room(mqtt::Qos qos) const {
@@ -99,167 +176,199 @@ bool Inflight::has_room(mqtt::Qos qos) const {
 }
 
 bool Inflight::in_range() const {
-  if (outbox_.send_index() == 0) return true;
-  const auto given = static_cast<std::uint16_t>(last_id_.value - outbox_.entry(0).packet_id.value);
-  return given < std::min(kRangeFactor * windows_.all, kRangeMax);
+  if (exchanges_.empty()) return true;
+  return distance(exchanges_.front().packet_id, last_id_) < std::min(kRangeFactor * windows_.all, kRangeMax);
 }
 
-void Inflight::reserve(Outbox::Entry& entry, Instant now) {
-  entry.state = State::Reserved;
+void Inflight::reserve(Exchange& exchange, Instant now) {
+  exchange.state = State::Reserved;
   ++durable_waits_;
-  if (entry.commitment != nullptr) {
-    outbox_.hasten(entry, now);  // the identifier goes into the batch of the message
+  if (identifiers_) {
+    exchange.waits_for = journal_.put(row(exchange, ExchangeRow::State::Published));
+    exchange.stored = true;
   } else {
-    entry.waits_for = journal_.put(ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, entry.packet_id,
-                                               ExchangeRow::State::Published, entry.sequence});
+    exchange.waits_for = exchange.outbox->forgo(exchange.sequence);
+  }
+  exchange.outbox->hasten(exchange.sequence, now);
+  await_store();
+}
+
+void Inflight::keep_leases(const Outbox& outbox) {
+  if (!identifiers_ || !outbox.durable()) return;
+  for (std::size_t i = 0; i < exchanges_.size(); ++i) {
+    Exchange& exchange = exchanges_[i];
+    if (exchange.state == State::Done || exchange.outbox != &outbox || exchange.stored) continue;
+    (void)journal_.put(row(exchange, ExchangeRow::State::Leased));
+    exchange.stored = true;
   }
 }
 
-// Writes the PUBLISH at `index`; false when the entry was settled instead, since it cannot be sent.
-bool Inflight::publish(std::size_t index, bool duplicate, Instant now) {
-  const Outbox::Entry& entry = outbox_.entry(index);
-  const PublishSink::Outcome outcome = sink_->write_publish(
-      *entry.message, {entry.qos, entry.retain, duplicate, entry.packet_id, entry.subscription_ids.view()}, now);
-  if (outcome == PublishSink::Outcome::Moved) {
-    outbox_.settle(index, Outbox::Outcome::Moved, now);
-    return true;
+// Writes the PUBLISH; one that cannot be sent is settled instead.
+void Inflight::publish(Exchange& exchange, bool duplicate, Instant now) {
+  const Outbox::Entry* const entry = exchange.outbox->find(exchange.sequence);
+  if (entry == nullptr) {  // dropped meanwhile, by the operator
+    --count_;
+    close(exchange, now);
+    return;
   }
-  if (outcome == PublishSink::Outcome::Written) {
-    if (entry.qos == mqtt::Qos::AtMostOnce) {
-      outbox_.settle(index, Outbox::Outcome::Delivered, now);
-    } else if (!sampled_ && !duplicate) {
-      sampled_ = entry.sequence;
-      sampled_at_ = now;
-    }
-    return true;
+  const std::span<const std::uint32_t> lease_ids(&exchange.subscription_id, exchange.subscription_id == 0 ? 0 : 1);
+  const PublishSink::Outcome outcome =
+      sink_->write_publish(*entry->message,
+                           {exchange.qos, entry->retain && exchange.retain, duplicate, exchange.packet_id,
+                            exchange.outbox == own_ ? entry->subscription_ids.view() : lease_ids},
+                           now);
+  if (outcome == PublishSink::Outcome::Written || outcome == PublishSink::Outcome::Moved) {
+    if (sampled_ || duplicate) return;
+    sampled_ = exchange.packet_id;
+    sampled_at_ = now;
+    return;
   }
-  if (entry.qos != mqtt::Qos::AtMostOnce) --count_;
-  if (entry.qos == mqtt::Qos::ExactlyOnce) erase_exchange(entry.packet_id, entry.sequence, now);
-  outbox_.settle(index, Outbox::Outcome::Dropped, now,
-                 outcome == PublishSink::Outcome::TooLarge ? DropReason::TooLarge : DropReason::RuleRemoved);
-  return false;
+  --count_;
+  const bool too_large = outcome == PublishSink::Outcome::TooLarge;
+  exchange.outbox->settle(exchange.sequence, Outbox::Outcome::Dropped, now,
+                          too_large ? DropReason::TooLarge : DropReason::RuleRemoved);
+  close(exchange, now);
 }
 
 // Repeats what was in flight when the last connection ended, and goes on with what waited for the store: in order, as
 // far as the window, the sink and the store allow.
 void Inflight::go_on(Instant now) {
-  resending_ = false;
+  resending_ = unread_ = false;
   retry_pending_ = retry_pending_ && now < retry_at_;
-  for (std::size_t i = 0; i < outbox_.send_index();) {
-    const std::size_t front_size = outbox_.front_size();
-    const Outbox::Entry& entry = outbox_.entry(i);
-    if (entry.resend) {
+  for (std::size_t i = 0; i < exchanges_.size(); ++i) {
+    Exchange& exchange = exchanges_[i];
+    if (exchange.resend && exchange.state == State::Sent && exchange.outbox->find(exchange.sequence) == nullptr) {
+      wait_for_page(exchange, now);
+    } else if (exchange.resend) {
       // Behind one that has to wait, all wait.
-      resending_ = resending_ || !may_resend(i, now);
-      if (!resending_) resend(i, now);
-    } else if (may_continue(entry)) {
-      continue_durable(i, now);
+      resending_ = resending_ || !may_resend(exchange, now);
+      if (!resending_) resend(exchange, now);
+    } else if (may_continue(exchange)) {
+      continue_durable(exchange, now);
     }
-    if (outbox_.front_size() == front_size) ++i;
   }
+  pop_done();
+  if (unread_ || durable_waits_ > 0) await_store();
 }
 
-bool Inflight::may_resend(std::size_t index, Instant now) const {
-  const Outbox::Entry& entry = outbox_.entry(index);
+// The message was in flight before a restart, and is behind all of its outbox that is in memory: nothing there waits
+// for it, or it might wait for room itself.
+void Inflight::wait_for_page(Exchange& exchange, Instant now) {
+  if (exchange.outbox->has_lost(exchange.sequence)) {
+    close(exchange, now);
+    return;
+  }
+  unread_ = true;
+  (void)exchange.outbox->next_waiting(now);  // asks for it
+}
+
+bool Inflight::may_resend(const Exchange& exchange, Instant now) const {
   if (retry_at_ > now || !sink_->writable()) return false;
-  if (entry.state != State::Released && !has_room(entry.qos)) return false;
-  return !(refused_before_ && entry.retain && newer_is_under_way(index));
+  if (exchange.state != State::Released && !has_room(exchange.qos)) return false;
+  return !(refused_before_ && exchange.retain && newer_is_under_way(exchange));
 }
 
-// Whether the peer may yet take a newer retained message of the topic, which the one at `index` would replace.
-bool Inflight::newer_is_under_way(std::size_t index) const {
-  const Outbox::Entry& older = outbox_.entry(index);
-  for (std::size_t i = index + 1; i < outbox_.send_index(); ++i) {
-    const Outbox::Entry& entry = outbox_.entry(i);
-    const bool under_way = entry.state == State::Sent && !entry.resend && entry.retain;
-    if (under_way && entry.message->topic() == older.message->topic()) return true;
+// Whether the peer may yet take a newer retained message of the topic, which `older` would replace.
+bool Inflight::newer_is_under_way(const Exchange& older) const {
+  const Outbox::Entry* const entry = older.outbox->find(older.sequence);
+  if (entry == nullptr) return false;
+  for (std::size_t i = exchanges_.size(); i-- > 0 && &exchanges_[i] != &older;) {
+    const Exchange& exchange = exchanges_[i];
+    if (exchange.state != State::Sent || exchange.resend || !exchange.retain) continue;
+    const Outbox::Entry* const newer = exchange.outbox->find(exchange.sequence);
+    if (newer != nullptr && newer->message->topic() == entry->message->topic()) return true;
   }
   return false;
 }
 
-void Inflight::resend(std::size_t index, Instant now) {
-  Outbox::Entry& entry = outbox_.entry(index);
-  entry.resend = false;
+void Inflight::resend(Exchange& exchange, Instant now) {
+  exchange.resend = false;
   ++count_;
-  if (entry.state == State::Released) {
-    sink_->write_pubrel(entry.packet_id, mqtt::ReasonCode::Success);
-  } else if (entry.state == State::Sent) {
-    (void)publish(index, true, now);
-  } else if (may_continue(entry)) {
-    continue_durable(index, now);  // reserved on the last connection, durable since
+  if (exchange.state == State::Released) {
+    sink_->write_pubrel(exchange.packet_id, mqtt::ReasonCode::Success);
+  } else if (exchange.state == State::Sent) {
+    publish(exchange, true, now);
+  } else if (may_continue(exchange)) {
+    continue_durable(exchange, now);  // reserved on the last connection, durable since
   }
 }
 
-// Whether the entry waited for the store, and no longer does.
-bool Inflight::may_continue(const Outbox::Entry& entry) const {
-  if (entry.state != State::Reserved && entry.state != State::Received) return false;
-  return entry.commitment == nullptr && journal_.is_durable(entry.waits_for);
+// Whether the exchange waited for the store, and no longer does.
+bool Inflight::may_continue(const Exchange& exchange) const {
+  if (exchange.state != State::Reserved && exchange.state != State::Received) return false;
+  if (!journal_.is_durable(exchange.waits_for)) return false;
+  return exchange.state == State::Received || exchange.outbox->is_safe(exchange.sequence);
 }
 
-void Inflight::continue_durable(std::size_t index, Instant now) {
-  Outbox::Entry& entry = outbox_.entry(index);
+void Inflight::continue_durable(Exchange& exchange, Instant now) {
   --durable_waits_;
-  if (entry.state == State::Received) {
-    entry.state = State::Released;
-    sink_->write_pubrel(entry.packet_id, mqtt::ReasonCode::Success);
+  if (exchange.state == State::Received) {
+    exchange.state = State::Released;
+    sink_->write_pubrel(exchange.packet_id, mqtt::ReasonCode::Success);
   } else {
-    entry.state = State::Sent;
-    (void)publish(index, false, now);
+    exchange.state = State::Sent;
+    publish(exchange, false, now);
   }
 }
 
-// The entry's index, found at its distance from the oldest in flight when all identifiers between were given to
-// messages.
-std::optional<std::size_t> Inflight::find(PacketId packet_id) const {
-  const std::size_t end = outbox_.send_index();
-  if (end == 0 || !packet_id) return std::nullopt;
-  const auto matches = [&](std::size_t index) {
-    const Outbox::Entry& entry = outbox_.entry(index);
-    return entry.packet_id == packet_id && entry.state != State::Settled;
-  };
-  const auto guess = static_cast<std::uint16_t>(packet_id.value - outbox_.entry(0).packet_id.value);
-  if (guess < end && matches(guess)) return guess;
-  for (std::size_t i = 0; i < end; ++i) {
-    if (matches(i)) return i;
-  }
-  return std::nullopt;
+void Inflight::await_store() {
+  if (std::exchange(awaits_store_, true)) return;
+  journal_.wake_on_progress(*this);
 }
 
-void Inflight::sample(Sequence sequence, Instant now) {
+void Inflight::handle_store_progress(Instant now) {
+  awaits_store_ = false;
+  owner_.handle_progress(now);
+}
+
+// --- answers ---
+
+Inflight::Exchange* Inflight::find(PacketId packet_id) {
+  if (exchanges_.empty() || !packet_id) return nullptr;
+  const PacketId first = exchanges_.front().packet_id;
+  const std::uint16_t wanted = distance(first, packet_id);
+  // Each identifier lies at its distance from the first when all between were given to messages.
+  std::size_t low = 0;
+  std::size_t high = std::min<std::size_t>(wanted, exchanges_.size() - 1);
+  while (low < high) {
+    const std::size_t middle = high - (high - low) / 2;
+    if (distance(first, exchanges_[middle].packet_id) <= wanted) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  Exchange& found = exchanges_[low];
+  return found.packet_id == packet_id && found.state != State::Done ? &found : nullptr;
+}
+
+void Inflight::sample(const Exchange& exchange, Instant now) {
   last_progress_ = now;
-  if (sequence != sampled_) return;
+  if (exchange.packet_id != sampled_) return;
   sampled_ = {};
   const Duration taken = now - sampled_at_;
   // As TCP smooths its round-trip time [RFC 6298 §2].
   acknowledgement_time_ = acknowledgement_time_ ? (*acknowledgement_time_ * 7 + taken) / 8 : taken;
 }
 
-void Inflight::complete(std::size_t index, Outbox::Outcome outcome, Instant now) {
-  const Outbox::Entry& entry = outbox_.entry(index);
-  sample(entry.sequence, now);
+void Inflight::complete(Exchange& exchange, Outbox::Outcome outcome, Instant now) {
+  sample(exchange, now);
   if (outcome == Outbox::Outcome::Delivered) {
-    note_taken(index);
+    note_taken(exchange);
     refused_ = false;
     retry_interval_ = kRetryFirst;
   }
-  // An entry that was not resent yet on this connection is not counted.
-  if (!entry.resend) --count_;
-  if (entry.qos == mqtt::Qos::ExactlyOnce) erase_exchange(entry.packet_id, entry.sequence, now);
-  outbox_.settle(index, outcome, now, DropReason::RefusedRemote);
-}
-
-void Inflight::erase_exchange(PacketId packet_id, Sequence sequence, Instant now) {
-  if (!outbox_.durable()) return;
-  journal_.put_lazy(
-      ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, packet_id, ExchangeRow::State::Erased, sequence},
-      now);
+  // An exchange that was not resent yet on this connection is not counted.
+  if (!exchange.resend) --count_;
+  exchange.outbox->settle(exchange.sequence, outcome, now, DropReason::RefusedRemote);
+  close(exchange, now);
+  pop_done();
 }
 
 // It stays in flight, and is published again as after a broken connection: in order, and before anything new.
-void Inflight::wait_for_quota(std::size_t index, Instant now) {
-  Outbox::Entry& entry = outbox_.entry(index);
-  sample(entry.sequence, now);
-  if (!std::exchange(entry.resend, true)) --count_;
+void Inflight::wait_for_quota(Exchange& exchange, Instant now) {
+  sample(exchange, now);
+  if (!std::exchange(exchange.resend, true)) --count_;
   resending_ = refused_ = refused_before_ = true;
   // What was under way together is refused together.
   if (std::exchange(retry_pending_, true)) return;
@@ -268,119 +377,99 @@ void Inflight::wait_for_quota(std::size_t index, Instant now) {
 }
 
 // What the peer refused for now comes after what it took meanwhile: it must not replace a newer retained message.
-void Inflight::note_taken(std::size_t index) {
-  const Outbox::Entry& taken = outbox_.entry(index);
-  if (!resending_ || !taken.retain) return;
-  for (std::size_t i = 0; i < index; ++i) {
-    Outbox::Entry& entry = outbox_.entry(i);
-    if (entry.resend && entry.message->topic() == taken.message->topic()) entry.retain = false;
+void Inflight::note_taken(const Exchange& taken) {
+  const Outbox::Entry* const entry = taken.outbox->find(taken.sequence);
+  if (!resending_ || !taken.retain || entry == nullptr) return;
+  for (std::size_t i = 0; i < exchanges_.size() && &exchanges_[i] != &taken; ++i) {
+    Exchange& exchange = exchanges_[i];
+    if (!exchange.resend) continue;
+    const Outbox::Entry* const older = exchange.outbox->find(exchange.sequence);
+    if (older != nullptr && older->message->topic() == entry->message->topic()) exchange.retain = false;
   }
 }
 
 bool Inflight::handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
-  const auto index = find(packet_id);
-  if (!index) return false;
-  const Outbox::Entry& entry = outbox_.entry(*index);
-  if (entry.state != State::Sent || entry.qos != mqtt::Qos::AtLeastOnce) return false;
+  Exchange* const exchange = find(packet_id);
+  if (exchange == nullptr || exchange->state != State::Sent || exchange->qos != mqtt::Qos::AtLeastOnce) return false;
   if (keeps(reason)) {
-    wait_for_quota(*index, now);
-    return true;
+    wait_for_quota(*exchange, now);
+  } else {
+    complete(*exchange, is_error(reason) ? Outbox::Outcome::Dropped : Outbox::Outcome::Delivered, now);
   }
-  complete(*index, is_error(reason) ? Outbox::Outcome::Dropped : Outbox::Outcome::Delivered, now);
   return true;
 }
 
 bool Inflight::handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
-  const auto index = find(packet_id);
-  if (!index) return false;
-  Outbox::Entry& entry = outbox_.entry(*index);
-  if (entry.qos != mqtt::Qos::ExactlyOnce || entry.state == State::Reserved) return false;
+  Exchange* const exchange = find(packet_id);
+  if (exchange == nullptr || exchange->qos != mqtt::Qos::ExactlyOnce || exchange->state == State::Reserved)
+    return false;
   if (is_error(reason)) {
     // [MQTT-4.3.3-4]: the exchange ends here.
-    if (entry.state != State::Sent) return false;
+    if (exchange->state != State::Sent) return false;
     if (keeps(reason)) {
-      wait_for_quota(*index, now);
-      return true;
+      wait_for_quota(*exchange, now);
+    } else {
+      complete(*exchange, Outbox::Outcome::Dropped, now);
     }
-    complete(*index, Outbox::Outcome::Dropped, now);
     return true;
   }
-  sample(entry.sequence, now);
-  note_taken(*index);
-  if (entry.state == State::Released) {
+  sample(*exchange, now);
+  note_taken(*exchange);
+  if (exchange->state == State::Released) {
     sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);  // a repeated PUBREC
-  } else if (entry.state == State::Sent && outbox_.durable()) {
-    if (std::exchange(entry.resend, false)) ++count_;
-    entry.state = State::Received;
-    entry.waits_for = journal_.put(ExchangeRow{outbox_.queue(), ExchangeRow::Direction::Outbound, packet_id,
-                                               ExchangeRow::State::Released, entry.sequence});
+  } else if (exchange->state == State::Sent) {
+    if (std::exchange(exchange->resend, false)) ++count_;
+    if (!identifiers_) {
+      exchange->state = State::Released;
+      sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);
+      return true;
+    }
+    exchange->state = State::Received;
+    exchange->waits_for = journal_.put(row(*exchange, ExchangeRow::State::Released));
+    exchange->stored = true;
     ++durable_waits_;
-  } else if (entry.state == State::Sent) {
-    if (std::exchange(entry.resend, false)) ++count_;
-    entry.state = State::Released;
-    sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);
+    await_store();
   }
   return true;
 }
 
 bool Inflight::handle_pubcomp(PacketId packet_id, Instant now) {
-  const auto index = find(packet_id);
-  if (!index || outbox_.entry(*index).state != State::Released) return false;
-  complete(*index, Outbox::Outcome::Delivered, now);
+  Exchange* const exchange = find(packet_id);
+  if (exchange == nullptr || exchange->state != State::Released) return false;
+  complete(*exchange, Outbox::Outcome::Delivered, now);
   return true;
 }
 
-void Inflight::restore(const ExchangeRow& row) {
+// --- a restart ---
+
+void Inflight::restore(const ExchangeRow& row, Outbox& outbox) {
   FURROW_CHECK(row.direction == ExchangeRow::Direction::Outbound);
-  restored_.push_back({row.sequence, row.packet_id, row.state == ExchangeRow::State::Released, false});
+  if (row.sequence >= outbox.next_sequence()) {
+    ExchangeRow erased = row;
+    erased.state = ExchangeRow::State::Erased;
+    (void)journal_.put(erased);
+    return;
+  }
+  Exchange exchange;
+  exchange.outbox = &outbox;
+  exchange.sequence = row.sequence;
+  exchange.subscription_id = row.subscription_id;
+  exchange.packet_id = row.packet_id;
+  exchange.qos = row.state == ExchangeRow::State::Leased ? mqtt::Qos::AtLeastOnce : mqtt::Qos::ExactlyOnce;
+  exchange.state = row.state == ExchangeRow::State::Released ? State::Released : State::Sent;
+  exchange.retain = row.retain;
+  exchange.stored = true;
+  exchanges_.push_back(exchange);
   last_id_ = row.packet_id;
-  outbox_.protect(row.sequence);
+  outbox.lease_restored(row.sequence);
 }
 
-// Exchanges of the last run with a peer that knows nothing of them any more: what it had taken over stays delivered,
-// the rest is sent anew.
-void Inflight::forget_restored(Instant now) {
-  for (Restored& restored : restored_) {
-    restored.delivered = restored.released;
-    if (restored.released) continue;
-    outbox_.unprotect(restored.sequence);
-    erase_exchange(restored.packet_id, restored.sequence, now);
-  }
-  std::erase_if(restored_, [](const Restored& restored) { return !restored.delivered; });
-}
-
-void Inflight::adopt_restored(Instant now) {
-  while (!restored_.empty()) {
-    Outbox::Entry* entry = outbox_.next_waiting(now);
-    if (entry == nullptr || !adopt(*entry, now)) return;
-  }
-}
-
-// Gives a message read back from the store the exchange that it was in before the restart. False when it was in none.
-bool Inflight::adopt(Outbox::Entry& entry, Instant now) {
-  // Messages come back in order: an exchange that was passed by has lost its message.
-  std::erase_if(restored_, [&](const Restored& restored) {
-    if (restored.sequence >= entry.sequence) return false;
-    outbox_.unprotect(restored.sequence);
-    erase_exchange(restored.packet_id, restored.sequence, now);
-    return true;
-  });
-  const auto found = std::ranges::find(restored_, entry.sequence, &Restored::sequence);
-  if (found == restored_.end()) return false;
-  const Restored restored = *found;
-  restored_.erase(found);
-  outbox_.unprotect(restored.sequence);
-  if (restored.delivered) {
-    erase_exchange(restored.packet_id, restored.sequence, now);
-    outbox_.settle(outbox_.send_index(), Outbox::Outcome::Delivered, now);
-    return true;
-  }
-  entry.packet_id = restored.packet_id;
-  entry.state = restored.released ? State::Released : State::Sent;
-  entry.resend = true;
-  outbox_.advance();
-  resending_ = true;
-  return true;
+// All lie in half of the circle of identifiers, wherever it begins.
+void Inflight::sort_by_sending(std::vector<ExchangeRow>& rows) {
+  if (rows.empty()) return;
+  const PacketId any = rows.front().packet_id;
+  const auto place = [any](const ExchangeRow& row) { return static_cast<std::int16_t>(distance(any, row.packet_id)); };
+  std::ranges::sort(rows, {}, place);
 }
 
 }  // namespace furrow::broker

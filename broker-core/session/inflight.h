@@ -1,15 +1,18 @@
 // The in-flight window of a sender: QoS 1 and 2 exchanges from the PUBLISH to its last acknowledgement.
 // One state machine for local clients and for bridges alike.
 //
-//   QoS 0:  Waiting → settled when written, or handed over to a sink that knows when the socket has it
-//   QoS 1:  Waiting → Sent → PUBACK → settled
-//   QoS 2:  Waiting → [Reserved] → Sent → PUBREC → [Received] → Released → PUBCOMP → settled
+//   QoS 0:  settled when written, or handed over to a sink that knows when the socket has it
+//   QoS 1:  Sent → PUBACK → settled
+//   QoS 2:  [Reserved] → Sent → PUBREC → [Received] → Released → PUBCOMP → settled
 //
-// The states in brackets are waits for the store, and only durable outboxes have them: the message and its packet
-// identifier are durable before the PUBLISH first leaves, and the PUBREC is durable before the PUBREL leaves, so that a
-// crash at any point neither loses nor repeats. What is removed after PUBCOMP is removed lazily: repeating the PUBREL
-// is harmless. Packet identifiers rise with the order of sending, so those in flight lie in one cyclic interval and
-// none is used twice. Thread: loop. Time: passed in. Spec: MQTT 5.0 §4.3, §4.4, §4.9.
+// An exchange is a lease: its message stays in the outbox that it was taken from, which may be the sender's own or that
+// of a shared subscription, until the exchange settles it there or gives it back. The states in brackets are waits for
+// the store: the message and its packet identifier are durable before the PUBLISH first leaves, and the PUBREC is
+// durable before the PUBREL leaves, so that a crash at any point neither loses nor repeats. A sender whose session ends
+// with its connection is not there after a crash, so of a message that it takes from a durable outbox it is made
+// durable instead that the outbox has it no more [MQTT-4.8.2-5]. What is removed after PUBCOMP is removed lazily:
+// repeating the PUBREL is harmless. Packet identifiers rise with the order of sending, so those in flight lie in one
+// cyclic interval and none is used twice. Thread: loop. Time: passed in. Spec: MQTT 5.0 §4.3, §4.4, §4.9.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +20,13 @@
 #include <span>
 #include <vector>
 
+#include "broker-core/base/ring.h"
 #include "broker-core/base/time.h"
 #include "broker-core/mqtt/protocol.h"
 #include "broker-core/mqtt/reason_code.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/outbox.h"
+#include "broker-core/session/outbox_owner.h"
 
 namespace furrow::broker {
 
@@ -49,14 +54,22 @@ class PublishSink {
   ~PublishSink() = default;
 };
 
-class Inflight {
+class Inflight final : private StoreWaiter {
  public:
   // What a peer may say of a message that it does not take for now (0x97): to a client that is the end of it. A bridge
   // keeps it, and what comes behind it, and tries again, since its publisher was told that it is safe.
   enum class OnQuota : std::uint8_t { Drop, Retry };
 
-  Inflight(Outbox& outbox, Journal& journal, OnQuota on_quota = OnQuota::Drop)
-      : on_quota_(on_quota), outbox_(outbox), journal_(journal) {}
+  // `identifiers` is the queue whose packet identifiers these are; 0 for a sender that is not there after a crash.
+  // `owner` is told when the store has brought something that lets it go on, and calls pump() then.
+  Inflight(OutboxOwner& owner, QueueId identifiers, Journal& journal, OnQuota on_quota = OnQuota::Drop)
+      : on_quota_(on_quota), owner_(owner), identifiers_(identifiers), journal_(journal) {}
+  ~Inflight();
+  Inflight(const Inflight&) = delete;
+  Inflight& operator=(const Inflight&) = delete;
+
+  // The sender's own queue, which pump() takes from; must outlive this. Without one only take() brings messages.
+  void set_own(Outbox& own) { own_ = &own; }
 
   // A connection is up. `window` is the peer's receive maximum or our own limit, whichever is less; at least 1.
   // `session_present`: what is in flight is resent in order with the same identifiers [MQTT-4.4.0-1]; else it starts
@@ -71,12 +84,19 @@ class Inflight {
   };
   void connect(PublishSink& sink, Windows windows, bool session_present, Instant now);
   void disconnect() { sink_ = nullptr; }
-  // The session ends: everything in flight waits again, also what was in flight before a start. Last call.
-  void abandon();
+  // The session ends: messages of QoS 1 that were taken from other outboxes wait there again, those of QoS 2 are
+  // dropped there, counted as `session_ended` [MQTT-4.8.2-4, -5]. Last call.
+  void end(Instant now);
   bool connected() const { return sink_ != nullptr; }
 
   // Sends what the window and the sink allow. Call when messages, acknowledgements, room or durability arrived.
   void pump(Instant now);
+  // Sends the message that `outbox`, not the own one, has returned from next_waiting(); it is the outbox's until it is
+  // settled. `delivery` says how; its QoS is 1 or 2, and it has one subscription identifier at most.
+  // REQUIRES: can_take().
+  void take(Outbox& outbox, const DeliveryOptions& delivery, Instant now);
+  // No other than this sender may have what it has taken from `outbox`, also after a crash [MQTT-3.10.4-3].
+  void keep_leases(const Outbox& outbox);
 
   // What the peer answered. False when no such exchange is open: the caller says so to the peer if its version can.
   bool handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
@@ -84,16 +104,21 @@ class Inflight {
   bool handle_pubcomp(PacketId packet_id, Instant now);
 
   // Whether an exchange with this identifier is open, whatever it waits for.
-  bool contains(PacketId packet_id) const { return find(packet_id).has_value(); }
+  bool contains(PacketId packet_id) { return find(packet_id) != nullptr; }
 
-  // A stored QoS 2 exchange, found at start; in the order of their sequences, before the first connect().
-  void restore(const ExchangeRow& row);
+  // A stored exchange of the last run, found at start, with the outbox that has its message. Erases the row of a
+  // message that was never stored: its sequence number is given to another. REQUIRES: before the first connect(), in
+  // the order of sort_by_sending().
+  void restore(const ExchangeRow& row, Outbox& outbox);
+  static void sort_by_sending(std::vector<ExchangeRow>& rows);
 
   // A free identifier for SUBSCRIBE or UNSUBSCRIBE: from the same sequence.
   PacketId next_packet_id();
 
   std::uint32_t count() const { return count_; }
   bool window_full() const { return count_ >= windows_.all; }
+  // Whether a message of another outbox may be sent now.
+  bool can_take() const { return connected() && !window_full() && !resending_ && in_range(); }
   // Smoothed time from PUBLISH to acknowledgement; nothing before the first sample.
   std::optional<Duration> acknowledgement_time() const { return acknowledgement_time_; }
   // When the last acknowledgement came, or the connection began; while a message is refused, when it is tried again.
@@ -103,59 +128,82 @@ class Inflight {
   Instant retry_due() const { return connected() && retry_pending_ ? retry_at_ : kNever; }
 
  private:
-  struct Restored {
+  enum class State : std::uint8_t {
+    Reserved,  // QoS 2: has its packet identifier, and waits for the store
+    Sent,      // PUBLISH has left, no PUBACK or PUBREC yet
+    Received,  // QoS 2: PUBREC came; that is not yet durable
+    Released,  // QoS 2: PUBREL has left, no PUBCOMP yet
+    Done,      // settled or given back, and behind an exchange that is not
+  };
+  struct Exchange {
+    Outbox* outbox = nullptr;
     Sequence sequence;
+    BatchNumber waits_for;              // Reserved, Received: must be durable before the next packet leaves
+    std::uint32_t subscription_id = 0;  // of a message of another outbox; 0 = none
     PacketId packet_id;
-    bool released;
-    bool delivered;  // released, and the peer has lost the session since
+    mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
+    State state = State::Sent;
+    bool retain = false;  // the retain flag may be set, if the message has it
+    bool resend = false;  // was in flight on an earlier connection and is not yet again on this one
+    bool stored = false;  // an ExchangeRow speaks of it
   };
 
-  // Bounds holes: with the oldest unanswered, no more identifiers than this are given behind it (times the window).
+  // Bounds the ring: with the oldest unanswered, no more identifiers than this are given behind it (times the window).
   static constexpr std::uint32_t kRangeFactor = 4;
   // Half of all identifiers: those in flight stay apart however large the window is.
   static constexpr std::uint32_t kRangeMax = 0x7FFF;
 
-  std::optional<std::size_t> find(PacketId packet_id) const;
+  void handle_store_progress(Instant now) override;
+
+  Exchange* find(PacketId packet_id);
   bool has_room(mqtt::Qos qos) const;
   bool in_range() const;
-  void adopt_restored(Instant now);
-  bool adopt(Outbox::Entry& entry, Instant now);
-  void forget_restored(Instant now);
-  bool send_next(Outbox::Entry& entry, Instant now);
-  bool publish(std::size_t index, bool duplicate, Instant now);
+  bool send_next(const Outbox::Entry& entry, Instant now);
+  void open(Outbox& outbox, Exchange exchange, Instant now);
+  void reserve(Exchange& exchange, Instant now);
+  void publish(Exchange& exchange, bool duplicate, Instant now);
   void go_on(Instant now);
-  bool may_resend(std::size_t index, Instant now) const;
-  bool newer_is_under_way(std::size_t index) const;
-  void resend(std::size_t index, Instant now);
-  bool may_continue(const Outbox::Entry& entry) const;
-  void continue_durable(std::size_t index, Instant now);
-  void reserve(Outbox::Entry& entry, Instant now);
+  bool may_resend(const Exchange& exchange, Instant now) const;
+  bool newer_is_under_way(const Exchange& older) const;
+  void resend(Exchange& exchange, Instant now);
+  void wait_for_page(Exchange& exchange, Instant now);
+  bool may_continue(const Exchange& exchange) const;
+  void continue_durable(Exchange& exchange, Instant now);
+  void await_store();
   bool keeps(mqtt::ReasonCode reason) const {
     return on_quota_ == OnQuota::Retry && reason == mqtt::ReasonCode::QuotaExceeded;
   }
-  void wait_for_quota(std::size_t index, Instant now);
-  void note_taken(std::size_t index);
-  void complete(std::size_t index, Outbox::Outcome outcome, Instant now);
-  void erase_exchange(PacketId packet_id, Sequence sequence, Instant now);
-  void sample(Sequence sequence, Instant now);
+  void wait_for_quota(Exchange& exchange, Instant now);
+  void note_taken(const Exchange& taken);
+  void complete(Exchange& exchange, Outbox::Outcome outcome, Instant now);
+  void start_anew(Instant now);
+  // The exchange is done with; its message is somebody else's to care for.
+  void close(Exchange& exchange, Instant now);
+  void pop_done();
+  ExchangeRow row(const Exchange& exchange, ExchangeRow::State state) const;
+  void sample(const Exchange& exchange, Instant now);
 
   static constexpr Duration kRetryFirst = std::chrono::seconds(1);
   static constexpr Duration kRetryMax = std::chrono::seconds(60);
 
+  // Constant after construction.
   const OnQuota on_quota_;
-  Outbox& outbox_;
+  OutboxOwner& owner_;
+  const QueueId identifiers_;
   Journal& journal_;
-  PublishSink* sink_ = nullptr;
+  Outbox* own_ = nullptr;
 
+  PublishSink* sink_ = nullptr;
   Windows windows_{};
+  Ring<Exchange> exchanges_;  // in the order of sending, which is that of their identifiers
   PacketId last_id_;
   std::uint32_t count_ = 0;          // sent and unanswered: counts against the window
-  std::uint32_t durable_waits_ = 0;  // entries Reserved or Received
-  bool resending_ = false;           // some in-flight entries have not been resent on this connection yet
+  std::uint32_t durable_waits_ = 0;  // exchanges Reserved or Received
+  bool resending_ = false;           // some exchanges have not been resent on this connection yet
+  bool unread_ = false;              // the messages of some lie in the store only, since a restart
+  bool awaits_store_ = false;        // the journal will tell of its progress
 
-  std::vector<Restored> restored_;  // QoS 2 exchanges of the last run whose message is not in memory yet
-
-  Sequence sampled_;  // the message whose acknowledgement time is being taken
+  PacketId sampled_;  // the message whose acknowledgement time is being taken
   Instant sampled_at_{};
   std::optional<Duration> acknowledgement_time_;
   Instant last_progress_{};

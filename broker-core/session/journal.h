@@ -1,17 +1,20 @@
 // What waits to become safe, and when it is written.
 //
 // A message that durable outboxes took, or that is retained, or whose QoS 2 packet identifier must be remembered, has
-// one Commitment here. It ends in one of two ways: every destination settles the message before it is due (the message
-// is never written), or a batch that holds it becomes durable. Either way the publisher's acknowledgement leaves then,
-// not before.
+// one Commitment here. It ends in one of two ways: every destination settles the message before it is durable, or a
+// batch that holds it becomes durable. Either way the publisher's acknowledgement leaves then, not before.
 //
-//   waiting ──all destinations settled──────────────► released (nothing written)
+//   waiting ──all destinations settled──────────────► ended (nothing written)
 //      │ due, or the writer is idle and nobody should wait longer
 //      ▼
-//   submitted in batch n ──watermark reaches n──────► released
-//      │ batch n failed and is taken back
+//   at the writer ──all destinations settled────────► ended, though the batch brings it
+//      │   │ the batch is durable───────────────────► ended
+//      │ the store could not write the batch
 //      ▼
 //   waiting, not written again before the store has had a rest; rows without messages go on
+//
+// A batch is a plan: submitting one marks what is in it and changes nothing else. The store's yes makes true what it
+// says, its no clears the marks. Between the two nothing in memory says that the batch is durable.
 //
 // Per queue, messages are written in the order of their sequences: when one is written, all before it that are not yet
 // settled go with it. One batch is at the writer at a time; while it syncs, the next gathers (group commit).
@@ -27,10 +30,10 @@
 #include <vector>
 
 #include "broker-core/base/ids.h"
-#include "broker-core/base/ring.h"
 #include "broker-core/base/time.h"
 #include "broker-core/message.h"
 #include "broker-core/session/ack_queue.h"
+#include "broker-core/session/commit_clock.h"
 #include "broker-core/store.h"
 #include "tsl/robin_map.h"
 
@@ -44,6 +47,8 @@ class SegmentWriter;
 class Commitment {
  public:
   const MessageRef& message() const { return message_; }
+  // Whether a batch that the store has not answered holds the message: it may come to lie on disk.
+  bool at_writer() const { return at_writer_; }
 
  private:
   friend class Journal;
@@ -60,30 +65,41 @@ class Commitment {
   // Nothing has to become durable (any more).
   bool is_empty() const { return destination_count() == 0 && !retained_ && !exchange_; }
   void add(Destination destination);
-  // False when it is not there. A queue may have taken the message more than once, by several subscriptions.
+  // False when it is not there.
   bool remove(const Outbox& outbox, Sequence sequence);
-  void remove_all(const Outbox& outbox);
-  void remove(std::size_t index);
+  // What it costs in memory while it waits, with the entry of a first destination.
+  std::size_t memory_bytes() const { return kOverhead + message_->bytes_size(); }
+  static const std::size_t kOverhead;
 
   MessageRef message_;
   AckTicket ticket_;
   mqtt::ReasonCode reason_ = mqtt::ReasonCode::Success;  // what the ticket is completed with
   Instant due_ = kNever;                                 // when it must be written
-  Instant aged_ = kNever;                                // from when on it goes with a batch that is written for others
+  Instant aged_ = kNever;                                // from this moment it joins any batch that is written anyway
   Instant due_max_ = kNever;  // the bounds of both, whatever a destination added later is willing to wait
   Instant aged_max_ = kNever;
-  Duration wait_{};        // the longest of its destinations
-  bool retained_ = false;  // its topic's retained row must be durable
-  bool sealed_ = false;    // in the list of those that wait; before that it cannot end
-  bool selected_ = false;  // goes into the batch being built
-  bool gathered_ = false;  // counted in the journal's gathered bytes
-  bool copied_ = false;    // has left a group: a member's copy must be durable before it, or with it
+  Duration wait_{};         // the longest of its destinations
+  bool retained_ = false;   // its topic's retained row must be durable
+  bool sealed_ = false;     // in the list of those that wait; before that it cannot end
+  bool selected_ = false;   // goes into the batch being built
+  bool at_writer_ = false;  // in the batch at the writer
+  bool ended_ = false;      // while at the writer: every destination has settled it
+  bool gathers_ = false;    // a destination is away
   std::uint8_t inline_count_ = 0;
   std::optional<ExchangeRow> exchange_;  // the inbound packet identifier that must be durable with it
   std::array<Destination, kInline> inline_{};
   std::vector<Destination> more_;
   Commitment* previous_ = nullptr;
   Commitment* next_ = nullptr;
+};
+
+// Told once, after it has asked, that a batch has become durable or a page was read.
+class StoreWaiter {
+ public:
+  virtual void handle_store_progress(Instant now) = 0;
+
+ protected:
+  ~StoreWaiter() = default;
 };
 
 class Journal {
@@ -98,13 +114,8 @@ class Journal {
     // How long messages gather for a destination that is away, unless somebody waits: fewer, larger commits wear the
     // flash less, and each message shares its commit with more others.
     Duration gather_interval = std::chrono::milliseconds(100);
-    // This much gathered is written without waiting longer: a batch gains little beyond it.
-    std::size_t gather_bytes_max = 256 * KiB;
-    // Publishers that one commit has answered come back while those of the next already wait: without patience each
-    // would go with every other commit. So the next waits for as much as there was, for a quarter of the time that the
-    // commit took at most; no less and no more than this.
-    Duration rejoin_time_min = std::chrono::milliseconds(1);
-    Duration rejoin_time_max = std::chrono::milliseconds(5);
+    // What ends that early.
+    CommitClock::Options clock = {};
     // How long a settled cursor may stay unwritten, and for how many messages on disk: a crash repeats them, which is
     // allowed at QoS 1.
     Duration cursor_interval = std::chrono::seconds(1);
@@ -167,6 +178,8 @@ class Journal {
   void put_lazy(QueueRow row, Instant now);
   void put_lazy(SessionRow row, Instant now);
   void put_lazy(const ExchangeRow& row, Instant now);
+  // The cursor of `outbox` goes with the next batch, as a row of put() does.
+  BatchNumber touch_now(Outbox& outbox);
   // Completes `ticket` when the batch being gathered is durable, and all messages that wait now are, too.
   void complete_when_durable(AckTicket ticket);
   // As soon as the rows put so far are durable, whatever becomes of messages.
@@ -178,7 +191,7 @@ class Journal {
   // Whether the newest value of the topic may not be durable yet, here or at the far side: what a crash brings back of
   // messages that were settled may be an older value.
   bool retained_unsafe(std::string_view topic) const {
-    return !submitted_.empty() || settled_unwritten_ > 0 || retained_.contains(std::string(topic));
+    return at_writer_.has_value() || settled_unwritten_ > 0 || retained_.contains(std::string(topic));
   }
 
   // --- time ---
@@ -196,13 +209,15 @@ class Journal {
   BatchNumber durable() const { return durable_; }
   bool is_durable(BatchNumber batch) const { return batch <= durable_; }
   // A publisher can go no further before it is acknowledged: do not wait for more.
-  void hurry() { hurried_ = true; }
-  // Every batch up to `watermark` is durable: releases what waited for it and tells the outboxes that can go on.
+  void hurry() { clock_.hurry(); }
+  // Every batch up to `watermark` is durable: what it says is true now, and whoever waited for it goes on.
   void handle_persisted(BatchNumber watermark, Instant now);
   // The store could write nothing of `batch`, which is the one at the writer, and has forgotten it: its messages wait
-  // again, so that what the far side acknowledges counts, and its other rows go with the next batch, so that queues
-  // drain while messages cannot be written.
+  // for a while, and its other rows go with the next batch, so that queues drain while messages cannot be written.
   void take_back(Batch batch, Instant now);
+  // `waiter` is told once when a batch has become durable or a page was read.
+  void wake_on_progress(StoreWaiter& waiter) { waiters_.push_back(&waiter); }
+  void forget(StoreWaiter& waiter) { std::erase(waiters_, &waiter); }
   // For outboxes: asks the store for a page; the answer reaches the outbox and then its owner.
   void read(const ReadRequest& request) { store_.read(request); }
   void handle_page(const Page& page, Instant now);
@@ -221,61 +236,54 @@ class Journal {
   // takes it without.
   std::uint64_t room() const { return room_; }
   void note_room() { ++room_; }
-  // For outboxes, while a batch is built: a message that came by a shared subscription is in it.
-  void note_group_written(Outbox& outbox, GroupId group, Sequence sequence) {
-    group_written_.push_back({&outbox, group, sequence});
-  }
   // Whether nothing waits and nothing is at the writer.
   bool idle() const;
   Instant next_deadline() const;
 
-  // Bytes of messages that wait or are at the writer: what `limits.commit_waiting` bounds.
-  std::size_t waiting_bytes() const { return waiting_bytes_ + submitted_bytes_; }
+  // Memory of messages that wait or are at the writer: what `limits.commit_waiting` bounds.
+  std::size_t waiting_bytes() const { return waiting_bytes_; }
 
  private:
+  // The batch at the writer, as far as it has to be remembered.
   struct Submitted {
     BatchNumber number;
-    std::vector<std::pair<QueueId, Sequence>> written;  // last sequence written, per queue
-    std::vector<QueueId> exchanged;                     // queues with a QoS 2 step in this batch
-    std::vector<Commitment*> commitments;               // in the order of their arrival; owned
-    std::vector<AckTicket> tickets;                     // of rows and messages
-    std::vector<AckTicket> row_tickets;                 // of rows alone
-    std::vector<QueueId> left;                          // queues of groups that messages left in this batch
+    std::vector<Commitment*> commitments;  // in the order of their arrival
+    std::vector<QueueId> queues;           // whose cursors it has
+    std::vector<std::string> topics;       // of retained rows
+    std::vector<AckTicket> tickets;        // of rows and messages
+    std::vector<AckTicket> row_tickets;    // of rows alone
+    std::size_t exchanges = 0;             // rows that were gathered; behind them are those of commitments
     std::size_t bytes = 0;
   };
-
-  struct GroupWritten {
-    Outbox* outbox;
-    GroupId group;
-    Sequence sequence;
+  struct Retained {
+    MessageRef message;      // empty: the topic has none any more
+    bool at_writer = false;  // the batch at the writer has it
   };
 
   static constexpr Duration kCorrectionTime = std::chrono::seconds(60);
+  // Of commitments that are kept to be used again: those of a few full batches of small messages.
+  static constexpr std::size_t kSpareMax = 4096;
 
-  bool writer_idle() const { return submitted_.empty(); }
-  void release(Commitment& commitment);  // completes the ticket and frees
+  CommitClock::Waiting waiting() const;
+  bool has_rows() const;
+  void release(Commitment& commitment);
   void unlink(Commitment& commitment);
   void recycle(Commitment& commitment);
   void limit_wait(Commitment& commitment, Instant due, Instant aged);
   void find_earliest_due();
-  bool has_rows() const;
-  bool is_due(Instant now);
-  bool hurries(Instant now) const;
-  void expect_publishers(std::size_t answered_bytes, Instant now);
-  void link_first(Commitment& commitment);
-  void take_back_rows(Batch batch);
-  void select(Instant now, bool all);
-  void submit(Instant now, bool all);
-  bool write_selected(Batch& batch, Submitted& submitted, const ClockStamp& stamp);
-  // The last sequence written, by queue.
-  using LastWritten = tsl::robin_map<std::uint64_t, Sequence>;
-  std::size_t write_record(Commitment& commitment, std::size_t begin, SegmentWriter& writer, Batch& batch,
-                           LastWritten& last);
-  void wake(QueueId queue, Instant now);
-  void write_retained(Batch& batch, std::string_view topic, const ClockStamp& stamp);
-  void leave_groups(Submitted& submitted, Instant now);
-  void write_cursors(Batch& batch, Submitted& submitted, bool holding);
   void mark_touched(Outbox& outbox, Instant due);
+  void wake_waiters(Instant now);
+  Outbox* find(QueueId queue) const;
+
+  void submit(Instant now);
+  bool select(Instant now);
+  bool write_selected(Batch& batch, Submitted& plan, const ClockStamp& stamp);
+  void write_message(Commitment& commitment, SegmentWriter& writer);
+  void write_retained(Batch& batch, Submitted& plan, const ClockStamp& stamp, Instant now);
+  void write_retained(Batch& batch, Submitted& plan, const std::string& topic, Retained& value,
+                      const ClockStamp& stamp);
+  void write_cursors(Batch& batch, Submitted& plan);
+  bool says_nothing(const Batch& batch, const Submitted& plan) const;
 
   const Options options_;
   Store& store_;
@@ -283,43 +291,30 @@ class Journal {
 
   tsl::robin_map<std::uint64_t, Outbox*> outboxes_;
   std::vector<Outbox*> touched_;
-  std::vector<Outbox*> held_cursors_;  // touched, and not to be written before messages that were taken back
+  std::vector<StoreWaiter*> waiters_;
 
-  // Waiting commitments in order of arrival.
+  // Commitments in order of arrival, waiting or at the writer.
   Commitment* first_ = nullptr;
   Commitment* last_ = nullptr;
-  Commitment* free_ = nullptr;
   std::size_t waiting_bytes_ = 0;
-  std::size_t gathered_bytes_ = 0;  // of those that wait for a destination that is away
-  bool hurried_ = false;
-  // Hurry waits for so much to gather, or until then.
-  std::size_t rejoined_bytes_ = 0;
-  Instant rejoined_by_ = Instant::min();
-  Instant submitted_at_{};  // the batch at the writer
+  Commitment* spare_ = nullptr;
+  std::size_t spares_ = 0;
+
+  CommitClock clock_;
   bool failing_ = false;
   std::uint64_t room_ = 0;
-  bool draining_ = false;          // flush_all() has more to submit
-  std::uint64_t selection_ = 0;    // marks outboxes while a batch is selected
-  std::uint64_t record_ = 0;       // and while a record is written
-  Instant earliest_due_ = kNever;  // not later than the earliest; may be stale after releases
-  Instant cursors_due_ = kNever;
-  std::size_t settled_unwritten_ = 0;  // messages on disk whose end no batch says yet; may count a queue as one
-  Instant retained_due_ = kNever;
-  Instant messages_not_before_ = Instant::min();  // the store refused some
-  bool rows_due_ = false;
+  bool draining_ = false;              // flush_all() has more to submit
+  std::uint64_t selection_ = 0;        // marks outboxes while a batch is selected
+  std::size_t settled_unwritten_ = 0;  // settled messages whose cursor is not written yet; a queue may count as one
   Instant corrected_until_ = Instant::min();
   std::uint64_t expired_by_correction_ = 0;
 
-  tsl::robin_map<std::string, MessageRef> retained_;  // changed topics not yet in a batch; an empty reference deletes
-
-  std::vector<GroupWritten> group_written_;  // in the batch being built
-  Submitted* building_ = nullptr;            // takes the tickets of what ends because it is in that batch
+  tsl::robin_map<std::string, Retained> retained_;  // changed topics that are not durable yet
 
   Batch gathering_;  // rows of the next batch
   std::vector<AckTicket> gathering_tickets_;
   std::vector<AckTicket> gathering_row_tickets_;
-  Ring<Submitted> submitted_;
-  std::size_t submitted_bytes_ = 0;
+  std::optional<Submitted> at_writer_;
   BatchNumber durable_;
   SegmentId last_segment_;
 };

@@ -30,8 +30,7 @@ constexpr std::size_t kSharedBytesMax = 127;
 
 // Of a delivery's options; the lowest two bits are the QoS.
 constexpr std::uint8_t kHasSubscriptionIds = 0x08;
-constexpr std::uint8_t kHasGroup = 0x10;
-constexpr std::uint8_t kDeliveryFlags = kQosMask | kRetain | kHasSubscriptionIds | kHasGroup;
+constexpr std::uint8_t kDeliveryFlags = kQosMask | kRetain | kHasSubscriptionIds;
 
 constexpr std::int64_t kAgeMsMax = (std::int64_t{1} << 60) / 1000;
 
@@ -237,21 +236,14 @@ void SegmentWriter::add_delivery(QueueId queue, Sequence sequence, const Deliver
   auto flags = static_cast<std::uint8_t>(options.qos);
   if (options.retain) flags |= kRetain;
   if (!options.subscription_ids.empty()) flags |= kHasSubscriptionIds;
-  if (!options.group_filter.empty()) flags |= kHasGroup;
 
   const std::size_t begin = records_.size();
-  std::uint8_t* const place =
-      records_.extend((5 + options.subscription_ids.size()) * kVarintBytesMax + 1 + options.group_filter.size());
+  std::uint8_t* const place = records_.extend((3 + options.subscription_ids.size()) * kVarintBytesMax + 1);
   std::uint8_t* end = write_varint(place, recent_);
   end = write_varint(end, sequence.value - entry.last.value);
   *end++ = flags;
   if (!options.subscription_ids.empty()) end = write_varint(end, options.subscription_ids.size());
   for (const std::uint32_t id : options.subscription_ids) end = write_varint(end, id);
-  if (!options.group_filter.empty()) {
-    TopicPlace group = place_of(options.group_filter);
-    group.shared = 0;  // a delivery has no flag for it
-    end = write_topic(end, options.group_filter, group);
-  }
   records_.truncate(begin + static_cast<std::size_t>(end - place));
 
   entry.last = sequence;
@@ -333,7 +325,6 @@ bool SegmentRecords::read_delivery(Delivery& delivery) {
   delivery.qos = static_cast<mqtt::Qos>(flags & kQosMask);
   delivery.retain = (flags & kRetain) != 0;
   delivery.subscription_ids.clear();
-  delivery.group = {};
   std::uint64_t count = 0;
   if ((flags & kHasSubscriptionIds) != 0 && !take_varint(in, count)) return false;
   for (; count > 0; --count) {
@@ -341,7 +332,7 @@ bool SegmentRecords::read_delivery(Delivery& delivery) {
     if (!take_u32(in, id) || id == 0 || id > mqtt::kRemainingLengthMax) return false;
     delivery.subscription_ids.push_back(id);
   }
-  return (flags & kHasGroup) == 0 || take_topic(in, seen_, false, delivery.group);
+  return true;
 }
 
 SegmentReader::SegmentReader(ByteView directory, ByteView records, QueueId queue, const ClockStamp& now)
@@ -381,7 +372,6 @@ bool SegmentReader::read_deliveries(Sequence from, Record& record, bool& wanted)
     record.qos = delivery_.qos;
     record.retain = delivery_.retain;
     std::swap(record.subscription_ids, delivery_.subscription_ids);
-    record.group = delivery_.group;
   }
   return !records_.damaged();
 }

@@ -9,9 +9,8 @@
 //                 length, it is as long as that of the record before
 //   topic      := index into the topics seen so far in this segment, or their count and then [shared:1] length bytes: a
 //                 new one, behind as many bytes of the one before, the last of those seen, as it shares with that
-//   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] [group] }*
-//   options    := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers, 4 came by a shared subscription
-//   group      := its `$share/GROUP/FILTER`, in the list of topics and like one
+//   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] }*
+//   options    := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
 //
 // Numbers are varints where no width is given. A queue's index is its place in the directory; sequence distances count
 // from the queue's message before in this segment (the first from the directory's first_sequence). Topics are written
@@ -39,8 +38,6 @@ struct DeliveryOptions {
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;
   bool retain = false;
   std::span<const std::uint32_t> subscription_ids = {};  // borrowed
-  GroupId group = {};                                    // of the shared subscription that it comes by; not stored
-  std::string_view group_filter = {};                    // its `$share/GROUP/FILTER`, as it is stored; borrowed
 };
 
 // One queue's part in a segment.
@@ -55,7 +52,7 @@ struct DirectoryEntry {
 // False when the bytes are not a directory.
 bool parse_directory(ByteView directory, std::vector<DirectoryEntry>& entries);
 
-// Where a topic, or a group, stands in the list of those of a segment.
+// Where a topic stands in the list of those of a segment.
 struct TopicPlace {
   std::uint32_t index = 0;
   bool is_new = true;
@@ -69,8 +66,7 @@ class SegmentWriter {
   // A record is a message and then its deliveries, `count` of them.
   // REQUIRES: `message` lives until finish(); the deliveries of the message before are complete.
   void add_message(const Message& message, std::uint32_t count);
-  // REQUIRES: sequences of one queue increase within the segment; a queue occurs once in a message; the group's filter
-  // lives until finish().
+  // REQUIRES: sequences of one queue increase within the segment; a queue occurs once in a message.
   void add_delivery(QueueId queue, Sequence sequence, const DeliveryOptions& options);
 
   std::size_t bytes() const { return records_.size(); }
@@ -98,7 +94,7 @@ class SegmentWriter {
   std::size_t payload_bytes_ = 0;                                // of that
   std::size_t record_begin_ = 0;                                 // its place
   std::size_t deliveries_begin_ = 0;                             // where its deliveries are to stand
-  tsl::robin_map<std::string_view, std::uint32_t> topic_index_;  // keys point into the messages; groups among them
+  tsl::robin_map<std::string_view, std::uint32_t> topic_index_;  // keys point into the messages
   std::string_view newest_topic_;                                // of topic_index_
   // Changes with add_delivery().
   std::uint32_t deliveries_left_ = 0;  // of the record begun last
@@ -132,7 +128,6 @@ class SegmentRecords {
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     bool retain = false;
     std::vector<std::uint32_t> subscription_ids;
-    std::string_view group;  // `$share/GROUP/FILTER` that it came by; points into the records
   };
   // The next record; `fields` borrow from the segment, and ages count back from `written`, the moment of the stamp on
   // the clock of the caller. False at the end or where the bytes make no sense.
@@ -175,7 +170,6 @@ class SegmentReader {
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     bool retain = false;
     std::vector<std::uint32_t> subscription_ids;
-    std::string_view group;  // as of SegmentRecords::Delivery
   };
   // The next message for the queue whose sequence is at least `from`; false at the end or where the bytes are damaged.
   bool next(Sequence from, Record& record);

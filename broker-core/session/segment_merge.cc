@@ -27,8 +27,8 @@ bool SegmentMerge::add(const SegmentRow& segment, const Wanted& wanted) {
       const QueueId queue = walk.directory()[delivery.queue_index].queue;
       if (!advances(queue, delivery.sequence)) return false;
       if (!wanted(queue, delivery.sequence)) continue;
-      record.deliveries.push_back({queue, delivery.sequence, delivery.qos, delivery.retain,
-                                   std::move(delivery.subscription_ids), std::string(delivery.group)});
+      record.deliveries.push_back(
+          {queue, delivery.sequence, delivery.qos, delivery.retain, std::move(delivery.subscription_ids)});
     }
     if (record.deliveries.empty()) continue;
     record.message = Message::make(fields);
@@ -48,10 +48,7 @@ SegmentRow SegmentMerge::finish(SegmentId id) const {
     writer.add_message(*record.message, static_cast<std::uint32_t>(record.deliveries.size()));
     for (const Delivery& delivery : record.deliveries) {
       writer.add_delivery(delivery.queue, delivery.sequence,
-                          {.qos = delivery.qos,
-                           .retain = delivery.retain,
-                           .subscription_ids = delivery.subscription_ids,
-                           .group_filter = delivery.group});
+                          {delivery.qos, delivery.retain, delivery.subscription_ids});
     }
   }
   return writer.finish(id);

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "broker-core/base/ids.h"
@@ -37,7 +36,6 @@ class SegmentMerge {
     mqtt::Qos qos = mqtt::Qos::AtMostOnce;
     bool retain = false;
     std::vector<std::uint32_t> subscription_ids;
-    std::string group;
   };
   struct Record {
     MessageRef message;

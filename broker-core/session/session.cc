@@ -22,9 +22,12 @@ constexpr std::size_t kManySubscriptions = 32;
 
 Duration CommitInterval::wait(const Inflight& inflight) const {
   if (!inflight.connected() || inflight.window_full()) return Duration::zero();
-  if (fixed) return *fixed;
   const auto time = inflight.acknowledgement_time();
-  return time ? std::clamp(*time * 4, kWaitMin, kWaitMax) : kWaitFirst;
+  return fixed || !time ? first_wait() : std::clamp(*time * 4, kWaitMin, kWaitMax);
+}
+
+Duration CommitInterval::first_wait() const {
+  return fixed.value_or(kWaitFirst);
 }
 
 Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, Shared& shared)
@@ -90,7 +93,7 @@ void Session::attach(Connection& connection) {
 void Session::begin(std::uint16_t window, bool session_present, Instant now) {
   begun_ = true;
   window_ = window;
-  if (Exchange* own = exchange()) own->inflight.connect(*connection_, window, session_present, now);
+  if (Inflight* const own = inflight()) own->connect(*connection_, window, session_present, now);
   if (shared_.journal.failing()) shared_.journal.note_room();  // for what can be sent to it at once
   pump(now);
 }
@@ -98,35 +101,43 @@ void Session::begin(std::uint16_t window, bool session_present, Instant now) {
 void Session::detach() {
   connection_ = nullptr;
   begun_ = false;
-  if (Exchange* own = exchange()) own->inflight.disconnect();
+  if (Inflight* const own = inflight()) own->disconnect();
 }
 
-Session::Exchange::Exchange(Session& owner)
-    : session(owner),
-      outbox({owner.shared_.queue_limits, owner.record_.queue, this, false}, owner.shared_.journal,
-             owner.shared_.books),
-      inflight(outbox, owner.shared_.journal) {}
+void Session::end(Instant now) {
+  if (Inflight* const own = inflight()) own->end(now);
+}
 
-Session::Exchange::Exchange(Session& owner, const CursorRow& cursor)
-    : session(owner),
-      outbox({owner.shared_.queue_limits, owner.record_.queue, this, false}, cursor, owner.shared_.journal,
-             owner.shared_.books),
-      inflight(outbox, owner.shared_.journal) {}
+// --- the queue and the window ---
 
-Session::Exchange& Session::make_exchange(Instant now) {
-  if (Exchange* own = exchange()) return *own;
+Outbox::Options Session::outbox_options() {
+  return {.limits = shared_.queue_limits, .queue = record_.queue, .owner = &extras()};
+}
+
+Outbox& Session::make_outbox(Instant now) {
+  if (Outbox* const own = outbox()) return *own;
   // The queue's row need not hurry: it goes with the first message that is written.
   if (durable()) shared_.journal.put_lazy(QueueRow{record_.queue, QueueKind::Session, client_id()}, now);
-  Exchange& own = extras().exchange.emplace(*this);
-  if (begun_) own.inflight.connect(*connection_, window_, true, now);
+  Outbox& own = extras().outbox.emplace(outbox_options(), shared_.journal, shared_.books);
+  make_inflight(now).set_own(own);
+  return own;
+}
+
+Inflight& Session::make_inflight(Instant now) {
+  if (Inflight* const own = inflight()) return *own;
+  Inflight& own = extras().inflight.emplace(extras(), record_.queue, shared_.journal);
+  if (begun_) own.connect(*connection_, window_, true, now);
   return own;
 }
 
 void Session::restore(const CursorRow& cursor) {
-  FURROW_CHECK(exchange() == nullptr);
+  FURROW_CHECK(outbox() == nullptr);
   FURROW_CHECK(durable());
-  extras().exchange.emplace(*this, cursor);
+  Outbox& own = extras().outbox.emplace(outbox_options(), cursor, shared_.journal, shared_.books);
+  extras().inflight.emplace(extras(), record_.queue, shared_.journal).set_own(own);
 }
+
+// --- messages ---
 
 void Session::deliver(Publication& publication, const RoutedDelivery& delivery) {
   if (delivery.qos == mqtt::Qos::AtMostOnce) {
@@ -134,63 +145,60 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
     if (begun_) connection_->write_qos0(publication, delivery);
     return;
   }
-  Exchange& own = make_exchange(publication.now());
-  if (shared_.short_of_memory && !durable() && own.outbox.has_waiting()) {
-    own.outbox.pass(Outbox::Outcome::Dropped, publication.now(), DropReason::QueueFull);
+  Outbox& own = make_outbox(publication.now());
+  if (shared_.short_of_memory && !durable() && own.has_waiting()) {
+    own.pass(Outbox::Outcome::Dropped, publication.now(), DropReason::QueueFull);
     return;
   }
-  const Duration wait = own.outbox.has_waiting() ? Duration::zero() : shared_.interval.wait(own.inflight);
-  own.outbox.push(publication.message(), {delivery.qos, delivery.retain, delivery.subscription_ids, delivery.group},
-                  wait, publication.now(), [&]() -> Commitment& { return publication.commitment(); });
-  own.inflight.pump(publication.now());
+  const Duration wait = own.has_waiting() ? Duration::zero() : commit_wait();
+  own.push(publication.message(), {delivery.qos, delivery.retain, delivery.subscription_ids}, wait, publication.now(),
+           [&]() -> Commitment& { return publication.commitment(); });
+  inflight()->pump(publication.now());
 }
 
 bool Session::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
   if (delivery.qos == mqtt::Qos::AtMostOnce) return false;
-  const Exchange* const own = exchange();
+  const bool has_outbox = extras_ && extras_->outbox;
   if (durable() && shared_.journal.failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
-    const bool busy = own != nullptr && (own->outbox.has_waiting() || own->inflight.window_full());
+    const bool busy = (has_outbox && extras_->outbox->has_waiting()) || commit_wait() == Duration::zero();
     if (delivery.qos == mqtt::Qos::ExactlyOnce || !begun_ || busy) return true;
   }
-  return own != nullptr && own->outbox.refuses(publication.bytes_size());
-}
-
-void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now) {
-  (void)take(message, {.qos = delivery.qos, .retain = delivery.retain, .subscription_ids = delivery.subscription_ids},
-             now);
+  return has_outbox && extras_->outbox->refuses(publication.bytes_size());
 }
 
 // The message itself is safe elsewhere; its delivery becomes so without holding anybody.
-bool Session::take(const MessageRef& message, const DeliveryOptions& options, Instant now) {
+void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now) {
+  const DeliveryOptions options{delivery.qos, delivery.retain, delivery.subscription_ids};
   if (options.qos == mqtt::Qos::AtMostOnce) {
-    const Delivery once{options.qos, options.retain, false, {}, options.subscription_ids};
-    if (begun_) (void)connection_->write_publish(*message, once, now);
-    return false;
+    if (begun_) (void)write_once(*message, options, now);
+    return;
   }
-  Exchange& own = make_exchange(now);
-  const Sequence next = own.outbox.next_sequence();
+  Outbox& own = make_outbox(now);
   Commitment* commitment = nullptr;
-  own.outbox.push(message, options, shared_.interval.wait(own.inflight), now, [&]() -> Commitment& {
+  own.push(message, options, commit_wait(), now, [&]() -> Commitment& {
     commitment = &shared_.journal.open(message);
     return *commitment;
   });
   if (commitment != nullptr) shared_.journal.seal(*commitment, {}, mqtt::ReasonCode::Success);
-  const bool kept = own.outbox.next_sequence() != next;
-  own.inflight.pump(now);
-  return kept;
+  inflight()->pump(now);
 }
 
 void Session::pump(Instant now) {
   if (!extras_) return;
-  if (extras_->exchange) extras_->exchange->inflight.pump(now);
+  if (extras_->inflight) extras_->inflight->pump(now);
   for (SharedGroup* group : extras_->groups) {
     if (!has_room()) return;
-    group->pull(now);
+    group->hand_out(now);
   }
 }
 
 // --- shared subscriptions ---
+
+void Session::leave(SharedGroup& group) {
+  std::erase(extras().groups, &group);
+  if (Inflight* const own = inflight()) own->keep_leases(group.outbox());
+}
 
 bool Session::reads() const {
   return begun_ && connection_->writable();
@@ -198,26 +206,27 @@ bool Session::reads() const {
 
 bool Session::has_room() const {
   if (!reads()) return false;
-  const Exchange* const own = exchange();
-  return own == nullptr || (!own->inflight.window_full() && !own->outbox.has_waiting() && !own->outbox.full());
+  if (!extras_ || !extras_->inflight) return true;
+  const Inflight& own = *extras_->inflight;
+  return own.can_take() && !(extras_->outbox && extras_->outbox->has_waiting());
 }
 
-void Session::Exchange::handle_group_safe(GroupId group, Sequence sequence, Instant now) {
-  if (SharedGroup* from = session.shared_.find_group(group)) from->handle_safe(session, sequence, now);
+Duration Session::commit_wait() const {
+  if (extras_ && extras_->inflight) return shared_.interval.wait(*extras_->inflight);
+  return begun_ ? shared_.interval.first_wait() : Duration::zero();
 }
 
-std::string_view Session::Exchange::filter_of(GroupId group) const {
-  const SharedGroup* const found = session.shared_.find_group(group);
-  return found == nullptr ? std::string_view() : found->filter();
+void Session::take(Outbox& outbox, const DeliveryOptions& options, Instant now) {
+  make_inflight(now).take(outbox, options, now);
 }
 
-GroupId Session::Exchange::group_of(std::string_view filter) const {
-  const auto found = session.shared_.groups_by_filter.find(filter);
-  return found == session.shared_.groups_by_filter.end() ? GroupId{} : found->second->id();
+bool Session::write_once(const Message& message, const DeliveryOptions& options, Instant now) {
+  const Delivery delivery{options.qos, options.retain, false, {}, options.subscription_ids};
+  return connection_->write_publish(message, delivery, now) == PublishSink::Outcome::Written;
 }
 
 Session::Extras& Session::extras() {
-  if (!extras_) extras_ = std::make_unique<Extras>();
+  if (!extras_) extras_ = std::make_unique<Extras>(*this);
   return *extras_;
 }
 

@@ -31,6 +31,8 @@ struct CommitInterval {
 
   // 0 while the receiver is away or its window is full: it will not acknowledge soon.
   Duration wait(const Inflight& inflight) const;
+  // Of a receiver that is there and has acknowledged nothing yet.
+  Duration first_wait() const;
 };
 
 class Session final : public Destination {
@@ -40,16 +42,8 @@ class Session final : public Destination {
     Books& books;
     OutboxLimits queue_limits;
     CommitInterval interval;
-    HashKey hash_key;                                         // secret: peers choose their filters
-    bool short_of_memory = false;                             // nothing more waits in memory alone
-    tsl::robin_map<std::uint32_t, SharedGroup*> groups = {};  // by GroupId
-    tsl::robin_map<std::string_view, SharedGroup*> groups_by_filter = {};
-
-    // nullptr when it has ended.
-    SharedGroup* find_group(GroupId group) const {
-      const auto found = groups.find(group.value);
-      return found == groups.end() ? nullptr : found->second;
-    }
+    HashKey hash_key;              // secret: peers choose their filters
+    bool short_of_memory = false;  // nothing more waits in memory alone
   };
 
   // `queue` is 0 for a session that ends with its connection.
@@ -92,24 +86,29 @@ class Session final : public Destination {
 
   // --- shared subscriptions ---
   void join(SharedGroup& group) { extras().groups.push_back(&group); }
-  void leave(SharedGroup& group) { std::erase(extras().groups, &group); }
-  bool is_member() const { return extras_ && !extras_->groups.empty(); }
+  // What was taken from the group stays in flight to this client alone.
+  void leave(SharedGroup& group);
   // Whether the client takes messages now, and whether one of QoS 1 or 2 would be sent at once.
   bool reads() const;
   bool has_room() const;
-  std::size_t inflight_count() const { return exchange() != nullptr ? exchange()->inflight.count() : 0; }
-  // What the next message of QoS 1 or 2 gets.
-  Sequence next_sequence(Instant now) { return make_exchange(now).outbox.next_sequence(); }
-  // Sends a message to this session alone. True when it is kept until it is acknowledged.
-  bool take(const MessageRef& message, const DeliveryOptions& options, Instant now);
+  std::size_t inflight_count() const { return extras_ && extras_->inflight ? extras_->inflight->count() : 0; }
+  // How long a message that is sent to this client now may wait for its acknowledgement before it is written.
+  Duration commit_wait() const;
+  // Sends the next message of a group's outbox, at QoS 1 or 2. REQUIRES: has_room().
+  void take(Outbox& outbox, const DeliveryOptions& options, Instant now);
+  // Writes a message at QoS 0. False when it is larger than the client takes. REQUIRES: reads().
+  bool write_once(const Message& message, const DeliveryOptions& options, Instant now);
 
   // The queue, once a message of QoS 1 or 2 has needed it.
-  Outbox* outbox() { return exchange() != nullptr ? &exchange()->outbox : nullptr; }
-  Inflight* inflight() { return exchange() != nullptr ? &exchange()->inflight : nullptr; }
+  Outbox* outbox() { return extras_ && extras_->outbox ? &*extras_->outbox : nullptr; }
+  Inflight* inflight() { return extras_ && extras_->inflight ? &*extras_->inflight : nullptr; }
   // Sends what the connection takes.
   void pump(Instant now);
-  // At start: the queue as found in the store.
+  // The session ends: what it has of groups goes back to them, or is dropped there. Last call. REQUIRES: detached.
+  void end(Instant now);
+  // At start: the queue as found in the store; and that there are exchanges.
   void restore(const CursorRow& cursor);
+  Inflight& make_inflight(Instant now);
 
   // Packet identifiers of QoS 2 messages that were received and not yet released [MQTT-4.3.3-10].
   bool received_contains(PacketId packet_id) const;
@@ -117,31 +116,21 @@ class Session final : public Destination {
   bool received_erase(PacketId packet_id);
 
  private:
-  // What is on its way to the client.
-  struct Exchange final : OutboxOwner {
-    explicit Exchange(Session& owner);
-    Exchange(Session& owner, const CursorRow& cursor);
-
+  // What most sensors need none of: they receive no QoS 1, send no QoS 2, and subscribe to little.
+  struct Extras final : OutboxOwner {
+    explicit Extras(Session& owner) : session(owner) {}
     void handle_progress(Instant now) override { session.pump(now); }
-    void handle_group_safe(GroupId group, Sequence sequence, Instant now) override;
-    std::string_view filter_of(GroupId group) const override;
-    GroupId group_of(std::string_view filter) const override;
 
     Session& session;
-    Outbox outbox;
-    Inflight inflight;
-  };
-
-  // What most sensors need none of: they receive no QoS 1, send no QoS 2, and subscribe to little.
-  struct Extras {
-    std::optional<Exchange> exchange;
-    std::vector<PacketId> received;  // of QoS 2
+    std::optional<Outbox> outbox;
+    std::optional<Inflight> inflight;  // refers to `outbox`
+    std::vector<PacketId> received;    // of QoS 2
     std::vector<SharedGroup*> groups;
     HashIndex places;  // of subscriptions in the record, while there are many
   };
 
-  Exchange* exchange() const { return extras_ && extras_->exchange ? &*extras_->exchange : nullptr; }
-  Exchange& make_exchange(Instant now);
+  Outbox& make_outbox(Instant now);
+  Outbox::Options outbox_options();
   Extras& extras();
   std::uint32_t place_of(std::string_view filter);
   bool has_many_subscriptions() const;

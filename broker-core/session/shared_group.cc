@@ -1,26 +1,26 @@
 #include "broker-core/session/shared_group.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace furrow::broker {
 
-SharedGroup::SharedGroup(GroupId id, std::string filter, SubscriberId subscriber, Session::Shared& shared)
-    : id_(id),
-      filter_(std::move(filter)),
+SharedGroup::SharedGroup(std::string filter, SubscriberId subscriber, Session::Shared& shared)
+    : filter_(std::move(filter)),
       subscriber_(subscriber),
       shared_(shared),
-      outbox_(std::make_unique<Outbox>(options(QueueId{}), shared.journal, shared.books)) {
-  shared_.groups.emplace(id.value, this);
-  shared_.groups_by_filter.emplace(filter_, this);
-}
+      outbox_(options(QueueId{}, shared, *this), shared.journal, shared.books) {}
 
-SharedGroup::~SharedGroup() {
-  shared_.groups.erase(id_.value);
-  shared_.groups_by_filter.erase(filter_);
-}
+SharedGroup::SharedGroup(std::string filter, SubscriberId subscriber, QueueId queue, const CursorRow& cursor,
+                         Session::Shared& shared)
+    : filter_(std::move(filter)),
+      subscriber_(subscriber),
+      shared_(shared),
+      outbox_(options(queue, shared, *this), cursor, shared.journal, shared.books) {}
 
-Outbox::Options SharedGroup::options(QueueId queue) {
-  return {.limits = shared_.queue_limits, .queue = queue, .owner = this, .stores_books = false};
+// What is in flight is bounded by the windows of the members.
+Outbox::Options SharedGroup::options(QueueId queue, const Session::Shared& shared, OutboxOwner& owner) {
+  return {.limits = shared.queue_limits, .queue = queue, .owner = &owner, .bounds_waiting_only = true};
 }
 
 // --- members ---
@@ -35,10 +35,10 @@ void SharedGroup::set_member(Session& session, const SubscriptionOptions& option
   session.join(*this);
 }
 
-void SharedGroup::remove_member(Session& session) {
-  if (std::erase_if(members_, [&](const Member& member) { return member.session == &session; }) > 0) {
-    session.leave(*this);
-  }
+void SharedGroup::remove_member(Session& session, Instant now) {
+  std::erase_if(members_, [&](const Member& member) { return member.session == &session; });
+  session.leave(*this);
+  hand_out(now);
 }
 
 mqtt::Qos SharedGroup::qos() const {
@@ -62,116 +62,84 @@ SharedGroup::Member* SharedGroup::pick(bool needs_room) {
   return best;
 }
 
+void SharedGroup::make_durable(QueueId queue, Instant now) {
+  shared_.journal.put_lazy(QueueRow{queue, QueueKind::Group, filter_}, now);
+  outbox_.make_durable(queue, now);
+}
+
 // --- messages ---
 
 void SharedGroup::deliver(Publication& publication, const RoutedDelivery& delivery) {
   const Instant now = publication.now();
-  const bool acknowledged = delivery.qos != mqtt::Qos::AtMostOnce;
-  const bool others_wait = acknowledged && outbox_->next_waiting(now) != nullptr;
-  Member* member = others_wait ? nullptr : pick(acknowledged);
-  if (member != nullptr) {
-    const std::uint32_t id = member->options.subscription_id;
-    const RoutedDelivery own{
-        .qos = std::min(delivery.qos, member->options.qos),
-        .retain = publication.fields().retain && member->options.retain_as_published,
-        .subscription_ids = {&id, id == 0 ? 0U : 1U},
-        .group = id_,
-    };
-    member->session->deliver(publication, own);
+  const bool retain = publication.fields().retain;
+  if (delivery.qos == mqtt::Qos::AtMostOnce) {
+    // QoS 0 is not kept for clients that are away.
+    if (Member* const member = pick(false)) {
+      const std::uint32_t id = member->options.subscription_id;
+      member->session->deliver(publication, {.qos = delivery.qos,
+                                             .retain = retain && member->options.retain_as_published,
+                                             .subscription_ids = {&id, id == 0 ? 0U : 1U}});
+    }
     return;
   }
-  // Everybody is away or busy. QoS 0 is not kept for clients that are away.
-  if (!acknowledged) return;
-  if (shared_.short_of_memory && !durable()) {
-    outbox_->pass(Outbox::Outcome::Dropped, now, DropReason::QueueFull);
+  const bool others_wait = outbox_.next_waiting(now) != nullptr || outbox_.has_waiting();
+  Member* const member = others_wait ? nullptr : pick(true);
+  if (member == nullptr && shared_.short_of_memory && !durable()) {
+    outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::QueueFull);
     return;
   }
-  outbox_->push(publication.message(), {.qos = delivery.qos, .retain = publication.fields().retain}, Duration::zero(),
-                now, [&]() -> Commitment& { return publication.commitment(); });
+  const Duration wait = member == nullptr ? Duration::zero() : member->session->commit_wait();
+  outbox_.push(publication.message(), {.qos = delivery.qos, .retain = retain}, wait, now,
+               [&]() -> Commitment& { return publication.commitment(); });
+  if (member != nullptr && outbox_.next_waiting(now) != nullptr) give_next(*member, now);
 }
 
 bool SharedGroup::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
   if (delivery.qos == mqtt::Qos::AtMostOnce) return false;
-  const bool taken = !outbox_->has_waiting() && std::ranges::any_of(members_, [&](const Member& member) {
-    return member.session->has_room() && !member.session->refuses(publication, delivery);
-  });
-  if (taken) return false;
-  return (durable() && shared_.journal.failing()) || outbox_->refuses(publication.bytes_size());
-}
-
-void SharedGroup::pull(Instant now) {
-  if (pulling_) return;
-  pulling_ = true;
-  while (Outbox::Entry* entry = outbox_->next_waiting(now)) {
-    Member* member = pick(true);
-    if (member == nullptr) break;
-    give(*entry, *member, now);
+  if (durable() && shared_.journal.failing()) {
+    // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
+    const auto has_room = [](const Member& member) { return member.session->has_room(); };
+    const bool expected = !outbox_.has_waiting() && std::ranges::any_of(members_, has_room);
+    if (delivery.qos == mqtt::Qos::ExactlyOnce || !expected) return true;
   }
-  pulling_ = false;
+  return outbox_.refuses(publication.bytes_size());
 }
 
-void SharedGroup::give(Outbox::Entry& entry, Member& member, Instant now) {
+void SharedGroup::hand_out(Instant now) {
+  if (std::exchange(handing_out_, true)) return;
+  if (members_.empty()) drop_waiting(now);
+  while (outbox_.next_waiting(now) != nullptr) {
+    Member* const member = pick(true);
+    if (member == nullptr) break;
+    give_next(*member, now);
+  }
+  handing_out_ = false;
+}
+
+void SharedGroup::give_next(Member& member, Instant now) {
+  const Outbox::Entry& entry = *outbox_.next_waiting(now);
   const std::uint32_t id = member.options.subscription_id;
   const DeliveryOptions options{.qos = std::min(entry.qos, member.options.qos),
                                 .retain = entry.retain && member.options.retain_as_published,
-                                .subscription_ids = {&id, id == 0 ? 0U : 1U},
-                                .group = id_};
-  const MessageRef message = entry.message;
-  const Sequence sequence = entry.sequence;
-  entry.state = Outbox::State::Sent;
-  outbox_->advance();
-  const Sequence theirs = member.session->next_sequence(now);
-  pulled_[{member.session->subscriber().value, theirs.value}] = sequence;
-  // What it does not keep, it has sent at QoS 0, or counted.
-  if (!member.session->take(message, options, now)) handle_safe(*member.session, theirs, now);
-}
-
-void SharedGroup::handle_safe(const Session& session, Sequence sequence, Instant now) {
-  const auto found = pulled_.find(Pulled{session.subscriber().value, sequence.value});
-  if (found == pulled_.end()) return;  // it never was in this queue
-  const Sequence own = found->second;
-  pulled_.erase(found);
-  if (const auto index = outbox_->index_of(own)) outbox_->settle(*index, Outbox::Outcome::Moved, now);
-}
-
-bool SharedGroup::requeue(const Session& session, Sequence sequence) {
-  const auto found = pulled_.find(Pulled{session.subscriber().value, sequence.value});
-  if (found == pulled_.end()) return false;
-  const Sequence own = found->second;
-  pulled_.erase(found);
-  if (const auto index = outbox_->index_of(own)) outbox_->requeue(*index);
-  return true;
-}
-
-void SharedGroup::take_back(const Outbox::Entry& entry, AckTicket ticket, Instant now) {
-  Commitment* commitment = nullptr;
-  outbox_->push(entry.message, {.qos = entry.qos, .retain = entry.retain}, Duration::zero(), now,
-                [&]() -> Commitment& { return *(commitment = &shared_.journal.open(entry.message)); });
-  if (commitment == nullptr) {
-    ticket.complete(mqtt::ReasonCode::Success);
+                                .subscription_ids = {&id, id == 0 ? 0U : 1U}};
+  if (options.qos != mqtt::Qos::AtMostOnce) {
+    member.session->take(outbox_, options, now);
     return;
   }
-  shared_.journal.seal(*commitment, std::move(ticket), mqtt::ReasonCode::Success);
-  shared_.journal.hasten(*commitment, now);
+  const Sequence sequence = entry.sequence;
+  const bool written = member.session->write_once(*entry.message, options, now);
+  outbox_.settle(sequence, written ? Outbox::Outcome::Delivered : Outbox::Outcome::Dropped, now, DropReason::TooLarge);
 }
 
-// --- durability ---
-
-void SharedGroup::make_durable(QueueId queue, Instant now) {
-  const std::unique_ptr<Outbox> former = std::exchange(outbox_, nullptr);
-  shared_.journal.put_lazy(QueueRow{queue, QueueKind::Group, filter_}, now);
-  outbox_ = std::make_unique<Outbox>(options(queue), shared_.journal, shared_.books);
-  pulled_.clear();
-  for (std::size_t i = 0; i < former->front_size(); ++i) {
-    if (former->entry(i).state == Outbox::State::Waiting) take_back(former->entry(i), {}, now);
+// Nobody is left to take it.
+void SharedGroup::drop_waiting(Instant now) {
+  if (!outbox_.has_leases()) {
+    outbox_.drop_all(DropReason::SessionEnded, now);
+    return;
   }
-  for (std::size_t i = former->front_size(); i-- > 0;) {
-    if (former->entry(i).state != Outbox::State::Settled) former->settle(i, Outbox::Outcome::Moved, now);
+  while (const Outbox::Entry* const entry = outbox_.next_waiting(now)) {
+    outbox_.settle(entry->sequence, Outbox::Outcome::Dropped, now, DropReason::SessionEnded);
   }
-}
-
-void SharedGroup::restore(QueueId queue, const CursorRow& cursor) {
-  outbox_ = std::make_unique<Outbox>(options(queue), cursor, shared_.journal, shared_.books);
 }
 
 }  // namespace furrow::broker

@@ -50,7 +50,9 @@ Status QueueFile::prepare() {
             "counters) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
            {&write_marks_, "UPDATE cursor SET first_segment = ?2, last_segment = ?3 WHERE queue = ?1"},
            {&write_exchange_,
-            "INSERT OR REPLACE INTO exchange(queue, direction, packet_id, state, sequence) VALUES(?1, ?2, ?3, ?4, ?5)"},
+            "INSERT OR REPLACE INTO exchange(queue, direction, packet_id, state, sequence, outbox, subscription_id, "
+            "retain) "
+            "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
            {&delete_exchange_, "DELETE FROM exchange WHERE queue = ?1 AND direction = ?2 AND packet_id = ?3"},
            {&delete_exchanges_, "DELETE FROM exchange WHERE queue = ?1"},
            {&delete_cursor_, "DELETE FROM cursor WHERE queue = ?1"},
@@ -177,6 +179,9 @@ Status QueueFile::write_exchange(const ExchangeRow& row) {
   if (!erased) {
     statement.bind(4, std::uint64_t{static_cast<std::uint8_t>(row.state)});
     statement.bind(5, row.sequence.value);
+    statement.bind(6, row.outbox.value);
+    statement.bind(7, std::uint64_t{row.subscription_id});
+    statement.bind(8, std::uint64_t{row.retain});
   }
   return statement.run();
 }
@@ -210,8 +215,9 @@ Status QueueFile::restore(Restored& restored) {
     restored.last_queue = id;
   }
 
-  FURROW_TRY(Statement exchanges, database_->prepare("SELECT queue, direction, packet_id, state, sequence "
-                                                     "FROM exchange ORDER BY queue, direction, packet_id"));
+  FURROW_TRY(Statement exchanges,
+             database_->prepare("SELECT queue, direction, packet_id, state, sequence, outbox, subscription_id, retain "
+                                "FROM exchange ORDER BY queue, direction, packet_id"));
   while (true) {
     FURROW_TRY(const bool row, exchanges.step());
     if (!row) break;
@@ -219,7 +225,10 @@ Status QueueFile::restore(Restored& restored) {
                                   .direction = static_cast<ExchangeRow::Direction>(exchanges.number(1)),
                                   .packet_id = {static_cast<std::uint16_t>(exchanges.number(2))},
                                   .state = static_cast<ExchangeRow::State>(exchanges.number(3)),
-                                  .sequence = {exchanges.number(4)}});
+                                  .sequence = {exchanges.number(4)},
+                                  .outbox = {exchanges.number(5)},
+                                  .subscription_id = static_cast<std::uint32_t>(exchanges.number(6)),
+                                  .retain = exchanges.number(7) != 0});
   }
 
   restored.last_segment = log_.last_segment();

@@ -17,7 +17,7 @@ TEST_F(JournalTest, AMessageTakenBackIsAcknowledgedOnceTheFarSideHasIt) {
   world.turn_after(milliseconds(100));
   cloud.send(world.now());
   cloud.deliver(world.now());
-  EXPECT_EQ(world.acks().ids, Ids{});
+  EXPECT_EQ(world.acks().ids, Ids{1});
   world.refuse();
   EXPECT_EQ(world.acks().ids, Ids{1});
   EXPECT_EQ(cloud.outbox.disk_messages(), 0U);
@@ -74,27 +74,6 @@ TEST_F(JournalTest, AStopDoesNotSpinWhileMessagesAreHeldBack) {
   EXPECT_EQ(world.acks().ids, Ids{1});
 }
 
-// A QoS 2 message leaves once its identifier is durable; its own batch was not.
-TEST_F(JournalTest, AReservedIdentifierGoesWithItsMessage) {
-  world.publish(1, {{cloud.outbox, kAway}}, kExactlyOnce);
-  Outbox::Entry& entry = *cloud.outbox.next_waiting(world.now());
-  entry.state = Outbox::State::Reserved;
-  entry.packet_id = PacketId{7};
-  cloud.outbox.advance();
-  world.turn_after(milliseconds(100));
-  EXPECT_EQ(world.submitted().exchanges.size(), 1U);
-  world.refuse();
-  world.turn();
-  EXPECT_TRUE(world.submitted().exchanges.empty());
-  world.persist();
-  EXPECT_NE(entry.commitment, nullptr);
-  world.turn_after(seconds(1));
-  EXPECT_EQ(world.submitted().exchanges.size(), 1U);
-  world.persist();
-  EXPECT_EQ(entry.commitment, nullptr);
-  EXPECT_TRUE(world.journal().is_durable(entry.waits_for));
-}
-
 TEST_F(JournalTest, AnOutboxMayEndWhileItsMessageIsAtTheWriter) {
   auto session = std::make_unique<BridgeQueue>(world, OutboxLimits{}, QueueId{3});
   world.publish(1, {{session->outbox, kAway}, {cloud.outbox, kAway}});
@@ -102,8 +81,8 @@ TEST_F(JournalTest, AnOutboxMayEndWhileItsMessageIsAtTheWriter) {
   world.turn_after(milliseconds(100));
   world.journal().remove_queue(QueueId{3});
   session.reset();
-  world.refuse();
   EXPECT_EQ(world.acks().ids, Ids{2});
+  world.refuse();
   world.settle_down();
   world.turn_after(seconds(1));
   world.settle_down();
@@ -125,80 +104,50 @@ TEST_F(JournalTest, TicketsOfRowsWaitForMessagesThatAreHeldBack) {
   EXPECT_EQ(world.acks().ids, (Ids{1, 9}));
 }
 
-// A member of a shared subscription: what it has pulled leaves the group's queue when it is written, the first time.
-class Member final : public OutboxOwner {
- public:
-  explicit Member(Outbox& group) : group_(group) {}
-
- private:
-  void handle_progress(Instant) override {}
-  void handle_group_safe(GroupId, Sequence, Instant now) override {
-    if (!std::exchange(left_, true)) group_.settle(0, Outbox::Outcome::Moved, now);
+// Of a batch that is given back every row comes again once: those that were gathered, and those that are derived from
+// messages, queues and values.
+TEST_F(JournalTest, RowsOfABatchGivenBackAreWrittenOnce) {
+  const ExchangeRow outbound{QueueId{1}, ExchangeRow::Direction::Outbound, PacketId{3}};
+  const ExchangeRow inbound{QueueId{9}, ExchangeRow::Direction::Inbound, PacketId{1}};
+  world.journal().put(SessionRow{"pump-7", Bytes{1}});
+  world.journal().put(outbound);
+  world.journal().retained_changed("farm/moisture", world.message("1"), world.now());
+  world.publish(1, world.message("x"), {{cloud.outbox, kAway}}, kAtLeastOnce, &inbound);
+  for (int refusals = 0; refusals < 3; ++refusals) {
+    world.turn_after(seconds(1));
+    ASSERT_FALSE(world.writer_idle());
+    EXPECT_EQ(world.submitted().segments.size(), 1U);
+    EXPECT_EQ(world.submitted().cursors.size(), 1U);
+    EXPECT_EQ(world.submitted().exchanges.size(), 2U);
+    EXPECT_EQ(world.submitted().sessions.size(), 1U);
+    EXPECT_EQ(world.submitted().retained.size(), 1U);
+    world.refuse();
+    world.journal().retained_changed("farm/moisture", world.message("2"), world.now());
   }
-
-  Outbox& group_;
-  bool left_ = false;
-};
-
-constexpr DeliveryOptions kPulled{.qos = mqtt::Qos::AtLeastOnce, .group = GroupId{1}};
-
-// More is to be written than one batch takes: what is in it needs its cursor all the same.
-TEST_F(JournalTest, TheCursorThatWasHeldBackGoesWithWhatIsWrittenOfItsQueue) {
-  world.publish(1, {{cloud.outbox, kAway}});
-  world.settle_down();
-  Member owner(cloud.outbox);
-  BridgeQueue member(world, OutboxLimits{}, QueueId{3}, &owner);
-  cloud.send(world.now());
-  world.publish(2, {{member.outbox, kAway}}, kPulled);
-  world.turn_after(milliseconds(100));
-  world.publish(3, {{cloud.outbox, kAway}});
-  const std::string large(Journal::Options{}.batch_bytes_max, 'x');
-  world.publish(4, world.message(large), {{backup.outbox, kAway}});
-  world.publish(5, world.message(large), {{backup.outbox, kAway}});
-  world.refuse();
   world.turn();
-  world.persist();  // rows
-  world.turn_after(seconds(1));
-  world.persist();  // as much as fits
-  EXPECT_EQ(world.acks().ids, (Ids{1, 2, 3, 4}));
-  const CursorRow stored = JournalWorld::cursor_of(world.store().restored(), QueueId{1});
-  EXPECT_EQ(stored.messages, 1U);
-  EXPECT_EQ(stored.settled, Sequence{1});
-  EXPECT_EQ(stored.next, Sequence{3});
-}
-
-class LeavingTest : public JournalTest, public testing::WithParamInterface<bool> {};
-
-// Message and copy are in one batch that the store does not keep: the message has left its group, and what is to be
-// safe is the copy. Until it is, the publisher hears nothing, and no packet identifier of his is stored.
-TEST_P(LeavingTest, WhatHasLeftItsGroupWaitsForTheCopyThatWasTakenBack) {
-  Member owner(cloud.outbox);
-  BridgeQueue member(world, OutboxLimits{}, QueueId{3}, &owner);
-  const MessageRef message = world.message("reading");
-  const ExchangeRow exchange{
-      QueueId{9}, ExchangeRow::Direction::Inbound, PacketId{1}, ExchangeRow::State::Published, {}};
-  world.publish(1, message, {{cloud.outbox, kAway}}, kAtLeastOnce, GetParam() ? &exchange : nullptr);
-  cloud.send(world.now());
-  world.publish(2, message, {{member.outbox, kAway}}, kPulled);
-  world.turn_after(milliseconds(100));
-  ASSERT_EQ(world.submitted().segments.size(), 1U);
-  world.refuse();
-  world.turn();
-  while (!world.writer_idle()) world.persist();  // rows
+  EXPECT_TRUE(world.submitted().segments.empty());
+  EXPECT_EQ(world.submitted().exchanges.size(), 1U) << "the one of the message waits with it";
+  world.persist();
   EXPECT_EQ(world.acks().ids, Ids{});
-  EXPECT_TRUE(world.store().restored().exchanges.empty());
   world.turn_after(seconds(1));
-  while (!world.writer_idle()) {
-    world.persist();
-    world.turn();
-  }
-  EXPECT_TRUE(world.acks().contains(1));
-  EXPECT_TRUE(world.acks().contains(2));
-  EXPECT_EQ(JournalWorld::cursor_of(world.store().restored(), QueueId{3}).messages, 1U);
-  EXPECT_EQ(world.store().restored().exchanges.size(), GetParam() ? 1U : 0U);
+  EXPECT_EQ(world.submitted().exchanges.size(), 1U);
+  world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+  EXPECT_EQ(world.store().exchanges(), 2U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Qos, LeavingTest, testing::Bool());
+// The number of a batch that was given back counts as durable with the next one, which has its rows.
+TEST_F(JournalTest, ANumberGivenBackIsDurableWithTheNextBatch) {
+  const BatchNumber number = world.journal().put(SessionRow{"pump-7", Bytes{1}});
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.turn();
+  world.refuse();
+  EXPECT_FALSE(world.journal().is_durable(number));
+  world.turn();
+  world.persist();
+  EXPECT_TRUE(world.journal().is_durable(number));
+  EXPECT_TRUE(world.store().has_session("pump-7"));
+}
 
 }  // namespace
 }  // namespace furrow::broker

@@ -39,14 +39,39 @@ TEST_F(JournalTest, AcknowledgesOnceTheBatchIsDurableAndNotBefore) {
   EXPECT_EQ(cloud.outbox.disk_messages(), 1U);
 }
 
-TEST_F(JournalTest, DeliveryWhileTheBatchIsAtTheWriterDoesNotAcknowledgeEarly) {
+TEST_F(JournalTest, DeliveryWhileTheBatchIsAtTheWriterAcknowledgesAtOnce) {
   world.publish(1, {{cloud.outbox, kOnline}});
   cloud.send(world.now());
   world.turn_after(kOnline);
+  ASSERT_FALSE(world.writer_idle());
   cloud.deliver(world.now());
-  EXPECT_EQ(world.acks().ids, Ids{});
+  EXPECT_EQ(world.acks().ids, Ids{1});
   world.persist();
   EXPECT_EQ(world.acks().ids, Ids{1});
+  EXPECT_EQ(cloud.outbox.disk_messages(), 0U);
+  world.turn_after(seconds(1));  // the message lies on disk, and its queue says that it is settled
+  ASSERT_FALSE(world.writer_idle());
+  world.persist();
+  EXPECT_EQ(world.store().segments(), 0U);
+}
+
+// A batch is a plan: what it brings is not there before the store says so.
+TEST_F(JournalTest, NothingCountsAsStoredWhileTheBatchIsAtTheWriter) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.journal().retained_changed("farm/moisture", world.message("1"), world.now());
+  world.turn_after(milliseconds(100));
+  ASSERT_FALSE(world.writer_idle());
+  EXPECT_EQ(cloud.outbox.disk_messages(), 0U);
+  EXPECT_FALSE(cloud.outbox.is_safe(Sequence{1}));
+  EXPECT_EQ(world.submitted().cursors.at(0).messages, 1U);
+  EXPECT_TRUE(world.journal().retained_unsafe("farm/moisture"));
+  world.refuse();
+  EXPECT_EQ(cloud.outbox.disk_messages(), 0U);
+  EXPECT_FALSE(cloud.outbox.is_safe(Sequence{1}));
+  world.turn_after(seconds(1));
+  world.persist();
+  EXPECT_EQ(cloud.outbox.disk_messages(), 1U);
+  EXPECT_TRUE(cloud.outbox.is_safe(Sequence{1}));
 }
 
 TEST_F(JournalTest, WaitsForEveryDestination) {
@@ -65,7 +90,7 @@ TEST_F(JournalTest, MessageSettledBeforeItIsSealedIsAcknowledgedBySealing) {
   const MessageRef message = world.message("too large for the peer");
   Commitment& commitment = world.journal().open(message);
   cloud.outbox.push(message, kAtLeastOnce, kOnline, world.now(), [&]() -> Commitment& { return commitment; });
-  cloud.outbox.settle(0, Outbox::Outcome::Dropped, world.now(), DropReason::TooLarge);
+  cloud.outbox.settle(Sequence{1}, Outbox::Outcome::Dropped, world.now(), DropReason::TooLarge);
   EXPECT_EQ(world.acks().ids, Ids{});
   world.journal().seal(commitment, world.acks().ticket(1), mqtt::ReasonCode::Success);
   EXPECT_EQ(world.acks().ids, Ids{1});
@@ -104,7 +129,7 @@ TEST_F(JournalTest, WhatIsHastenedIsNotPutOffByALaterDestination) {
   Commitment& commitment = world.journal().open(message);
   const auto take = [&]() -> Commitment& { return commitment; };
   cloud.outbox.push(message, kExactlyOnce, kOnline, world.now(), take);
-  cloud.outbox.hasten(*cloud.outbox.next_waiting(world.now()), world.now());
+  cloud.outbox.hasten(Sequence{1}, world.now());
   backup.outbox.push(message, kExactlyOnce, seconds(1), world.now(), take);
   world.journal().seal(commitment, world.acks().ticket(1), mqtt::ReasonCode::Success);
   world.turn();
@@ -208,13 +233,14 @@ TEST_F(JournalTest, LargeBatchIsSplitAndTheRestIsAcknowledgedWithItsOwnBatch) {
   const MessageRef large = world.message(std::string(400 * KiB, 'x'));
   for (std::uint16_t id = 1; id <= 5; ++id) world.publish(id, large, {{cloud.outbox, kAway}});
   const std::size_t waiting = world.journal().waiting_bytes();
-  EXPECT_EQ(waiting, 5 * large->bytes_size());
+  EXPECT_GT(waiting, 5 * large->bytes_size());
+  EXPECT_LT(waiting, 5 * (large->bytes_size() + 500)) << "with what each costs beside its bytes";
   world.turn();
   EXPECT_EQ(world.submitted().segments.size(), 3U);  // each larger than a segment should be
   EXPECT_EQ(world.journal().waiting_bytes(), waiting);
   world.persist();
   EXPECT_EQ(world.acks().ids, (Ids{1, 2, 3}));
-  EXPECT_EQ(world.journal().waiting_bytes(), 2 * large->bytes_size());
+  EXPECT_EQ(world.journal().waiting_bytes(), waiting / 5 * 2);
   world.turn();
   world.persist();
   EXPECT_EQ(world.acks().ids, (Ids{1, 2, 3, 4, 5}));

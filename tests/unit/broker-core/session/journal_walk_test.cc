@@ -128,16 +128,13 @@ class Walk {
 
   void settle(std::size_t queue) {
     if (models_[queue].inflight() == 0) return;
-    std::size_t pick = random_.chance(70) ? 0 : random_.below(models_[queue].inflight());
+    const std::size_t pick = random_.chance(70) ? 0 : random_.below(models_[queue].inflight());
     models_[queue].settle(pick);
-    Outbox& outbox = queues_[queue]->outbox;
-    std::size_t index = 0;
-    while (outbox.entry(index).state == Outbox::State::Settled || pick-- > 0) ++index;
-    queues_[queue]->deliver(world_.now(), index);
+    queues_[queue]->deliver(world_.now(), pick);
   }
 
   void rewind(std::size_t queue) {
-    queues_[queue]->outbox.rewind();
+    queues_[queue]->give_back();
     models_[queue].rewind();
   }
 

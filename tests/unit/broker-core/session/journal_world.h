@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker-core/session/journal.h"
@@ -164,21 +165,29 @@ struct BridgeQueue {
 
   // Sends the next message, as far as it is in memory, and returns its payload; empty when there is none.
   std::string send(Instant now) {
-    Outbox::Entry* entry = outbox.next_waiting(now);
+    const Outbox::Entry* const entry = outbox.next_waiting(now);
     if (entry == nullptr) return {};
-    const std::string payload(as_text(entry->message->payload()));
-    entry->state = Outbox::State::Sent;
-    outbox.advance();
+    std::string payload(as_text(entry->message->payload()));
+    sent.push_back(entry->sequence);
+    outbox.take();
     return payload;
   }
-  void deliver(Instant now, std::size_t index = 0) { outbox.settle(index, Outbox::Outcome::Delivered, now); }
+  // The receiver acknowledges what was sent, in whatever order.
+  void deliver(Instant now, std::size_t index = 0) {
+    outbox.settle(sent[index], Outbox::Outcome::Delivered, now);
+    sent.erase(sent.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+  // All that was sent waits again.
+  void give_back() {
+    for (const Sequence sequence : std::exchange(sent, {})) outbox.give_back(sequence);
+  }
   // Sends and settles everything; pages are read as they are needed.
   std::vector<std::string> drain(JournalWorld& world) {
     std::vector<std::string> payloads;
     do {
       for (std::string payload = send(world.now()); !payload.empty(); payload = send(world.now())) {
         payloads.push_back(std::move(payload));
-        deliver(world.now());
+        deliver(world.now(), sent.size() - 1);
       }
     } while (world.answer_read());
     return payloads;
@@ -186,6 +195,7 @@ struct BridgeQueue {
 
   Books books;
   Outbox outbox;
+  std::vector<Sequence> sent;
 };
 
 inline constexpr Duration kOnline = std::chrono::milliseconds(200);  // how long one that acknowledges is given

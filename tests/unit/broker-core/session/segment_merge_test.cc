@@ -14,7 +14,6 @@ using std::chrono::seconds;
 
 constexpr QueueId kBridge{1};
 constexpr QueueId kSession{2};
-constexpr std::string_view kGroup = "$share/g/farm/#";
 
 ClockStamp stamp_at(Duration since_boot, std::uint64_t boot = 7) {
   return {
@@ -38,9 +37,8 @@ SegmentRow flush(std::uint64_t id, const ClockStamp& stamp, const std::vector<st
     writer.add_message(*messages.back(), static_cast<std::uint32_t>(queues.size()));
     const std::vector<std::uint32_t> ids = {5, 6};
     for (const QueueId queue : queues) {
-      writer.add_delivery(
-          queue, Sequence{sequence},
-          {.qos = mqtt::Qos::AtLeastOnce, .retain = true, .subscription_ids = ids, .group_filter = kGroup});
+      writer.add_delivery(queue, Sequence{sequence},
+                          {.qos = mqtt::Qos::AtLeastOnce, .retain = true, .subscription_ids = ids});
     }
   }
   return writer.finish(SegmentId{id});
@@ -84,7 +82,6 @@ TEST(SegmentMerge, MakesOneRowOfMany) {
     EXPECT_EQ(record.message->expiry_s(), 600U);
     EXPECT_EQ(record.subscription_ids, (std::vector<std::uint32_t>{5, 6}));
     EXPECT_TRUE(record.retain);
-    EXPECT_EQ(record.group, kGroup);
   }
 }
 

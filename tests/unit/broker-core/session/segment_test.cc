@@ -106,25 +106,6 @@ TEST(Segment, GivesBackWhatWasWritten) {
   EXPECT_EQ(read.received(), kNow.monotonic - milliseconds(1500));
 }
 
-TEST(Segment, NamesTheSharedSubscriptionOfADeliveryOnce) {
-  const DeliveryOptions shared{.qos = mqtt::Qos::AtLeastOnce, .group_filter = "$share/g/farm/#"};
-  Flush flush;
-  flush.say({}, {{kBridge, 1}});
-  const std::size_t before = flush.bytes();
-  flush.say({}, {{kBridge, 2}}, shared);
-  const std::size_t first = flush.bytes() - before;
-  flush.say({}, {{kBridge, 3}}, shared);
-  EXPECT_EQ(flush.bytes() - before - first, first - 1 - shared.group_filter.size());
-  flush.say({}, {{kBridge, 4}}, shared);
-  flush.say({}, {{kBridge, 5}}, {.qos = mqtt::Qos::AtLeastOnce, .group_filter = "$share/h/farm/#"});
-  const SegmentRow row = flush.say({}, {{kBridge, 6}}).finish();
-  const auto records = read_all(row, kBridge);
-  std::vector<std::string_view> groups;
-  for (const SegmentReader::Record& record : records) groups.push_back(record.group);
-  EXPECT_EQ(groups, (std::vector<std::string_view>{"", "$share/g/farm/#", "$share/g/farm/#", "$share/g/farm/#",
-                                                   "$share/h/farm/#", ""}));
-}
-
 TEST(Segment, ATopicLeavesOutWhatTheOneBeforeBeginsWith) {
   const std::vector<std::string> topics = {"farm/field-1/moisture",
                                            "farm/field-2/moisture",

@@ -62,14 +62,12 @@ class SharedGroupTest : public BrokerFixture {
         persist();
       } else {
         broker().handle_not_persisted(store.fail_one(), now);
-        ++batches_given_back;
       }
     }
   }
   // It has none for a while, until the gateway dies; the next start finds room.
   void fill_store_and_restart() {
     fill_store(seconds(5));
-    EXPECT_GT(batches_given_back, 2U);
     restart();
     store_answers = true;
     advance(seconds(2));
@@ -79,8 +77,6 @@ class SharedGroupTest : public BrokerFixture {
     const broker::Books& books = broker().session_books();
     EXPECT_EQ(books.accepted, books.left() + waiting);
   }
-
-  std::size_t batches_given_back = 0;
 
  private:
   Client& subscribed(Client& client, Qos qos) {
@@ -303,7 +299,7 @@ TEST_F(SharedGroupTest, WhatIsKeptForTheGroupSurvivesACrash) {
   EXPECT_THAT(again.received(), SizeIs(21));
 }
 
-TEST_F(SharedGroupTest, MembersPullAsTheirWindowsAllow) {
+TEST_F(SharedGroupTest, MembersTakeMessagesAsTheirWindowsAllow) {
   Client& a = member("a", kQos1, 1);
   publish("1");
   publish("2");
@@ -350,7 +346,7 @@ TEST_F(SharedGroupTest, Qos1GoesBackToTheGroupWhenTheSessionEnds) {
   expect_balance(0);
 }
 
-TEST_F(SharedGroupTest, ItStaysWithASessionThatLives) {
+TEST_F(SharedGroupTest, UnacknowledgedMessageStaysWithASessionThatLives) {
   Client& a = durable_member("a");
   Client& b = durable_member("b");
   publish("1");
@@ -372,7 +368,7 @@ TEST_F(SharedGroupTest, Qos2IsNotGivenToAnother) {
   expect_balance(0);
 }
 
-TEST_F(SharedGroupTest, APulledQos2MessageEndsWithASessionThatWasYetToSendIt) {
+TEST_F(SharedGroupTest, Qos2MessageEndsWithASessionThatWasYetToSendIt) {
   Client& a = durable_member("a", kQos2);
   Client& b = durable_member("b", kQos2);
   a.vanish();
@@ -382,7 +378,7 @@ TEST_F(SharedGroupTest, APulledQos2MessageEndsWithASessionThatWasYetToSendIt) {
   store_answers = false;
   publish("2", kQos2);
   advance(seconds(2));
-  back("a");  // pulls both, and waits for the store, which is busy with the second
+  back("a");  // takes both, and waits for the store, which is busy with the second
   open_durable("a", mqtt::Version::V5, true).vanish();
   store_answers = true;
   persist();
@@ -393,8 +389,7 @@ TEST_F(SharedGroupTest, APulledQos2MessageEndsWithASessionThatWasYetToSendIt) {
   EXPECT_THAT(back("b").received(), ElementsAre(StartsWith("CONNACK")));
 }
 
-// Its queue of the group must not forget it before the member's has it, however often the store gives the batch back.
-TEST_F(SharedGroupTest, WhatAMemberPulledFromAFullStoreIsThereAfterACrash) {
+TEST_F(SharedGroupTest, MessageTakenWhileTheStoreIsFullIsThereAfterACrash) {
   durable_member("a", kQos2).vanish();
   publish("1", kQos2);
   advance(seconds(2));
@@ -414,11 +409,11 @@ TEST_F(SharedGroupTest, WhatAMemberRefusesIsNotGivenToAnother) {
   EXPECT_THAT(b.received(), IsEmpty());  // [MQTT-4.8.2-6]
 }
 
-TEST_F(SharedGroupTest, APulledMessageGoesBackToItsPlace) {
+TEST_F(SharedGroupTest, MessageOfAnEndedSessionWaitsInItsPlace) {
   Client& a = durable_member("a", kQos1, 1);
   for (int i = 0; i < 3; ++i) publish(std::to_string(i));
   a.received();
-  a.acknowledge(PacketType::Puback, 1);  // pulls the second
+  a.acknowledge(PacketType::Puback, 1);  // takes the second
   EXPECT_THAT(a.received(), ElementsAre(HasSubstr("\"1\"")));
   Client& b = durable_member("b", kQos1, 5);
   b.received();
@@ -443,18 +438,20 @@ TEST_F(SharedGroupTest, TheGroupEndsWithItsLastMember) {
   EXPECT_EQ(stats().queues_orphaned, 0U);
 }
 
-// --- a member leaves whose messages only the store has ---
+// --- after a restart ---
 
-TEST_F(SharedGroupTest, WhatAStartFoundInAMembersQueueGoesBackToTheGroup) {
+TEST_F(SharedGroupTest, UnfinishedQos1GoesToAnyMemberAfterARestart) {
   Client& a = durable_member("a");
   for (const char* payload : {"1", "2", "3"}) publish(payload);
   EXPECT_THAT(a.received(), SizeIs(3));
   advance(seconds(2));
   restart();
-  Client& b = durable_member("b");
-  end_session_of("a");
-  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"1\""), HasSubstr("\"2\""), HasSubstr("\"3\"")));
+  Client& b = connect_durable("b");
+  b.subscribe(kFilter, kQos1);
+  EXPECT_THAT(b.received(),
+              ElementsAre(HasSubstr("\"1\""), HasSubstr("\"2\""), HasSubstr("\"3\""), StartsWith("SUBACK")));
   for (std::uint16_t id = 1; id <= 3; ++id) b.acknowledge(PacketType::Puback, id);
+  end_session_of("a");
   advance(seconds(2));
   EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 0U);
   expect_balance(0);
@@ -463,37 +460,65 @@ TEST_F(SharedGroupTest, WhatAStartFoundInAMembersQueueGoesBackToTheGroup) {
   EXPECT_THAT(back("b").received(), ElementsAre(StartsWith("CONNACK")));
 }
 
-TEST_F(SharedGroupTest, ItGoesBackWhenTheSessionExpires) {
+TEST_F(SharedGroupTest, GroupReturnsQos1WhenASessionExpires) {
   durable_member("b").vanish();
   durable_member("a").vanish();
   Client& a = back("a");
   publish("1");
   EXPECT_THAT(a.received(), Contains(HasSubstr("\"1\"")));
-  advance(seconds(2));
-  restart();
+  a.vanish();
   advance(seconds(1800));
   Client& b = back("b");
+  EXPECT_THAT(b.received(), ElementsAre(StartsWith("CONNACK")));
   advance(seconds(1900));
   EXPECT_THAT(b.received(), Contains(HasSubstr("\"1\"")));
 }
 
-TEST_F(SharedGroupTest, Qos2ThatAStartFoundEndsWithTheSession) {
+TEST_F(SharedGroupTest, Qos2InFlightBeforeARestartEndsWithItsSession) {
   Client& a = durable_member("a", kQos2);
   publish("1", kQos2);
   publish("2", kQos1);
   EXPECT_THAT(a.received(), SizeIs(2));
   advance(seconds(2));
   restart();
-  Client& b = durable_member("b", kQos2);
+  Client& b = connect_durable("b");
+  b.subscribe(kFilter, kQos2);
+  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"2\" qos=1"), StartsWith("SUBACK")));
   end_session_of("a");
-  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"2\" qos=1")));
   advance(seconds(2));
+  EXPECT_THAT(b.received(), IsEmpty());
   EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 1U);
   expect_balance(1);
 }
 
-// Until its copy in the group's queue is safe a message is in the session's, though the session's row is gone.
-TEST_F(SharedGroupTest, ACrashWhileTheyGoBackLosesNone) {
+TEST_F(SharedGroupTest, Qos2InFlightBeforeARestartGoesOnWithItsSession) {
+  Client& a = durable_member("a", kQos2);
+  durable_member("b", kQos2).vanish();
+  publish("1", kQos2);
+  publish("2", kQos2);
+  advance(seconds(1));
+  EXPECT_THAT(a.received(), SizeIs(2));
+  a.acknowledge(PacketType::Pubrec, 1);
+  advance(seconds(1));
+  EXPECT_THAT(a.received(), ElementsAre("PUBREL id=1 reason=00"));
+  restart();
+  Client& b = back("b");
+  advance(seconds(1));
+  EXPECT_THAT(b.received(), ElementsAre(StartsWith("CONNACK"))) << "a has both";
+  Client& again = back("a");
+  advance(seconds(1));
+  EXPECT_THAT(again.received(),
+              ElementsAre(StartsWith("CONNACK"), "PUBREL id=1 reason=00", HasSubstr("\"2\" qos=2 id=2 dup")));
+  again.acknowledge(PacketType::Pubcomp, 1);
+  again.acknowledge(PacketType::Pubrec, 2);
+  advance(seconds(1));
+  again.acknowledge(PacketType::Pubcomp, 2);
+  advance(seconds(2));
+  expect_balance(0);
+  EXPECT_EQ(store.exchanges(), 0U);
+}
+
+TEST_F(SharedGroupTest, CrashWhileASessionEndsLosesNone) {
   Client& a = durable_member("a");
   publish("1");
   publish("2");
@@ -512,8 +537,8 @@ TEST_F(SharedGroupTest, ACrashWhileTheyGoBackLosesNone) {
   EXPECT_THAT(rest, Contains(HasSubstr("\"2\"")));
 }
 
-// The store takes no messages but goes on taking removals: that of the queue has to wait.
-TEST_F(SharedGroupTest, WhatGoesBackIntoAFullStoreIsThereAfterACrash) {
+// The store takes no messages but goes on taking removals.
+TEST_F(SharedGroupTest, MessageOfASessionThatEndsWhileTheStoreIsFullIsThereAfterACrash) {
   Client& a = durable_member("a");
   publish("1");
   EXPECT_THAT(a.received(), SizeIs(1));
@@ -526,24 +551,23 @@ TEST_F(SharedGroupTest, WhatGoesBackIntoAFullStoreIsThereAfterACrash) {
   EXPECT_THAT(back("b").received(), Contains(HasSubstr("\"1\"")));
 }
 
-TEST_F(SharedGroupTest, MoreThanAPageOfThemGoesBack) {
+TEST_F(SharedGroupTest, MoreThanAPageOfMessagesComesInOrderAfterARestart) {
   constexpr int kMessages = 100;
   Client& a = durable_member("a", kQos1, 200);
   for (int i = 0; i < kMessages; ++i) publish(std::to_string(1000 + i) + std::string(30'000, ' '));
   EXPECT_THAT(a.received(), SizeIs(kMessages));
   advance(seconds(2));
   restart();
-  Client& b = durable_member("b", kQos1, 200);
-  end_session_of("a");
-  const std::vector<std::string> all = b.received();
-  ASSERT_THAT(all, SizeIs(kMessages));
+  Client& again = back("a", 200);
+  const std::vector<std::string> all = again.received();
+  ASSERT_THAT(all, SizeIs(1 + kMessages));
   for (int i = 0; i < kMessages; ++i)
-    EXPECT_THAT(all[static_cast<std::size_t>(i)], HasSubstr(std::to_string(1000 + i)));
+    EXPECT_THAT(all[static_cast<std::size_t>(1 + i)], HasSubstr(std::to_string(1000 + i)));
   advance(seconds(2));
   expect_balance(kMessages);
 }
 
-TEST_F(SharedGroupTest, WithoutAnotherMemberItEndsWithTheSession) {
+TEST_F(SharedGroupTest, MessageOfTheOnlyMemberEndsWithItsSession) {
   Client& a = durable_member("a");
   publish("1");
   EXPECT_THAT(a.received(), SizeIs(1));
@@ -557,34 +581,200 @@ TEST_F(SharedGroupTest, WithoutAnotherMemberItEndsWithTheSession) {
 
 // --- exactly once ---
 
-TEST_F(SharedGroupTest, APulledQos2MessageIsInOneQueueAfterACrash) {
+TEST_F(SharedGroupTest, Qos2MessageIsSentAgainWithItsIdentifierAfterACrash) {
   Client& a = durable_member("a", kQos2);
   a.vanish();
   publish("1", kQos2);
   advance(seconds(2));
   Client& again = back("a");
   EXPECT_THAT(again.received(), Contains(HasSubstr("\"1\" qos=2 id=1")));
-  restart();  // the move to the member's queue was durable before the PUBLISH left; nothing was since
+  restart();  // the identifier was durable before the PUBLISH left; nothing was since
   Client& third = back("a");
   EXPECT_THAT(third.received(), ElementsAre(StartsWith("CONNACK"), HasSubstr("\"1\" qos=2 id=1 dup")));
 }
 
-TEST_F(SharedGroupTest, ThePublisherIsAnsweredOnlyOnceThePulledMessageIsSafe) {
-  Client& a = durable_member("a", kQos2, 1);
-  publish("1", kQos2);
-  publish("2", kQos2);
+// --- a member whose session ends with its connection ---
+
+TEST_F(SharedGroupTest, Qos1HeldByAPassingMemberIsThereAfterACrash) {
+  durable_member("a").vanish();
+  Client& passing = member("passing");
+  publish("1");
+  EXPECT_THAT(passing.received(), ElementsAre(HasSubstr("\"1\"")));
+  EXPECT_THAT(answers(), IsEmpty()) << "neither acknowledged by the member nor stored";
   advance(seconds(1));
-  a.received();
-  answers();
-  a.acknowledge(PacketType::Pubrec, 1);
+  EXPECT_THAT(answers(), ElementsAre("PUBACK id=1 reason=00"));
+  restart();
+  EXPECT_THAT(back("a").received(), Contains(HasSubstr("\"1\"")));
+}
+
+TEST_F(SharedGroupTest, Qos1ThatAPassingMemberAcknowledgesInTimeIsNeverWritten) {
+  durable_member("a").vanish();
+  advance(seconds(100));
+  Client& passing = member("passing");
+  publish("1");
+  passing.acknowledge(PacketType::Puback, 1);
+  EXPECT_THAT(answers(), ElementsAre("PUBACK id=1 reason=00"));
+  EXPECT_EQ(store.segments(), 0U);
+  advance(seconds(5));
+  EXPECT_EQ(store.segments(), 0U);
+  restart();
+  EXPECT_THAT(back("a").received(), ElementsAre(StartsWith("CONNACK")));
+}
+
+// A crash ends the passing session: nobody else may have what it was being sent [MQTT-4.8.2-5].
+TEST_F(SharedGroupTest, Qos2HeldByAPassingMemberIsNotHandedOutAfterACrash) {
+  durable_member("a", kQos2).vanish();
+  Client& passing = member("passing", kQos2);
   store_answers = false;
-  publish("3", kQos2);
-  a.acknowledge(PacketType::Pubcomp, 1);  // pulls the second, which takes a commit
-  EXPECT_THAT(answers(), IsEmpty());
+  publish("1", kQos2);
+  EXPECT_THAT(passing.received(), IsEmpty()) << "the store does not know yet that it is with this member";
   store_answers = true;
   persist();
   advance(seconds(1));
-  EXPECT_THAT(answers(), Contains("PUBREC id=3 reason=00"));
+  EXPECT_THAT(passing.received(), ElementsAre(HasSubstr("\"1\" qos=2")));
+  EXPECT_THAT(answers(), ElementsAre("PUBREC id=1 reason=00"));
+  restart();
+  advance(seconds(1));
+  EXPECT_THAT(back("a").received(), ElementsAre(StartsWith("CONNACK")));
+}
+
+TEST_F(SharedGroupTest, Qos2OfABacklogTakenByAPassingMemberIsNotHandedOutAfterACrash) {
+  durable_member("a", kQos2).vanish();
+  for (const char* payload : {"1", "2", "3"}) publish(payload, kQos2);
+  advance(seconds(2));
+  Client& passing = connect({.client_id = "passing"});
+  passing.subscribe(kFilter, kQos2);
+  advance(seconds(1));
+  EXPECT_THAT(passing.received(), SizeIs(4));
+  passing.acknowledge(PacketType::Pubrec, 1);
+  passing.acknowledge(PacketType::Pubcomp, 1);
+  restart();
+  advance(seconds(1));
+  EXPECT_THAT(back("a").received(), ElementsAre(StartsWith("CONNACK")));
+  EXPECT_EQ(store.segments(), 0U);
+}
+
+TEST_F(SharedGroupTest, MessagesLeftByAPassingMemberAreTheGroupsAgain) {
+  durable_member("a", kQos2).vanish();
+  Client& passing = member("passing", kQos2);
+  publish("1", kQos1);
+  publish("2", kQos2);
+  advance(seconds(1));
+  EXPECT_THAT(passing.received(), SizeIs(2));
+  passing.vanish();
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 1U);
+  expect_balance(1);
+  EXPECT_THAT(back("a").received(), ElementsAre(StartsWith("CONNACK"), HasSubstr("\"1\"")));
+}
+
+// --- a member unsubscribes with messages in flight ---
+
+class UnsubscribingTest : public SharedGroupTest {
+ protected:
+  // Has one message in flight, and is no member any more.
+  Client& leave_with_one(Client& client, Qos qos = kQos1) {
+    publish("1", qos);
+    advance(seconds(1));
+    EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"1\"")));
+    client.unsubscribe(kFilter);
+    EXPECT_THAT(client.received(), ElementsAre("UNSUBACK id=1 reason=00"));
+    return client;
+  }
+};
+
+// How a consumer stops: it unsubscribes, and its session ends.
+TEST_F(UnsubscribingTest, MessageGoesToAnotherMemberWhenTheSessionEnds) {
+  Client& a = member("a");
+  Client& b = durable_member("b");
+  leave_with_one(a);
+  EXPECT_THAT(b.received(), IsEmpty());
+  a.disconnect();
+  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"1\"")));
+  b.acknowledge(PacketType::Puback, 1);
+  advance(seconds(2));
+  expect_balance(0);
+}
+
+TEST_F(UnsubscribingTest, MessageOfTheLastMemberEndsWithItsSession) {
+  Client& a = member("a");
+  leave_with_one(a);
+  a.disconnect();
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 1U);
+  expect_balance(0);
+}
+
+// The number by which the routing tables knew the first member is given to the next session.
+TEST_F(UnsubscribingTest, AnotherSessionHasNothingToDoWithItsMessages) {
+  Client& a = member("a");
+  Client& b = durable_member("b", kQos1, 1);
+  leave_with_one(a);
+  publish("2");  // b's window is full
+  EXPECT_THAT(b.received(), SizeIs(1));
+  a.disconnect();
+  Client& c = member("c");
+  EXPECT_THAT(c.received(), IsEmpty()) << "it came with the SUBACK";
+  c.acknowledge(PacketType::Puback, 1);
+  b.acknowledge(PacketType::Puback, 1);
+  advance(seconds(2));
+  expect_balance(0);
+  EXPECT_EQ(broker().session_books().delivered, 2U);
+}
+
+class KeepingTest : public UnsubscribingTest, public testing::WithParamInterface<std::tuple<Qos, bool>> {};
+
+// [MQTT-3.10.4-3]: the delivery that was begun is completed, by this session alone.
+TEST_P(KeepingTest, MessageStaysWithASessionThatLivesThroughACrash) {
+  const auto [qos, with_another] = GetParam();
+  Client& a = durable_member("a", qos);
+  if (with_another) durable_member("b", qos).vanish();
+  leave_with_one(a, qos);
+  advance(seconds(1));
+  restart();
+  if (with_another) {
+    EXPECT_THAT(back("b").received(), ElementsAre(StartsWith("CONNACK")));
+  }
+  Client& again = back("a");
+  advance(seconds(1));
+  EXPECT_THAT(again.received(), ElementsAre(StartsWith("CONNACK"), HasSubstr("\"1\"")));
+  again.acknowledge(qos == kQos1 ? PacketType::Puback : PacketType::Pubrec, 1);
+  advance(seconds(1));
+  if (qos == kQos2) again.acknowledge(PacketType::Pubcomp, 1);
+  advance(seconds(2));
+  expect_balance(0);
+  EXPECT_EQ(store.segments(), 0U);
+  restart();
+  EXPECT_THAT(back("a").received(), ElementsAre(StartsWith("CONNACK")));
+  EXPECT_EQ(stats().queues_orphaned, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(QosAndAnother, KeepingTest, testing::Combine(testing::Values(kQos1, kQos2), testing::Bool()));
+
+TEST_F(UnsubscribingTest, WaitingMessagesEndWithTheLastMember) {
+  Client& a = durable_member("a", kQos1, 1);
+  publish("1");
+  publish("2");
+  advance(seconds(1));
+  a.unsubscribe(kFilter);
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::SessionEnded), 1U);
+  expect_balance(1);
+  a.acknowledge(PacketType::Puback, 1);
+  advance(seconds(2));
+  expect_balance(0);
+  EXPECT_EQ(store.segments(), 0U);
+}
+
+TEST_F(UnsubscribingTest, GroupIsTheSameForWhoSubscribesMeanwhile) {
+  Client& a = durable_member("a");
+  leave_with_one(a);
+  Client& b = durable_member("b");
+  publish("2");
+  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"2\"")));
+  end_session_of("a");
+  EXPECT_THAT(b.received(), ElementsAre(HasSubstr("\"1\"")));
+  b.acknowledge(PacketType::Puback, 1);
+  b.acknowledge(PacketType::Puback, 2);
+  advance(seconds(2));
+  expect_balance(0);
 }
 
 // --- durability of the group ---

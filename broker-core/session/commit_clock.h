@@ -1,0 +1,90 @@
+// When the journal writes: how long messages and rows may wait, and how commits bring publishers together.
+//
+// A message names its own moment. One that waits for a destination that is away gathers with others, for an interval or
+// until enough bytes are there, unless a publisher is blocked on us: then the batch leaves as soon as those that it
+// should share are there. Messages that the store could not write rest for a while; rows without messages go on. Knows
+// no messages: the journal tells it what it adds. Thread: loop. Time: passed in.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "broker-core/base/bytes.h"
+#include "broker-core/base/time.h"
+
+namespace furrow::broker {
+
+class CommitClock {
+ public:
+  struct Options {
+    // This much gathered is written without waiting longer: a batch gains little beyond it.
+    std::size_t gather_bytes_max = 256 * KiB;
+    // The publishers answered by a commit send again while others already wait. To bring both into one commit, a
+    // hurried flush waits until as many bytes have gathered as there were, or for a quarter of the last commit's
+    // duration, clamped to these bounds.
+    Duration rejoin_time_min = std::chrono::milliseconds(1);
+    Duration rejoin_time_max = std::chrono::milliseconds(5);
+  };
+  explicit CommitClock(const Options& options) : options_(options) {}
+
+  // --- messages ---
+  // A message must be written at `due`, if it is still there then.
+  void note_message(Instant due) { earliest_due_ = std::min(earliest_due_, due); }
+  // The earliest of those that are there.
+  void set_earliest(Instant due) { earliest_due_ = due; }
+  // Whether the earliest message is due as far as known; it may be gone.
+  bool earliest_is_due(Instant now) const { return earliest_due_ <= now; }
+  // Bytes that wait for a destination that is away.
+  void add_gathered(std::size_t bytes) { gathered_bytes_ += bytes; }
+  void remove_gathered(std::size_t bytes) { gathered_bytes_ -= bytes; }
+  // A publisher is blocked on us.
+  void hurry() { hurried_ = true; }
+  // The store could not write messages: none before `until`.
+  void hold_messages(Instant until) { messages_not_before_ = until; }
+  bool holds_messages(Instant now) const { return now < messages_not_before_; }
+
+  // --- rows ---
+  void need_rows_now() { rows_due_ = true; }
+  void need_rows(Instant due) { rows_due_by_ = std::min(rows_due_by_, due); }
+  void need_retained(Instant due) { retained_due_ = std::min(retained_due_, due); }
+  bool retained_is_due(Instant now) const { return retained_due_ <= now; }
+
+  // What waits, for the decisions below.
+  struct Waiting {
+    bool rows = false;     // something to write beside messages
+    bool tickets = false;  // for what is gathered now, with all messages
+    bool all = false;      // everything is to be written, due or not
+  };
+  // Whether a batch is to be submitted now.
+  bool is_due(const Waiting& waiting, Instant now) const;
+  // When to ask again if nothing happens; kNever when nothing waits.
+  Instant next(const Waiting& waiting) const;
+
+  // --- the writer ---
+  // A batch was submitted. `more`: selected messages did not fit. `retained_left`: retained rows did not.
+  void handle_submitted(bool more, bool retained_left, Instant now);
+  // It is durable, and has answered publishers of this many bytes.
+  void handle_durable(std::size_t answered_bytes, Instant now);
+
+ private:
+  bool hurries(Instant now) const {
+    return hurried_ && gathered_bytes_ > 0 && (gathered_bytes_ >= rejoined_bytes_ || rejoined_by_ <= now);
+  }
+
+  const Options options_;
+
+  Instant earliest_due_ = kNever;  // not later than the earliest message; stale after one has ended
+  std::size_t gathered_bytes_ = 0;
+  bool hurried_ = false;
+  // A hurried flush waits for this much to gather, or until then.
+  std::size_t rejoined_bytes_ = 0;
+  Instant rejoined_by_ = Instant::min();
+  Instant submitted_at_{};  // the batch at the writer, or the last one
+  Instant messages_not_before_ = Instant::min();
+
+  bool rows_due_ = false;
+  Instant rows_due_by_ = kNever;
+  Instant retained_due_ = kNever;
+};
+
+}  // namespace furrow::broker

@@ -1,0 +1,250 @@
+#include "broker-core/session/paged_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace furrow::broker {
+
+// --- accepting ---
+
+PagedQueue::Entry& PagedQueue::append(MessageRef message, const DeliveryOptions& options, bool in_memory) {
+  Entry entry;
+  entry.subscription_ids = SubscriptionIds(options.subscription_ids);
+  entry.sequence = next_;
+  entry.qos = options.qos;
+  entry.retain = options.retain;
+  entry.message = std::move(message);
+  next_.value += 1;
+
+  const bool in_order = gap_messages_ == 0 && tail_.empty();
+  if (!in_memory && !(in_order && front_bytes_ < kFrontBytesMax)) return tail_.push_back(std::move(entry));
+  front_bytes_ += memory_bytes(entry);
+  ++waiting_;
+  return front_.push_back(std::move(entry));
+}
+
+void PagedQueue::restore(const CursorRow& cursor) {
+  gap_first_ = Sequence{cursor.settled.value + 1};
+  gap_end_ = next_ = cursor.next;
+  gap_messages_ = cursor.messages;
+  gap_bytes_ = cursor.bytes;
+  holes_ = decode_holes(cursor.settled, cursor.holes);
+}
+
+// --- sending ---
+
+PagedQueue::Entry* PagedQueue::next_waiting() {
+  compact();
+  refill();
+  while (send_index_ < front_.size() && front_[send_index_].state != State::Waiting) ++send_index_;
+  if (send_index_ < front_.size()) return &front_[send_index_];
+  pop_settled();
+  return nullptr;
+}
+
+PagedQueue::Entry* PagedQueue::find(Sequence sequence) {
+  Ring<Entry>& ring = !tail_.empty() && sequence >= tail_.front().sequence ? tail_ : front_;
+  if (ring.empty() || sequence < ring.front().sequence) return nullptr;
+  Entry& entry = ring[index_near(ring, sequence)];
+  return entry.sequence == sequence && entry.state != State::Settled ? &entry : nullptr;
+}
+
+void PagedQueue::send(Entry& entry) {
+  FURROW_CHECK(entry.state == State::Waiting);
+  entry.state = State::InFlight;
+  front_bytes_ -= memory_bytes(entry);
+  --waiting_;
+  ++inflight_;
+  inflight_bytes_ += entry.message->bytes_size();
+}
+
+void PagedQueue::give_back(Entry& entry) {
+  FURROW_CHECK(entry.state == State::InFlight);
+  entry.state = State::Waiting;
+  front_bytes_ += memory_bytes(entry);
+  ++waiting_;
+  --inflight_;
+  inflight_bytes_ -= entry.message->bytes_size();
+  send_index_ = std::min(send_index_, index_near(front_, entry.sequence));
+}
+
+void PagedQueue::settle(Entry& entry) {
+  FURROW_CHECK(entry.state != State::Settled);
+  if (entry.state == State::Waiting) {
+    front_bytes_ -= memory_bytes(entry);
+    --waiting_;
+  } else {
+    --inflight_;
+    inflight_bytes_ -= entry.message->bytes_size();
+  }
+  entry.state = State::Settled;
+  entry.message = {};
+  pop_settled();
+}
+
+void PagedQueue::pop_settled() {
+  while (!front_.empty() && front_.front().state == State::Settled) {
+    (void)front_.pop_front();
+    if (send_index_ > 0) --send_index_;
+  }
+}
+
+// Takes the settled ones out from between those in flight: behind one that is never answered, what expires or is
+// dropped would pile up. Done when they are the larger part, so each is moved past once.
+void PagedQueue::compact() {
+  if (send_index_ < inflight_ * 2 + kSettledMax) return;
+  std::size_t place = send_index_;
+  for (std::size_t i = send_index_; i-- > 0;) {
+    if (front_[i].state == State::Settled) continue;
+    --place;
+    if (place != i) front_[place] = std::move(front_[i]);
+  }
+  for (; place > 0; --place, --send_index_) (void)front_.pop_front();
+}
+
+void PagedQueue::clear() {
+  front_.clear();
+  tail_.clear();
+  send_index_ = front_bytes_ = 0;
+  waiting_ = inflight_ = inflight_bytes_ = 0;
+  (void)clear_gap();
+}
+
+PagedQueue::Counts PagedQueue::clear_gap() {
+  holes_ = {};
+  return {std::exchange(gap_messages_, 0), std::exchange(gap_bytes_, 0)};
+}
+
+std::optional<Instant> PagedQueue::oldest() const {
+  if (!front_.empty() && front_.front().message) return front_.front().message->received();
+  if (!tail_.empty()) return tail_.front().message->received();
+  return std::nullopt;
+}
+
+Sequence PagedQueue::first_in_memory() const {
+  if (!front_.empty()) return front_.front().sequence;
+  return tail_.empty() ? next_ : tail_.front().sequence;
+}
+
+// Where `sequence` is in the ring, or would be.
+std::size_t PagedQueue::index_near(const Ring<Entry>& ring, Sequence sequence) {
+  std::size_t low = 0;
+  // Sequences rise by at least one an entry, so the distance to the first bounds the index.
+  std::size_t high =
+      static_cast<std::size_t>(std::min<std::uint64_t>(ring.size() - 1, sequence.value - ring.front().sequence.value));
+  if (ring[high].sequence == sequence) return high;
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    if (ring[middle].sequence < sequence) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+// --- memory and the store ---
+
+// With nothing between them, the tail continues the front.
+void PagedQueue::refill() {
+  while (gap_messages_ == 0 && !tail_.empty() && front_bytes_ < kFrontBytesMax) {
+    front_bytes_ += memory_bytes(tail_.front());
+    ++waiting_;
+    front_.push_back(tail_.pop_front());
+  }
+}
+
+void PagedQueue::spill() {
+  refill();
+  while (!tail_.empty() && tail_.front().on_disk) {
+    const Entry entry = tail_.pop_front();
+    if (gap_messages_ == 0) gap_first_ = entry.sequence;
+    gap_end_ = Sequence{entry.sequence.value + 1};
+    ++gap_messages_;
+    gap_bytes_ += entry.message->bytes_size();
+  }
+  if (tail_.empty()) tail_.release();
+}
+
+std::optional<ReadRequest> PagedQueue::read_request(QueueId queue) {
+  if (gap_messages_ == 0 || reading_ || front_bytes_ > kFrontBytesMax / 2) return std::nullopt;
+  reading_ = true;
+  read_end_ = gap_end_;
+  return ReadRequest{queue, gap_first_, read_after_, (kFrontBytesMax - front_bytes_) / kPageShare};
+}
+
+PagedQueue::Counts PagedQueue::take(const Page& page, QueueId queue, const ClockStamp& now) {
+  if (!std::exchange(reading_, false)) return {};
+  bool whole = true;
+  for (const SegmentRow& segment : page.segments) {
+    whole = take_segment(segment, queue, now);
+    if (!whole) break;
+    read_after_ = segment.id;
+  }
+  if (page.segments.empty()) read_after_ = page.last;
+  const bool lost = page.end && whole && gap_messages_ > 0 && read_end_ == gap_end_;
+  return lost || gap_messages_ == 0 ? clear_gap() : Counts{};
+}
+
+std::uint64_t PagedQueue::settle_unread(Sequence sequence) {
+  const auto place = std::ranges::lower_bound(holes_, sequence, {}, &Hole::first);
+  holes_.insert(place, {sequence, Sequence{sequence.value + 1}});
+  --gap_messages_;
+  return gap_messages_ == 0 ? clear_gap().bytes : 0;
+}
+
+// Takes what the segment holds of the gap. False when it stopped before the end: the gap is empty, the front is full,
+// or what follows is still in the tail; the segment is read again when it is needed.
+bool PagedQueue::take_segment(const SegmentRow& segment, QueueId queue, const ClockStamp& now) {
+  SegmentReader reader(segment.directory, segment.records, queue, now);
+  SegmentReader::Record record;
+  const Sequence first = gap_first_;
+  bool whole = false;
+  while (!whole && gap_messages_ > 0 && front_bytes_ < kFrontBytesMax) {
+    whole = !reader.next(gap_first_, record);
+    if (whole || record.sequence >= gap_end_) break;
+    gap_first_ = Sequence{record.sequence.value + 1};
+    if (!is_in_hole(holes_, record.sequence)) take(std::move(record));
+  }
+  const bool doubtful = !now.trusted && reader.stamp().trusted && reader.stamp().boot != now.boot;
+  if (doubtful && first < gap_first_) doubtful_ages_.note(first, gap_first_, reader.stamp(), *this);
+  return whole;
+}
+
+void PagedQueue::take(SegmentReader::Record&& record) {
+  Entry entry;
+  entry.subscription_ids = SubscriptionIds(record.subscription_ids);
+  entry.sequence = record.sequence;
+  entry.qos = record.qos;
+  entry.retain = record.retain;
+  entry.message = std::move(record.message);
+  entry.on_disk = true;
+  --gap_messages_;
+  gap_bytes_ -= std::min<std::uint64_t>(gap_bytes_, entry.message->bytes_size());
+  front_bytes_ += memory_bytes(entry);
+  ++waiting_;
+  front_.push_back(std::move(entry));
+}
+
+void PagedQueue::write_cursor(CursorRow& row) const {
+  row.next = next_;
+  HoleWriter writer(row);
+  for (std::size_t i = 0; i < front_.size(); ++i) {
+    const Entry& entry = front_[i];
+    if (entry.state == State::Settled || entry.ephemeral) continue;
+    writer.add_unsettled(entry.sequence, Sequence{entry.sequence.value + 1});
+  }
+  if (gap_messages_ > 0) {
+    Sequence first = gap_first_;
+    for (const Hole& hole : holes_) {
+      if (first < hole.first) writer.add_unsettled(first, hole.first);
+      first = std::max(first, hole.end);
+    }
+    if (first < gap_end_) writer.add_unsettled(first, gap_end_);
+  }
+  if (!tail_.empty()) writer.add_unsettled(tail_.front().sequence, next_);
+  writer.finish();
+}
+
+}  // namespace furrow::broker

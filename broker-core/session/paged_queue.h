@@ -1,0 +1,169 @@
+// Messages in the order of their sequences, of which memory holds a bounded part.
+//
+//   [ settled ][ in flight ][ waiting          ]   front: in memory
+//                                               ┊  gap: in the store only, known by count
+//                                               [ waiting ]   tail: in memory until it is on disk
+//
+// Once the front is larger than a fixed budget, the messages behind it leave memory as soon as they are on disk, and
+// are read back in pages as the front drains: memory does not grow with the backlog. A queue that is in memory only has
+// only a front. A sequence number that is missing between two entries is settled. Knows neither limits nor books: that
+// is session/outbox.h. Thread: loop.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "broker-core/base/ids.h"
+#include "broker-core/base/ring.h"
+#include "broker-core/message.h"
+#include "broker-core/session/doubtful_ages.h"
+#include "broker-core/session/hole.h"
+#include "broker-core/session/segment.h"
+#include "broker-core/session/subscription_ids.h"
+#include "broker-core/store.h"
+
+namespace furrow::broker {
+
+class Commitment;
+
+class PagedQueue {
+ public:
+  enum class State : std::uint8_t {
+    Waiting,   // to be sent
+    InFlight,  // some window has it
+    Settled,   // done, and behind something that is not
+  };
+  struct Entry {
+    MessageRef message;                // empty once settled
+    Commitment* commitment = nullptr;  // while it waits in the journal
+    SubscriptionIds subscription_ids;
+    Sequence sequence;
+    mqtt::Qos qos = mqtt::Qos::AtMostOnce;
+    State state = State::Waiting;
+    bool retain = false;
+    bool on_disk = false;
+    bool ephemeral = false;  // no longer kept in the store: see Outbox::forgo()
+  };
+
+  // --- accepting ---
+  // `in_memory`: the queue has no store, and so no gap.
+  Entry& append(MessageRef message, const DeliveryOptions& options, bool in_memory);
+  // A queue found at start: everything stored and not settled is its gap. REQUIRES: nothing was appended.
+  void restore(const CursorRow& cursor);
+
+  // --- sending ---
+  // The first waiting entry in memory; nullptr when there is none. A page may have to be read: see read_request().
+  Entry* next_waiting();
+  // The unsettled entry of `sequence`, if it is in memory.
+  Entry* find(Sequence sequence);
+  const Entry* find(Sequence sequence) const { return const_cast<PagedQueue*>(this)->find(sequence); }
+  // Whether the message can still come from the store.
+  bool in_gap(Sequence sequence) const {
+    return gap_messages_ > 0 && sequence >= gap_first_ && sequence < gap_end_ && !is_in_hole(holes_, sequence);
+  }
+
+  // References to entries are invalid after each of these.
+  void send(Entry& entry);       // it waited, and is in flight now
+  void give_back(Entry& entry);  // it was in flight, and waits again in its place
+  void settle(Entry& entry);     // its message is let go of; an entry of the front
+  // Takes everything out, in memory and in the gap.
+  void clear();
+  // Takes out what the gap holds, told by its counts alone.
+  struct Counts {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+  };
+  Counts clear_gap();
+
+  bool has_waiting() const { return waiting_ > 0 || gap_messages_ > 0 || !tail_.empty(); }
+  std::uint64_t inflight() const { return inflight_; }
+  std::uint64_t inflight_bytes() const { return inflight_bytes_; }
+  // The oldest message in memory; nothing when there is none.
+  std::optional<Instant> oldest() const;
+  // What the next accepted message gets.
+  Sequence next_sequence() const { return next_; }
+
+  // --- the store ---
+  // What to read next, if the front has room for it. The answer goes to take().
+  std::optional<ReadRequest> read_request(QueueId queue);
+  // A message of the gap is done with before it was read. What is known of its bytes then: none, or, with the last one,
+  // all that the gap still counts. REQUIRES: in_gap(sequence).
+  [[nodiscard]] std::uint64_t settle_unread(Sequence sequence);
+  // Takes what the answer to read_request() has of the gap; a page that was not asked for has nothing to give. Messages
+  // that were in flight before a restart wait, too. Returns what the store should have had and has not, since it was
+  // damaged; the gap is empty then. Bytes alone are those of messages settled unread.
+  Counts take(const Page& page, QueueId queue, const ClockStamp& now);
+  // Entries have been marked as being on disk: those behind a full front leave memory.
+  void spill();
+  std::uint64_t gap_messages() const { return gap_messages_; }
+  std::uint64_t gap_bytes() const { return gap_bytes_; }
+  // Says which sequences are settled: fills row.settled, row.next and row.holes.
+  void write_cursor(CursorRow& row) const;
+  // The wall clock is trusted again.
+  void correct_ages(const ClockStamp& now) { doubtful_ages_.correct(*this, now); }
+
+  // --- looking ---
+  // Sequence of the oldest entry in memory; the next one when nothing is.
+  Sequence first_in_memory() const;
+  // Unsettled entries of the front with a sequence in [first, end), in order.
+  template <typename Visit>
+  void for_each_between(Sequence first, Sequence end, Visit visit) const {
+    if (front_.empty() || end <= front_.front().sequence) return;
+    for (std::size_t i = index_near(front_, std::max(first, front_.front().sequence)); i < front_.size(); ++i) {
+      const Entry& entry = front_[i];
+      if (entry.sequence >= end) return;
+      if (entry.sequence >= first && entry.state != State::Settled) visit(entry);
+    }
+  }
+  // Every entry of the front, settled ones among them, and then of the tail.
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (std::size_t i = 0; i < front_.size(); ++i) visit(front_[i]);
+    for (std::size_t i = 0; i < tail_.size(); ++i) visit(tail_[i]);
+  }
+  const Ring<Entry>& front() const { return front_; }
+  // No entry of the front before this one waits.
+  std::size_t send_index() const { return send_index_; }
+  const Ring<Entry>& tail() const { return tail_; }
+
+ private:
+  // Beyond this, what waits leaves memory as soon as it is on disk.
+  static constexpr std::size_t kFrontBytesMax = 1 * MiB;
+  // A small message takes several times as much memory as it takes of a page.
+  static constexpr std::size_t kPageShare = 4;
+  // Fewer settled entries than this between those in flight are not worth moving the others.
+  static constexpr std::size_t kSettledMax = 64;
+  static constexpr std::size_t kEntryOverhead = sizeof(Entry) + sizeof(Message) + 16;
+
+  static std::size_t memory_bytes(const Entry& entry) { return kEntryOverhead + entry.message->bytes_size(); }
+  static std::size_t index_near(const Ring<Entry>& ring, Sequence sequence);
+  void refill();
+  void pop_settled();
+  void compact();
+  bool take_segment(const SegmentRow& segment, QueueId queue, const ClockStamp& now);
+  void take(SegmentReader::Record&& record);
+
+  Ring<Entry> front_;
+  std::size_t send_index_ = 0;   // no entry before it waits
+  std::size_t front_bytes_ = 0;  // memory of what waits in front_; what is in flight is bounded by windows
+  std::uint64_t waiting_ = 0;    // entries of front_
+  std::uint64_t inflight_ = 0;   // entries of front_
+  std::uint64_t inflight_bytes_ = 0;
+
+  // The gap: sequences [gap_first_, gap_end_), of which gap_messages_ are stored and not settled.
+  Sequence gap_first_{1};
+  Sequence gap_end_{1};
+  std::uint64_t gap_messages_ = 0;
+  std::uint64_t gap_bytes_ = 0;
+  std::vector<Hole> holes_;  // settled before the restart, in the gap; in order
+  SegmentId read_after_;
+  Sequence read_end_;  // gap_end_ when the page under way was asked for
+  bool reading_ = false;
+  DoubtfulAges doubtful_ages_;
+
+  Ring<Entry> tail_;
+  Sequence next_{1};
+};
+
+}  // namespace furrow::broker
