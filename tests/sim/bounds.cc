@@ -38,23 +38,25 @@ constexpr std::uint64_t kFileOverhead = 128 * KiB;
 // A session with its subscriptions and its will.
 constexpr std::uint64_t kSessionBytes = 1 * KiB;
 
+// Of a PUBLISH beside its padding, at least: a small message costs several times the bytes that brought it.
+constexpr std::uint64_t kPublishBytesMin = 20;
+
 std::size_t clients(const Options& options) {
   return options.sensors + options.retainers + options.qos0_sensors + options.mortals + options.subscribers +
-         options.members + (options.shared ? 1 : 0);
+         options.members + options.passing + (options.shared ? 1 : 0);
 }
 
 // What may wait for the store beside what clients send while they may: of each client the rest of a message whose
-// beginning had come before, a will, and retained values for its subscription; what members pull from their group; and
-// what was refused and is taken now.
+// beginning had come before, a will, and retained values for its subscription; and what was refused and is taken now.
 std::uint64_t waiting_slack(const Options& options) {
-  const std::uint64_t pulled = options.members + (options.refuses() ? clients(options) : 0);
-  return clients(options) * (2 + options.retainers) + pulled * kClientWindowMax;
+  const std::uint64_t refused = options.refuses() ? clients(options) * kClientWindowMax : 0;
+  return clients(options) * (2 + options.retainers) + refused;
 }
 
 // The messages from the oldest that is not settled on.
 std::uint64_t range(const Outbox& outbox) {
-  if (outbox.front_size() == 0) return outbox.messages();
-  return outbox.next_sequence().value - outbox.entry(0).sequence.value;
+  if (outbox.contents().front().empty()) return outbox.messages();
+  return outbox.next_sequence().value - outbox.contents().first_in_memory().value;
 }
 
 }  // namespace
@@ -64,7 +66,8 @@ Bounds::Bounds(std::string name, const Options& options, Ledger& ledger)
       message_max_(options.message_bytes_max()),
       window_max_(std::max<std::uint64_t>(options.receive_maximum, kWindowUnsaid)),
       waiting_limit_(options.commit_waiting_bytes),
-      waiting_slack_(waiting_slack(options) * message_max_),
+      waiting_factor_(1 + (Options::kWaitingOverhead + options.padding) / (kPublishBytesMin + options.padding)),
+      waiting_slack_(waiting_slack(options) * (message_max_ + Options::kWaitingOverhead)),
       session_file_max_(kPageFactor * (clients(options) * kSessionBytes + options.retainers * message_max_) +
                         kFileOverhead),
       ledger_(ledger) {}
@@ -101,26 +104,28 @@ void Bounds::check_memory(const broker::Journal& journal) {
 
 void Bounds::check_waiting(std::uint64_t bytes) {
   if (waiting_limit_ == 0) return;
-  waiting_max_ += std::exchange(taken_, 0);
+  waiting_max_ += std::exchange(taken_, 0) * waiting_factor_;
   over_ = bytes > waiting_limit_;
   if (!over_) waiting_max_ = waiting_limit_;
   check(bytes, waiting_max_ + waiting_slack_, "bytes wait for the store");
 }
 
 void Bounds::check_queue(const Outbox& outbox, std::uint64_t waiting_bytes) {
-  const std::size_t entries = outbox.front_size() + outbox.tail_size();
+  const Ring<Outbox::Entry>& front = outbox.contents().front();
+  const Ring<Outbox::Entry>& tail = outbox.contents().tail();
+  const std::size_t entries = front.size() + tail.size();
   const std::uint64_t entry_max = sizeof(Outbox::Entry) + sizeof(broker::Message) + message_max_;
   peaks_.memory_bytes = std::max(peaks_.memory_bytes, entries * entry_max);
   if (entries * entry_max <= kFrontBytesMax) return;
   std::uint64_t settled = 0;
   std::uint64_t front_bytes = 0;
-  for (std::size_t i = 0; i < outbox.front_size(); ++i) {
-    const Outbox::Entry& entry = outbox.entry(i);
-    settled += entry.state == Outbox::State::Settled ? 1 : 0;
+  for (std::size_t i = 0; i < front.size(); ++i) {
+    const Outbox::Entry& entry = front[i];
+    settled += entry.state == broker::PagedQueue::State::Settled ? 1 : 0;
     if (entry.message) front_bytes += sizeof entry + entry.message->memory_bytes();
   }
   std::uint64_t tail_bytes = 0;
-  for (std::size_t i = 0; i < outbox.tail_size(); ++i) tail_bytes += outbox.tail_entry(i).message->bytes_size();
+  for (std::size_t i = 0; i < tail.size(); ++i) tail_bytes += tail[i].message->bytes_size();
   check(outbox.inflight(), window_max_, "messages are in flight");
   check(settled, kRangeFactor * window_max_ + kSettledMin, "settled messages have places in a queue");
   check(front_bytes, kFrontBytesMax + (1 + window_max_) * entry_max, "bytes are at the front of a queue, in memory");
@@ -141,7 +146,7 @@ void Bounds::check_files(const Medium::Files& files) {
 Medium::Kept Bounds::most_kept(const broker::Journal& journal) {
   Medium::Kept most;
   journal.for_each([&](const Outbox& outbox) {
-    const broker::CursorRow cursor = outbox.cursor();
+    const broker::CursorRow cursor = outbox.cursor(0, 0);
     ++most.queues;
     most.segments += cursor.next.value - 1 - cursor.settled.value;
   });

@@ -13,6 +13,7 @@ constexpr Duration kPatience = std::chrono::seconds(20);
 constexpr std::uint32_t kSessionExpiryS = 1'000'000;
 // SUBSCRIBE has an identifier of its own, beyond those of the messages of any run.
 constexpr PacketId kSubscribeId{60'000};
+constexpr PacketId kUnsubscribeId{60'001};
 
 }  // namespace
 
@@ -25,7 +26,9 @@ Client::Client(Options options, Mutation mutation, Ledger& ledger, Random& rando
       progress_(options_.publishes.size()) {
   if (options_.will) will_.emplace(options_.will->stream, options_.will->delay_s, ledger);
   for (const Subscribing& wanted : options_.subscribes) {
-    for (const StreamId stream : wanted.streams) ledger_.allow(stream, options_.receiver, wanted.qos);
+    for (const StreamId stream : wanted.streams) {
+      ledger_.allow(stream, wanted.receiver.value_or(options_.receiver), wanted.qos);
+    }
   }
 }
 
@@ -77,6 +80,29 @@ void Client::leave(Instant until) {
 void Client::renew() {
   if (end_) end_->cut();
   renewing_ = true;
+  // Of its own, not of a group, it misses what is published until it has subscribed again.
+  for (const Subscribing& wanted : options_.subscribes) {
+    if (wanted.receiver && !wanted.filter.starts_with("$share/")) ledger_.forgive(*wanted.receiver);
+  }
+}
+
+void Client::unsubscribe(Duration pause, Instant now) {
+  unsubscribing_ = true;
+  pause_ = pause;
+  if (ready_ && connected()) send_unsubscribe(now);
+}
+
+void Client::send_unsubscribe(Instant now) {
+  mqtt::Unsubscribe unsubscribe;
+  unsubscribe.packet_id = kUnsubscribeId;
+  unsubscribe.filters.push_back(options_.subscribes.back().filter);
+  end_->send(unsubscribe, now);
+}
+
+void Client::handle_unsuback(Instant now) {
+  if (!std::exchange(unsubscribing_, false)) return;
+  granted_ = options_.subscribes.size() - 1;
+  subscribe_at_ = now + pause_;
 }
 
 void Client::say_goodbye(Instant until, Instant now) {
@@ -103,6 +129,7 @@ void Client::run(Instant now, bool publishing) {
   if (!connected()) return;
   incoming_.run(*end_, now);
   if (ready_ && publishing_) publish_due(now);
+  if (ready_ && subscribe_at_ != kNever && subscribe_at_ <= now) subscribe_next(now);
   if (ping_at_ <= now) {
     end_->send(mqtt::Pingreq{}, now);
     ping_at_ = now + kPingAfter;
@@ -111,7 +138,8 @@ void Client::run(Instant now, bool publishing) {
 
 Instant Client::next_deadline() const {
   if (!connected()) return kNever;
-  return std::min({end_->next(), incoming_.next_deadline(), ping_at_, overdue(), next_publish()});
+  const Instant subscribe_at = ready_ ? subscribe_at_ : kNever;
+  return std::min({end_->next(), incoming_.next_deadline(), ping_at_, overdue(), next_publish(), subscribe_at});
 }
 
 // When the connection is given up if nothing comes, or nothing is answered.
@@ -175,6 +203,8 @@ void Client::handle(const mqtt::Packet& packet, Instant now) {
   } else if (const auto* suback = std::get_if<mqtt::Suback>(&packet)) {
     handle_suback(*suback);
     subscribe_next(now);
+  } else if (std::holds_alternative<mqtt::Unsuback>(packet)) {
+    handle_unsuback(now);
   } else if (const auto* publish = std::get_if<mqtt::Publish>(&packet)) {
     handle_publish(*publish, now);
   } else if (const auto* pubrel = std::get_if<mqtt::Pubrel>(&packet)) {
@@ -204,14 +234,17 @@ void Client::handle_connack(const mqtt::Connack& connack, Instant now) {
   if (!connack.session_present) {
     incoming_.forget();
     granted_ = 0;
+    unsubscribing_ = false;
   }
   outgoing_.connect(*end_, static_cast<std::uint16_t>(options_.window), connack.session_present, now);
   for (Progress& progress : progress_) progress.next_at = std::max(progress.next_at, now);
-  subscribe_next(now);
+  if (unsubscribing_) send_unsubscribe(now);
+  if (subscribe_at_ <= now || subscribe_at_ == kNever) subscribe_next(now);
 }
 
 void Client::subscribe_next(Instant now) {
-  if (subscribed()) return;
+  subscribe_at_ = kNever;
+  if (subscribed() || unsubscribing_) return;
   const Subscribing& wanted = options_.subscribes[granted_];
   mqtt::Subscribe subscribe;
   subscribe.packet_id = kSubscribeId;
@@ -219,6 +252,12 @@ void Client::subscribe_next(Instant now) {
   request.filter = wanted.filter;
   request.qos = wanted.qos;
   subscribe.requests.push_back(request);
+  ByteBuffer properties;
+  if (wanted.receiver) {
+    const auto id = static_cast<std::uint32_t>(granted_ + 1);
+    mqtt::PropertyWriter(properties).number(mqtt::PropertyId::SubscriptionIdentifier, id);
+    subscribe.properties = mqtt::PropertyView::from_valid(properties.view());
+  }
   end_->send(subscribe, now);
 }
 
@@ -229,15 +268,24 @@ void Client::handle_suback(const mqtt::Suback& suback) {
     return;
   }
   if (!options_.clean) {
-    for (const StreamId stream : options_.subscribes[granted_].streams) ledger_.expect(stream, options_.receiver);
+    const Subscribing& granted = options_.subscribes[granted_];
+    for (const StreamId stream : granted.streams) {
+      ledger_.expect(stream, granted.receiver.value_or(options_.receiver));
+    }
   }
   ++granted_;
+}
+
+ReceiverId Client::receiver_of(const mqtt::Publish& publish) const {
+  const std::uint32_t id = publish.properties.number(mqtt::PropertyId::SubscriptionIdentifier).value_or(0);
+  if (id == 0 || id > options_.subscribes.size()) return options_.receiver;
+  return options_.subscribes[id - 1].receiver.value_or(options_.receiver);
 }
 
 void Client::handle_publish(const mqtt::Publish& publish, Instant now) {
   const bool is_new = incoming_.handle(publish, options_.answer_after, now, random_, ledger_);
   if (publish.payload.empty() && !publish.retain) {
-    if (is_new) ledger_.arrive_deletion(options_.receiver, publish.topic);
+    if (is_new) ledger_.arrive_deletion(receiver_of(publish), publish.topic);
     return;
   }
   const auto parsed = parse_payload(publish.payload);
@@ -251,7 +299,7 @@ void Client::handle_publish(const mqtt::Publish& publish, Instant now) {
     if (retained_.size() <= stream) retained_.resize(stream + 1);
     retained_[stream] = number;
   } else if (is_new) {
-    ledger_.arrive(options_.receiver, stream, number, publish.topic);
+    ledger_.arrive(receiver_of(publish), stream, number, publish.topic);
   }
 }
 

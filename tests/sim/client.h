@@ -30,6 +30,8 @@ class Client {
     std::string filter;
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
     std::vector<StreamId> streams;  // what matches
+    // Who gets what comes by it, where that is not Options::receiver: told by a subscription identifier (MQTT 5).
+    std::optional<ReceiverId> receiver = std::nullopt;
   };
   struct Will {
     StreamId stream = 0;
@@ -59,8 +61,10 @@ class Client {
   void leave(Instant until);
   // It gives its session up: the next connection begins one anew, and subscribes again.
   void renew();
+  // It takes its last subscription back, and subscribes again after a while.
+  void unsubscribe(Duration pause, Instant now);
   // Whether its session, with all its subscriptions, is the gateway's to keep.
-  bool settled() const { return !renewing_ && subscribed(); }
+  bool settled() const { return !renewing_ && !unsubscribing_ && subscribed(); }
   // It says DISCONNECT, and is then away until `until`.
   void say_goodbye(Instant until, Instant now);
   // It never comes back. `mourned`: its will must be published.
@@ -86,7 +90,10 @@ class Client {
   void handle_connack(const mqtt::Connack& connack, Instant now);
   void handle_suback(const mqtt::Suback& suback);
   void handle_publish(const mqtt::Publish& publish, Instant now);
+  void handle_unsuback(Instant now);
   void subscribe_next(Instant now);
+  void send_unsubscribe(Instant now);
+  ReceiverId receiver_of(const mqtt::Publish& publish) const;
   void publish_due(Instant now);
   Instant next_publish() const;
   Instant overdue() const;
@@ -106,6 +113,9 @@ class Client {
   std::size_t granted_ = 0;                             // subscriptions, in their order
   bool known_ = false;                                  // a CONNACK has come: the gateway has the session
   bool renewing_ = false;                               // what the gateway has is to end
+  bool unsubscribing_ = false;                          // until UNSUBACK
+  Duration pause_{};                                    // from then until it subscribes again
+  Instant subscribe_at_{};                              // not before
   std::vector<std::optional<std::uint32_t>> retained_;  // by stream
 
   std::optional<WillWatch> will_;

@@ -381,7 +381,8 @@ void Gateway::check(Instant now) {
   bridge_lost_.note(lost(s.books));
   session_lost_.note(lost(process_->broker.session_books()));
   const broker::Books& sessions = process_->broker.session_books();
-  // A crash may leave what a group was given, and not the only subscription to it, which nobody had confirmed.
+  // A session that ends takes messages of QoS 2 with it; and a crash may leave what a group was given, and not the only
+  // subscription to it, which nobody had confirmed.
   const std::uint64_t ended = options_.members > 0 ? sessions.drops(broker::DropReason::SessionEnded) : 0;
   if (options_.limited()) {
     check_limits(s);

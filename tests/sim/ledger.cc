@@ -187,11 +187,11 @@ std::uint64_t Ledger::missing(AccountId account) const {
   return count;
 }
 
-std::uint64_t Ledger::missing_at_qos1(ReceiverId receiver) const {
+std::uint64_t Ledger::missing(ReceiverId receiver, mqtt::Qos qos) const {
   std::uint64_t count = 0;
   const Receiver& wanted = receivers_[receiver];
   visit_missing(wanted.account, [&](const Receiver& each, StreamId stream, std::size_t, const Book&) {
-    if (&each == &wanted && each.flows.at(stream).qos == mqtt::Qos::AtLeastOnce) ++count;
+    if (&each == &wanted && each.flows.at(stream).qos == qos) ++count;
   });
   return count;
 }

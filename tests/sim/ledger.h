@@ -86,8 +86,8 @@ class Ledger {
 
   // Acknowledged, expected, and not arrived, of all receivers of the account.
   std::uint64_t missing(AccountId account) const;
-  // Those of them that travel at QoS 1 to `receiver`.
-  std::uint64_t missing_at_qos1(ReceiverId receiver) const;
+  // Those of them that travel at `qos` to `receiver`.
+  std::uint64_t missing(ReceiverId receiver, mqtt::Qos qos) const;
   // The first of them in words.
   std::string first_missing(AccountId account) const;
   // Messages whose expiry interval is longer than they exist cannot have expired.

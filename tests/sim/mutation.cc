@@ -38,6 +38,8 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "qos0-repeated",
     "queue-removal-not-committed",
     "reading-not-paused",
+    "lease-not-stored",
+    "holes-not-stored",
 };
 
 // How many messages up to `end` the cursor has left.
@@ -62,7 +64,7 @@ broker::SegmentRow reversed(const broker::SegmentRow& row, QueueId queue, const 
   for (std::size_t i = 0; i < records.size(); ++i) {
     const broker::SegmentReader::Record& wrong = records[records.size() - 1 - i];
     writer.add_message(*wrong.message, 1);
-    writer.add_delivery(queue, records[i].sequence, {wrong.qos, wrong.retain, wrong.subscription_ids, {}, wrong.group});
+    writer.add_delivery(queue, records[i].sequence, {wrong.qos, wrong.retain, wrong.subscription_ids});
   }
   return records.empty() ? row : writer.finish(row.id);
 }
@@ -127,6 +129,18 @@ void Mutator::change(broker::Batch& batch) {
       break;
     case Mutation::QueueRemovalNotCommitted:
       batch.queues_removed.clear();
+      break;
+    case Mutation::LeaseNotStored:
+      std::erase_if(batch.exchanges, [](const ExchangeRow& row) {
+        return row.direction == Direction::Outbound && row.state != State::Erased && row.outbox != row.queue;
+      });
+      break;
+    case Mutation::HolesNotStored:
+      for (broker::CursorRow& cursor : batch.cursors) {
+        if (cursor.holes.empty()) continue;
+        cursor.messages = cursor.next.value - 1 - cursor.settled.value;
+        cursor.holes.clear();
+      }
       break;
     case Mutation::WillNotStored:
       for (broker::SessionRow& row : batch.sessions) {

@@ -39,8 +39,10 @@ enum class Mutation : std::uint8_t {
   Qos0Repeated,
   QueueRemovalNotCommitted,
   ReadingNotPaused,
+  LeaseNotStored,
+  HolesNotStored,
 };
-inline constexpr std::size_t kMutations = 21;  // with None
+inline constexpr std::size_t kMutations = 23;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);

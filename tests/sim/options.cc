@@ -39,6 +39,7 @@ constexpr std::array<FaultRange, kFaults> kRanges = {{
     {"client_dies", 50, seconds(1), seconds(10)},
     {"member_renewed", 60, milliseconds(300), seconds(3)},
     {"sync_fails", 10, seconds(2), seconds(10)},
+    {"member_unsubscribes", 50, milliseconds(300), seconds(3)},
 }};
 // clang-format on
 
@@ -161,6 +162,14 @@ Options draw_options(std::uint64_t seed) {
     options.padding = 20'000 + random.below(20'000);
     options.messages = std::min<std::uint32_t>(options.messages, 40);
   }
+  if (options.members > 0) {
+    options.passing = random.chance(40) ? 1 + random.below(2) : 0;
+    // Before the first durable member is there, a group is as passing as the members that it has.
+    options.warm_up = options.warm_up || options.passing > 0;
+    options.second_group = random.chance(30);
+    options.overlap = random.chance(30);
+    if (!options.calm()) options.every(Fault::MemberUnsubscribes) = drawn_time(random, Fault::MemberUnsubscribes);
+  }
   return options;
 }
 
@@ -196,6 +205,9 @@ std::string describe(const Options& options) {
   if (options.commit_waiting_bytes < MiB) line += " commit_waiting=" + std::to_string(options.commit_waiting_bytes);
   if (options.mortals > 0) line += " mortals=" + std::to_string(options.mortals);
   if (options.members > 0) line += " members=" + std::to_string(options.members);
+  if (options.passing > 0) line += " passing=" + std::to_string(options.passing);
+  if (options.second_group) line += " second_group";
+  if (options.overlap) line += " overlap";
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";

@@ -24,22 +24,23 @@ enum class Fault : std::uint8_t {
   ClientAway,     // a client is away for a while
   UplinkCut,
   UplinkSilence,
-  UplinkOutage,    // no connection to the region for a while
-  RegionRestart,   // the region keeps its sessions
-  RegionForgets,   // it loses them
-  GatewayKill,     // the process ends; the machine and its page cache live on
-  PowerCut,        // the machine ends; what was not synced is lost or torn, the wall clock is wrong after boot
-  GatewayRestart,  // a clean stop
-  DiskStall,       // nothing becomes durable for a while
-  DiskFull,        // nothing can be written for a while
-  ClockJump,       // the wall clock jumps ten years ahead or back
-  RegionFull,      // the region answers messages with 0x97 for a while, where its version can
-  ClientLeaves,    // a client with a will says DISCONNECT
-  ClientDies,      // a client with a will never comes back
-  MemberRenewed,   // the session of a member of the shared subscription ends, and begins anew
-  SyncFails,       // the medium takes what is written, and cannot sync it, for a while
+  UplinkOutage,        // no connection to the region for a while
+  RegionRestart,       // the region keeps its sessions
+  RegionForgets,       // it loses them
+  GatewayKill,         // the process ends; the machine and its page cache live on
+  PowerCut,            // the machine ends; what was not synced is lost or torn, the wall clock is wrong after boot
+  GatewayRestart,      // a clean stop
+  DiskStall,           // nothing becomes durable for a while
+  DiskFull,            // nothing can be written for a while
+  ClockJump,           // the wall clock jumps ten years ahead or back
+  RegionFull,          // the region answers messages with 0x97 for a while, where its version can
+  ClientLeaves,        // a client with a will says DISCONNECT
+  ClientDies,          // a client with a will never comes back
+  MemberRenewed,       // the session of a member of the shared subscription ends, and begins anew
+  SyncFails,           // the medium takes what is written, and cannot sync it, for a while
+  MemberUnsubscribes,  // a member of the shared subscription unsubscribes, and subscribes again later
 };
-inline constexpr std::size_t kFaults = 19;
+inline constexpr std::size_t kFaults = 20;
 std::string_view name(Fault fault);
 
 struct Options {
@@ -72,6 +73,9 @@ struct Options {
   std::size_t mortals = 0;       // of each gateway: clients with a will that do nothing else
   unsigned deletions = 0;        // percent of what retainers publish: an empty payload takes the value away
   std::size_t members = 0;       // of each gateway: of its shared subscription
+  std::size_t passing = 0;       // beside them: members whose sessions end with their connections
+  bool second_group = false;     // members are members of another group of the same filter, too
+  bool overlap = false;          // and have a subscription of their own to it
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }
@@ -79,12 +83,14 @@ struct Options {
   bool has(Fault fault) const { return every(fault) > Duration::zero(); }
   // Of one message, with its topic, its properties, and what names its payload; at most.
   std::size_t message_bytes_max() const { return padding + 200; }
+  // What one costs while it waits for the store, beside its bytes; at most.
+  static constexpr std::size_t kWaitingOverhead = 400;
   // Whether messages may be dropped or may expire.
   bool limited() const;
   // Without faults and limits: QoS 0 arrives, too.
   bool calm() const;
   // Whether sessions end before their time.
-  bool renews() const { return members > 0 && has(Fault::MemberRenewed); }
+  bool renews() const { return members > 0 && (passing > 0 || has(Fault::MemberRenewed)); }
   // Whether publishers may be told that a message is not taken.
   bool refuses() const;
 };

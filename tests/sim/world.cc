@@ -37,8 +37,9 @@ mqtt::Version drawn_version(Random& random) {
 // bridge that buffers it.
 bool demands_qos0(const Options& options) {
   const std::size_t publishers = options.sensors + options.retainers + options.qos0_sensors;
-  const std::size_t bytes = publishers * options.messages * options.message_bytes_max();
-  return options.calm() && bytes <= std::min(broker::kOutputBytesMax, options.commit_waiting_bytes);
+  const std::size_t messages = publishers * options.messages;
+  return options.calm() && messages * options.message_bytes_max() <= broker::kOutputBytesMax &&
+         messages * (options.message_bytes_max() + Options::kWaitingOverhead) <= options.commit_waiting_bytes;
 }
 
 std::string site_name(std::size_t index) {
@@ -197,18 +198,35 @@ void World::add_members(Site& site, std::size_t index) {
   site.first_member = site.clients.size();
   if (options_.members == 0) return;
   const std::string name = site_name(index) + "-crew";
-  site.crew = ledger_.add_receiver(name, site.session_account);
-  ledger_.lift_order(site.crew);
-  const mqtt::Qos qos = drawn_qos();
-  for (std::size_t i = 0; i < options_.members; ++i) {
-    Client::Options member;
-    member.id = name + "-" + std::to_string(i);
-    member.receiver = site.crew;
-    member.receive_maximum = static_cast<std::uint16_t>(1 + random_.below(20));
-    member.answer_after = options_.answer_after;
-    member.subscribes.push_back({.filter = "$share/crew/farm/#", .qos = qos, .streams = site.farm});
-    site.clients.push_back(std::make_unique<Client>(std::move(member), options_.mutation, ledger_, random_));
+  for (std::size_t group = 0; group < (options_.second_group ? 2U : 1U); ++group) {
+    site.crews.push_back(ledger_.add_receiver(name + "-" + std::to_string(group), site.session_account));
+    ledger_.lift_order(site.crews.back());
   }
+  const mqtt::Qos qos = drawn_qos();
+  for (std::size_t i = 0; i < options_.members; ++i) add_member(site, name + "-" + std::to_string(i), false, qos);
+  for (std::size_t i = 0; i < options_.passing; ++i) {
+    add_member(site, name + "-passing-" + std::to_string(i), true, qos);
+  }
+}
+
+void World::add_member(Site& site, const std::string& id, bool passing, mqtt::Qos qos) {
+  Client::Options member;
+  member.id = id;
+  member.clean = passing;
+  member.receive_maximum = static_cast<std::uint16_t>(1 + random_.below(20));
+  member.answer_after = options_.answer_after;
+  // A passing session ends in a crash: what is published again then is new to it.
+  if (options_.overlap && !passing) {
+    const ReceiverId itself = ledger_.add_receiver(id + " itself", site.session_account);
+    member.subscribes.push_back({.filter = "farm/#", .qos = qos, .streams = site.farm, .receiver = itself});
+  }
+  for (std::size_t group = 0; group < site.crews.size(); ++group) {
+    member.subscribes.push_back({.filter = "$share/crew-" + std::to_string(group) + "/farm/#",
+                                 .qos = qos,
+                                 .streams = site.farm,
+                                 .receiver = site.crews[group]});
+  }
+  site.clients.push_back(std::make_unique<Client>(std::move(member), options_.mutation, ledger_, random_));
 }
 
 void World::add_auditor(Site& site, std::size_t index) {
@@ -247,13 +265,13 @@ Client& World::random_client(Site& site) {
   return *site.clients[random_.below(site.clients.size())];
 }
 
-// The group lives on with the others.
-void World::renew_member(Site& site) {
+// A member with a durable session without which the groups live on; nothing when one of the others is not settled.
+Client* World::spare_member(Site& site) {
   const std::size_t chosen = site.first_member + random_.below(options_.members);
-  for (std::size_t i = site.first_member; i < site.clients.size(); ++i) {
-    if (i != chosen && !site.clients[i]->settled()) return;
+  for (std::size_t i = site.first_member; i < site.first_member + options_.members; ++i) {
+    if (i != chosen && !site.clients[i]->settled()) return nullptr;
   }
-  site.clients[chosen]->renew();
+  return site.clients[chosen].get();
 }
 
 void World::strike(Fault fault) {
@@ -275,7 +293,12 @@ void World::strike(Fault fault) {
       site.clients[random_.below(options_.mortals)]->die(mourned(), now_);
       break;
     case Fault::MemberRenewed:
-      renew_member(site);
+      if (Client* member = spare_member(site)) member->renew();
+      break;
+    case Fault::MemberUnsubscribes:
+      if (Client* member = spare_member(site); member != nullptr && member->settled()) {
+        member->unsubscribe(drawn(random_, milliseconds(200)), now_);
+      }
       break;
     case Fault::UplinkCut:
       if (Link* link = site.gateway->uplink()) link->cut();
@@ -404,14 +427,23 @@ bool World::finished() const {
   return published() && region_.unfinished() == 0 && std::ranges::all_of(sites_, [&](const Site& site) {
            return site.gateway->drained() && retained_converged(site, nullptr) &&
                   ledger_.missing(site.bridge_account) <= site.gateway->lost_by_bridge() &&
-                  ledger_.missing(site.session_account) <= site.gateway->lost_by_sessions() &&
-                  missing_of_crew(site) == 0;
+                  missing_of_sessions(site) <= site.gateway->lost_by_sessions() && missing_of_crews(site) == 0;
          });
 }
 
-std::uint64_t World::missing_of_crew(const Site& site) const {
-  if (options_.members == 0 || options_.limited()) return 0;
-  return ledger_.missing_at_qos1(site.crew);
+std::uint64_t World::missing_of_crews(const Site& site) const {
+  std::uint64_t count = 0;
+  if (options_.limited()) return count;
+  for (const ReceiverId crew : site.crews) count += ledger_.missing(crew, mqtt::Qos::AtLeastOnce);
+  return count;
+}
+
+// A crash ends the session of a passing member, and nobody counts what it had of QoS 2.
+std::uint64_t World::missing_of_sessions(const Site& site) const {
+  std::uint64_t count = ledger_.missing(site.session_account);
+  if (options_.passing == 0) return count;
+  for (const ReceiverId crew : site.crews) count -= ledger_.missing(crew, mqtt::Qos::ExactlyOnce);
+  return count;
 }
 
 bool World::retained_converged(const Site& site, std::string* why) const {
@@ -444,17 +476,16 @@ bool World::retained_converged(const Site& site, std::string* why) const {
 
 void World::check_losses() {
   for (const Site& site : sites_) {
-    const auto check = [&](AccountId account, std::uint64_t counted) {
-      const std::uint64_t missing = ledger_.missing(account);
+    const auto check = [&](AccountId account, std::uint64_t missing, std::uint64_t counted) {
       if (missing > counted) {
         ledger_.fail(std::to_string(missing) + " acknowledged messages missing, " + std::to_string(counted) +
                      " counted as lost: " + ledger_.first_missing(account));
       }
     };
-    check(site.bridge_account, site.gateway->lost_by_bridge());
+    check(site.bridge_account, ledger_.missing(site.bridge_account), site.gateway->lost_by_bridge());
     const bool may_lose = options_.limited() || options_.renews();
-    check(site.session_account, may_lose ? site.gateway->lost_by_sessions() : 0);
-    if (const std::uint64_t missing = missing_of_crew(site); missing > 0) {
+    check(site.session_account, missing_of_sessions(site), may_lose ? site.gateway->lost_by_sessions() : 0);
+    if (const std::uint64_t missing = missing_of_crews(site); missing > 0) {
       ledger_.fail(std::to_string(missing) + " messages of QoS 1 did not go back to the shared subscription: " +
                    ledger_.first_missing(site.session_account));
     }

@@ -58,7 +58,7 @@ class World {
     AccountId bridge_account = 0;
     AccountId session_account = 0;
     ReceiverId region = 0;
-    ReceiverId crew = 0;             // the members of the shared subscription
+    std::vector<ReceiverId> crews;   // the members of each shared subscription, together
     std::vector<StreamId> farm;      // published here, up
     std::vector<StreamId> shared;    // published here, up and to the other sites
     std::vector<StreamId> retained;  // of farm
@@ -67,7 +67,7 @@ class World {
     std::uint32_t commands_sent = 0;
     Instant next_command{};
     std::vector<std::unique_ptr<Client>> clients;
-    std::size_t first_member = 0;     // of clients; they are the last
+    std::size_t first_member = 0;     // of clients: those with durable sessions, and behind them the passing ones
     std::vector<Instant> retry;       // of each client
     std::unique_ptr<Client> auditor;  // reads the retained values in the end
   };
@@ -81,6 +81,7 @@ class World {
   void add_publishers(Site& site, std::size_t index);
   void add_subscriber(Site& site, std::size_t index, std::size_t number);
   void add_members(Site& site, std::size_t index);
+  void add_member(Site& site, const std::string& id, bool passing, mqtt::Qos qos);
   void add_auditor(Site& site, std::size_t index);
 
   void step();
@@ -90,14 +91,15 @@ class World {
   void strike_faults();
   void strike(Fault fault);
   Client& random_client(Site& site);
-  void renew_member(Site& site);
+  Client* spare_member(Site& site);
   void heal();
   bool warm() const;
   bool published() const;
   bool auditing() const { return healed_ && published(); }
   bool finished() const;
   // What a session may take with it when it ends is of QoS 2 [MQTT-4.8.2-4, -5], or was found in its queue at a start.
-  std::uint64_t missing_of_crew(const Site& site) const;
+  std::uint64_t missing_of_crews(const Site& site) const;
+  std::uint64_t missing_of_sessions(const Site& site) const;
   bool retained_converged(const Site& site, std::string* why) const;
   // Without faults the books say what the ledger says, QoS 0 included.
   void check_deliveries();
