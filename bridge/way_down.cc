@@ -113,7 +113,16 @@ std::optional<TopicMap::Mapping> WayDown::map_topic(const mqtt::Publish& publish
   return mapping && is_valid(*mapping) ? mapping : std::nullopt;
 }
 
+// Until its answer has left, what comes again is the same message, and shares the answer: at QoS 1 with DUP, at QoS 2
+// also without. There this finds what is held; what was routed, handle_exactly_once() knows until its PUBREL.
+bool WayDown::is_repeated(const mqtt::Publish& publish) const {
+  const bool exactly_once = publish.qos == Qos::ExactlyOnce;
+  if (!publish.duplicate && !(exactly_once && held() > 0)) return false;
+  return acknowledgements_->awaits(exactly_once ? PacketType::Pubrec : PacketType::Puback, publish.packet_id);
+}
+
 void WayDown::handle_publish(const mqtt::Publish& publish, Instant now) {
+  if (is_repeated(publish)) return;
   if (publish.qos == Qos::ExactlyOnce) {
     handle_exactly_once(publish, now);
     return;

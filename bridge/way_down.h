@@ -1,9 +1,10 @@
 // The way down: subscriptions at the far broker, and what it sends on to local subscribers.
 //
 // A message is acknowledged to the far broker once it is safe here, in order of receipt. QoS 2 identifiers are stored
-// with their message, before PUBREC, so that a message sent again after a crash of either side is taken once. What a
-// local queue refuses is held unacknowledged until there is room; the far broker's window bounds that, and where it has
-// none, reading pauses. Received = routed + dropped, always, once it is decided. Thread: loop. Time: passed in.
+// with their message, before PUBREC, so that a message sent again after a crash of either side is taken once; so is one
+// of QoS 1 that is repeated with DUP before its answer has left. What a local queue refuses is held unacknowledged
+// until there is room; the far broker's window bounds that, and where it has none, reading pauses. Received = routed +
+// dropped, always, once it is decided. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +63,7 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   // Routes it; `ticket` is completed once it is safe. What is refused is dropped at QoS 0, else held.
   void route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
              const broker::ExchangeRow* exchange, Instant now);
+  bool is_repeated(const mqtt::Publish& publish) const;
   void handle_exactly_once(const mqtt::Publish& publish, Instant now);
   void handle_taken(const broker::HeldPublishes::Held& held) override;
   void count_routed(std::size_t rule, mqtt::Qos qos, PacketId packet_id);

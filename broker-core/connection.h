@@ -140,6 +140,9 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   std::string_view topic_of(const mqtt::Publish& packet, Instant now);
   // Answers or closes when the PUBLISH may not be routed.
   bool publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now);
+  // Whether it is the same message as one before it, which is neither routed nor counted again: with DUP until its
+  // answer has left, which it shares. REQUIRES: QoS 1 or 2.
+  bool handle_repeated(const mqtt::Publish& packet);
   // Not routed: an acknowledged one is answered with `reason`.
   void refuse_publish(const mqtt::Publish& packet, mqtt::ReasonCode reason);
   // False when it was refused: then the publisher was told, or the message is held.

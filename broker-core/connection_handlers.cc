@@ -279,7 +279,9 @@ void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) 
 
 void Connection::handle(const mqtt::Publish& packet, Instant now) {
   const std::string_view topic = packet.properties.empty() ? packet.topic : topic_of(packet, now);
-  if (topic.empty() || !publish_allowed(packet, topic, now)) return;
+  if (topic.empty()) return;
+  if (packet.qos != Qos::AtMostOnce && handle_repeated(packet)) return;
+  if (!publish_allowed(packet, topic, now)) return;
   ByteBuffer scratch;
   Message::Fields fields{.topic = topic,
                          .payload = packet.payload,
@@ -305,6 +307,24 @@ void Connection::handle(const mqtt::Publish& packet, Instant now) {
       publish_exactly_once(packet, fields, now);
       break;
   }
+}
+
+// Of QoS 2 also without DUP, and until its PUBREL [MQTT-4.3.3-10]; once it was routed the identifier is remembered from
+// before the PUBREC on, in the store if the session is there.
+bool Connection::handle_repeated(const mqtt::Publish& packet) {
+  const bool exactly_once = packet.qos == Qos::ExactlyOnce;
+  if (packet.duplicate || (exactly_once && held_publishes() > 0)) {
+    if (acknowledgements_ && acknowledgements_->awaits(acknowledgement_of(packet.qos), packet.packet_id)) return true;
+  }
+  if (!exactly_once || !session_->received_contains(packet.packet_id)) return false;
+  AckTicket waiting = ticket(PacketType::Pubrec, packet.packet_id);
+  if (session_->durable()) {
+    // It may have come by an earlier connection, and not be stored yet.
+    broker_.journal().complete_when_durable(std::move(waiting));
+  } else {
+    waiting.complete(ReasonCode::Success);
+  }
+  return true;
 }
 
 void Connection::publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now) {
@@ -337,22 +357,11 @@ void Connection::handle_taken(const HeldPublishes::Held& held) {
   broker_.mark_ready(*this);  // perhaps to be read from again
 }
 
-// The packet identifier is remembered from before the PUBREC until the PUBREL, in the store if the session is there: a
-// PUBLISH that comes again meanwhile is not another message [MQTT-4.3.3-10].
 void Connection::publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now) {
   AckTicket waiting = ticket(PacketType::Pubrec, packet.packet_id);
-  const bool durable = session_->durable();
-  if (session_->received_contains(packet.packet_id)) {
-    if (durable) {
-      broker_.journal().complete_when_durable(std::move(waiting));
-    } else {
-      waiting.complete(ReasonCode::Success);
-    }
-    return;
-  }
   const ExchangeRow row{
       session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id, ExchangeRow::State::Published, {}};
-  if (publish_or_refuse(packet, fields, std::move(waiting), durable ? &row : nullptr, now)) {
+  if (publish_or_refuse(packet, fields, std::move(waiting), session_->durable() ? &row : nullptr, now)) {
     session_->received_insert(packet.packet_id);
   }
 }

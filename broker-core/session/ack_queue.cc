@@ -23,6 +23,13 @@ void AckQueue::pass(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode 
   slots_.push_back({packet_id, type, reason, true});
 }
 
+bool AckQueue::awaits(mqtt::PacketType type, PacketId packet_id) const {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].type == type && slots_[i].packet_id == packet_id) return true;
+  }
+  return false;
+}
+
 void AckQueue::flush() {
   while (!slots_.empty() && slots_.front().ready) {
     const Slot slot = slots_.pop_front();

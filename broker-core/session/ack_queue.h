@@ -40,6 +40,9 @@ class AckQueue {
   // The publisher is gone: nothing is written any more.
   void detach() { sink_ = nullptr; }
 
+  // Whether this acknowledgement is still to leave. Looks at each that waits.
+  bool awaits(mqtt::PacketType type, PacketId packet_id) const;
+
   // How many acknowledgements wait, here and behind those that do.
   std::size_t waiting() const { return slots_.size(); }
 

@@ -125,6 +125,22 @@ TEST_F(WayDown, Qos1IsAcknowledgedOnceItIsSafeHere) {
   EXPECT_THAT(said(), ElementsAre("PUBACK id=9 reason=00"));
 }
 
+TEST_F(WayDown, Qos1RepeatedBeforeItsPubackIsTheSameMessage) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  durable_listener();
+  start();
+  online();
+  Client& client = listener(Qos::AtMostOnce);
+  store_answers = false;
+  far_publishes("barn-7/command/valve", "open", Qos::AtLeastOnce, 9);
+  far_publishes("barn-7/command/valve", "open", Qos::AtLeastOnce, 9, {}, true);
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"open\"")));
+  store_answers = true;
+  pass(1s);
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=9 reason=00"));
+  EXPECT_EQ(snapshot().received, 1U);
+}
+
 TEST_F(WayDown, Qos1ThatNobodyWantsIsAcknowledgedWithAClientsCode) {
   start();
   online();
@@ -340,6 +356,34 @@ TEST_F(RefusingListener, WhatALocalQueueRefusesWaitsUntilThereIsRoom) {
   pass(1s);
   EXPECT_THAT(said(), ElementsAre("PUBREC id=3 reason=00"));
   EXPECT_EQ(snapshot().received, 3U);
+  EXPECT_EQ(snapshot().routed, 3U);
+}
+
+TEST_F(RefusingListener, RepeatedMessageIsHeldOnce) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  durable_listener();
+  start();
+  online();
+  far_publishes("barn-7/command/a", "x", Qos::AtLeastOnce, 1);
+  far_publishes("barn-7/command/b", "y", Qos::AtLeastOnce, 2);
+  far_publishes("barn-7/command/c", "z", Qos::ExactlyOnce, 3);
+  pass(1s);
+  far_publishes("barn-7/command/b", "y", Qos::AtLeastOnce, 2, {}, true);
+  far_publishes("barn-7/command/c", "z", Qos::ExactlyOnce, 3, {}, true);
+  said();
+  Client& reader = connect({.client_id = "durable",
+                            .clean_start = false,
+                            .properties = Properties().number(PropertyId::SessionExpiryInterval, 3600)});
+  for (const std::uint16_t id : std::initializer_list<std::uint16_t>{1, 2}) {
+    reader.acknowledge(mqtt::PacketType::Puback, id);
+    pass(1s);
+  }
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=2 reason=00", "PUBREC id=3 reason=00"));
+  for (const auto type : {mqtt::PacketType::Pubrec, mqtt::PacketType::Pubcomp}) {
+    reader.acknowledge(type, 3);
+    pass(1s);
+  }
+  EXPECT_THAT(said(), IsEmpty());
   EXPECT_EQ(snapshot().routed, 3U);
 }
 

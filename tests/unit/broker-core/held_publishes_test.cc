@@ -91,6 +91,29 @@ TEST_F(HeldPublishesTest, TheyAreForgottenWithTheirConnection) {
   EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("\"2\" qos=2"))) << "not taken for one that was received";
 }
 
+TEST_F(HeldPublishesTest, RepeatedMessageIsHeldOnce) {
+  Client& old = connect_old();
+  old.publish("farm/1", "1", kQos1, 1);
+  old.publish("farm/1", "2", kQos1, 2);
+  old.publish("farm/1", "3", kQos2, 3);
+  advance(seconds(1));
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00"));
+  old.publish("farm/1", "2", kQos1, 2, {.duplicate = true});
+  old.publish("farm/1", "3", kQos2, 3, {.duplicate = true});
+  old.publish("farm/1", "3", kQos2, 3);  // until its PUBREL the flag does not matter
+  Client& reader = read_one();
+  EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("\"2\" qos=1 id=2")));
+  reader.acknowledge(PacketType::Puback, 2);
+  advance(seconds(1));
+  EXPECT_THAT(reader.received(), ElementsAre(HasSubstr("\"3\" qos=2 id=3")));
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=2 reason=00", "PUBREC id=3 reason=00"));
+  reader.acknowledge(PacketType::Pubrec, 3);
+  advance(seconds(1));
+  reader.acknowledge(PacketType::Pubcomp, 3);
+  advance(seconds(1));
+  EXPECT_THAT(reader.received(), ElementsAre("PUBREL id=3 reason=00")) << "and nothing more";
+}
+
 TEST_F(HeldPublishesTest, SeveralPublishersWaitEachForItself) {
   Client& first = connect_old("first");
   Client& second = connect_old("second");

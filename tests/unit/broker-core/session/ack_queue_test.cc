@@ -75,6 +75,17 @@ TEST_F(AckQueueTest, DetachedQueueSwallowsAnswersAndLivesAsLongAsItsTickets) {
   EXPECT_TRUE(wire.ids.empty());
 }
 
+TEST_F(AckQueueTest, AnswersAreAwaitedUntilTheyLeave) {
+  AckTicket first = open(1);
+  queue->pass(PacketType::Pubrec, PacketId{2}, ReasonCode::Success);
+  EXPECT_TRUE(queue->awaits(PacketType::Puback, PacketId{1}));
+  EXPECT_TRUE(queue->awaits(PacketType::Pubrec, PacketId{2})) << "completed, and behind one that is not";
+  EXPECT_FALSE(queue->awaits(PacketType::Pubrec, PacketId{1})) << "another packet";
+  first.complete(ReasonCode::Success);
+  EXPECT_FALSE(queue->awaits(PacketType::Puback, PacketId{1}));
+  EXPECT_FALSE(queue->awaits(PacketType::Pubrec, PacketId{2}));
+}
+
 TEST_F(AckQueueTest, TicketAnswersOnce) {
   AckTicket ticket = open(1);
   EXPECT_TRUE(ticket);
