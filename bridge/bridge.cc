@@ -112,7 +112,8 @@ std::optional<Command> Bridge::poll_command() {
 
 bool Bridge::reading_paused() const {
   return remote_.output().size() >= kPausedOutputBytes ||
-         down_.acknowledgements_waiting() >= receive_maximum(broker_.limits()) ||
+         // Of MQTT 5 this is never more: what comes then are acknowledgements, for which others may wait.
+         down_.acknowledgements_waiting() > receive_maximum(broker_.limits()) ||
          (broker_.limits().commit_waiting_bytes > 0 &&
           broker_.journal().waiting_bytes() >= broker_.limits().commit_waiting_bytes);
 }

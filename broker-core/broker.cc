@@ -112,9 +112,12 @@ void Broker::handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Ins
   if (found == nullptr) return;
   stats_.bytes_received += bytes.size();
   found->handle_bytes(bytes, now);
-  // Nobody is held back by our patience: a publisher that has sent all it may, or has nothing more to send, waits for
-  // us.
-  const std::size_t waiting = found->acknowledgements_waiting();
+  hurry_for(*found, dry);
+}
+
+// Nobody is held back by our patience: a publisher that has sent all it may, or has nothing more to send, waits for us.
+void Broker::hurry_for(const Connection& connection, bool dry) {
+  const std::size_t waiting = connection.acknowledgements_waiting();
   if (waiting >= options_.limits.inflight || (dry && waiting >= kWaitingPublishesMin)) journal_.hurry();
 }
 
@@ -166,6 +169,7 @@ void Broker::handle_timeout(Instant now) {
 
 void Broker::handle_turn_end(Instant now) {
   retry_held(now);
+  if (!going_on_.empty()) go_on(now);
   if (!unsendable_.empty()) close_unsendable(now);
   if (!memberless_groups_.empty()) end_groups();
   journal_.flush_if_due(now);
@@ -177,6 +181,7 @@ void Broker::handle_memory(std::uint64_t bytes) {
 }
 
 Instant Broker::next_deadline() const {
+  if (!going_on_.empty()) return Instant::min();  // since the last turn's end
   const Instant sessions = session_deadlines_.empty() ? kNever : session_deadlines_.begin()->first;
   return std::min({connection_deadlines_.next(), sessions, journal_.next_deadline()});
 }
@@ -195,7 +200,11 @@ void Broker::shut_down(Instant now) {
 }
 
 void Broker::handle_store_failing(bool failing) {
+  if (failing == journal_.failing()) return;
   journal_.set_failing(failing);
+  for (Slot& slot : slots_) {
+    if (slot.connection) slot.connection->note_window();
+  }
 }
 
 void Broker::handle_clock_trusted(Instant now) {
@@ -220,6 +229,15 @@ void Broker::retry_held(Instant now) {
   room_seen_ = journal_.room();
   const std::vector<HeldPublishes*> holders = holders_;
   for (HeldPublishes* holder : holders) holder->retry(now);
+}
+
+void Broker::go_on(Instant now) {
+  for (const ConnectionId id : std::exchange(going_on_, {})) {
+    Connection* connection = find(id);
+    if (connection == nullptr) continue;
+    connection->go_on(now);
+    hurry_for(*connection, !connection->overdrawn());
+  }
 }
 
 // Reading from those who wait for acknowledgements pauses while too much waits for the store.
@@ -296,8 +314,8 @@ bool Broker::closing(ConnectionId connection) const {
 bool Broker::reading_paused(ConnectionId connection) const {
   const Connection* found = find(connection);
   if (found == nullptr) return false;
-  return found->held() || found->held_publishes() >= options_.limits.inflight ||
-         (waiting_over_limit_ && found->acknowledgements_waiting() > 0);
+  const bool waits_for_store = waiting_over_limit_ && found->acknowledgements_waiting() > 0;
+  return found->held() || found->overdrawn() || (waits_for_store && !found->may_make_room());
 }
 
 bool Broker::awaits_acknowledgement(ConnectionId connection) const {

@@ -215,6 +215,8 @@ class Broker final : private AckSink {
   bool has_room_for(std::string_view peer);
   void leave_address(std::string_view peer);
   void retry_held(Instant now);
+  void go_on(Instant now);
+  void hurry_for(const Connection& connection, bool dry);
   void close_unsendable(Instant now);
   bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
                const ExchangeRow* exchange) const;
@@ -246,9 +248,10 @@ class Broker final : private AckSink {
   std::vector<ConnectionId> unsendable_;  // whose client takes no packet as large as one that was due
   std::vector<ConnectionId> full_;        // whose outputs are worth a write
   std::vector<ByteBuffer> spare_buffers_;
-  std::size_t spare_bytes_ = 0;       // capacity of spare_buffers_
-  std::vector<ConnectionId> held_;    // waiting for the store
-  std::vector<ConnectionId> paused_;  // reading paused by `commit_waiting`
+  std::size_t spare_bytes_ = 0;         // capacity of spare_buffers_
+  std::vector<ConnectionId> held_;      // waiting for the store
+  std::vector<ConnectionId> going_on_;  // sent more than their windows, which may have room again
+  std::vector<ConnectionId> paused_;    // reading paused by `commit_waiting`
   bool waiting_over_limit_ = false;
   tsl::robin_map<std::string, std::uint32_t> addresses_;  // connections of each, where that is limited
   std::size_t connection_count_ = 0;

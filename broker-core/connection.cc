@@ -67,8 +67,8 @@ void Connection::decode(ByteView bytes, Instant now) {
   mqtt::Packet& packet = broker_.packet_;
   mqtt::ProtocolError error;
   while (!closing()) {
-    if (held()) {
-      extras_->held->input.append(bytes);
+    if (held() || overdrawn()) {
+      extras_->unread.append(bytes);
       return;
     }
     switch (decoder_.next(bytes, packet, error)) {
@@ -143,11 +143,48 @@ void Connection::finish_hold(Held& held, Instant now) {
 void Connection::resume(Instant now) {
   if (!held() || !broker_.journal().is_durable(extras_->held->until) || !writable()) return;
   const std::unique_ptr<Held> held = std::move(extras_->held);
-  if (!extras_->aliases && !extras_->held_publishes) extras_.reset();
+  const ByteBuffer unread = take_unread();
   finish_hold(*held, now);
   // What the client sent meanwhile was not read: its silence begins now.
   last_received_ = now;
-  decode(held->input.view(), now);
+  decode(unread.view(), now);
+}
+
+ByteBuffer Connection::take_unread() {
+  ByteBuffer unread = std::move(extras_->unread);
+  if (!extras_->aliases && !extras_->held_publishes) extras_.reset();
+  return unread;
+}
+
+// --- more than the window ---
+
+bool Connection::window_used_up() const {
+  if (acknowledgements_waiting() < broker_.limits().inflight) return false;
+  const bool failing = broker_.journal().failing();
+  if (version() == mqtt::Version::V5) return !failing;
+  return !owes_acknowledgements() || !(failing || held_publishes() > 0);
+}
+
+void Connection::put_off(const mqtt::Publish& packet) {
+  ++broker_.mutable_stats().inflight_over_limit;
+  encode(packet, version(), extras().unread);
+  broker_.mark_ready(*this);  // not to be read from
+}
+
+void Connection::note_window() {
+  if (!overdrawn() || extras_->going_on) return;
+  extras_->going_on = true;
+  broker_.going_on_.push_back(id_);
+}
+
+void Connection::go_on(Instant now) {
+  if (!overdrawn()) return;
+  extras_->going_on = false;
+  if (window_used_up()) return;
+  const ByteBuffer unread = take_unread();
+  last_received_ = now;
+  broker_.mark_ready(*this);  // perhaps to be read from again
+  decode(unread.view(), now);
 }
 
 // --- the end ---
@@ -336,6 +373,7 @@ PublishSink::Outcome Connection::write_publish(const Message& message, const Del
   }
   ++stats.messages_sent;
   written();
+  if (delivery.qos != mqtt::Qos::AtMostOnce) note_window();  // its acknowledgement may come behind what waits
   return Outcome::Written;
 }
 
@@ -361,6 +399,7 @@ void Connection::write_acknowledgement(mqtt::PacketType type, PacketId packet_id
   const bool goes_on = type == mqtt::PacketType::Pubrec && !is_error(reason);
   if (!goes_on && inbound_ > 0) --inbound_;
   (void)sent_if_it_fits(begin);
+  note_window();
 }
 
 Connection::Extras& Connection::extras() {

@@ -7,6 +7,17 @@
 //
 // While a CONNACK, SUBACK or UNSUBACK waits for the store, or retained messages for a client that does not read, the
 // connection is held: what arrives is kept and handled afterwards, and the caller should stop reading.
+//
+// The same happens to a client that sends more than its window: many do not know our receive maximum, MQTT 3.1.1 has no
+// word for it, and closing would bring them back with the same messages for ever. Once `limits.inflight` answers of
+// ours are outstanding, its next PUBLISH of QoS 1 or 2 and all that follows waits until one has left. A client that
+// keeps to its window is never held up. No such wait lasts for ever:
+//   - An answer that waits for the store leaves with the batch that the journal's deadline brings, whoever acknowledges
+//     the message until then.
+//   - An answer that waits for room in a queue (HeldPublishes), or for a store that takes no writes, may wait for an
+//     acknowledgement that this client has sent behind its PUBLISH packets. So its packets are handled all the same
+//     while it has such an acknowledgement to give, and the messages among them are held as well, up to
+//     kHeldBytesMax; with more it is closed. MQTT 5 can be told of a refusal: nothing is held, and nothing piles up.
 // Owned by the broker. Spec: MQTT 5.0 §3, §4; MQTT 3.1.1 §3.
 #pragma once
 
@@ -57,6 +68,15 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // What is held may go on now.
   void resume(Instant now);
   bool held() const { return extras_ && extras_->held; }
+  // The window may have room: go_on() comes with the end of the turn. Null effect when nothing waits for it.
+  void note_window();
+  // What came beyond the window goes on, as far as that allows now.
+  void go_on(Instant now);
+  bool overdrawn() const { return extras_ && !extras_->held && !extras_->unread.empty(); }
+  // What it sends may make the room that its own messages wait for.
+  bool may_make_room() const { return held_publishes() > 0 && owes_acknowledgements(); }
+  // Whether another PUBLISH of QoS 1 or 2 has to wait.
+  bool window_used_up() const;
 
   // What is to be written to the network.
   ByteBuffer& output() { return output_; }
@@ -89,7 +109,6 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // What has to wait before this connection goes on.
   struct Held {
     BatchNumber until;
-    ByteBuffer input;             // what arrived meanwhile
     ByteBuffer response;          // the CONNACK, SUBACK or UNSUBACK
     bool session_starts = false;  // CONNACK: the session's messages follow
     bool session_present = false;
@@ -109,6 +128,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     std::unique_ptr<Held> held;
     std::unique_ptr<Aliases> aliases;
     std::unique_ptr<HeldPublishes> held_publishes;
+    ByteBuffer unread;      // what arrived while it is held, or beyond its window
+    bool going_on = false;  // in the broker's list of those that note_window() named
   };
 
   void decode(ByteView bytes, Instant now);
@@ -160,6 +181,11 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void hold(Held held, Instant now);
   void finish_hold(Held& held, Instant now);
   Extras& extras();
+  // What arrived meanwhile, to be handled now.
+  ByteBuffer take_unread();
+  // The PUBLISH, and what follows, waits until the window has room.
+  void put_off(const mqtt::Publish& packet);
+  bool owes_acknowledgements() const { return session_ != nullptr && session_->inflight_count() > 0; }
   Aliases* aliases() const { return extras_ ? extras_->aliases.get() : nullptr; }
   AckQueue& acknowledgements();
   AckTicket ticket(mqtt::PacketType type, PacketId packet_id);

@@ -241,7 +241,7 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
   const bool v5 = version() == Version::V5;
   const bool acknowledged = packet.qos != Qos::AtMostOnce;
   if (v5 && acknowledged) {
-    if (inbound_ >= limits.inflight) {
+    if (inbound_ >= std::max(limits.inflight, kUnacknowledgedMax)) {
       ++broker_.mutable_stats().inflight_over_limit;
       reject(ReasonCode::ReceiveMaximumExceeded, "more unacknowledged messages than receive maximum", now);
       return false;  // [MQTT-3.3.4-9]
@@ -280,7 +280,13 @@ void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) 
 void Connection::handle(const mqtt::Publish& packet, Instant now) {
   const std::string_view topic = packet.properties.empty() ? packet.topic : topic_of(packet, now);
   if (topic.empty()) return;
-  if (packet.qos != Qos::AtMostOnce && handle_repeated(packet)) return;
+  if (packet.qos != Qos::AtMostOnce) {
+    if (handle_repeated(packet)) return;
+    if (window_used_up()) {
+      put_off(packet);
+      return;
+    }
+  }
   if (!publish_allowed(packet, topic, now)) return;
   ByteBuffer scratch;
   Message::Fields fields{.topic = topic,
@@ -348,13 +354,15 @@ bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::F
   HeldPublishes::Owner& self = *this;
   if (!waiting) waiting = std::make_unique<HeldPublishes>(broker_, session_->subscriber(), self);
   waiting->push(fields, std::move(ticket), exchange, packet.packet_id);
-  if (held_publishes() >= broker_.limits().inflight) broker_.mark_ready(*this);  // not to be read from
+  if (waiting->size() > broker_.limits().inflight && waiting->bytes() > kHeldBytesMax) {
+    ++broker_.mutable_stats().inflight_over_limit;
+    reject(ReasonCode::QuotaExceeded, "more unacknowledged messages than this gateway keeps", now);
+  }
   return false;
 }
 
 void Connection::handle_taken(const HeldPublishes::Held& held) {
   if (held.message->qos() == Qos::ExactlyOnce) session_->received_insert(held.packet_id);
-  broker_.mark_ready(*this);  // perhaps to be read from again
 }
 
 void Connection::publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now) {

@@ -19,6 +19,7 @@ void HeldPublishes::retry(Instant now) {
     const Held& first = held_.front();
     const ExchangeRow* exchange = first.exchange ? &*first.exchange : nullptr;
     if (broker_.publish(fields_of(*first.message), origin_, first.ticket, exchange, now).refused) return;
+    bytes_ -= bytes_of(first);
     owner_.handle_taken(held_.pop_front());
   }
 }

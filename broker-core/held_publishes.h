@@ -44,20 +44,26 @@ class HeldPublishes {
 
   bool empty() const { return held_.empty(); }
   std::size_t size() const { return held_.size(); }
+  // What they take of memory, about.
+  std::size_t bytes() const { return bytes_; }
   // Keeps a copy of what Broker::publish() refused; the arguments are those that it was given, and `rule` is Held's.
   void push(const Message::Fields& fields, AckTicket ticket, const ExchangeRow* exchange, PacketId packet_id,
             std::uint32_t rule = 0) {
     held_.push_back({Message::make(fields), std::move(ticket),
                      exchange != nullptr ? std::optional(*exchange) : std::nullopt, packet_id, rule});
+    bytes_ += bytes_of(held_.back());
   }
   // Publishes them in order, until one is refused again.
   void retry(Instant now);
 
  private:
+  static std::size_t bytes_of(const Held& held) { return sizeof(Held) + sizeof(Message) + held.message->bytes_size(); }
+
   Broker& broker_;
   const SubscriberId origin_;
   Owner& owner_;
   Ring<Held> held_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace furrow::broker

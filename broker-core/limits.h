@@ -15,7 +15,8 @@ struct Limits {
   std::uint32_t connections = 10'000;         // further ones are closed at accept
   std::uint32_t connections_per_address = 0;  // likewise
   std::uint32_t packet_bytes = 1 * MiB;       // larger packets end their connection with 0x95
-  std::uint16_t inflight = 100;               // per direction and client; never 0: it is announced as receive maximum
+  std::uint16_t inflight = 100;               // per direction and client; never 0: it is announced as receive maximum;
+                                              // what a client sends beyond it waits for our answers
   std::uint32_t topic_levels = 128;           // deeper topics and filters are refused
   std::uint32_t subscriptions = 1'000;        // per session; further ones get 0x97
   std::uint32_t user_properties = 64;         // in one PUBLISH or will; more get 0x97
@@ -41,6 +42,12 @@ inline constexpr std::size_t kOutputFullBytes = 64 * KiB;
 // Heap of outputs that is kept to be used again: of large ones, since small ones cost nothing to make.
 inline constexpr std::size_t kSpareBytesMin = 1 * KiB;
 inline constexpr std::size_t kSpareBytesMax = 4 * MiB;
+// A client of MQTT 5 with more messages unacknowledged than this, and than the announced maximum, is closed with 0x93:
+// of QoS 2 that the client itself does not release, since what waits for us waits unread. Clients that do not look at
+// the maximum release what they sent at once behind all of it; an identifier costs two bytes here, on disk a row.
+inline constexpr std::uint16_t kUnacknowledgedMax = 10'000;
+// A client that cannot be told of a refusal is closed when more than its window is held and takes more than this.
+inline constexpr std::size_t kHeldBytesMax = 1 * MiB;
 // A client identifier longer than this is refused: it is a key in tables and in the store. MQTT asks for 23
 // [MQTT-3.1.3-5].
 inline constexpr std::size_t kClientIdBytesMax = 1024;

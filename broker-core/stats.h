@@ -27,7 +27,7 @@ struct Stats {
   std::uint64_t takeovers = 0;
   std::uint64_t sessions_expired = 0;
   std::uint64_t packets_over_limit = 0;       // larger than `packet`
-  std::uint64_t inflight_over_limit = 0;      // more unacknowledged messages than receive maximum
+  std::uint64_t inflight_over_limit = 0;      // beyond the receive maximum: waited, or ended their connection
   std::uint64_t topic_levels_over_limit = 0;  // in PUBLISH, SUBSCRIBE and wills
   std::uint64_t user_properties_over_limit = 0;
   std::uint64_t subscriptions_over_limit = 0;

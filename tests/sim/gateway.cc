@@ -69,6 +69,7 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
           [&] {
             broker::Broker::Options options;
             options.limits.session_queue = gateway.options_.sessions;
+            options.limits.inflight = gateway.options_.inflight;
             options.limits.commit_waiting_bytes = gateway.options_.commit_waiting_bytes;
             options.seed = gateway.random_.next();
             return options;

@@ -170,6 +170,7 @@ Options draw_options(std::uint64_t seed) {
     options.overlap = random.chance(30);
     if (!options.calm()) options.every(Fault::MemberUnsubscribes) = drawn_time(random, Fault::MemberUnsubscribes);
   }
+  if (random.chance(20)) options.inflight = static_cast<std::uint16_t>(1 + random.below(6));
   return options;
 }
 
@@ -203,6 +204,7 @@ std::string describe(const Options& options) {
   if (is_limited(options.buffer)) line += " buffer=" + describe(options.buffer);
   if (is_limited(options.sessions)) line += " sessions=" + describe(options.sessions);
   if (options.commit_waiting_bytes < MiB) line += " commit_waiting=" + std::to_string(options.commit_waiting_bytes);
+  if (options.inflight != Options{}.inflight) line += " inflight=" + std::to_string(options.inflight);
   if (options.mortals > 0) line += " mortals=" + std::to_string(options.mortals);
   if (options.members > 0) line += " members=" + std::to_string(options.members);
   if (options.passing > 0) line += " passing=" + std::to_string(options.passing);

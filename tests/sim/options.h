@@ -76,6 +76,7 @@ struct Options {
   std::size_t passing = 0;       // beside them: members whose sessions end with their connections
   bool second_group = false;     // members are members of another group of the same filter, too
   bool overlap = false;          // and have a subscription of their own to it
+  std::uint16_t inflight = 100;  // `limits.inflight` of gateways; sensors send up to 20 at once, whatever that says
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }

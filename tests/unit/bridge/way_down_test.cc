@@ -387,6 +387,21 @@ TEST_F(RefusingListener, RepeatedMessageIsHeldOnce) {
   EXPECT_EQ(snapshot().routed, 3U);
 }
 
+TEST_F(RefusingListener, AWindowFullOfHeldMessagesDoesNotHoldUpTheWayUp) {
+  options.limits.inflight = 2;
+  bridge_options.rules.push_back(rule(Direction::Up, "farm/#"));
+  durable_listener("command/#");
+  start();
+  online();
+  for (std::uint16_t id = 1; id <= 3; ++id) far_publishes("barn-7/command/a", "x", Qos::AtLeastOnce, id);
+  pass(1s);
+  store_answers = false;
+  publish("farm/1", "21.5", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), ElementsAre("PUBACK id=1 reason=00", HasSubstr("21.5")));
+  far(mqtt::Puback{PacketId{2}, ReasonCode::Success, {}});
+  EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=00"));
+}
+
 TEST_F(RefusingListener, WhatIsHeldIsForgottenWithTheConnection) {
   bridge_options.version = bridge::VersionChoice::V3_1_1;
   durable_listener("command/+");

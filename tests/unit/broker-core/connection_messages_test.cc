@@ -192,20 +192,6 @@ TEST_F(ConnectionMessagesTest, PubrelForAnUnknownIdentifier) {
   EXPECT_THAT(old.received(), ElementsAre("PUBCOMP id=9 reason=00"));
 }
 
-TEST_F(ConnectionMessagesTest, ClosesWhenTheClientExceedsOurReceiveMaximum) {
-  options.limits.inflight = 2;
-  Client& sensor = connect({.client_id = "sensor"});
-  sensor.publish("farm/1", "1", kQos2, 1);
-  sensor.publish("farm/1", "2", kQos2, 2);
-  sensor.acknowledge(PacketType::Pubrel, 1);  // makes room
-  sensor.publish("farm/1", "3", kQos2, 3);
-  sensor.received();
-  EXPECT_FALSE(sensor.closed());
-  sensor.publish("farm/1", "4", kQos1, 4);
-  EXPECT_THAT(sensor.received(), ElementsAre(StartsWith("DISCONNECT reason=93")));
-  EXPECT_TRUE(sensor.closed());
-}
-
 TEST_F(ConnectionMessagesTest, TopicsThatBeginWithADollarAreNotForClients) {
   Client& young = connect({.client_id = "young"});
   young.publish("$SYS/furrow", "1");

@@ -66,15 +66,20 @@ TEST_F(HeldPublishesTest, WhatComesBehindAHeldMessageKeepsItsOrder) {
   EXPECT_THAT(other.received(), ElementsAre(HasSubstr("behind it")));
 }
 
-TEST_F(HeldPublishesTest, ReadingPausesWhenTheWindowIsFullOfThem) {
+TEST_F(HeldPublishesTest, ReadingPausesBehindAWindowFullOfThem) {
   options.limits.inflight = 2;
   Client& old = connect_old();
-  old.publish("farm/1", "1", kQos1, 1);
-  old.publish("farm/1", "2", kQos1, 2);
+  old.publish("farm/1", "is taken", kQos1, 1);
+  advance(seconds(1));
+  for (std::uint16_t id = 2; id <= 3; ++id) old.publish("farm/1", "is held", kQos1, id);
+  old.send(mqtt::Pingreq{});
   EXPECT_FALSE(broker().reading_paused(old.id()));
-  old.publish("farm/1", "3", kQos1, 3);
+  EXPECT_THAT(old.received(), Contains("PINGRESP"));
+  old.publish("farm/1", "waits", kQos1, 4);
   EXPECT_TRUE(broker().reading_paused(old.id()));
   (void)read_one();
+  EXPECT_TRUE(broker().reading_paused(old.id())) << "taken, and not yet safe";
+  advance(seconds(1));
   EXPECT_FALSE(broker().reading_paused(old.id()));
 }
 
