@@ -256,10 +256,11 @@ void Broker::check_waiting() {
   }
 }
 
-void Broker::mark_ready(Connection& connection) {
-  if (connection.ready_) return;
-  connection.ready_ = true;
-  ready_.push_back(connection.id());
+void Broker::mark_ready(Connection& connection, bool delivers) {
+  const auto as = delivers ? Connection::Ready::Delivering : Connection::Ready::Answering;
+  if (connection.ready_ >= as) return;
+  connection.ready_ = as;
+  (delivers ? delivering_ : answering_).push_back(connection.id());
 }
 
 ByteBuffer Broker::take_buffer() {
@@ -278,14 +279,16 @@ void Broker::give_back(ByteBuffer&& buffer) {
 }
 
 bool Broker::poll_ready(ConnectionId& connection) {
-  while (!ready_.empty()) {
-    connection = ready_.back();
-    ready_.pop_back();
-    if (Connection* found = find(connection)) {
-      found->ready_ = false;
-      if (waiting_over_limit_ && reading_paused(connection) && !found->held()) paused_.push_back(connection);
-      return true;
-    }
+  while (!delivering_.empty() || !answering_.empty()) {
+    const bool delivers = !delivering_.empty();
+    connection = (delivers ? delivering_ : answering_).pop_front();
+    Connection* found = find(connection);
+    if (found == nullptr) continue;
+    // One that was answered first, and then had a message, has been given with those.
+    if (found->ready_ != (delivers ? Connection::Ready::Delivering : Connection::Ready::Answering)) continue;
+    found->ready_ = Connection::Ready::No;
+    if (waiting_over_limit_ && reading_paused(connection) && !found->held()) paused_.push_back(connection);
+    return true;
   }
   return false;
 }

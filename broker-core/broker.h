@@ -7,7 +7,9 @@
 //   getters    counters and gauges for the status
 // Order in one loop turn: handle_* for everything that is ready; then handle_turn_end(); then poll_ready() until it
 // gives none, writing out output() of each; then wait until next_deadline() at most. `now` never goes backwards.
-// Nothing here calls back into the caller except the Store, whose answers come in a later turn, and the Log.
+// poll_ready() names those that messages go to before those that are only answered: within a turn a message leaves
+// before its publisher's acknowledgement, since the one is waited for longer. Both in the order in which they became
+// ready. Nothing here calls back into the caller except the Store, whose answers come in a later turn, and the Log.
 #pragma once
 
 #include <memory>
@@ -22,6 +24,7 @@
 #include "broker-core/base/deadlines.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
+#include "broker-core/base/ring.h"
 #include "broker-core/connection.h"
 #include "broker-core/held_publishes.h"
 #include "broker-core/limits.h"
@@ -91,7 +94,7 @@ class Broker final : private AckSink {
 
   // --- the broker → the world ---
   // A connection whose output, closing or reading_paused changed; false when there is none. Each is given once a
-  // change.
+  // change. A connection that becomes ready while the caller polls (handle_sent() has more for it) is given again.
   bool poll_ready(ConnectionId& connection);
   ByteBuffer& output(ConnectionId connection);
   // Whether to close the network connection once output() is empty.
@@ -166,7 +169,8 @@ class Broker final : private AckSink {
   Log& log() { return log_; }
   Connection* find(ConnectionId connection);
   const Connection* find(ConnectionId connection) const;
-  void mark_ready(Connection& connection);
+  // `delivers`: a message is in its output.
+  void mark_ready(Connection& connection, bool delivers = false);
   std::string assign_client_id();
   // The session for a CONNECT: taken over, resumed or new. Ends what clean start ends.
   struct Opened {
@@ -244,7 +248,9 @@ class Broker final : private AckSink {
 
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
-  std::vector<ConnectionId> ready_;
+  // Connections with something to do for the caller; an entry counts while its connection says that it is in this list.
+  Ring<ConnectionId> delivering_;
+  Ring<ConnectionId> answering_;
   std::vector<ConnectionId> unsendable_;  // whose client takes no packet as large as one that was due
   std::vector<ConnectionId> full_;        // whose outputs are worth a write
   std::vector<ByteBuffer> spare_buffers_;

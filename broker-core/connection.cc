@@ -322,8 +322,8 @@ bool Connection::writable() const {
   return output_.size() < (broker_.short_of_memory() ? kOutputBytesShort : kOutputBytesMax);
 }
 
-void Connection::written() {
-  broker_.mark_ready(*this);
+void Connection::written(bool message) {
+  broker_.mark_ready(*this, message);
 }
 
 void Connection::write_qos0(Publication& publication, const RoutedDelivery& delivery) {
@@ -353,7 +353,7 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
   }
   ++stats.messages_sent;
   if (before < kOutputFullBytes && output_.size() >= kOutputFullBytes) broker_.full_.push_back(id_);
-  written();
+  written(true);
 }
 
 // False, and nothing written, when it would be larger than the client takes [MQTT-3.1.2-24].
@@ -372,7 +372,7 @@ PublishSink::Outcome Connection::write_publish(const Message& message, const Del
     return Outcome::TooLarge;
   }
   ++stats.messages_sent;
-  written();
+  written(true);
   if (delivery.qos != mqtt::Qos::AtMostOnce) note_window();  // its acknowledgement may come behind what waits
   return Outcome::Written;
 }

@@ -105,6 +105,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
  private:
   enum class State : std::uint8_t { AwaitConnect, Connected, Closing };
+  // Whether it is in a list of the broker's, with something to do for the caller; in the order of haste.
+  enum class Ready : std::uint8_t { No, Answering, Delivering };
 
   // What has to wait before this connection goes on.
   struct Held {
@@ -199,7 +201,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void log_closed(LogLevel level, std::string_view reason, std::string_view why) const;
   // Makes handle_timeout() come at deadline(), unless it comes earlier anyway.
   void arm();
-  void written();
+  // There is something to write, or to close; `message`: a PUBLISH.
+  void written(bool message = false);
   // The packet at the end of the output, from `begin` on, is to be sent. False when it is larger than the client takes
   // [MQTT-3.1.2-24]: then it is taken back, and the connection, of which nothing can come any more, ends with the turn.
   bool sent_if_it_fits(std::size_t begin);
@@ -225,8 +228,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   State state_ = State::AwaitConnect;
   bool ended_ = false;
-  bool greeted_ = false;   // CONNACK has been written
-  bool ready_ = false;     // in the broker's list of connections with something to do for the caller
+  bool greeted_ = false;  // CONNACK has been written
+  Ready ready_ = Ready::No;
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
   Instant armed_;          // when handle_timeout() comes next
 };

@@ -238,6 +238,56 @@ TEST_F(ConnectionMessagesTest, AFullQueueThatRefusesIsSaidToThePublisher) {
                           "PUBREC id=3 reason=97 {1f=\"a limit of this gateway is reached\"}"));
 }
 
+// --- the order in which outputs are written ---
+
+class WriteOrder : public ConnectionMessagesTest {
+ protected:
+  // In the same turn as what came before.
+  void publish(const Client& client, std::string_view topic) {
+    mqtt::Publish packet;
+    packet.topic = topic;
+    packet.packet_id = PacketId{1};
+    packet.qos = kQos1;
+    ByteBuffer bytes;
+    encode(packet, Version::V5, bytes);
+    broker().handle_bytes(client.id(), bytes.view(), true, now);
+  }
+  Client& subscriber(std::string_view client_id, std::string_view topic) {
+    Client& client = connect({.client_id = client_id});
+    client.subscribe(topic, kQos1);
+    return client;
+  }
+  std::vector<ConnectionId> order() {
+    std::vector<ConnectionId> all;
+    for (ConnectionId id; broker().poll_ready(id);) all.push_back(id);
+    return all;
+  }
+};
+
+TEST_F(WriteOrder, MessagesLeaveBeforeTheirPublishersAreAnswered) {
+  const Client& first = subscriber("first", "a");
+  const Client& second = subscriber("second", "b");
+  const Client& sensor = connect({.client_id = "sensor"});
+  const Client& other = connect({.client_id = "other"});
+  publish(sensor, "a");
+  publish(other, "b");
+  publish(sensor, "a");
+  broker().handle_turn_end(now);
+  EXPECT_THAT(order(), ElementsAre(first.id(), second.id(), sensor.id(), other.id()));
+}
+
+TEST_F(WriteOrder, WhoIsAnsweredAndThenGetsAMessageIsGivenOnce) {
+  const Client& reader = subscriber("reader", "a");
+  const Client& both = subscriber("both", "b");
+  const Client& sensor = connect({.client_id = "sensor"});
+  publish(both, "a");
+  publish(sensor, "b");
+  broker().handle_turn_end(now);
+  EXPECT_THAT(order(), ElementsAre(reader.id(), both.id(), sensor.id()));
+  publish(both, "a");
+  EXPECT_THAT(order(), ElementsAre(reader.id(), both.id()));
+}
+
 // --- PUBLISH to a client ---
 
 TEST_F(ConnectionMessagesTest, SendsQos1UntilItIsAcknowledged) {
