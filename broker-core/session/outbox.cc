@@ -53,11 +53,12 @@ void Outbox::make_durable(QueueId queue, Instant now) {
 
 // --- limits ---
 
+// One message alone never is: an empty queue takes whatever a client may send, or it would never arrive.
 bool Outbox::over_limit(std::uint64_t more_messages, std::uint64_t more_bytes) const {
-  const std::uint64_t apart = bounds_waiting_only_ ? inflight() : 0;
-  const std::uint64_t apart_bytes = bounds_waiting_only_ ? contents_.inflight_bytes() : 0;
-  return (limits_.messages_max > 0 && messages_ - apart + more_messages > limits_.messages_max) ||
-         (limits_.bytes_max > 0 && bytes_ - apart_bytes + more_bytes > limits_.bytes_max);
+  const std::uint64_t messages = messages_ - (bounds_waiting_only_ ? inflight() : 0) + more_messages;
+  const std::uint64_t bytes = bytes_ - (bounds_waiting_only_ ? contents_.inflight_bytes() : 0) + more_bytes;
+  return messages > 1 && ((limits_.messages_max > 0 && messages > limits_.messages_max) ||
+                          (limits_.bytes_max > 0 && bytes > limits_.bytes_max));
 }
 
 bool Outbox::refuses(std::size_t bytes) const {
@@ -67,8 +68,8 @@ bool Outbox::refuses(std::size_t bytes) const {
 bool Outbox::make_room(const Message& message, Instant now) {
   const std::size_t bytes = message.bytes_size();
   if (!over_limit(1, bytes)) return true;
-  const bool fits_alone = limits_.bytes_max == 0 || bytes <= limits_.bytes_max;
-  if (limits_.when_full != WhenFull::DropOldest || !fits_alone) return false;
+  const bool fits = limits_.bytes_max == 0 || bytes <= limits_.bytes_max;
+  if (limits_.when_full != WhenFull::DropOldest || !fits) return false;
   drop_oldest(1, bytes, now);
   // The oldest that wait may be on disk only: then the limit is exceeded until the page that is being read arrives.
   return !over_limit(1, bytes) || contents_.gap_messages() > 0;

@@ -28,7 +28,7 @@ enum class WhenFull : std::uint8_t { DropOldest, DropNewest, Refuse };
 
 struct OutboxLimits {
   std::uint64_t messages_max = 0;  // 0 = no limit
-  std::uint64_t bytes_max = 0;     // of Message::bytes_size(); 0 = no limit
+  std::uint64_t bytes_max = 0;     // of Message::bytes_size(); 0 = no limit. An empty queue takes any one message
   Duration age_max{};              // 0 = no limit
   WhenFull when_full = WhenFull::DropOldest;
 };

@@ -560,6 +560,17 @@ TEST_F(WayUp, AFullBufferThatRefusesSaysSoToThePublisher) {
   EXPECT_EQ(snapshot().backlog_messages, 1U);
 }
 
+TEST_F(WayUp, AnEmptyBufferTakesAMessageLargerThanItself) {
+  bridge_options.buffer = {.messages_max = 0, .bytes_max = 100, .age_max = {}, .when_full = broker::WhenFull::Refuse};
+  start();
+  publish("farm/1", std::string(1000, 'x'), Qos::AtLeastOnce);
+  publish("farm/1", "small", Qos::AtLeastOnce);
+  pass(1s);
+  EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=00", StartsWith("PUBACK id=2 reason=97")));
+  accept();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr(std::string(1000, 'x'))));
+}
+
 TEST_F(WayUp, AFullBufferDropsItsOldest) {
   bridge_options.buffer = {.messages_max = 2, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::DropOldest};
   start();

@@ -391,6 +391,25 @@ TEST_F(ConnectionMessagesTest, SendsNothingLargerThanTheMaximumPacketSizeOfTheCl
   EXPECT_EQ(broker().session_books().drops(broker::DropReason::TooLarge), 1U);
 }
 
+TEST_F(ConnectionMessagesTest, AnEmptyQueueTakesAMessageLargerThanItself) {
+  options.limits.session_queue.bytes_max = 1000;
+  const std::string large(2000, 'x');
+  for (const auto policy : {broker::WhenFull::DropOldest, broker::WhenFull::DropNewest, broker::WhenFull::Refuse}) {
+    options.limits.session_queue.when_full = policy;
+    crash();
+    Client& passing = connect({.client_id = "passing"});
+    Client& kept = connect_durable("kept");
+    for (Client* reader : {&passing, &kept}) {
+      reader->subscribe("#", kQos1);
+      reader->received();
+    }
+    connect({.client_id = "sensor"}).publish("a", large, kQos1, 1);
+    EXPECT_THAT(passing.received(), ElementsAre(HasSubstr(large)));
+    EXPECT_THAT(kept.received(), ElementsAre(HasSubstr(large)));
+    kept.acknowledge(PacketType::Puback, 1);
+  }
+}
+
 TEST_F(ConnectionMessagesTest, Qos0ToAClientThatDoesNotReadIsDropped) {
   Client& reader = connect({.client_id = "reader"});
   reader.subscribe("#", kQos1);

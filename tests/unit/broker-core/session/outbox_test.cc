@@ -112,6 +112,30 @@ TEST_F(OutboxTest, MessageLargerThanTheWholeQueueDropsNothingElse) {
   EXPECT_EQ(queue.drain(world), readings({1}));
 }
 
+TEST_F(OutboxTest, AnEmptyQueueTakesAMessageOfAnySize) {
+  const std::string large(200, 'x');
+  for (const WhenFull policy : {WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::Refuse}) {
+    BridgeQueue queue(world, {.bytes_max = 100, .when_full = policy});
+    EXPECT_FALSE(queue.outbox.refuses(large.size()));
+    world.publish(1, world.message(large), {{queue.outbox, kAway}});
+    EXPECT_EQ(queue.outbox.refuses(10), policy == WhenFull::Refuse);
+    EXPECT_EQ(queue.drain(world), Payloads{large});
+    EXPECT_EQ(queue.books.drops(DropReason::QueueFull), 0U);
+    EXPECT_TRUE(queue.balanced());
+  }
+}
+
+TEST_F(OutboxTest, MessageLargerThanItsQueueIsThereAfterARestart) {
+  const std::string large(200, 'x');
+  const OutboxLimits limits{.bytes_max = 100, .when_full = WhenFull::DropOldest};
+  auto queue = std::make_unique<BridgeQueue>(world, limits);
+  world.publish(1, world.message(large), {{queue->outbox, kAway}});
+  world.settle_down();
+  queue.reset();
+  BridgeQueue again(world, world.restart(), limits);
+  EXPECT_EQ(again.drain(world), Payloads{large});
+}
+
 TEST_F(OutboxTest, LimitHoldsForABacklogThatIsOnDiskOnly) {
   BridgeQueue queue(world, {.messages_max = 500, .when_full = WhenFull::DropOldest});
   for (std::uint16_t id = 1; id <= 2'000; ++id) {

@@ -289,6 +289,20 @@ TEST_F(SharedGroupTest, WithEverybodyAwayItIsKeptForTheGroup) {
   EXPECT_THAT(back("b").received(), ElementsAre(StartsWith("CONNACK"), HasSubstr("\"1\""), HasSubstr("\"2\"")));
 }
 
+TEST_F(SharedGroupTest, AnEmptyQueueOfAGroupTakesAMessageOfAnySize) {
+  options.limits.session_queue.bytes_max = 100;
+  durable_member("one").vanish();
+  publish(std::string(1000, 'x'));
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::QueueFull), 0U);
+  publish("small");
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::QueueFull), 1U) << "the large one made room";
+  publish(std::string(1000, 'y'));
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::QueueFull), 2U) << "not for this one";
+  EXPECT_THAT(back("one").received(), ElementsAre(StartsWith("CONNACK"), HasSubstr("small")));
+  publish(std::string(1000, 'z'));
+  EXPECT_EQ(broker().session_books().drops(broker::DropReason::QueueFull), 3U) << "something is in flight";
+}
+
 TEST_F(SharedGroupTest, WhatIsKeptForTheGroupSurvivesACrash) {
   Client& a = durable_member("a");
   a.vanish();
