@@ -8,6 +8,9 @@ namespace furrow::broker {
 
 namespace {
 
+// Deadlines of connections that are gone: this many are not worth a look at all of them.
+constexpr std::size_t kSpareDeadlines = 64;
+
 constexpr std::uint32_t generation_of(ConnectionId id) {
   return static_cast<std::uint32_t>(id.value >> 32U);
 }
@@ -136,6 +139,17 @@ void Broker::handle_closed(ConnectionId connection, Instant now) {
   ++slot.generation;
   free_slots_.push_back(slot_of(connection));
   --connection_count_;
+  prune_deadlines();
+}
+
+// A connection of a minute leaves its keep-alive behind, of a day at most. Those that are not wanted go once they are
+// the larger part, so that each is looked at twice.
+void Broker::prune_deadlines() {
+  if (connection_deadlines_.size() <= 2 * connection_count_ + kSpareDeadlines) return;
+  connection_deadlines_.prune([this](Instant when, ConnectionId id) {
+    const Connection* const connection = find(id);
+    return connection != nullptr && connection->armed_ == when;
+  });
 }
 
 void Broker::handle_persisted(BatchNumber watermark, Instant now) {
@@ -144,9 +158,15 @@ void Broker::handle_persisted(BatchNumber watermark, Instant now) {
   for (const ConnectionId id : held) {
     Connection* connection = find(id);
     if (connection == nullptr) continue;
+    connection->in_held_ = false;
     connection->resume(now);
-    if (connection->held() && std::ranges::find(held_, id) == held_.end()) held_.push_back(id);
+    if (connection->held()) note_held(*connection);
   }
+}
+
+void Broker::note_held(Connection& connection) {
+  if (std::exchange(connection.in_held_, true)) return;
+  held_.push_back(connection.id());
 }
 
 void Broker::handle_not_persisted(Batch batch, Instant now) {
@@ -247,12 +267,9 @@ void Broker::check_waiting() {
   if (over == waiting_over_limit_) return;
   waiting_over_limit_ = over;
   if (over) ++stats_.reading_paused;
+  // Who does not wait any more has become ready with the answer.
   for (Slot& slot : slots_) {
     if (slot.connection && slot.connection->acknowledgements_waiting() > 0) mark_ready(*slot.connection);
-  }
-  if (over) return;
-  for (const ConnectionId id : std::exchange(paused_, {})) {
-    if (Connection* connection = find(id)) mark_ready(*connection);
   }
 }
 
@@ -287,7 +304,6 @@ bool Broker::poll_ready(ConnectionId& connection) {
     // One that was answered first, and then had a message, has been given with those.
     if (found->ready_ != (delivers ? Connection::Ready::Delivering : Connection::Ready::Answering)) continue;
     found->ready_ = Connection::Ready::No;
-    if (waiting_over_limit_ && reading_paused(connection) && !found->held()) paused_.push_back(connection);
     return true;
   }
   return false;

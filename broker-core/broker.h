@@ -151,6 +151,13 @@ class Broker final : private AckSink {
   std::size_t subscriptions() const { return tree_.size(); }
   const RetainedStore& retained() const { return retained_; }
 
+  // Entries in what is kept by connection: bounded by their number, whatever they do.
+  struct ListSizes {
+    std::size_t held = 0;
+    std::size_t deadlines = 0;
+  };
+  ListSizes list_sizes_for_test() const { return {held_.size(), connection_deadlines_.size()}; }
+
  private:
   friend class Connection;  // the handlers of packets are the connection's; what they change is here
 
@@ -220,6 +227,8 @@ class Broker final : private AckSink {
   void leave_address(std::string_view peer);
   void retry_held(Instant now);
   void go_on(Instant now);
+  void note_held(Connection& connection);
+  void prune_deadlines();
   void hurry_for(const Connection& connection, bool dry);
   void close_unsendable(Instant now);
   bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
@@ -257,7 +266,6 @@ class Broker final : private AckSink {
   std::size_t spare_bytes_ = 0;         // capacity of spare_buffers_
   std::vector<ConnectionId> held_;      // waiting for the store
   std::vector<ConnectionId> going_on_;  // sent more than their windows, which may have room again
-  std::vector<ConnectionId> paused_;    // reading paused by `commit_waiting`
   bool waiting_over_limit_ = false;
   tsl::robin_map<std::string, std::uint32_t> addresses_;  // connections of each, where that is limited
   std::size_t connection_count_ = 0;

@@ -120,7 +120,7 @@ void Connection::hold(Held held, Instant now) {
     return;
   }
   extras().held = std::make_unique<Held>(std::move(held));
-  broker_.held_.push_back(id_);
+  broker_.note_held(*this);
   broker_.mark_ready(*this);
 }
 

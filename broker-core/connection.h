@@ -229,6 +229,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   State state_ = State::AwaitConnect;
   bool ended_ = false;
   bool greeted_ = false;  // CONNACK has been written
+  bool in_held_ = false;  // in the broker's list of those that wait for the store
   Ready ready_ = Ready::No;
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
   Instant armed_;          // when handle_timeout() comes next

@@ -141,5 +141,60 @@ TEST_F(ShortOfMemory, NothingHappensWithoutALimit) {
   EXPECT_NE(accept("192.0.2.1:1"), 0U);
 }
 
+TEST_F(ShortOfMemory, WhoWaitsIsReadFromAgainHoweverOftenItWasPolled) {
+  leave_subscribed("away", "farm/#");
+  Client& other = connect({.client_id = "other"});
+  Client& both = connect({.client_id = "both"});
+  both.subscribe("news");
+  store_answers = false;
+  both.publish("farm/1", "1", kQos1, 1);
+  run_short();
+  for (int i = 0; i < 100; ++i) other.publish("news", "x");
+  EXPECT_TRUE(broker().reading_paused(both.id()));
+  recover();
+  settle();
+  EXPECT_FALSE(broker().reading_paused(both.id()));
+}
+
+// --- lists that a connection is in ---
+
+class ListsOfConnections : public LimitsTest {};
+
+TEST_F(ListsOfConnections, DeadlinesGoWithTheirConnections) {
+  Client& stays = connect({.client_id = "stays", .keep_alive_s = 60});
+  for (int i = 0; i < 300; ++i) {
+    Client& client = connect({.client_id = "comes and goes", .keep_alive_s = 65'535});
+    advance(seconds(11));  // its keep-alive is set
+    if (i % 2 == 0) stays.send(mqtt::Pingreq{});
+    client.vanish();
+  }
+  EXPECT_LE(broker().list_sizes_for_test().deadlines, 100U);
+  advance(seconds(100));
+  EXPECT_TRUE(stays.closed()) << "and what is left of them still comes";
+}
+
+TEST_F(ListsOfConnections, ConnectionIsHeldOnceHoweverOftenItWaits) {
+  Client& sensor = connect({.client_id = "sensor"});
+  sensor.publish("a", std::string(broker::kOutputBytesMax, 'x'), Qos::AtMostOnce, 0, {.retain = true});
+  Client& reader = connect({.client_id = "reader"});
+  for (int i = 0; i < 10; ++i) {
+    reader.stop_reading();
+    for (int k = 0; k < 3; ++k) reader.subscribe("a");
+    reader.start_reading();  // no commit comes in between: nothing is stored
+  }
+  EXPECT_LE(broker().list_sizes_for_test().held, 1U);
+}
+
+TEST_F(ListsOfConnections, CommitLooksAtEachConnectionThatIsHeldOnce) {
+  store_answers = false;
+  for (int i = 0; i < 100; ++i) open_durable("client " + std::to_string(i));
+  EXPECT_EQ(broker().list_sizes_for_test().held, 100U);
+  for (int i = 0; i < 10; ++i) broker().handle_persisted(broker().journal().durable(), now);
+  EXPECT_EQ(broker().list_sizes_for_test().held, 100U);
+  persist();
+  persist();
+  EXPECT_EQ(broker().list_sizes_for_test().held, 0U);
+}
+
 }  // namespace
 }  // namespace furrow::test

@@ -28,6 +28,18 @@ TEST(Deadlines, ComeInOrderOfTime) {
   EXPECT_EQ(deadlines.next(), at(30));
 }
 
+TEST(Deadlines, WhatIsNotWantedIsPrunedAndTheRestKeepsItsOrder) {
+  Deadlines<int> deadlines;
+  for (const int second : {50, 10, 40, 20, 30}) deadlines.add(at(second), second);
+  deadlines.prune([](Instant when, int key) { return when != at(10) && key != 40; });
+  EXPECT_EQ(deadlines.size(), 3U);
+  for (const int expected : {20, 30, 50}) {
+    int key = 0;
+    ASSERT_TRUE(deadlines.pop_due(at(60), key));
+    EXPECT_EQ(key, expected);
+  }
+}
+
 TEST(Deadlines, NeverIsNotKept) {
   Deadlines<int> deadlines;
   deadlines.add(kNever, 1);
