@@ -219,8 +219,18 @@ BatchNumber Journal::put(QueueRow row) {
   return gathering_.number;
 }
 
+// A client has one row in a batch, its newest: clients that come and go while the writer is held up cost no more.
+void Journal::gather(SessionRow row) {
+  const auto [place, is_first] = session_places_.try_emplace(row.client_id, gathering_.sessions.size());
+  if (is_first) {
+    gathering_.sessions.push_back(std::move(row));
+  } else {
+    gathering_.sessions[place->second].data = std::move(row.data);
+  }
+}
+
 BatchNumber Journal::put(SessionRow row) {
-  gathering_.sessions.push_back(std::move(row));
+  gather(std::move(row));
   clock_.need_rows_now();
   return gathering_.number;
 }
@@ -243,7 +253,7 @@ void Journal::put_lazy(QueueRow row, Instant now) {
 }
 
 void Journal::put_lazy(SessionRow row, Instant now) {
-  gathering_.sessions.push_back(std::move(row));
+  gather(std::move(row));
   clock_.need_rows(now + options_.cursor_interval);
 }
 
@@ -346,7 +356,9 @@ void Journal::take_back(Batch batch, Instant now) {
   batch.exchanges.resize(plan.exchanges);
   put_before(batch.queues_created, gathering_.queues_created);
   put_before(batch.exchanges, gathering_.exchanges);
-  put_before(batch.sessions, gathering_.sessions);
+  for (SessionRow& row : batch.sessions) {
+    if (!session_places_.contains(row.client_id)) gather(std::move(row));
+  }
   put_before(batch.queues_removed, gathering_.queues_removed);
   put_before(plan.tickets, gathering_tickets_);
   put_before(plan.row_tickets, gathering_row_tickets_);
@@ -401,6 +413,7 @@ Instant Journal::next_deadline() const {
 void Journal::submit(Instant now) {
   const ClockStamp stamp = stamp_(now);
   Batch batch = std::exchange(gathering_, Batch{});
+  session_places_ = {};
   gathering_.number = BatchNumber{batch.number.value + 1};
   Submitted plan;
   plan.number = batch.number;

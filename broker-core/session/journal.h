@@ -272,6 +272,7 @@ class Journal {
   void limit_wait(Commitment& commitment, Instant due, Instant aged);
   void find_earliest_due();
   void mark_touched(Outbox& outbox, Instant due);
+  void gather(SessionRow row);
   void wake_waiters(Instant now);
   Outbox* find(QueueId queue) const;
 
@@ -311,7 +312,8 @@ class Journal {
 
   tsl::robin_map<std::string, Retained> retained_;  // changed topics that are not durable yet
 
-  Batch gathering_;  // rows of the next batch
+  Batch gathering_;                                          // rows of the next batch
+  tsl::robin_map<std::string, std::size_t> session_places_;  // in gathering_.sessions, by client identifier
   std::vector<AckTicket> gathering_tickets_;
   std::vector<AckTicket> gathering_row_tickets_;
   std::optional<Submitted> at_writer_;

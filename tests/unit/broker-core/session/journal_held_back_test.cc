@@ -43,6 +43,22 @@ TEST_F(JournalTest, CursorsAreWrittenWhileMessagesAreHeldBack) {
   EXPECT_EQ(world.acks().ids, Ids{1});
 }
 
+TEST_F(JournalTest, SessionRowTakenBackDoesNotReplaceANewerOne) {
+  world.publish(1, {{cloud.outbox, kAway}});
+  world.journal().put(SessionRow{"pump-7", Bytes{1}});
+  world.journal().put(SessionRow{"pump-8", Bytes{1}});
+  world.turn_after(milliseconds(100));
+  world.journal().put(SessionRow{"pump-7", Bytes{2}});
+  world.refuse();
+  world.journal().put(SessionRow{"pump-8", Bytes{3}});
+  world.turn();
+  const auto& rows = world.submitted().sessions;
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].data, Bytes{2});
+  EXPECT_EQ(rows[1].client_id, "pump-8");
+  EXPECT_EQ(rows[1].data, Bytes{3});
+}
+
 TEST_F(JournalTest, HeldBackMessagesAreTriedAgainAfterARestAndInOrder) {
   world.publish(1, {{cloud.outbox, kAway}});
   world.turn_after(milliseconds(100));

@@ -400,6 +400,20 @@ TEST_F(JournalTest, LazyRowsWaitForTheCursorOrForWhateverIsWrittenFirst) {
   EXPECT_EQ(world.submitted().sessions.size(), 2U);
 }
 
+TEST_F(JournalTest, ClientHasOneSessionRowInABatchItsNewest) {
+  for (std::uint8_t i = 1; i <= 3; ++i) {
+    world.journal().put_lazy(SessionRow{"pump-7", Bytes{i}}, world.now());
+    world.journal().put(SessionRow{"pump-8", std::nullopt});
+    world.journal().put(SessionRow{"pump-8", Bytes{i}});
+  }
+  world.turn();
+  const auto& rows = world.submitted().sessions;
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].client_id, "pump-7");
+  EXPECT_EQ(rows[0].data, Bytes{3});
+  EXPECT_EQ(rows[1].data, Bytes{3});
+}
+
 TEST_F(JournalTest, LazyRowsAreNotWrittenBecauseAMessageWasSettledInTime) {
   world.publish(1, {{cloud.outbox, kOnline}});
   world.pass(kOnline / 2);
