@@ -34,6 +34,7 @@
 #include "broker-core/routing/subscription_tree.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
+#include "broker-core/session/session_queues.h"
 #include "broker-core/session/session_table.h"
 #include "broker-core/session/shared_group.h"
 #include "broker-core/stats.h"
@@ -202,7 +203,7 @@ class Broker final : private AckSink {
 
   // --- inside ---
   void restore(Restored& restored, Instant now);
-  void restore_session(SessionRow& row, const ClockStamp& stamp, std::vector<RestoredQueue>& queues, Instant now);
+  void restore_session(SessionRow& row, const ClockStamp& stamp, SessionQueues& queues, Instant now);
   SubscriberId new_subscriber();  // its destination is to be set
   Session& new_session(const std::string& client_id, QueueId queue);
   void end_session(Session& session, Instant now);
@@ -217,7 +218,7 @@ class Broker final : private AckSink {
   void restore_exchanges(std::vector<ExchangeRow>& rows, Instant now);
   void restore_outbound(Session& session, std::vector<ExchangeRow>& rows,
                         const std::unordered_map<std::uint64_t, SharedGroup*>& groups, Instant now);
-  void end_orphans(std::vector<RestoredQueue>& queues, Instant now);
+  void end_orphans(std::vector<RestoredQueue>& queues, const SessionQueues& unclaimed, Instant now);
   // REQUIRES: it has one that is not published.
   void publish_will(Session& session, Instant now);
   // A will of published_wills_, the first, is safe.

@@ -45,10 +45,11 @@ void Broker::restore(Restored& restored, Instant now) {
   }
   restored.retained = {};
   restore_groups(restored.queues);
-  for (SessionRow& row : restored.sessions) restore_session(row, stamp, restored.queues, now);
+  SessionQueues queues(restored.queues);
+  for (SessionRow& row : restored.sessions) restore_session(row, stamp, queues, now);
   restored.sessions = {};
   restore_exchanges(restored.exchanges, now);
-  end_orphans(restored.queues, now);
+  end_orphans(restored.queues, queues, now);
 }
 
 // Those of sessions; those of bridges are left for the owner.
@@ -90,7 +91,7 @@ void Broker::restore_outbound(Session& session, std::vector<ExchangeRow>& rows,
 
 // Queues of sessions and groups that are not there: their removal was not finished. A group without a member lives on
 // while a session has messages of it in flight.
-void Broker::end_orphans(std::vector<RestoredQueue>& queues, Instant now) {
+void Broker::end_orphans(std::vector<RestoredQueue>& queues, const SessionQueues& unclaimed, Instant now) {
   for (const auto& [filter, group] : groups_) {
     if (group->has_members()) continue;
     memberless_groups_.push_back(group.get());
@@ -99,14 +100,14 @@ void Broker::end_orphans(std::vector<RestoredQueue>& queues, Instant now) {
   std::erase_if(queues, [&](const RestoredQueue& queue) {
     if (queue.row.kind == QueueKind::Bridge) return false;
     if (queue.row.kind == QueueKind::Group) return true;
+    if (queue.row.kind == QueueKind::Session && !unclaimed.contains(queue.row.id)) return true;
     ++stats_.queues_orphaned;
     journal_.remove_queue(queue.row.id);
     return true;
   });
 }
 
-void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vector<RestoredQueue>& queues,
-                             Instant now) {
+void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, SessionQueues& queues, Instant now) {
   std::optional<SessionRecord> record = row.data ? decode_session(row.client_id, *row.data) : std::nullopt;
   if (!record) {
     log_.write(LogLevel::Error, "session.damaged", {{"client", row.client_id}, {"next", "the session starts anew"}});
@@ -115,11 +116,7 @@ void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, std::vect
   }
   last_queue_ = std::max(last_queue_, record->queue);
   Session& session = new_session(row.client_id, record->queue);
-  const auto queue = std::ranges::find(queues, record->queue, [](const RestoredQueue& found) { return found.row.id; });
-  if (queue != queues.end()) {
-    session.restore(queue->cursor);
-    queues.erase(queue);
-  }
+  if (const CursorRow* const cursor = queues.claim(record->queue)) session.restore(*cursor);
   for (const Subscription& subscription : record->subscriptions) attach_subscription(session, subscription, now);
   // After a crash its connection ended with the gateway, as far as anybody can tell just now.
   const Instant ended = record->connected() ? now : now - elapsed(*record->disconnected, stamp);
