@@ -44,12 +44,13 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                  .hash_seed = random_.next()}),
       sessions_(tree_.hash_key()),
       subscribers_(1, nullptr),
-      last_queue_(restored.last_queue) {
+      last_queue_(restored.last_queue),
+      wills_(*this, sessions_, stats_, now) {
   restore(restored, now);
 }
 
 Broker::~Broker() {
-  will_acknowledgements_->detach();
+  wills_.detach();
   // Connections refer to sessions, sessions to the journal.
   slots_.clear();
   sessions_.clear();
@@ -182,9 +183,9 @@ void Broker::handle_timeout(Instant now) {
   while (connection_deadlines_.pop_due(now, id)) {
     if (Connection* connection = find(id)) connection->handle_timeout(now);
   }
-  while (!session_deadlines_.empty() && session_deadlines_.begin()->first <= now) {
-    check_session(*sessions_.find(session_deadlines_.begin()->second), now);
-  }
+  if (stopping_) return;
+  check_sessions(now);
+  wills_.handle_timeout(now);
 }
 
 void Broker::handle_turn_end(Instant now) {
@@ -197,24 +198,27 @@ void Broker::handle_turn_end(Instant now) {
 }
 
 void Broker::handle_memory(std::uint64_t bytes) {
-  session_shared_.short_of_memory = options_.limits.memory_bytes > 0 && bytes > options_.limits.memory_bytes;
+  const bool is_short = options_.limits.memory_bytes > 0 && bytes > options_.limits.memory_bytes;
+  if (std::exchange(session_shared_.short_of_memory, is_short) && !is_short) wills_.write_rest();
 }
 
 Instant Broker::next_deadline() const {
   if (!going_on_.empty()) return Instant::min();  // since the last turn's end
+  const Instant next = std::min(connection_deadlines_.next(), journal_.next_deadline());
+  if (stopping_) return next;
   const Instant sessions = session_deadlines_.empty() ? kNever : session_deadlines_.begin()->first;
-  return std::min({connection_deadlines_.next(), sessions, journal_.next_deadline()});
+  return std::min({next, sessions, wills_.next_deadline()});
 }
 
 void Broker::shut_down(Instant now) {
+  stopping_ = true;
   for (Slot& slot : slots_) {
     if (!slot.connection || slot.connection->closing()) continue;
-    // A planned stop is not what a will is for.
-    if (Session* session = slot.connection->session()) session->record().will.reset();
     slot.connection->close(mqtt::ReasonCode::ServerShuttingDown, "the gateway stops", now);
   }
+  // Sessions expire from now on, not from the next start.
   sessions_.for_each([&](Session& session) {
-    if (session.durable() && session.stored_connected()) store_session_lazily(session, now);
+    if (session.durable() && session.stored_connected()) session.store_lazily(now);
   });
   journal_.flush_all(now);
 }
@@ -225,6 +229,7 @@ void Broker::handle_store_failing(bool failing) {
   for (Slot& slot : slots_) {
     if (slot.connection) slot.connection->note_window();
   }
+  if (!failing) wills_.write_rest();
 }
 
 void Broker::handle_clock_trusted(Instant now) {

@@ -39,6 +39,7 @@
 #include "broker-core/session/shared_group.h"
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
+#include "broker-core/wills.h"
 
 namespace furrow::broker {
 
@@ -47,7 +48,7 @@ constexpr std::uint32_t slot_of(ConnectionId id) {
   return static_cast<std::uint32_t>(id.value) - 1;
 }
 
-class Broker final : private AckSink {
+class Broker final {
  public:
   struct Options {
     Limits limits;
@@ -90,7 +91,8 @@ class Broker final : private AckSink {
   // is at least.
   void handle_clock_trusted(Instant now);
   Instant next_deadline() const;
-  // Clean stop: clients are told (0x8B), wills are not published, and everything that waits is submitted to the store.
+  // Clean stop: clients are told (0x8B), everything that waits is submitted to the store, and wills wait there for the
+  // next start. From now on only what is on its way is finished.
   void shut_down(Instant now);
 
   // --- the broker → the world ---
@@ -151,6 +153,7 @@ class Broker final : private AckSink {
   std::size_t sessions() const { return sessions_.size(); }
   std::size_t subscriptions() const { return tree_.size(); }
   const RetainedStore& retained() const { return retained_; }
+  const Wills& wills() const { return wills_; }
 
   // Entries in what is kept by connection: bounded by their number, whatever they do.
   struct ListSizes {
@@ -165,11 +168,6 @@ class Broker final : private AckSink {
   struct Slot {
     std::unique_ptr<Connection> connection;
     std::uint32_t generation = 0;
-  };
-  struct PublishedWill {
-    std::string client_id;
-    QueueId queue;  // of the session; 0 when the client is back, with another will
-    Instant published;
   };
 
   // --- for connections ---
@@ -186,12 +184,9 @@ class Broker final : private AckSink {
     bool present = false;  // for CONNACK
   };
   Opened open_session(const std::string& client_id, bool clean_start, std::uint32_t expiry_s,
-                      std::unique_ptr<WillMessage> will, Instant now);
+                      std::unique_ptr<Will> will, Instant now);
   // The connection of `session` is gone: its will, its expiry.
   void leave_session(Session& session, bool publish_will, Instant now);
-  // Its row goes into the batch being gathered.
-  void store_session(Session& session);
-  void store_session_lazily(Session& session, Instant now);
   mqtt::ReasonCode add_subscription(Session& session, const Subscription& subscription, Instant now, bool& is_new,
                                     bool& changed);
   bool remove_subscription(Session& session, std::string_view filter, Instant now);
@@ -204,10 +199,11 @@ class Broker final : private AckSink {
   // --- inside ---
   void restore(Restored& restored, Instant now);
   void restore_session(SessionRow& row, const ClockStamp& stamp, SessionQueues& queues, Instant now);
+  void restore_will(const std::string& client_id, std::unique_ptr<Will> will, Instant now);
   SubscriberId new_subscriber();  // its destination is to be set
   Session& new_session(const std::string& client_id, QueueId queue);
   void end_session(Session& session, Instant now);
-  void forget_session(const Session& session);
+  void end_session_before_will(Session& session, Instant due, Instant now);
   void end_groups();
   void attach_subscription(Session& session, const Subscription& subscription, Instant now);
   void detach_subscription(Session& session, std::string_view filter, Instant now);
@@ -219,10 +215,6 @@ class Broker final : private AckSink {
   void restore_outbound(Session& session, std::vector<ExchangeRow>& rows,
                         const std::unordered_map<std::uint64_t, SharedGroup*>& groups, Instant now);
   void end_orphans(std::vector<RestoredQueue>& queues, const SessionQueues& unclaimed, Instant now);
-  // REQUIRES: it has one that is not published.
-  void publish_will(Session& session, Instant now);
-  // A will of published_wills_, the first, is safe.
-  void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
   void retain(Publication& publication, bool wait, Instant now);
   bool has_room_for(std::string_view peer);
   void leave_address(std::string_view peer);
@@ -237,6 +229,7 @@ class Broker final : private AckSink {
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
   void check_waiting();
   void look_at(Session& session, Instant when);
+  void check_sessions(Instant now);
   void check_session(Session& session, Instant now);
 
   // Constant after construction.
@@ -285,10 +278,9 @@ class Broker final : private AckSink {
   Deadlines<ConnectionId> connection_deadlines_;
   // Wills and expiries of sessions without a connection, with their client identifiers.
   std::set<std::pair<Instant, std::string_view>> session_deadlines_;
-  // Of sessions that are stored: what is stored keeps such a will, and a session that has ended, until it is safe.
-  Ring<PublishedWill> published_wills_;
-  Ref<AckQueue> will_acknowledgements_ = AckQueue::make(*this);  // one for each of published_wills_
   Stats stats_;
+  Wills wills_;
+  bool stopping_ = false;
 };
 
 }  // namespace furrow::broker

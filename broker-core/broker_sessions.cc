@@ -14,18 +14,6 @@ constexpr std::string_view kAssignedPrefix = "furrow-";
 
 // How long a client may be away before that is stored: a device that sleeps between two readings costs no flash.
 constexpr Duration kLeftInterval = std::chrono::seconds(60);
-// After a crash clients get this long to come back before their wills are published.
-constexpr std::uint32_t kRestartGraceS = 60;
-
-Instant expiry_of(const SessionRecord& record, Instant ended) {
-  return record.expiry_s == kExpiryNever ? kNever : ended + std::chrono::seconds(record.expiry_s);
-}
-
-Instant will_due(const SessionRecord& record, Instant ended) {
-  // The will leaves when its delay is over or the session ends, whichever is first [MQTT-3.1.3-9].
-  if (!record.will || record.will->published) return kNever;
-  return std::min(ended + std::chrono::seconds(record.will->delay_s), expiry_of(record, ended));
-}
 
 }  // namespace
 
@@ -50,6 +38,7 @@ void Broker::restore(Restored& restored, Instant now) {
   restored.sessions = {};
   restore_exchanges(restored.exchanges, now);
   end_orphans(restored.queues, queues, now);
+  check_sessions(now);  // what has expired meanwhile is not resumed
 }
 
 // Those of sessions; those of bridges are left for the owner.
@@ -100,7 +89,7 @@ void Broker::end_orphans(std::vector<RestoredQueue>& queues, const SessionQueues
   std::erase_if(queues, [&](const RestoredQueue& queue) {
     if (queue.row.kind == QueueKind::Bridge) return false;
     if (queue.row.kind == QueueKind::Group) return true;
-    if (queue.row.kind == QueueKind::Session && !unclaimed.contains(queue.row.id)) return true;
+    if (!unclaimed.contains(queue.row.id)) return true;
     ++stats_.queues_orphaned;
     journal_.remove_queue(queue.row.id);
     return true;
@@ -114,19 +103,34 @@ void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, SessionQu
     journal_.put(SessionRow{row.client_id, std::nullopt});
     return;
   }
+  if (!record->queue) {
+    restore_will(row.client_id, std::move(record->will), now);
+    return;
+  }
   last_queue_ = std::max(last_queue_, record->queue);
   Session& session = new_session(row.client_id, record->queue);
   if (const CursorRow* const cursor = queues.claim(record->queue)) session.restore(*cursor);
   for (const Subscription& subscription : record->subscriptions) attach_subscription(session, subscription, now);
-  // After a crash its connection ended with the gateway, as far as anybody can tell just now.
+  // After a crash, the session counts as disconnected from now on: when the connection really ended is unknown.
   const Instant ended = record->connected() ? now : now - elapsed(*record->disconnected, stamp);
   if (record->connected()) {
     record->disconnected = std::make_unique<Disconnected>(Disconnected{stamp});
     session.set_stored_connected(true);
-    if (record->will) record->will->delay_s = std::max(record->will->delay_s, kRestartGraceS);
   }
+  record->disconnected->before_start = true;
   session.record() = std::move(*record);
-  look_at(session, std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)));
+  look_at(session, std::min(expiry_of(session.record(), ended), wills_.due(session.record(), ended)));
+}
+
+// A client with an identifier of ours will have another one when it comes back: its will must not come behind that.
+void Broker::restore_will(const std::string& client_id, std::unique_ptr<Will> will, Instant now) {
+  if (!will) {
+    journal_.put_lazy(SessionRow{client_id, std::nullopt}, now);
+    return;
+  }
+  will->stored = true;
+  const Duration grace = client_id.starts_with(kAssignedPrefix) ? Duration::zero() : Wills::kRestartGrace;
+  wills_.wait(client_id, std::move(will), now + grace, now);
 }
 
 // --- sessions ---
@@ -152,7 +156,8 @@ SubscriberId Broker::new_subscriber() {
 }
 
 Broker::Opened Broker::open_session(const std::string& client_id, bool clean_start, std::uint32_t expiry_s,
-                                    std::unique_ptr<WillMessage> will, Instant now) {
+                                    std::unique_ptr<Will> will, Instant now) {
+  const std::unique_ptr<Will> waiting = wills_.take(client_id);
   Session* found = sessions_.find(client_id);
   if (found != nullptr && found->connection() != nullptr) {
     ++stats_.takeovers;
@@ -161,28 +166,28 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
     found = sessions_.find(client_id);  // a session without expiry has ended with it
   }
   if (found != nullptr && clean_start) {
+    // The client is back: the will that has waited for it since the start is not published [MQTT-3.1.2-8].
+    SessionRecord& old = found->record();
+    if (old.will && old.will->published == 0 && old.disconnected->before_start) old.will.reset();
     end_session(*found, now);
     found = nullptr;
   }
   const bool present = found != nullptr;
   Session& session = present ? *found : new_session(client_id, expiry_s > 0 ? new_queue() : QueueId{});
   SessionRecord& record = session.record();
-  const bool same_will = (!will && !record.will) || (will && record.will && *will == *record.will);
-  // A session that is resumed as it was stored costs nothing: most reconnects are that.
-  const bool stored = session.durable() && (!present || record.expiry_s != expiry_s || !same_will);
+  const bool same_will = will && record.will ? *will == *record.will : !will && !record.will;
+  const bool as_stored = present && record.expiry_s == expiry_s && same_will;
   record.expiry_s = expiry_s;
-  if (record.will && record.will->published) {
-    for (std::size_t i = 0; i < published_wills_.size(); ++i) {
-      if (published_wills_[i].queue == record.queue) published_wills_[i].queue = {};
-    }
-  }
   record.will = std::move(will);
   look_at(session, kNever);
   record.disconnected.reset();
-  if (stored) {
-    store_session(session);
-  } else if (session.durable() && !session.stored_connected()) {
-    store_session_lazily(session, now);
+  if (!session.durable()) {
+    wills_.keep(session, waiting.get(), now);
+  } else if (!as_stored) {
+    session.store();
+  } else if (!session.stored_connected()) {
+    // A session that is resumed as it was stored costs nothing, or little: most reconnects are that.
+    session.store_lazily(now);
   }
   return {session, present};
 }
@@ -194,30 +199,25 @@ Session& Broker::new_session(const std::string& client_id, QueueId queue) {
   return session;
 }
 
-void Broker::store_session(Session& session) {
-  session.set_stored_connected(session.record().connected());
-  session.set_stored_in(journal_.put(SessionRow{session.client_id(), encode(session.record())}));
-}
-
-void Broker::store_session_lazily(Session& session, Instant now) {
-  session.set_stored_connected(session.record().connected());
-  journal_.put_lazy(SessionRow{session.client_id(), encode(session.record())}, now);
-}
-
 void Broker::leave_session(Session& session, bool publish, Instant now) {
   SessionRecord& record = session.record();
   record.disconnected = std::make_unique<Disconnected>(Disconnected{stamp_(now)});
+  if (stopping_) {
+    // A planned stop is not what a will is for: its client has until after the next start to come back.
+    if (record.expiry_s == 0) end_session_before_will(session, kNever, now);
+    return;
+  }
   const bool withdrawn = record.will && !publish;
-  if (withdrawn) record.will.reset();
+  if (withdrawn) wills_.withdraw(session, now);
   const bool will_now = record.will && (record.will->delay_s == 0 || record.expiry_s == 0);
-  if (will_now) publish_will(session, now);
+  if (will_now) wills_.publish(session, now);
   if (record.expiry_s == 0) {
     end_session(session, now);
     return;
   }
   // The stored will must not be published again after a crash; that the client has left can wait: it may soon be back.
-  if (session.durable() && withdrawn) store_session_lazily(session, now);
-  look_at(session, std::min({expiry_of(record, now), will_due(record, now), now + kLeftInterval}));
+  if (session.durable() && withdrawn) session.store_lazily(now);
+  look_at(session, std::min({expiry_of(record, now), wills_.due(record, now), now + kLeftInterval}));
 }
 
 // One deadline each, however often its client comes and goes.
@@ -229,80 +229,53 @@ void Broker::look_at(Session& session, Instant when) {
   if (when != kNever) session_deadlines_.emplace(when, session.client_id());
 }
 
+void Broker::check_sessions(Instant now) {
+  while (!session_deadlines_.empty() && session_deadlines_.begin()->first <= now) {
+    check_session(*sessions_.find(session_deadlines_.begin()->second), now);
+  }
+}
+
 // The deadline of a session without a connection came up: its will, its expiry, or that it has left.
 void Broker::check_session(Session& session, Instant now) {
   const Instant ended = now - elapsed(*session.record().disconnected, stamp_(now));
-  if (will_due(session.record(), ended) <= now) publish_will(session, now);
-  if (expiry_of(session.record(), ended) <= now) {
+  if (wills_.due(session.record(), ended) <= now) wills_.publish(session, now);
+  const Instant expiry = expiry_of(session.record(), ended);
+  const Instant will_due = wills_.due(session.record(), ended);
+  if (expiry <= now) {
     ++stats_.sessions_expired;
-    end_session(session, now);
+    end_session_before_will(session, will_due, now);
     return;
   }
-  if (session.durable() && session.stored_connected() && now - ended >= kLeftInterval)
-    store_session_lazily(session, now);
-  look_at(session, std::min(expiry_of(session.record(), ended), will_due(session.record(), ended)));
+  if (session.durable() && session.stored_connected() && now - ended >= kLeftInterval) session.store_lazily(now);
+  look_at(session, std::min(expiry, will_due));
+}
+
+// The session ends, and its will, if one is still to be published, waits until `due` without it.
+void Broker::end_session_before_will(Session& session, Instant due, Instant now) {
+  std::unique_ptr<Will> will;
+  if (session.record().will && session.record().will->published == 0) will = std::move(session.record().will);
+  const std::string client_id = session.client_id();
+  end_session(session, now);
+  if (will) wills_.wait(client_id, std::move(will), due, now);
 }
 
 void Broker::end_session(Session& session, Instant now) {
   look_at(session, kNever);
-  if (session.record().will && !session.record().will->published) publish_will(session, now);
-  if (session.durable() && !session.record().will) {
-    journal_.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
+  const std::unique_ptr<Will>& will = session.record().will;
+  if (will && will->published == 0) wills_.publish(session, now);
+  if (session.durable()) {
+    // The row keeps the will alone until that is safe.
+    SessionRow row{session.client_id(), std::nullopt};
+    if (will) row.data = encode_will_alone(*will);
+    journal_.put_lazy(std::move(row), now);
   }
   const std::unique_ptr<Session> ended = sessions_.extract(session);
   ended->end(now);
   for (const Subscription& subscription : ended->record().subscriptions) {
     detach_subscription(*ended, subscription.filter(), now);
   }
-  forget_session(*ended);
-}
-
-// A will that is on its way to be stored keeps the row, and the queue with it.
-void Broker::forget_session(const Session& session) {
-  if (session.durable() && !session.record().will) journal_.remove_queue(session.record().queue);
-  remove_destination(session.subscriber());
-}
-
-void Broker::publish_will(Session& session, Instant now) {
-  SessionRecord& record = session.record();
-  const Message::Fields fields{.topic = record.will->topic,
-                               .payload = record.will->payload,
-                               .properties = mqtt::PropertyView::from_valid(record.will->properties),
-                               .expiry_s = record.will->expiry_s,
-                               .received = now,
-                               .qos = record.will->qos,
-                               .retain = record.will->retain};
-  // Without a ticket a retained value is not refused while the medium takes no writes.
-  const bool waits = session.durable() && !(fields.retain && journal_.failing());
-  AckTicket ticket;
-  if (waits) {
-    record.will->published = true;
-    published_wills_.push_back({session.client_id(), record.queue, now});
-    ticket = {will_acknowledgements_, will_acknowledgements_->open(mqtt::PacketType::Puback, PacketId{})};
-  }
-  if (publish(fields, session.subscriber(), ticket, nullptr, now).refused) {
-    ++stats_.dropped_refused;
-    ticket.complete(mqtt::ReasonCode::QuotaExceeded);
-  }
-  if (waits) return;
-  record.will.reset();
-  if (session.durable()) store_session_lazily(session, now);
-}
-
-// From here on nothing is lost with the stored row.
-void Broker::write_acknowledgement(mqtt::PacketType, PacketId, mqtt::ReasonCode) {
-  const PublishedWill safe = published_wills_.pop_front();
-  if (!safe.queue) return;
-  Session* const session = sessions_.find(safe.client_id);
-  if (session != nullptr && session->record().queue == safe.queue) {
-    session->record().will.reset();
-    store_session_lazily(*session, safe.published);
-    return;
-  }
-  // It has ended meanwhile; of the client there may be a new one, whose row took its place if it has one.
-  if (session == nullptr || !session->durable())
-    journal_.put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.published);
-  journal_.remove_queue(safe.queue);
+  if (ended->has_queue()) journal_.remove_queue(ended->record().queue);
+  remove_destination(ended->subscriber());
 }
 
 std::uint64_t Broker::session_queue_bytes() const {

@@ -64,10 +64,10 @@ mqtt::PropertyView forwarded_of(mqtt::PropertyView properties, ByteBuffer& scrat
   return mqtt::PropertyView::from_valid(scratch.view());
 }
 
-std::unique_ptr<WillMessage> make_will(const mqtt::Will& will) {
+std::unique_ptr<Will> make_will(const mqtt::Will& will) {
   ByteBuffer scratch;
   const ByteView forwarded = forwarded_of(will.properties, scratch).bytes();
-  auto message = std::make_unique<WillMessage>();
+  auto message = std::make_unique<Will>();
   message->topic = will.topic;
   message->payload.assign(will.payload.begin(), will.payload.end());
   message->properties.assign(forwarded.begin(), forwarded.end());
@@ -459,7 +459,7 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
     suback.properties = {};
     encode(suback, version(), held.response);
   }
-  if (changed && session_->durable()) broker_.store_session(*session_);
+  if (changed && session_->durable()) session_->store();
   held.until = session_->stored_in();
   hold(std::move(held), now);
 }
@@ -498,7 +498,7 @@ void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
   for (const std::string_view filter : packet.filters) unsuback.reasons.push_back(unsubscribe(filter, now, changed));
   Held held;
   encode(unsuback, version(), held.response);
-  if (changed && session_->durable()) broker_.store_session(*session_);
+  if (changed && session_->durable()) session_->store();
   held.until = session_->stored_in();
   hold(std::move(held), now);
 }
@@ -526,7 +526,7 @@ void Connection::handle(const mqtt::Disconnect& packet, Instant now) {
       return;
     }
     record.expiry_s = expiry_granted_s(*asked_s, broker_.limits().session_expiry_max);
-    if (session_->durable()) broker_.store_session_lazily(*session_, now);
+    if (session_->durable()) session_->store_lazily(now);
   }
   log_closed(LogLevel::Info, name(packet.reason), "the client sent DISCONNECT");
   // Only a normal disconnection takes the will away [MQTT-3.14.4-3].

@@ -140,6 +140,9 @@ std::string to_json(const GatewayStatus& status, const StatusMoment& moment) {
   document["memory_bytes"] = status.memory_bytes ? Json(*status.memory_bytes) : Json();
   document["clock"] = {{"trusted", status.clock_trusted}, {"expired_by_correction", status.expired_by_correction}};
   document["limits_reached"] = limits_json(status.stats);
+  document["wills"] = {{"waiting", status.wills_waiting},
+                       {"over_limit", status.stats.wills_over_limit},
+                       {"not_stored", status.stats.wills_not_stored}};
   return text_of(document);
 }
 

@@ -59,6 +59,7 @@ struct GatewayStatus {
   std::optional<std::uint64_t> memory_bytes;
   bool clock_trusted = false;
   std::uint64_t expired_by_correction = 0;  // see broker::Journal
+  std::uint64_t wills_waiting = 0;          // see broker::Wills
 };
 
 std::string_view name(broker::StoreState state);

@@ -136,7 +136,8 @@ GatewayStatus StatusTopics::gateway_status() const {
           .listeners = options_.listeners,
           .memory_bytes = memory_bytes(),
           .clock_trusted = clock_.trusted(),
-          .expired_by_correction = broker_.journal().expired_by_correction()};
+          .expired_by_correction = broker_.journal().expired_by_correction(),
+          .wills_waiting = broker_.wills().waiting()};
 }
 
 StatusMoment StatusTopics::moment(Instant now) {

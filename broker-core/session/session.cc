@@ -36,6 +36,16 @@ Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, 
   record_.queue = queue;
 }
 
+void Session::store() {
+  stored_connected_ = record_.connected();
+  stored_in_ = shared_.journal.put(SessionRow{client_id(), encode(record_)});
+}
+
+void Session::store_lazily(Instant now) {
+  stored_connected_ = record_.connected();
+  shared_.journal.put_lazy(SessionRow{client_id(), encode(record_)}, now);
+}
+
 // --- subscriptions ---
 
 Subscription* Session::find_subscription(std::string_view filter) {

@@ -53,7 +53,7 @@ class Session final : public Destination {
   SubscriberId subscriber() const { return subscriber_; }
   bool durable() const { return static_cast<bool>(record_.queue); }
 
-  // What is stored of it; the broker changes it and stores it.
+  // What is stored of it; whoever changes it stores it.
   SessionRecord& record() { return record_; }
   const SessionRecord& record() const { return record_; }
 
@@ -69,7 +69,9 @@ class Session final : public Destination {
   // The batch that has what CONNACK and SUBACK say of it: they wait for that also when it was another connection that
   // put it there.
   BatchNumber stored_in() const { return stored_in_; }
-  void set_stored_in(BatchNumber batch) { stored_in_ = batch; }
+  // Its row goes into the batch being gathered. REQUIRES: durable.
+  void store();
+  void store_lazily(Instant now);
 
   // Whose session it is now, from CONNECT on; nobody's between connections.
   Connection* connection() const { return connection_; }
@@ -109,6 +111,10 @@ class Session final : public Destination {
   // At start: the queue as found in the store; and that there are exchanges.
   void restore(const CursorRow& cursor);
   Inflight& make_inflight(Instant now);
+  // Whether the store may have anything under its queue.
+  bool has_queue() const {
+    return durable() && extras_ && (extras_->outbox || extras_->inflight || !extras_->received.empty());
+  }
 
   // Packet identifiers of QoS 2 messages that were received and not yet released [MQTT-4.3.3-10].
   bool received_contains(PacketId packet_id) const;

@@ -95,6 +95,12 @@ Bytes encode(const SessionRecord& record) {
   return {out.view().begin(), out.view().end()};
 }
 
+Bytes encode_will_alone(const WillMessage& will) {
+  SessionRecord record;
+  record.will = std::make_unique<Will>(Will{will});
+  return encode(record);
+}
+
 std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes) {
   if (bytes.empty() || bytes.front() != kVersion) return std::nullopt;
   bytes = bytes.subspan(1);
@@ -110,7 +116,7 @@ std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView
     if (!take_stamp(bytes, *record.disconnected)) return std::nullopt;
   }
   if ((flags & kHasWill) != 0) {
-    record.will = std::make_unique<WillMessage>();
+    record.will = std::make_unique<Will>();
     if (!take_will(bytes, *record.will)) return std::nullopt;
   }
   std::uint64_t count = 0;

@@ -1,6 +1,8 @@
 // What the store keeps of a session, as values, and its bytes.
 //
-//   session := version:1 queue expiry_s flags [stamp] [will] count subscription*
+//   session := version:1 queue expiry_s flags [stamp] [will] count subscription*     queue 0: the client left no
+//   session,
+//                                                                                    only its will
 //   flags   := bit 0 connected, 1 has a will
 //   stamp   := boot:8 monotonic_us:8 wall_us:8 trusted:1      when the connection ended; only if not connected
 //   will    := qos|retain<<2 delay_s expiry_s+1 topic payload properties     (expiry 0: none)
@@ -38,9 +40,14 @@ struct WillMessage {
   std::uint32_t delay_s = 0;
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;
   bool retain = false;
-  bool published = false;  // and not yet safe, so that the stored row still needs it; not stored itself
 
   friend bool operator==(const WillMessage&, const WillMessage&) = default;
+};
+
+struct Will : WillMessage {
+  // Not stored:
+  std::uint64_t published = 0;  // the number under which it was published, and is not yet safe; else 0
+  bool stored = false;          // of a client without a durable session: the client's row has it, or is about to
 };
 
 class Subscription {
@@ -63,7 +70,9 @@ static_assert(sizeof(Subscription) == 24, "every idle client has one");
 
 // When the connection ended.
 struct Disconnected : ClockStamp {
-  Instant look_at = kNever;  // when the broker looks at the session again; not stored
+  // Not stored:
+  Instant look_at = kNever;   // when the broker looks at the session again
+  bool before_start = false;  // the session was found at the start
 };
 
 struct SessionRecord {
@@ -71,13 +80,20 @@ struct SessionRecord {
   QueueId queue;
   std::uint32_t expiry_s = 0;                  // after the connection has ended; kExpiryNever = never
   std::unique_ptr<Disconnected> disconnected;  // empty while there is a connection
-  std::unique_ptr<WillMessage> will;
+  std::unique_ptr<Will> will;
   std::vector<Subscription> subscriptions;
 
   bool connected() const { return disconnected == nullptr; }
 };
 
+// When the session of a connection that has ended at `ended` ends.
+inline Instant expiry_of(const SessionRecord& record, Instant ended) {
+  return record.expiry_s == kExpiryNever ? kNever : ended + std::chrono::seconds(record.expiry_s);
+}
+
 Bytes encode(const SessionRecord& record);
+// The record of a client that left nothing but its will.
+Bytes encode_will_alone(const WillMessage& will);
 // Nothing when the bytes are damaged.
 std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes);
 

@@ -26,6 +26,11 @@ class SessionTable {
     return place == HashIndex::kNone ? nullptr : sessions_[place].get();
   }
 
+  // nullptr when this subscriber is not a session.
+  Session* at(SubscriberId subscriber) const {
+    return subscriber.value < sessions_.size() ? sessions_[subscriber.value].get() : nullptr;
+  }
+
   // REQUIRES: no session has its client identifier, or its number as a subscriber.
   Session& insert(std::unique_ptr<Session> session) {
     const std::uint32_t place = session->subscriber().value;

@@ -293,6 +293,18 @@ class BrokerFixture : public ::testing::Test {
     settle();
   }
 
+  // A planned stop, until everything is written, and a start after it.
+  void restart(Duration off = {}) {
+    broker().shut_down(now);
+    settle();
+    for (Duration waited{}; !broker().journal().idle() && waited < std::chrono::seconds(5); waited += kStopStep) {
+      advance(kStopStep);
+    }
+    EXPECT_TRUE(broker().journal().idle());
+    now += off;
+    crash();
+  }
+
   // As crash(), with the machine switched off for `off`. What time it is then, it does not know before trust_clock().
   void power_off(Duration off) {
     const WallTime wall = wall_at_boot_ + now.time_since_epoch() + off;
@@ -345,6 +357,8 @@ class BrokerFixture : public ::testing::Test {
     broker().handle_closed(client.id_, now);
     client.closed_ = true;
   }
+
+  static constexpr Duration kStopStep = std::chrono::milliseconds(100);
 
   std::uint64_t boot_ = 1;
   WallTime wall_at_boot_{std::chrono::hours(500'000)};

@@ -93,10 +93,18 @@ class MemoryStore final : public broker::Store {
   bool has_session(const std::string& client_id) const { return sessions_.contains(client_id); }
   bool has_retained(const std::string& topic) const { return retained_.contains(topic); }
 
+  // Makes `batch` durable as if an earlier run had submitted it.
+  void write(const broker::Batch& batch) { commit(batch, kCommits); }
+
+  // --- what that has cost ---
+  std::size_t batches_written() const { return batches_written_; }
+  std::size_t session_rows_written() const { return session_rows_written_; }
+
  private:
   using ExchangeKey = std::tuple<QueueId, broker::ExchangeRow::Direction, PacketId>;
 
   void commit(const broker::Batch& batch, int commits) {
+    ++batches_written_;
     if (commits > 0) commit_retained(batch);
     if (commits > 1) commit_queue_file(batch);
     if (commits > 2) commit_sessions(batch);
@@ -136,6 +144,7 @@ class MemoryStore final : public broker::Store {
 
   void commit_sessions(const broker::Batch& batch) {
     for (const broker::SessionRow& row : batch.sessions) put(sessions_, row.client_id, row.data);
+    session_rows_written_ += batch.sessions.size();
   }
 
   void commit_retained(const broker::Batch& batch) {
@@ -201,6 +210,8 @@ class MemoryStore final : public broker::Store {
   std::deque<broker::ReadRequest> reads_;
   BatchNumber last_submitted_;
   BatchNumber durable_;
+  std::size_t batches_written_ = 0;
+  std::size_t session_rows_written_ = 0;
 
   // What is durable.
   std::map<QueueId, broker::RestoredQueue> queues_;

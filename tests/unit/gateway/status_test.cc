@@ -109,6 +109,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
   status.listeners.push_back({.name = "mqtt", .protocol = "mqtt", .address = "127.0.0.1:1883"});
   status.clock_trusted = true;
   status.expired_by_correction = 2;
+  status.wills_waiting = 7;
   EXPECT_EQ(to_json(status, kMoment),
             R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","id":"barn-7","version":"1.2.3",)"
             R"("started_at":"2026-11-24T09:58:30.123Z","uptime_s":90.0,"acknowledge":"durable",)"
@@ -118,7 +119,8 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
             R"("commits":6},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883"}],)"
             R"("certificates":[],"memory_bytes":null,"clock":{"trusted":true,"expired_by_correction":2},)"
             R"("limits_reached":{"connections":0,"connections_per_address":0,"packet":0,"inflight":0,"topic_levels":0,)"
-            R"("subscriptions":0,"user_properties":0,"retained":0,"commit_waiting":0,"memory":0}})");
+            R"("subscriptions":0,"user_properties":0,"retained":0,"commit_waiting":0,"memory":0},)"
+            R"("wills":{"waiting":7,"over_limit":0,"not_stored":0}})");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ SessionRecord full_record() {
                                                              .monotonic = Instant(std::chrono::hours(2)),
                                                              .wall = WallTime(std::chrono::hours(400'000)),
                                                              .trusted = true}});
-  record.will = std::make_unique<WillMessage>();
+  record.will = std::make_unique<Will>();
   record.will->topic = "farm/pump-7/state";
   record.will->payload = {'o', 'f', 'f', 0};
   record.will->properties = user_property("reason", "power");
@@ -66,6 +66,29 @@ TEST(SessionRecord, ConnectedSessionWithoutWillHasNeitherStampNorWill) {
   ASSERT_TRUE(restored);
   EXPECT_TRUE(restored->connected());
   EXPECT_FALSE(restored->will);
+}
+
+TEST(SessionRecord, ReadsWhatTheFirstVersionHasStored) {
+  const Bytes bytes = {1, 7, 60, 3, 5, 0, 0, 1, 't', 2, 'o', 'n', 0, 1, 1, 1, 'a', 0};
+  const auto restored = decode_session("pump-7", bytes);
+  ASSERT_TRUE(restored);
+  EXPECT_EQ(restored->queue, QueueId{7});
+  EXPECT_EQ(restored->expiry_s, 60U);
+  EXPECT_TRUE(restored->connected());
+  EXPECT_EQ(restored->will->topic, "t");
+  EXPECT_EQ(restored->will->qos, mqtt::Qos::AtLeastOnce);
+  EXPECT_TRUE(restored->will->retain);
+  EXPECT_EQ(restored->subscriptions[0].filter(), "a");
+  EXPECT_EQ(encode(*restored), bytes);
+}
+
+TEST(SessionRecord, WillAloneHasNoQueue) {
+  const SessionRecord full = full_record();
+  const auto restored = decode_session("pump-7", encode_will_alone(*full.will));
+  ASSERT_TRUE(restored);
+  EXPECT_FALSE(restored->queue);
+  EXPECT_EQ(*restored->will, *full.will);
+  EXPECT_TRUE(restored->subscriptions.empty());
 }
 
 TEST(SessionRecord, WillWithoutExpiryStaysWithout) {

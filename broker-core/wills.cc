@@ -1,0 +1,176 @@
+#include "broker-core/wills.h"
+
+#include <algorithm>
+
+#include "broker-core/broker.h"
+
+namespace furrow::broker {
+
+namespace {
+
+// Whether the will is still to be published.
+bool is_pending(const std::unique_ptr<Will>& will) {
+  return will && will->published == 0;
+}
+
+Instant later(Instant when, std::uint32_t seconds) {
+  return when + std::chrono::seconds(seconds);
+}
+
+}  // namespace
+
+Wills::Wills(Broker& broker, const SessionTable& sessions, Stats& stats, Instant started)
+    : broker_(broker), sessions_(sessions), stats_(stats), started_(started) {}
+
+Wills::~Wills() {
+  detach();
+}
+
+// --- clients without a durable session ---
+
+void Wills::wait(const std::string& client_id, std::unique_ptr<Will> will, Instant due, Instant now) {
+  if (!will->stored) broker_.journal().put_lazy(SessionRow{client_id, encode_will_alone(*will)}, now);
+  will->stored = true;
+  const auto [waiting, is_new] = waiting_.try_emplace(client_id, Waiting{std::move(will), due});
+  FURROW_CHECK(is_new);
+  waiting_by_due_.emplace(due, waiting->first);
+}
+
+std::unique_ptr<Will> Wills::take(std::string_view client_id) {
+  const auto waiting = waiting_.find(client_id);
+  if (waiting == waiting_.end()) return nullptr;
+  std::unique_ptr<Will> will = std::move(waiting->second.will);
+  waiting_by_due_.erase({waiting->second.due, waiting->first});
+  waiting_.erase(waiting);
+  return will;
+}
+
+void Wills::keep(Session& session, const Will* stored, Instant now) {
+  Will* const will = session.record().will.get();
+  if (stored != nullptr && (will == nullptr || *will != *stored)) {
+    // The old will must not stay behind, however soon the client leaves.
+    SessionRow row{session.client_id(), std::nullopt};
+    if (will != nullptr) row.data = encode_will_alone(*will);
+    broker_.journal().put_lazy(std::move(row), now);
+  }
+  if (will == nullptr) return;
+  will->stored = stored != nullptr;
+  if (!will->stored) unwritten_.push_back({now, session.subscriber()});
+  // Each of those that wait has a row, as each client may have one.
+  const std::uint32_t limit = broker_.limits().connections;
+  if (limit == 0 || waiting_.empty() || waiting_.size() + broker_.clients() < limit) return;
+  ++stats_.wills_over_limit;
+  publish_waiting(waiting_.find(waiting_by_due_.begin()->second), now);
+}
+
+void Wills::write(Session& session) {
+  const std::unique_ptr<Will>& will = session.record().will;
+  if (session.durable() || !is_pending(will) || will->stored) return;
+  if (broker_.journal().failing() || broker_.short_of_memory()) {
+    ++stats_.wills_not_stored;
+    return;
+  }
+  broker_.journal().put(SessionRow{session.client_id(), encode_will_alone(*will)});
+  will->stored = true;
+}
+
+// Wills that are half as old as may be share a commit with the oldest; the younger ones may yet be taken away for free.
+void Wills::write_due(Instant now) {
+  if (unwritten_.empty() || now < unwritten_.front().since + kWriteInterval) return;
+  while (!unwritten_.empty() && unwritten_.front().since + kWriteInterval / 2 <= now) {
+    if (Session* const session = sessions_.at(unwritten_.pop_front().subscriber)) write(*session);
+  }
+}
+
+void Wills::write_rest() {
+  sessions_.for_each([&](Session& session) { write(session); });
+  unwritten_.clear();
+}
+
+// --- sessions ---
+
+// A will leaves when its delay is over or its session ends, whichever is first [MQTT-3.1.3-9]. No client can come back
+// while the gateway is off, so a delay begins anew with the start; then nothing is published before kRestartGrace.
+Instant Wills::due(const SessionRecord& record, Instant ended) const {
+  if (!is_pending(record.will)) return kNever;
+  const Instant expiry = expiry_of(record, ended);
+  if (!record.disconnected->before_start) return std::min(later(ended, record.will->delay_s), expiry);
+  return std::max(started_ + kRestartGrace, std::min(later(started_, record.will->delay_s), expiry));
+}
+
+void Wills::publish(Session& session, Instant now) {
+  Will& will = *session.record().will;
+  const bool stored = session.durable() || will.stored;
+  if (send(session.client_id(), will, stored, session.subscriber(), now)) return;
+  withdraw(session, now);
+  if (session.durable()) session.store_lazily(now);
+}
+
+void Wills::withdraw(Session& session, Instant now) {
+  const std::unique_ptr<Will> will = std::move(session.record().will);
+  if (will->stored) broker_.journal().put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
+}
+
+void Wills::publish_waiting(WaitingMap::iterator waiting, Instant now) {
+  const std::string client_id = waiting->first;
+  const std::unique_ptr<Will> will = take(client_id);
+  if (send(client_id, *will, true, SubscriberId{}, now)) return;
+  broker_.journal().put_lazy(SessionRow{client_id, std::nullopt}, now);
+}
+
+// True when the row, which is `stored`, is needed until the message is safe.
+bool Wills::send(const std::string& client_id, Will& will, bool stored, SubscriberId origin, Instant now) {
+  const Message::Fields fields{.topic = will.topic,
+                               .payload = will.payload,
+                               .properties = mqtt::PropertyView::from_valid(will.properties),
+                               .expiry_s = will.expiry_s,
+                               .received = now,
+                               .qos = will.qos,
+                               .retain = will.retain};
+  // Without a ticket a retained value is not refused while the medium takes no writes.
+  const bool waits = stored && !(fields.retain && broker_.journal().failing());
+  AckTicket ticket;
+  if (waits) {
+    published_.push_back({client_id, now});
+    will.published = safe_ + published_.size();
+    ticket = {acknowledgements_, acknowledgements_->open(mqtt::PacketType::Puback, PacketId{})};
+  }
+  if (broker_.publish(fields, origin, ticket, nullptr, now).refused) {
+    ++stats_.dropped_refused;
+    ticket.complete(mqtt::ReasonCode::QuotaExceeded);
+  }
+  return waits;
+}
+
+void Wills::write_acknowledgement(mqtt::PacketType, PacketId, mqtt::ReasonCode) {
+  const Published safe = published_.pop_front();
+  ++safe_;
+  Session* const session = sessions_.find(safe.client_id);
+  Will* const will = session != nullptr ? session->record().will.get() : nullptr;
+  const bool is_the_same = will != nullptr && will->published == safe_;
+  if (session != nullptr && session->durable()) {
+    if (!is_the_same) return;  // the client has come back, and its row has another will or none
+    session->record().will.reset();
+    session->store_lazily(safe.at);
+    return;
+  }
+  // The client has come back, and its row has the new will.
+  if (will != nullptr && !is_the_same && will->stored) return;
+  broker_.journal().put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.at);
+}
+
+// --- time ---
+
+void Wills::handle_timeout(Instant now) {
+  write_due(now);
+  while (!waiting_by_due_.empty() && waiting_by_due_.begin()->first <= now) {
+    publish_waiting(waiting_.find(waiting_by_due_.begin()->second), now);
+  }
+}
+
+Instant Wills::next_deadline() const {
+  const Instant write = unwritten_.empty() ? kNever : unwritten_.front().since + kWriteInterval;
+  return waiting_by_due_.empty() ? write : std::min(write, waiting_by_due_.begin()->first);
+}
+
+}  // namespace furrow::broker
