@@ -43,7 +43,7 @@ constexpr std::uint64_t kPublishBytesMin = 20;
 
 std::size_t clients(const Options& options) {
   return options.sensors + options.retainers + options.qos0_sensors + options.mortals + options.subscribers +
-         options.members + options.passing + (options.shared ? 1 : 0);
+         options.members + options.passing_members + (options.shared ? 1 : 0);
 }
 
 // What may wait for the store beside what clients send while they may: of each client the rest of a message whose

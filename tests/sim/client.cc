@@ -24,7 +24,9 @@ Client::Client(Options options, Mutation mutation, Ledger& ledger, Random& rando
       random_(random),
       outgoing_(ledger),
       progress_(options_.publishes.size()) {
-  if (options_.will) will_.emplace(options_.will->stream, options_.will->delay_s, ledger);
+  if (options_.will) {
+    will_.emplace(options_.will->stream, options_.will->delay_s, options_.will->stored_after, ledger);
+  }
   for (const Subscribing& wanted : options_.subscribes) {
     for (const StreamId stream : wanted.streams) {
       ledger_.allow(stream, wanted.receiver.value_or(options_.receiver), wanted.qos);
@@ -62,6 +64,7 @@ void Client::connect(LinkRef link, Instant now) {
     will.topic = stream.topic;
     will.payload = as_bytes(last_words);
     will.qos = stream.qos;
+    will.retain = stream.retain;
     mqtt::PropertyWriter(will_properties)
         .number(mqtt::PropertyId::WillDelayInterval, mutator_.changed_will_delay(will_->delay_s()));
     if (options_.version == mqtt::Version::V5) {

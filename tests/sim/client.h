@@ -36,6 +36,7 @@ class Client {
   struct Will {
     StreamId stream = 0;
     std::uint32_t delay_s = 0;  // MQTT 5 only
+    Duration stored_after{};    // the time that the gateway has to store it; none where CONNACK waits for that
   };
   struct Options {
     std::string id;

@@ -160,7 +160,7 @@ void Gateway::start(Instant now) {
 
 void Gateway::end(Instant now) {
   ++ends_;
-  for (const Accepted& accepted : accepted_) accepted.link->cut();
+  for (const Accepted& accepted : accepted_) accepted.link->end_with_server();
   accepted_.clear();
   if (uplink_) uplink_->cut();
   uplink_.reset();
@@ -188,6 +188,7 @@ void Gateway::crash(End how, Instant now) {
 void Gateway::restart(Instant now) {
   if (!running() || stop_by_ != kNever) return;
   log_.write(LogLevel::Debug, "*** stops", {{"name", setup_.name}});
+  mutator_.stop();
   process_->bridge->shut_down(local(now));
   process_->broker.shut_down(local(now));
   stop_by_ = now + kStopMax;
@@ -332,7 +333,12 @@ void Gateway::flush(Instant now) {
     output.consume(size);
     const bool closing = broker.closing(id);
     broker.handle_sent(id, size, local(now));
-    if (closing) accepted->link->close_by_server();
+    if (!closing) continue;
+    if (stop_by_ != kNever) {
+      accepted->link->end_with_server();
+    } else {
+      accepted->link->close_by_server();
+    }
   }
   ByteBuffer& output = process_->bridge->output();
   if (uplink_ && uplink_->open && !output.empty()) {

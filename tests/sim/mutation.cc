@@ -40,6 +40,9 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "reading-not-paused",
     "lease-not-stored",
     "holes-not-stored",
+    "passing-will-not-stored",
+    "will-lost-at-stop",
+    "will-despite-restart",
 };
 
 // How many messages up to `end` the cursor has left.
@@ -74,6 +77,13 @@ broker::Bytes without_will(std::string_view client_id, const broker::Bytes& data
   if (!record) return data;
   record->will.reset();
   return encode(*record);
+}
+
+// Whether the row is of a client that leaves no session.
+bool is_will_alone(const broker::SessionRow& row) {
+  if (!row.data) return false;
+  const auto record = broker::decode_session(row.client_id, *row.data);
+  return record && !record->queue;
 }
 
 }  // namespace
@@ -142,6 +152,12 @@ void Mutator::change(broker::Batch& batch) {
         cursor.holes.clear();
       }
       break;
+    case Mutation::PassingWillNotStored:
+      std::erase_if(batch.sessions, is_will_alone);
+      break;
+    case Mutation::WillLostAtStop:
+      if (!stopping_) break;
+      [[fallthrough]];
     case Mutation::WillNotStored:
       for (broker::SessionRow& row : batch.sessions) {
         if (row.data) row.data = without_will(row.client_id, *row.data);
@@ -173,6 +189,11 @@ BatchNumber Mutator::changed(BatchNumber durable) const {
 }
 
 void Mutator::change(broker::Restored& restored) const {
+  if (mutation_ == Mutation::WillDespiteRestart) {
+    for (broker::SessionRow& row : restored.sessions) {
+      if (is_will_alone(row)) row.client_id += "-another";
+    }
+  }
   if (mutation_ != Mutation::DropNotCounted) return;
   for (broker::RestoredQueue& queue : restored.queues) {
     broker::CursorRow& cursor = queue.cursor;
@@ -208,6 +229,7 @@ unsigned Mutator::copies_of_qos0() {
 }
 
 void Mutator::crash() {
+  stopping_ = false;
   held_segments_.clear();
   held_exchanges_.clear();
   handed_out_.clear();

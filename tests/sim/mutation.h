@@ -41,8 +41,11 @@ enum class Mutation : std::uint8_t {
   ReadingNotPaused,
   LeaseNotStored,
   HolesNotStored,
+  PassingWillNotStored,
+  WillLostAtStop,
+  WillDespiteRestart,
 };
-inline constexpr std::size_t kMutations = 23;  // with None
+inline constexpr std::size_t kMutations = 26;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);
@@ -69,11 +72,14 @@ class Mutator {
   mqtt::ReasonCode changed_goodbye() const;
   // How often a message of QoS 0 comes from a client.
   unsigned copies_of_qos0();
+  // The gateway begins to stop in order.
+  void stop() { stopping_ = true; }
   // The gateway and what was under way to its store are gone.
   void crash();
 
  private:
   const Mutation mutation_;
+  bool stopping_ = false;
   std::vector<broker::SegmentRow> held_segments_;
   std::vector<broker::ExchangeRow> held_exchanges_;
   std::map<QueueId, Sequence> handed_out_;  // the last message that a page had of a queue

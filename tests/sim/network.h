@@ -61,12 +61,17 @@ struct Link {
   Pipe to_server;
   Pipe to_client;
   bool open = true;
-  bool closed_by_server = false;  // in order, after what it had to say
+  bool closed_by_server = false;   // in order, after what it had to say
+  bool ended_with_server = false;  // which stopped or crashed
   bool silent = false;
 
   void cut() { open = false; }
   void close_by_server() {
     closed_by_server = open;
+    open = false;
+  }
+  void end_with_server() {
+    ended_with_server = ended_with_server || open;
     open = false;
   }
   void silence() {

@@ -163,14 +163,18 @@ Options draw_options(std::uint64_t seed) {
     options.messages = std::min<std::uint32_t>(options.messages, 40);
   }
   if (options.members > 0) {
-    options.passing = random.chance(40) ? 1 + random.below(2) : 0;
+    options.passing_members = random.chance(40) ? 1 + random.below(2) : 0;
     // Before the first durable member is there, a group is as passing as the members that it has.
-    options.warm_up = options.warm_up || options.passing > 0;
+    options.warm_up = options.warm_up || options.passing_members > 0;
     options.second_group = random.chance(30);
     options.overlap = random.chance(30);
     if (!options.calm()) options.every(Fault::MemberUnsubscribes) = drawn_time(random, Fault::MemberUnsubscribes);
   }
   if (random.chance(20)) options.inflight = static_cast<std::uint16_t>(1 + random.below(6));
+  if (options.mortals > 0) {
+    options.passing_mortals = random.below(options.mortals + 1);
+    options.retained_wills = random.chance(50);
+  }
   return options;
 }
 
@@ -206,8 +210,10 @@ std::string describe(const Options& options) {
   if (options.commit_waiting_bytes < MiB) line += " commit_waiting=" + std::to_string(options.commit_waiting_bytes);
   if (options.inflight != Options{}.inflight) line += " inflight=" + std::to_string(options.inflight);
   if (options.mortals > 0) line += " mortals=" + std::to_string(options.mortals);
+  if (options.passing_mortals > 0) line += " passing_mortals=" + std::to_string(options.passing_mortals);
+  if (options.retained_wills) line += " retained_wills";
   if (options.members > 0) line += " members=" + std::to_string(options.members);
-  if (options.passing > 0) line += " passing=" + std::to_string(options.passing);
+  if (options.passing_members > 0) line += " passing_members=" + std::to_string(options.passing_members);
   if (options.second_group) line += " second_group";
   if (options.overlap) line += " overlap";
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";

@@ -73,10 +73,12 @@ struct Options {
   std::size_t mortals = 0;       // of each gateway: clients with a will that do nothing else
   unsigned deletions = 0;        // percent of what retainers publish: an empty payload takes the value away
   std::size_t members = 0;       // of each gateway: of its shared subscription
-  std::size_t passing = 0;       // beside them: members whose sessions end with their connections
+  std::size_t passing_members = 0;  // beside them: members whose sessions end with their connections
   bool second_group = false;     // members are members of another group of the same filter, too
   bool overlap = false;          // and have a subscription of their own to it
   std::uint16_t inflight = 100;  // `limits.inflight` of gateways; sensors send up to 20 at once, whatever that says
+  std::size_t passing_mortals = 0;  // of the mortals: those that leave no session
+  bool retained_wills = false;
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }
@@ -91,7 +93,7 @@ struct Options {
   // Without faults and limits: QoS 0 arrives, too.
   bool calm() const;
   // Whether sessions end before their time.
-  bool renews() const { return members > 0 && (passing > 0 || has(Fault::MemberRenewed)); }
+  bool renews() const { return members > 0 && (passing_members > 0 || has(Fault::MemberRenewed)); }
   // Whether publishers may be told that a message is not taken.
   bool refuses() const;
 };

@@ -102,8 +102,10 @@ void World::add_streams(Site& site, std::size_t index) {
         ledger_.add_stream({.topic = "farm/" + name + "/qos0-" + std::to_string(i), .qos = mqtt::Qos::AtMostOnce}));
   }
   for (std::size_t i = 0; i < options_.mortals; ++i) {
-    site.wills.push_back(
-        ledger_.add_stream({.topic = "farm/" + name + "/will-" + std::to_string(i), .qos = drawn_qos(), .will = true}));
+    site.wills.push_back(ledger_.add_stream({.topic = "farm/" + name + "/will-" + std::to_string(i),
+                                             .qos = drawn_qos(),
+                                             .retain = options_.retained_wills,
+                                             .will = true}));
     site.farm.push_back(site.wills.back());
   }
   if (options_.shared) site.shared.push_back(ledger_.add_stream({.topic = "shared/" + name, .qos = drawn_qos()}));
@@ -147,13 +149,25 @@ void World::add_mortals(Site& site, std::size_t index) {
     mortal.version = drawn_version(random_);
     const bool delayed = mortal.version == mqtt::Version::V5 && random_.chance(50);
     mortal.will = {.stream = stream, .delay_s = delayed ? 1 + static_cast<std::uint32_t>(random_.below(4)) : 0};
+    mortal.clean = site.clients.size() < options_.passing_mortals;
+    if (mortal.clean) {
+      mortal.will->delay_s = 0;  // the session ends first
+      mortal.will->stored_after = will_stored_after();
+    }
     site.clients.push_back(std::make_unique<Client>(std::move(mortal), options_.mutation, ledger_, random_));
   }
 }
 
-// A clean stop takes wills away, and what is refused is not demanded.
+// What is refused is not demanded.
 bool World::mourned() const {
-  return !options_.has(Fault::GatewayRestart) && !options_.refuses();
+  return !options_.refuses();
+}
+
+// Of a client that leaves no session: the gateway takes a second, then the batch at the writer and the next one. A disk
+// that stalls takes as long as it wants.
+Duration World::will_stored_after() const {
+  if (options_.has(Fault::DiskStall)) return kNever - Instant{};
+  return seconds(1) + 2 * options_.commit_time_max + milliseconds(100);
 }
 
 void World::add_publishers(Site& site, std::size_t index) {
@@ -204,7 +218,7 @@ void World::add_members(Site& site, std::size_t index) {
   }
   const mqtt::Qos qos = drawn_qos();
   for (std::size_t i = 0; i < options_.members; ++i) add_member(site, name + "-" + std::to_string(i), false, qos);
-  for (std::size_t i = 0; i < options_.passing; ++i) {
+  for (std::size_t i = 0; i < options_.passing_members; ++i) {
     add_member(site, name + "-passing-" + std::to_string(i), true, qos);
   }
 }
@@ -424,11 +438,20 @@ bool World::published() const {
 }
 
 bool World::finished() const {
-  return published() && region_.unfinished() == 0 && std::ranges::all_of(sites_, [&](const Site& site) {
-           return site.gateway->drained() && retained_converged(site, nullptr) &&
-                  ledger_.missing(site.bridge_account) <= site.gateway->lost_by_bridge() &&
-                  missing_of_sessions(site) <= site.gateway->lost_by_sessions() && missing_of_crews(site) == 0;
-         });
+  return published() && region_.unfinished() == 0 &&
+         std::ranges::all_of(sites_,
+                             [&](const Site& site) {
+                               return site.gateway->drained() && retained_converged(site, nullptr) &&
+                                      missing_of_crews(site) == 0;
+                             }) &&
+         delivered();
+}
+
+bool World::delivered() const {
+  return std::ranges::all_of(sites_, [&](const Site& site) {
+    return ledger_.missing(site.bridge_account) <= site.gateway->lost_by_bridge() &&
+           missing_of_sessions(site) <= site.gateway->lost_by_sessions();
+  });
 }
 
 std::uint64_t World::missing_of_crews(const Site& site) const {
@@ -441,7 +464,7 @@ std::uint64_t World::missing_of_crews(const Site& site) const {
 // A crash ends the session of a passing member, and nobody counts what it had of QoS 2.
 std::uint64_t World::missing_of_sessions(const Site& site) const {
   std::uint64_t count = ledger_.missing(site.session_account);
-  if (options_.passing == 0) return count;
+  if (options_.passing_members == 0) return count;
   for (const ReceiverId crew : site.crews) count -= ledger_.missing(crew, mqtt::Qos::ExactlyOnce);
   return count;
 }
@@ -451,7 +474,9 @@ bool World::retained_converged(const Site& site, std::string* why) const {
   const bool region_too = !options_.limited();
   // What was refused and is sent again, because the refusal was lost on its way, comes behind newer values.
   if (options_.refuses()) return true;
-  for (const StreamId stream : site.retained) {
+  std::vector<StreamId> streams = site.retained;
+  if (audits_wills()) streams.insert(streams.end(), site.wills.begin(), site.wills.end());
+  for (const StreamId stream : streams) {
     const auto last = ledger_.last_retained(stream);
     if (!last) continue;
     const auto read = site.auditor->retained(stream);

@@ -78,6 +78,7 @@ class World {
   void add_streams(Site& site, std::size_t index);
   void add_mortals(Site& site, std::size_t index);
   bool mourned() const;
+  Duration will_stored_after() const;
   void add_publishers(Site& site, std::size_t index);
   void add_subscriber(Site& site, std::size_t index, std::size_t number);
   void add_members(Site& site, std::size_t index);
@@ -95,7 +96,11 @@ class World {
   void heal();
   bool warm() const;
   bool published() const;
-  bool auditing() const { return healed_ && published(); }
+  // All that is retained is there to be read.
+  bool auditing() const { return healed_ && published() && (!audits_wills() || delivered()); }
+  bool audits_wills() const { return options_.retained_wills && !options_.limited(); }
+  // Nothing is missing that is not counted as lost.
+  bool delivered() const;
   bool finished() const;
   // What a session may take with it when it ends is of QoS 2 [MQTT-4.8.2-4, -5], or was found in its queue at a start.
   std::uint64_t missing_of_crews(const Site& site) const;
