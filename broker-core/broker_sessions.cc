@@ -165,6 +165,7 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
                                now);
     found = sessions_.find(client_id);  // a session without expiry has ended with it
   }
+  const bool row_goes = found != nullptr && clean_start && found->durable() && !found->record().will;
   if (found != nullptr && clean_start) {
     // The client is back: the will that has waited for it since the start is not published [MQTT-3.1.2-8].
     SessionRecord& old = found->record();
@@ -174,6 +175,9 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
   }
   const bool present = found != nullptr;
   Session& session = present ? *found : new_session(client_id, expiry_s > 0 ? new_queue() : QueueId{});
+  // CONNACK says that the old session is gone, and the client uses its packet identifiers anew: a crash must not bring
+  // them back. The row of a new session takes the place of the old one, below; a will keeps that until it is safe.
+  if (row_goes && !session.durable()) session.set_stored_in(journal_.put(SessionRow{client_id, std::nullopt}));
   SessionRecord& record = session.record();
   const bool same_will = will && record.will ? *will == *record.will : !will && !record.will;
   const bool as_stored = present && record.expiry_s == expiry_s && same_will;
@@ -264,7 +268,9 @@ void Broker::end_session(Session& session, Instant now) {
   const std::unique_ptr<Will>& will = session.record().will;
   if (will && will->published == 0) wills_.publish(session, now);
   if (session.durable()) {
-    // The row keeps the will alone until that is safe.
+    // Without haste, as nobody waits for it: a crash before that finds the session as it was, and ends it once more when
+    // its time is over. Only a client that is told of the end, by CONNACK, must be able to rely on it. The row keeps the
+    // will alone until that is safe.
     SessionRow row{session.client_id(), std::nullopt};
     if (will) row.data = encode_will_alone(*will);
     journal_.put_lazy(std::move(row), now);

@@ -302,6 +302,34 @@ TEST_F(ConnectionTest, SubscriptionsAndMessagesSurviveACrash) {
               ElementsAre(StartsWith("CONNACK reason=00 session"), "PUBLISH \"farm/1\" \"21.5\" qos=1 id=1"));
 }
 
+// It publishes under the same packet identifier again: after a crash that would be taken for the first message.
+TEST_F(ConnectionTest, ConnackOfACleanStartWaitsUntilTheStoredSessionIsGone) {
+  Client& first = connect_durable("a", kV3);
+  first.publish("farm/1", "old", kQos2, 1);
+  EXPECT_THAT(first.received(), ElementsAre("PUBREC id=1 reason=00"));
+  first.vanish();
+  store_answers = false;
+  Client& clean = open(ConnectOptions{.client_id = "a", .version = kV3});
+  EXPECT_THAT(clean.received(), IsEmpty());
+  persist();
+  EXPECT_THAT(clean.received(), ElementsAre("CONNACK reason=00"));
+  store_answers = true;
+  crash();
+
+  Client& reader = connect({.client_id = "reader"});
+  reader.subscribe("farm/#");
+  reader.received();
+  Client& back = open_durable("a", kV3);
+  back.publish("farm/1", "new", kQos2, 1);
+  EXPECT_THAT(back.received(), ElementsAre("CONNACK reason=00", "PUBREC id=1 reason=00"));
+  EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"farm/1\" \"new\" qos=0 id=0"));
+}
+
+TEST_F(ConnectionTest, CleanStartWithoutAStoredSessionDoesNotWaitForTheStore) {
+  store_answers = false;
+  EXPECT_THAT(open({.client_id = "a"}).received(), ElementsAre(StartsWith("CONNACK reason=00")));
+}
+
 TEST_F(ConnectionTest, TimePoweredOffCountsOnceTheClockIsTrusted) {
   leave_subscribed("reader", "farm/#");  // for an hour
   connect({.client_id = "sensor"})
