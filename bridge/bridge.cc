@@ -1,6 +1,7 @@
 #include "bridge/bridge.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace furrow::bridge {
 
@@ -86,7 +87,7 @@ Bridge::Bridge(Options options, broker::Broker& broker, Log& log, const broker::
                .receive_maximum = receive_maximum(broker.limits())},
               *this),
       up_(options_.name, options_.buffer, map_, remote_, broker, restored, exchanges),
-      down_(map_, remote_, broker, up_.subscriber(), up_.queue(), exchanges),
+      down_(map_, remote_, broker, up_.subscriber(), up_.queue(), exchanges, [this] { return up_.next_packet_id(); }),
       since_(now) {
   if (!options_.enabled || options_.addresses.empty()) {
     set_state(State::Disabled, options_.enabled ? "no address to connect to" : "", now);
@@ -136,6 +137,7 @@ void Bridge::handle_connected(std::optional<std::string> password, Instant now) 
   if (!network_ || phase_ != Phase::Connecting) return;
   phase_ = Phase::Handshaking;
   deadline_ = kNever;  // the remote session has its own
+  ++unanswered_connects_;
   remote_.open({dialect_.version(), dialect_.bridge_bit(), std::move(password)}, now);
 }
 
@@ -202,6 +204,7 @@ void Bridge::back_off(State state, std::string reason, Instant now) {
 }
 
 void Bridge::handle_refused(ReasonCode reason, Instant now) {
+  --unanswered_connects_;  // it has made no session
   if (reason != ReasonCode::UnsupportedProtocolVersion) {
     dialect_.handle_understood();
   } else if (dialect_.handle_refused()) {
@@ -239,8 +242,7 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
               {"session", session_present ? "resumed" : "new"},
               {"queued", up_.waiting()}});
   set_state(up_.backlog() > 0 ? State::Draining : State::Online, "", now);
-  down_.connect(
-      session_present, [this] { return up_.next_packet_id(); }, now);
+  down_.connect({session_present, std::exchange(unanswered_connects_, 0) > 1});
   up_.connect({window(), exactly_once_window()}, session_present, now);
   review(now);
 }

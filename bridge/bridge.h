@@ -201,6 +201,8 @@ class Bridge final : private RemoteSession::Handler {
   Instant online_since_{};
   Instant patience_until_{};  // no stall before: we did not read what may have been acknowledged
   std::optional<Instant> last_takeover_;
+  // Each may have made a far session that we were not told of. One, perhaps, of an earlier run.
+  unsigned unanswered_connects_ = 1;
   bool network_ = false;  // the caller has a connection, or is at it, on our behalf
   bool disconnect_wanted_ = false;
   std::optional<Address> connect_wanted_;

@@ -1,6 +1,7 @@
 #include "bridge/way_down.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bridge/forwarding.h"
 #include "broker-core/limits.h"
@@ -14,8 +15,14 @@ using mqtt::Qos;
 using mqtt::ReasonCode;
 
 WayDown::WayDown(const TopicMap& map, RemoteSession& remote, broker::Broker& broker, broker::SubscriberId self,
-                 QueueId queue, std::span<const ExchangeRow> exchanges)
-    : map_(map), remote_(remote), broker_(broker), self_(self), queue_(queue), taken_(map.rules().size()) {
+                 QueueId queue, std::span<const ExchangeRow> exchanges, std::function<PacketId()> next_packet_id)
+    : map_(map),
+      remote_(remote),
+      broker_(broker),
+      self_(self),
+      queue_(queue),
+      next_packet_id_(std::move(next_packet_id)),
+      taken_(map.rules().size()) {
   for (const ExchangeRow& exchange : exchanges) {
     if (exchange.direction == ExchangeRow::Direction::Inbound) received_ids_.insert(exchange.packet_id);
   }
@@ -31,33 +38,54 @@ broker::AckTicket WayDown::ticket(PacketType type, PacketId packet_id) {
 
 // --- the connection ---
 
-void WayDown::connect(bool session_present, const std::function<PacketId()>& next_packet_id, Instant now) {
+void WayDown::connect(FarSession session) {
+  session_ = session;
   acknowledgements_ = broker::AckQueue::make(*this);
   pending_.clear();
-  if (!session_present) {
+  if (!session_.present) {
     // The far broker has forgotten its half of these exchanges: the identifiers are free for new messages.
-    for (const PacketId id : received_ids_) {
-      broker_.journal().put_lazy(row(id, ExchangeRow::State::Erased), now);
-    }
-    received_ids_.clear();
+    while (!received_ids_.empty()) forget(*received_ids_.begin());
     granted_ = 0;
   }
+  if (session_.doubtful) {
+    doubted_ids_ = received_ids_;
+    granted_ = 0;
+  }
+  broker::Journal& journal = broker_.journal();
+  if (journal.is_durable(forgotten_in_)) {
+    subscribe();
+    return;
+  }
+  // Rows alone: while a disk is full they are written, and messages are not.
+  forgetting_ = broker::AckQueue::make(*this);
+  journal.complete_with_rows({forgetting_, forgetting_->open(PacketType::Subscribe, {})});
+}
+
+void WayDown::disconnect() {
+  for (Ref<broker::AckQueue>* const queue : {&acknowledgements_, &forgetting_}) {
+    if (*queue) (*queue)->detach();
+    *queue = {};
+  }
+  held_.reset();
+  doubted_ids_.clear();
+}
+
+void WayDown::forget(PacketId packet_id) {
+  received_ids_.erase(packet_id);
+  forgotten_in_ = broker_.journal().put(row(packet_id, ExchangeRow::State::Erased));
+}
+
+void WayDown::subscribe() {
   const auto wanted = static_cast<std::size_t>(std::ranges::count_if(map_.rules(), &Rule::comes_down));
   // 3.1.1 sends retained messages at every SUBSCRIBE, so it is not repeated without need.
   if (remote_.version() != mqtt::Version::V5 && granted_ == wanted) return;
   granted_ = 0;
   for (std::size_t i = 0; i < map_.rules().size(); ++i) {
-    if (map_.rules()[i].comes_down()) subscribe(i, session_present, next_packet_id());
+    if (map_.rules()[i].comes_down()) subscribe(i);
   }
 }
 
-void WayDown::disconnect() {
-  if (acknowledgements_) acknowledgements_->detach();
-  acknowledgements_ = {};
-  held_.reset();
-}
-
-void WayDown::subscribe(std::size_t rule, bool session_present, PacketId packet_id) {
+void WayDown::subscribe(std::size_t rule) {
   const Rule& wanted = map_.rules()[rule];
   const std::string filter = wanted.remote_filter();
   mqtt::SubscriptionRequest request;
@@ -66,7 +94,8 @@ void WayDown::subscribe(std::size_t rule, bool session_present, PacketId packet_
   request.no_local = wanted.goes_up();
   request.retain_as_published = true;
   // With the session, the far broker has the subscription already, and has sent its retained messages.
-  request.retain_handling = session_present ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
+  request.retain_handling = session_.present ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
+  const PacketId packet_id = next_packet_id_();
   pending_.push_back({packet_id, rule});
   remote_.write_subscribe(packet_id, request, static_cast<std::uint32_t>(rule + 1));
 }
@@ -89,6 +118,10 @@ void WayDown::handle_dry() {
 }
 
 void WayDown::write_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason) {
+  if (type == PacketType::Subscribe) {
+    subscribe();
+    return;
+  }
   // Other codes of success are a server's to send [MQTT 5.0 §3.4.2.1].
   remote_.write_acknowledgement(type, packet_id, is_error(reason) ? reason : ReasonCode::Success);
 }
@@ -138,9 +171,20 @@ void WayDown::handle_publish(const mqtt::Publish& publish, Instant now) {
   if (acknowledged) acknowledgements_->pass(PacketType::Puback, publish.packet_id, ReasonCode::Success);
 }
 
+// A far broker that has lost its session says so in CONNACK, once. If that was not heard, or a crash came before the
+// identifiers were off the disk, the next CONNACK speaks of a session all the same: the one made then. What it sends
+// tells: a message that is sent again has DUP set [MQTT-3.3.1-1], a new one has not.
+bool WayDown::is_another_message(const mqtt::Publish& publish) {
+  if (!doubted_ids_.contains(publish.packet_id)) return false;
+  const std::unordered_set<PacketId> doubted = std::exchange(doubted_ids_, {});
+  if (publish.duplicate) return false;
+  for (const PacketId id : doubted) forget(id);
+  return true;
+}
+
 void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
   const PacketId id = publish.packet_id;
-  if (received_ids_.contains(id)) {
+  if (received_ids_.contains(id) && !is_another_message(publish)) {
     // Sent again. The first one was taken, though perhaps not yet stored: PUBREC waits for what is being gathered now.
     broker_.journal().complete_when_durable(ticket(PacketType::Pubrec, id));
     return;
@@ -160,8 +204,11 @@ void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
 // A PUBREL that comes again may find the identifier forgotten, but not yet in the store.
 void WayDown::handle_pubrel(PacketId packet_id) {
   broker::Journal& journal = broker_.journal();
-  const bool known = received_ids_.erase(packet_id) > 0;
-  if (known) (void)journal.put(row(packet_id, ExchangeRow::State::Erased));
+  const bool known = received_ids_.contains(packet_id);
+  if (known) {
+    doubted_ids_.clear();  // the far session is the one that they came in
+    forget(packet_id);
+  }
   if (known || !journal.idle()) {
     journal.complete_with_rows(ticket(PacketType::Pubcomp, packet_id));
   } else {

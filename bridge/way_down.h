@@ -2,9 +2,12 @@
 //
 // A message is acknowledged to the far broker once it is safe here, in order of receipt. QoS 2 identifiers are stored
 // with their message, before PUBREC, so that a message sent again after a crash of either side is taken once; so is one
-// of QoS 1 that is repeated with DUP before its answer has left. What a local queue refuses is held unacknowledged
-// until there is room; the far broker's window bounds that, and where it has none, reading pauses. Received = routed +
-// dropped, always, once it is decided. Thread: loop. Time: passed in.
+// of QoS 1 that is repeated with DUP before its answer has left. Identifiers are off the disk before the far broker can
+// use them again: before PUBCOMP, and when it has lost its session before SUBSCRIBE, since nothing comes without one.
+// Else a crash would bring an identifier back, and the new message under it would be taken for the old one: answered,
+// and lost. What a local queue refuses is held unacknowledged until there is room; the far broker's window bounds that,
+// and where it has none, reading pauses. Received = routed + dropped, always, once it is decided. Thread: loop. Time:
+// passed in.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +28,20 @@ namespace furrow::bridge {
 class WayDown final : private broker::AckSink, private broker::HeldPublishes::Owner {
  public:
   // `self` is whose messages these are, so that they do not go up again; `queue` is where QoS 2 identifiers are kept,
-  // and `exchanges` what was found there. `map`, `remote` and `broker` must outlive it.
+  // and `exchanges` what was found there. SUBSCRIBE takes its packet identifiers from `next_packet_id`. `map`, `remote`
+  // and `broker` must outlive it.
   WayDown(const TopicMap& map, RemoteSession& remote, broker::Broker& broker, broker::SubscriberId self, QueueId queue,
-          std::span<const broker::ExchangeRow> exchanges);
+          std::span<const broker::ExchangeRow> exchanges, std::function<PacketId()> next_packet_id);
   ~WayDown() { disconnect(); }
 
-  // CONNACK came: subscribes, with identifiers taken from `next_packet_id`.
-  void connect(bool session_present, const std::function<PacketId()>& next_packet_id, Instant now);
+  // What CONNACK said of the far session.
+  struct FarSession {
+    bool present = false;
+    // A CONNECT before this one may have made it, whose answer never came.
+    bool doubtful = false;
+  };
+  // CONNACK came: subscribes, once nothing that the far session may send can be taken for something else.
+  void connect(FarSession session);
   // The connection is gone; acknowledgements that still wait are not sent.
   void disconnect();
 
@@ -58,7 +68,10 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   };
 
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
-  void subscribe(std::size_t rule, bool session_present, PacketId packet_id);
+  void forget(PacketId packet_id);
+  bool is_another_message(const mqtt::Publish& publish);
+  void subscribe();
+  void subscribe(std::size_t rule);
   std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish) const;
   // Routes it; `ticket` is completed once it is safe. What is refused is dropped at QoS 0, else held.
   void route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
@@ -76,12 +89,19 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   broker::Broker& broker_;
   const broker::SubscriberId self_;
   const QueueId queue_;
+  const std::function<PacketId()> next_packet_id_;
 
-  Ref<broker::AckQueue> acknowledgements_;       // of the present connection
-  std::unique_ptr<broker::HeldPublishes> held_;  // likewise
-  std::vector<Pending> pending_;                 // SUBSCRIBE without SUBACK
-  std::size_t granted_ = 0;                      // subscriptions that the far session is known to have
-  std::unordered_set<PacketId> received_ids_;    // QoS 2, not yet released [MQTT-4.3.3-10]
+  // Of the present connection.
+  FarSession session_;
+  Ref<broker::AckQueue> acknowledgements_;
+  Ref<broker::AckQueue> forgetting_;  // SUBSCRIBE, while it waits for identifiers to leave the disk
+  std::unique_ptr<broker::HeldPublishes> held_;
+  std::vector<Pending> pending_;              // SUBSCRIBE without SUBACK
+  std::unordered_set<PacketId> doubted_ids_;  // of received_ids_: whether the far session knows them is not known
+
+  std::size_t granted_ = 0;                    // subscriptions that the far session is known to have
+  std::unordered_set<PacketId> received_ids_;  // QoS 2, not yet released [MQTT-4.3.3-10]
+  BatchNumber forgotten_in_;                   // the last batch that takes an identifier off the disk
   std::uint64_t received_ = 0;
   std::uint64_t routed_ = 0;
   std::vector<std::uint64_t> taken_;  // by rule

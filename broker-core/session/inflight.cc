@@ -80,6 +80,9 @@ void Inflight::end(Instant now) {
   for (Outbox* outbox : given_back) outbox->wake_owner(now);
 }
 
+// The row is erased without haste, also when the peer has lost its session and the message is sent anew under another
+// identifier: that is stored before it leaves, in this batch or a later one. A crash before finds the old identifier,
+// which nothing else of QoS 2 has had meanwhile: the peer takes a PUBLISH under it for new, or answers PUBREL.
 void Inflight::close(Exchange& exchange, Instant now) {
   const bool waits = exchange.state == State::Reserved || exchange.state == State::Received;
   if (waits) --durable_waits_;

@@ -88,6 +88,14 @@ std::optional<Outgoing::Answer> Outgoing::handle_answer(PacketId packet_id, mqtt
   return answer;
 }
 
+void Outgoing::forget() {
+  for (const Item& item : waiting_) ledger_->excuse(item.stream, item.number);
+  for (const Exchange& exchange : inflight_) {
+    if (!exchange.released) ledger_->excuse(exchange.item.stream, exchange.item.number);
+  }
+  *this = Outgoing(*ledger_);
+}
+
 // --- who receives ---
 
 bool Incoming::handle(const mqtt::Publish& publish, Duration answer_after, Instant now, Random& random,

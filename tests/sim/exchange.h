@@ -48,6 +48,8 @@ class Outgoing {
   std::optional<Answer> handle(const mqtt::Packet& packet, Instant now);
 
   std::size_t unfinished() const { return waiting_.size() + inflight_.size(); }
+  // The session is lost, and with it what the peer has not taken over: the ledger need not see that arrive.
+  void forget();
   bool window_open() const { return waiting_.empty() && inflight_.size() < window_; }
   // When the peer must have answered something.
   Instant overdue(Duration patience) const { return inflight_.empty() ? kNever : progress_ + patience; }

@@ -81,6 +81,8 @@ class Ledger {
   void allow_refusals() { refusals_allowed_ = true; }
   // The publisher was told that the message is safe, or it is the will of a client that will not be back.
   void acknowledge(StreamId stream, std::uint32_t number);
+  // The one that had it has lost it, and nobody else is to blame: it need not arrive.
+  void excuse(StreamId stream, std::uint32_t number) { streams_[stream].messages[number].acknowledged = false; }
   void arrive(ReceiverId receiver, StreamId stream, std::uint32_t number, std::string_view topic);
   void arrive_deletion(ReceiverId receiver, std::string_view topic);
 

@@ -43,7 +43,11 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "passing-will-not-stored",
     "will-lost-at-stop",
     "will-despite-restart",
+    "identifiers-erased-lazily",
 };
+
+// How seldom what is erased without haste is erased.
+constexpr std::uint64_t kLazyBatches = 50;
 
 // How many messages up to `end` the cursor has left.
 std::uint64_t left_until(const broker::CursorRow& cursor, Sequence end) {
@@ -126,6 +130,9 @@ void Mutator::change(broker::Batch& batch) {
       batch.exchanges = std::move(rows);
       break;
     }
+    case Mutation::IdentifiersErasedLazily:
+      hold_erasures(batch);
+      break;
     case Mutation::RetainedNotCommitted:
       batch.retained.clear();
       break;
@@ -166,6 +173,22 @@ void Mutator::change(broker::Batch& batch) {
     default:
       break;
   }
+}
+
+// An identifier that is used again has its new row, and is not erased any more.
+void Mutator::hold_erasures(broker::Batch& batch) {
+  const auto holds = [](const ExchangeRow& row) {
+    return row.direction == Direction::Inbound && row.state == State::Erased;
+  };
+  for (const ExchangeRow& row : batch.exchanges) {
+    std::erase_if(held_exchanges_, [&](const ExchangeRow& held) {
+      return held.direction == row.direction && held.queue == row.queue && held.packet_id == row.packet_id;
+    });
+    if (holds(row)) held_exchanges_.push_back(row);
+  }
+  std::erase_if(batch.exchanges, holds);
+  if (++batches_ % kLazyBatches != 0) return;
+  std::ranges::move(std::exchange(held_exchanges_, {}), std::back_inserter(batch.exchanges));
 }
 
 void Mutator::change(broker::Page& page, const ClockStamp& now) const {

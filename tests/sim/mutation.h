@@ -44,8 +44,9 @@ enum class Mutation : std::uint8_t {
   PassingWillNotStored,
   WillLostAtStop,
   WillDespiteRestart,
+  IdentifiersErasedLazily,
 };
-inline constexpr std::size_t kMutations = 26;  // with None
+inline constexpr std::size_t kMutations = 27;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);
@@ -78,11 +79,14 @@ class Mutator {
   void crash();
 
  private:
+  void hold_erasures(broker::Batch& batch);
+
   const Mutation mutation_;
   bool stopping_ = false;
   std::vector<broker::SegmentRow> held_segments_;
   std::vector<broker::ExchangeRow> held_exchanges_;
   std::map<QueueId, Sequence> handed_out_;  // the last message that a page had of a queue
+  std::uint64_t batches_ = 0;
   std::uint64_t boots_ = 0;
   std::uint64_t qos0_messages_ = 0;
 };

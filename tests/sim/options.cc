@@ -137,7 +137,7 @@ Options draw_options(std::uint64_t seed) {
     // Closes in the middle of five handshakes pass for a refusal of the bridge bit; then the region echoes.
     for (const Fault fault : {Fault::UplinkCut, Fault::UplinkOutage, Fault::RegionRestart}) options.every(fault) = {};
   }
-  // What waits in the region for bridges would be lost with the sessions, and nobody could say that it was not us.
+  // Drawn anew below for commands; between gateways nobody could say whether we had lost a message, or the region.
   if (options.shared || options.commands > 0) options.every(Fault::RegionForgets) = {};
   // New draws come last, so that seeds go on to mean what they meant.
   if (options.retainers > 0 && random.chance(50)) options.deletions = 10 + static_cast<unsigned>(random.below(50));
@@ -174,6 +174,13 @@ Options draw_options(std::uint64_t seed) {
   if (options.mortals > 0) {
     options.passing_mortals = random.below(options.mortals + 1);
     options.retained_wills = random.chance(50);
+  }
+  // What it does to commands only shows when a gateway ends while others are under way, and somebody misses them.
+  if (options.commands > 0 && !options.shared && !options.calm() && random.chance(40)) {
+    options.every(Fault::RegionForgets) = milliseconds(200 + random.below(2000));
+    if (random.chance(50)) options.every(Fault::GatewayKill) = milliseconds(200 + random.below(1000));
+    options.subscribers = std::max<std::size_t>(options.subscribers, 1);
+    options.commands += 100;
   }
   return options;
 }

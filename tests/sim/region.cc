@@ -74,8 +74,9 @@ void Region::restart(bool forgets) {
 
 void Region::end_session(Session& session) {
   session.present = false;
+  session.bare = session.bare || !session.subscriptions.empty();
   session.incoming.forget();
-  session.outgoing = Outgoing(ledger_);
+  session.outgoing.forget();
   session.subscriptions.clear();
 }
 
@@ -119,6 +120,9 @@ void Region::handle_connect(Connection& connection, const mqtt::Connect& connect
     end_session(session);
     ledger_.forgive(session.receiver);
   }
+  // Else a bridge that has not heard of the loss, or has not stored it, would be told of a session, and could not know
+  // that it is another one.
+  if (session.bare) session.present = false;
   // A new connection takes over.
   for (const auto& other : connections_) {
     if (other->session == &session) {
@@ -204,6 +208,7 @@ void Region::handle_subscribe(Connection& connection, const mqtt::Subscribe& sub
   mqtt::Suback suback;
   suback.packet_id = subscribe.packet_id;
   const std::uint32_t id = subscribe.properties.number(mqtt::PropertyId::SubscriptionIdentifier).value_or(0);
+  connection.session->bare = false;
   std::vector<Subscription>& subscriptions = connection.session->subscriptions;
   for (const mqtt::SubscriptionRequest& request : subscribe.requests) {
     std::erase_if(subscriptions, [&](const Subscription& old) { return old.filter == request.filter; });

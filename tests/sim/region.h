@@ -62,6 +62,7 @@ class Region {
     std::string prefix;
     ReceiverId receiver = 0;
     bool present = false;
+    bool bare = false;  // its subscriptions were lost, and nothing was subscribed to since
     Incoming incoming;
     Outgoing outgoing;
     std::vector<Subscription> subscriptions;

@@ -170,6 +170,23 @@ TEST_F(ScenarioTest, WhatTheRegionDoesNotTakeForNowArrivesLater) {
   expect_passes(options);
 }
 
+// Its identifiers begin anew: one that a crash brought back was taken for the message that it had stood for.
+TEST_F(ScenarioTest, CommandsArriveFromARegionThatForgetsItsSessions) {
+  for (const bool sqlite : {false, true}) {
+    Options options = quiet();
+    options.sqlite = sqlite;
+    options.subscribers = 1;
+    options.commands = 200;
+    options.exactly_once = true;
+    options.commit_time_max = milliseconds(100);
+    options.every(Fault::RegionForgets) = milliseconds(500);
+    options.every(Fault::GatewayKill) = milliseconds(300);
+    options.every(Fault::UplinkCut) = seconds(1);
+    options.every(Fault::DiskFull) = seconds(2);
+    expect_passes(options);
+  }
+}
+
 TEST_F(ScenarioTest, AWindowOfOneKeepsOrderThroughCuts) {
   Options options = quiet();
   options.receive_maximum = 1;

@@ -40,6 +40,13 @@ class WayDown : public BridgeFixture {
     store_answers = false;
     far(mqtt::Pubrel{PacketId{5}, ReasonCode::Success, {}});
   }
+  // The connection breaks, and the next one before its CONNACK.
+  void connect_in_vain() {
+    cut();
+    redial();
+    link();
+    cut();
+  }
   // A local client that is here, and one whose messages are kept in the store.
   Client& listener(Qos qos = Qos::ExactlyOnce) {
     Client& client = connect({.client_id = "listener"});
@@ -215,7 +222,7 @@ TEST_F(WayDown, PubcompWaitsAlsoWhenThePubrelComesAgainOnANewConnection) {
   EXPECT_THAT(said(), IsEmpty());
   store_answers = true;
   turn();
-  EXPECT_THAT(said(), ElementsAre("PUBCOMP id=5 reason=00"));
+  EXPECT_THAT(said(), ElementsAre(StartsWith("SUBSCRIBE"), "PUBCOMP id=5 reason=00"));
 }
 
 TEST_F(WayDown, AFarBrokerThatLostItsSessionMayUseTheIdentifierAnew) {
@@ -228,6 +235,118 @@ TEST_F(WayDown, AFarBrokerThatLostItsSessionMayUseTheIdentifierAnew) {
   client.received();
   far_publishes("barn-7/command/valve", "shut", Qos::ExactlyOnce, 5);
   EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"shut\"")));
+}
+
+TEST_F(WayDown, IdentifiersOfALostSessionAreOffTheDiskBeforeSubscribeLeaves) {
+  durable_listener();
+  start();
+  online();
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  cut();
+  redial();
+  store_answers = false;
+  accept(false);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT")));
+  EXPECT_EQ(store.exchanges(), 1U);
+  persist();
+  turn();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("SUBSCRIBE")));
+  EXPECT_EQ(store.exchanges(), 0U);
+}
+
+TEST_F(WayDown, AMessageUnderAnIdentifierOfALostSessionSurvivesACrash) {
+  durable_listener();
+  start();
+  online();
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  cut();
+  online(false);
+  store_answers = false;
+  far_publishes("barn-7/command/valve", "shut", Qos::ExactlyOnce, 5);
+  EXPECT_THAT(said(), IsEmpty());
+  store_answers = true;
+  crash_and_restart();
+  online(true);
+  far_publishes("barn-7/command/valve", "shut", Qos::ExactlyOnce, 5, {}, true);
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=5 reason=00"));
+  EXPECT_EQ(snapshot().routed, 1U);
+}
+
+TEST_F(WayDown, SubscribeWaitsAlsoForAnIdentifierThatWasReleasedJustBefore) {
+  release_with_a_slow_store();
+  cut();
+  redial();
+  accept(false);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT")));
+  cut();
+  redial();
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"))) << "a session that was made a moment ago";
+  store_answers = true;
+  turn();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("SUBSCRIBE")));
+}
+
+// A message that has to be written is refused, and its batch is taken back; the rows go on without it.
+TEST_F(WayDown, SubscribeDoesNotWaitForMessagesThatAFullDiskHoldsBack) {
+  durable_listener();
+  start();
+  online();
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  cut();
+  redial();
+  store_answers = false;
+  publish("a", "for the listener, who is away", Qos::AtLeastOnce);
+  pass(200ms);
+  accept(false);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT")));
+  broker().handle_store_failing(true);
+  broker().handle_not_persisted(store.fail_one(), now);
+  turn();
+  persist();
+  turn();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("SUBSCRIBE")));
+  EXPECT_THAT(sensor().received(), IsEmpty());
+}
+
+TEST_F(WayDown, AnUnansweredConnectMayHaveMadeASessionThatIsNotTheOneBefore) {
+  start();
+  online();
+  Client& client = listener(Qos::AtMostOnce);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 6);
+  client.received();
+  connect_in_vain();
+  online(true);
+  far_publishes("barn-7/command/valve", "shut", Qos::ExactlyOnce, 5);
+  far_publishes("barn-7/command/pump", "on", Qos::ExactlyOnce, 6);
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"shut\""), HasSubstr("\"on\"")));
+}
+
+TEST_F(WayDown, DupSaysThatTheSessionAfterAnUnansweredConnectIsTheOneBefore) {
+  start();
+  online();
+  Client& client = listener(Qos::AtMostOnce);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 6);
+  client.received();
+  connect_in_vain();
+  online(true);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5, {}, true);
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 6);
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=5 reason=00", "PUBREC id=6 reason=00"));
+  EXPECT_THAT(client.received(), IsEmpty());
+}
+
+TEST_F(WayDown, An311SessionIsSubscribedToAgainAfterAnUnansweredConnect) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  start();
+  online();
+  far(mqtt::Suback{PacketId{1}, {ReasonCode::GrantedQos2}, {}});
+  connect_in_vain();
+  redial();
+  accept(true);
+  EXPECT_THAT(said(), Contains(StartsWith("SUBSCRIBE")));
 }
 
 TEST_F(WayDown, AnUnknownPubrelIsAnswered) {
