@@ -71,8 +71,7 @@ std::string_view name(State state) {
   return "disabled";
 }
 
-Bridge::Bridge(Options options, broker::Broker& broker, Log& log, const broker::RestoredQueue* restored,
-               std::span<const broker::ExchangeRow> exchanges, Instant now)
+Bridge::Bridge(Options options, broker::Broker& broker, Log& log, const Found& found, Instant now)
     : options_(std::move(options)),
       broker_(broker),
       log_(log),
@@ -86,8 +85,9 @@ Bridge::Bridge(Options options, broker::Broker& broker, Log& log, const broker::
                .packet_bytes_max = broker.limits().packet_bytes,
                .receive_maximum = receive_maximum(broker.limits())},
               *this),
-      up_(options_.name, options_.buffer, map_, remote_, broker, restored, exchanges),
-      down_(map_, remote_, broker, up_.subscriber(), up_.queue(), exchanges, [this] { return up_.next_packet_id(); }),
+      up_(options_.name, options_.buffer, map_, remote_, broker, found),
+      session_(options_.name, up_.queue(), found.exchanges, found.session, broker.journal()),
+      down_(map_, session_, remote_, broker, up_.subscriber(), [this] { return up_.next_packet_id(); }),
       since_(now) {
   if (!options_.enabled || options_.addresses.empty()) {
     set_state(State::Disabled, options_.enabled ? "no address to connect to" : "", now);
@@ -260,6 +260,13 @@ void Bridge::handle_suback(const mqtt::Suback& suback, Instant) {
   if (fault.empty()) return;
   log_.write(LogLevel::Warning, "bridge.subscription_refused", {{"name", options_.name}, {"reason", fault}});
   subscription_fault_ = std::move(fault);
+}
+
+void Bridge::handle_unsuback(const mqtt::Unsuback& unsuback, Instant now) {
+  const std::string fault = down_.handle_unsuback(unsuback, now);
+  if (fault.empty()) return;
+  log_.write(LogLevel::Warning, "bridge.unsubscription_refused",
+             {{"name", options_.name}, {"reason", fault}, {"then", "tried again with the next connection"}});
 }
 
 void Bridge::handle_lost(std::string_view why, ReasonCode code, Instant now) {

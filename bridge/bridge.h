@@ -28,6 +28,8 @@
 
 #include "bridge/backoff.h"
 #include "bridge/dialect.h"
+#include "bridge/far_session.h"
+#include "bridge/found.h"
 #include "bridge/rate.h"
 #include "bridge/remote_session.h"
 #include "bridge/topic_map.h"
@@ -115,11 +117,9 @@ struct Snapshot {
 
 class Bridge final : private RemoteSession::Handler {
  public:
-  // `restored` is the bridge's queue as found in the store, or nullptr; `exchanges` are the QoS 2 rows of it, both
-  // directions. A bridge that is not enabled keeps its queue and books, and takes no messages. `broker` and `log` must
-  // outlive it.
-  Bridge(Options options, broker::Broker& broker, Log& log, const broker::RestoredQueue* restored,
-         std::span<const broker::ExchangeRow> exchanges, Instant now);
+  // `found` is what the store had of it. A bridge that is not enabled keeps its queue and books, and takes no messages.
+  // `broker` and `log` must outlive it.
+  Bridge(Options options, broker::Broker& broker, Log& log, const Found& found, Instant now);
 
   // What to do now; nothing when there is nothing more. Ask after every handle_*.
   std::optional<Command> poll_command();
@@ -160,6 +160,7 @@ class Bridge final : private RemoteSession::Handler {
   void handle_publish(const mqtt::Publish& publish, Instant now) override { down_.handle_publish(publish, now); }
   void handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now) override;
   void handle_suback(const mqtt::Suback& suback, Instant now) override;
+  void handle_unsuback(const mqtt::Unsuback& unsuback, Instant now) override;
   void handle_lost(std::string_view why, mqtt::ReasonCode code, Instant now) override;
 
   // Connects to the address in turn.
@@ -192,6 +193,7 @@ class Bridge final : private RemoteSession::Handler {
   Dialect dialect_;
   RemoteSession remote_;
   WayUp up_;
+  FarSession session_;
   WayDown down_;
 
   Phase phase_ = Phase::Idle;

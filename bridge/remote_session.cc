@@ -234,6 +234,13 @@ void RemoteSession::write_subscribe(PacketId packet_id, const mqtt::Subscription
   mqtt::encode(subscribe, version_, output_);
 }
 
+void RemoteSession::write_unsubscribe(PacketId packet_id, std::string_view filter) {
+  mqtt::Unsubscribe unsubscribe;
+  unsubscribe.packet_id = packet_id;
+  unsubscribe.filters.push_back(filter);
+  mqtt::encode(unsubscribe, version_, output_);
+}
+
 void RemoteSession::write_disconnect() {
   if (connected()) mqtt::encode(mqtt::Disconnect{}, version_, output_);
   state_ = State::Closed;  // nothing may follow it [MQTT-3.14.4-1]

@@ -55,6 +55,7 @@ class RemoteSession {
     virtual void handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason,
                                         Instant now) = 0;
     virtual void handle_suback(const mqtt::Suback& suback, Instant now) = 0;
+    virtual void handle_unsuback(const mqtt::Unsuback& unsuback, Instant now) = 0;
     // The connection is of no use any more, for `why`; `code` is what the far broker's DISCONNECT said, else success.
     // The handler calls close().
     virtual void handle_lost(std::string_view why, mqtt::ReasonCode code, Instant now) = 0;
@@ -100,6 +101,7 @@ class RemoteSession {
   bool write_publish(broker::Message::Fields fields, broker::Delivery delivery, Instant now);
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason);
   void write_subscribe(PacketId packet_id, const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id);
+  void write_unsubscribe(PacketId packet_id, std::string_view filter);
   // The last packet: what is in output() may still leave, until close().
   void write_disconnect();
 
@@ -109,7 +111,7 @@ class RemoteSession {
   void handle(const mqtt::Connack& packet, Instant now);
   void handle(const mqtt::Publish& packet, Instant now);
   void handle(const mqtt::Suback& packet, Instant now) { handler_.handle_suback(packet, now); }
-  void handle(const mqtt::Unsuback&, Instant) {}
+  void handle(const mqtt::Unsuback& packet, Instant now) { handler_.handle_unsuback(packet, now); }
   void handle(const mqtt::Pingresp&, Instant) {}  // that bytes came is all it says
   void handle(const mqtt::Disconnect& packet, Instant now);
   template <mqtt::PacketType kType>

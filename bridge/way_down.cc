@@ -14,22 +14,16 @@ using mqtt::PacketType;
 using mqtt::Qos;
 using mqtt::ReasonCode;
 
-WayDown::WayDown(const TopicMap& map, RemoteSession& remote, broker::Broker& broker, broker::SubscriberId self,
-                 QueueId queue, std::span<const ExchangeRow> exchanges, std::function<PacketId()> next_packet_id)
+WayDown::WayDown(const TopicMap& map, FarSession& session, RemoteSession& remote, broker::Broker& broker,
+                 broker::SubscriberId self, std::function<PacketId()> next_packet_id)
     : map_(map),
+      session_(session),
       remote_(remote),
       broker_(broker),
       self_(self),
-      queue_(queue),
       next_packet_id_(std::move(next_packet_id)),
       taken_(map.rules().size()) {
-  for (const ExchangeRow& exchange : exchanges) {
-    if (exchange.direction == ExchangeRow::Direction::Inbound) received_ids_.insert(exchange.packet_id);
-  }
-}
-
-ExchangeRow WayDown::row(PacketId packet_id, ExchangeRow::State state) const {
-  return {queue_, ExchangeRow::Direction::Inbound, packet_id, state, {}};
+  session_.subscriptions().want(map_.rules());
 }
 
 broker::AckTicket WayDown::ticket(PacketType type, PacketId packet_id) {
@@ -38,22 +32,18 @@ broker::AckTicket WayDown::ticket(PacketType type, PacketId packet_id) {
 
 // --- the connection ---
 
-void WayDown::connect(FarSession session) {
-  session_ = session;
+void WayDown::connect(Welcome welcome) {
+  welcome_ = welcome;
   acknowledgements_ = broker::AckQueue::make(*this);
-  pending_.clear();
-  if (!session_.present) {
-    // The far broker has forgotten its half of these exchanges: the identifiers are free for new messages.
-    while (!received_ids_.empty()) forget(*received_ids_.begin());
-    granted_ = 0;
-  }
-  if (session_.doubtful) {
-    doubted_ids_ = received_ids_;
-    granted_ = 0;
-  }
+  // The far broker has forgotten its half of these exchanges: the identifiers are free for new messages.
+  if (!welcome_.session_present) session_.forget_all();
+  if (welcome_.doubtful) doubted_ids_ = session_.received();
+  // 3.1.1 sends retained messages at every SUBSCRIBE, so it is not repeated without need.
+  session_.subscriptions().connect(welcome_.session_present,
+                                   welcome_.doubtful || remote_.version() == mqtt::Version::V5);
   broker::Journal& journal = broker_.journal();
-  if (journal.is_durable(forgotten_in_)) {
-    subscribe();
+  if (journal.is_durable(session_.forgotten_in())) {
+    say_subscriptions();
     return;
   }
   // Rows alone: while a disk is full they are written, and messages are not.
@@ -70,47 +60,42 @@ void WayDown::disconnect() {
   doubted_ids_.clear();
 }
 
-void WayDown::forget(PacketId packet_id) {
-  received_ids_.erase(packet_id);
-  forgotten_in_ = broker_.journal().put(row(packet_id, ExchangeRow::State::Erased));
-}
-
-void WayDown::subscribe() {
-  const auto wanted = static_cast<std::size_t>(std::ranges::count_if(map_.rules(), &Rule::comes_down));
-  // 3.1.1 sends retained messages at every SUBSCRIBE, so it is not repeated without need.
-  if (remote_.version() != mqtt::Version::V5 && granted_ == wanted) return;
-  granted_ = 0;
-  for (std::size_t i = 0; i < map_.rules().size(); ++i) {
-    if (map_.rules()[i].comes_down()) subscribe(i);
+void WayDown::say_subscriptions() {
+  session_.store_subscriptions();
+  while (FarSubscriptions::One* const one = session_.subscriptions().next()) {
+    const PacketId packet_id = next_packet_id_();
+    if (one->rule) {
+      subscribe(*one, packet_id);
+    } else {
+      remote_.write_unsubscribe(packet_id, one->filter);
+    }
+    session_.subscriptions().note_said(*one, packet_id);
   }
 }
 
-void WayDown::subscribe(std::size_t rule) {
-  const Rule& wanted = map_.rules()[rule];
-  const std::string filter = wanted.remote_filter();
+void WayDown::subscribe(const FarSubscriptions::One& one, PacketId packet_id) {
   mqtt::SubscriptionRequest request;
-  request.filter = filter;
-  request.qos = wanted.qos_max;
-  request.no_local = wanted.goes_up();
+  request.filter = one.filter;
+  request.qos = one.qos;
+  request.no_local = one.no_local;
   request.retain_as_published = true;
   // With the session, the far broker has the subscription already, and has sent its retained messages.
-  request.retain_handling = session_.present ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
-  const PacketId packet_id = next_packet_id_();
-  pending_.push_back({packet_id, rule});
-  remote_.write_subscribe(packet_id, request, static_cast<std::uint32_t>(rule + 1));
+  request.retain_handling = welcome_.session_present ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
+  remote_.write_subscribe(packet_id, request, one.id);
 }
 
 std::string WayDown::handle_suback(const mqtt::Suback& suback) {
-  const auto found = std::ranges::find(pending_, suback.packet_id, &Pending::packet_id);
-  if (found == pending_.end()) return {};
-  const Pending answered = *found;
-  pending_.erase(found);
   const ReasonCode reason = suback.reasons.empty() ? ReasonCode::UnspecifiedError : suback.reasons.front();
-  if (!mqtt::is_error(reason)) {
-    ++granted_;
-    return {};
-  }
-  return "subscription to " + map_.rules()[answered.rule].remote_filter() + " refused: " + std::string(name(reason));
+  const std::string refused = session_.subscriptions().handle_suback(suback.packet_id, !mqtt::is_error(reason));
+  return refused.empty() ? refused : "subscription to " + refused + " refused: " + std::string(name(reason));
+}
+
+std::string WayDown::handle_unsuback(const mqtt::Unsuback& unsuback, Instant now) {
+  // That there was no such subscription is as good.
+  const ReasonCode reason = unsuback.reasons.empty() ? ReasonCode::Success : unsuback.reasons.front();
+  const std::string refused = session_.subscriptions().handle_unsuback(unsuback.packet_id, !mqtt::is_error(reason));
+  session_.store_subscriptions_lazily(now);
+  return refused.empty() ? refused : "end of subscription to " + refused + " refused: " + std::string(name(reason));
 }
 
 void WayDown::handle_dry() {
@@ -119,7 +104,7 @@ void WayDown::handle_dry() {
 
 void WayDown::write_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason) {
   if (type == PacketType::Subscribe) {
-    subscribe();
+    say_subscriptions();
     return;
   }
   // Other codes of success are a server's to send [MQTT 5.0 §3.4.2.1].
@@ -138,8 +123,10 @@ std::optional<TopicMap::Mapping> WayDown::map_topic(const mqtt::Publish& publish
   std::optional<TopicMap::Mapping> mapping;
   for (const mqtt::Property& property : publish.properties) {
     if (property.id != mqtt::PropertyId::SubscriptionIdentifier) continue;
+    const auto rule = session_.subscriptions().rule_of(property.number);
+    if (!rule) continue;
     // A rule later in the file never goes before an earlier one.
-    auto named = map_.down_by(property.number - 1, publish.topic);
+    auto named = map_.down_by(*rule, publish.topic);
     if (named && (!mapping || named->rule < mapping->rule)) mapping = named;
   }
   if (!mapping) mapping = map_.down(publish.topic);
@@ -178,13 +165,13 @@ bool WayDown::is_another_message(const mqtt::Publish& publish) {
   if (!doubted_ids_.contains(publish.packet_id)) return false;
   const std::unordered_set<PacketId> doubted = std::exchange(doubted_ids_, {});
   if (publish.duplicate) return false;
-  for (const PacketId id : doubted) forget(id);
+  for (const PacketId id : doubted) session_.forget(id);
   return true;
 }
 
 void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
   const PacketId id = publish.packet_id;
-  if (received_ids_.contains(id) && !is_another_message(publish)) {
+  if (session_.has_received(id) && !is_another_message(publish)) {
     // Sent again. The first one was taken, though perhaps not yet stored: PUBREC waits for what is being gathered now.
     broker_.journal().complete_when_durable(ticket(PacketType::Pubrec, id));
     return;
@@ -192,11 +179,11 @@ void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
   const auto mapping = map_topic(publish);
   if (!mapping) {
     ++received_;
-    received_ids_.insert(id);
+    session_.note_received(id);
     acknowledgements_->pass(PacketType::Pubrec, id, ReasonCode::Success);
     return;
   }
-  const ExchangeRow exchange = row(id, ExchangeRow::State::Published);
+  const ExchangeRow exchange = session_.received_row(id);
   route(publish, *mapping, ticket(PacketType::Pubrec, id), &exchange, now);
 }
 
@@ -204,10 +191,10 @@ void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
 // A PUBREL that comes again may find the identifier forgotten, but not yet in the store.
 void WayDown::handle_pubrel(PacketId packet_id) {
   broker::Journal& journal = broker_.journal();
-  const bool known = received_ids_.contains(packet_id);
+  const bool known = session_.has_received(packet_id);
   if (known) {
     doubted_ids_.clear();  // the far session is the one that they came in
-    forget(packet_id);
+    session_.forget(packet_id);
   }
   if (known || !journal.idle()) {
     journal.complete_with_rows(ticket(PacketType::Pubcomp, packet_id));
@@ -255,7 +242,7 @@ void WayDown::count_routed(std::size_t rule, Qos qos, PacketId packet_id) {
   ++received_;
   ++routed_;
   ++taken_[rule];
-  if (qos == Qos::ExactlyOnce) received_ids_.insert(packet_id);
+  if (qos == Qos::ExactlyOnce) session_.note_received(packet_id);
 }
 
 }  // namespace furrow::bridge

@@ -13,11 +13,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "bridge/far_session.h"
 #include "bridge/remote_session.h"
 #include "bridge/topic_map.h"
 #include "broker-core/broker.h"
@@ -27,28 +27,29 @@ namespace furrow::bridge {
 
 class WayDown final : private broker::AckSink, private broker::HeldPublishes::Owner {
  public:
-  // `self` is whose messages these are, so that they do not go up again; `queue` is where QoS 2 identifiers are kept,
-  // and `exchanges` what was found there. SUBSCRIBE takes its packet identifiers from `next_packet_id`. `map`, `remote`
-  // and `broker` must outlive it.
-  WayDown(const TopicMap& map, RemoteSession& remote, broker::Broker& broker, broker::SubscriberId self, QueueId queue,
-          std::span<const broker::ExchangeRow> exchanges, std::function<PacketId()> next_packet_id);
+  // `self` is whose messages these are, so that they do not go up again. SUBSCRIBE takes its packet identifiers from
+  // `next_packet_id`. `map`, `session`, `remote` and `broker` must outlive it.
+  WayDown(const TopicMap& map, FarSession& session, RemoteSession& remote, broker::Broker& broker,
+          broker::SubscriberId self, std::function<PacketId()> next_packet_id);
   ~WayDown() { disconnect(); }
 
-  // What CONNACK said of the far session.
-  struct FarSession {
-    bool present = false;
-    // A CONNECT before this one may have made it, whose answer never came.
+  // What is known of the far session when CONNACK has come.
+  struct Welcome {
+    bool session_present = false;
+    // A CONNECT before this one may have made the session, whose answer never came.
     bool doubtful = false;
   };
-  // CONNACK came: subscribes, once nothing that the far session may send can be taken for something else.
-  void connect(FarSession session);
+  // CONNACK came: subscribes, once nothing that the far session may send can be taken for something else, and
+  // unsubscribes what no rule wants any more.
+  void connect(Welcome welcome);
   // The connection is gone; acknowledgements that still wait are not sent.
   void disconnect();
 
   void handle_publish(const mqtt::Publish& publish, Instant now);
   void handle_pubrel(PacketId packet_id);
-  // Empty, or the filter that the far broker refused and why.
+  // Empty, or the filter that the far broker refused to add or to remove, and why.
   std::string handle_suback(const mqtt::Suback& suback);
+  std::string handle_unsuback(const mqtt::Unsuback& unsuback, Instant now);
   // The far broker has sent what it may and waits for us.
   void handle_dry();
 
@@ -62,16 +63,10 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   std::uint64_t taken_by(std::size_t rule) const { return taken_[rule]; }
 
  private:
-  struct Pending {
-    PacketId packet_id;
-    std::size_t rule;
-  };
-
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
-  void forget(PacketId packet_id);
   bool is_another_message(const mqtt::Publish& publish);
-  void subscribe();
-  void subscribe(std::size_t rule);
+  void say_subscriptions();
+  void subscribe(const FarSubscriptions::One& one, PacketId packet_id);
   std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish) const;
   // Routes it; `ticket` is completed once it is safe. What is refused is dropped at QoS 0, else held.
   void route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
@@ -81,27 +76,22 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   void handle_taken(const broker::HeldPublishes::Held& held) override;
   void count_routed(std::size_t rule, mqtt::Qos qos, PacketId packet_id);
   broker::AckTicket ticket(mqtt::PacketType type, PacketId packet_id);
-  broker::ExchangeRow row(PacketId packet_id, broker::ExchangeRow::State state) const;
 
   // Constant after construction.
   const TopicMap& map_;
+  FarSession& session_;
   RemoteSession& remote_;
   broker::Broker& broker_;
   const broker::SubscriberId self_;
-  const QueueId queue_;
   const std::function<PacketId()> next_packet_id_;
 
   // Of the present connection.
-  FarSession session_;
+  Welcome welcome_;
   Ref<broker::AckQueue> acknowledgements_;
   Ref<broker::AckQueue> forgetting_;  // SUBSCRIBE, while it waits for identifiers to leave the disk
   std::unique_ptr<broker::HeldPublishes> held_;
-  std::vector<Pending> pending_;              // SUBSCRIBE without SUBACK
-  std::unordered_set<PacketId> doubted_ids_;  // of received_ids_: whether the far session knows them is not known
+  std::unordered_set<PacketId> doubted_ids_;  // received, and whether the far session knows them is not known
 
-  std::size_t granted_ = 0;                    // subscriptions that the far session is known to have
-  std::unordered_set<PacketId> received_ids_;  // QoS 2, not yet released [MQTT-4.3.3-10]
-  BatchNumber forgotten_in_;                   // the last batch that takes an identifier off the disk
   std::uint64_t received_ = 0;
   std::uint64_t routed_ = 0;
   std::vector<std::uint64_t> taken_;  // by rule

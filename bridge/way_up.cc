@@ -20,8 +20,8 @@ namespace {
 constexpr std::size_t kLookaheadMax = 1000;
 
 // An empty queue is one that was found with nothing in it.
-broker::CursorRow cursor_of(const broker::RestoredQueue* restored, QueueId queue) {
-  if (restored != nullptr) return restored->cursor;
+broker::CursorRow cursor_of(const Found& found, QueueId queue) {
+  if (found.queue) return found.queue->cursor;
   broker::CursorRow cursor;
   cursor.queue = queue;
   cursor.next = Sequence{1};
@@ -31,23 +31,22 @@ broker::CursorRow cursor_of(const broker::RestoredQueue* restored, QueueId queue
 }  // namespace
 
 WayUp::WayUp(const std::string& name, const broker::OutboxLimits& limits, const TopicMap& map, RemoteSession& remote,
-             broker::Broker& broker, const broker::RestoredQueue* restored,
-             std::span<const broker::ExchangeRow> exchanges)
+             broker::Broker& broker, const Found& found)
     : map_(map),
       remote_(remote),
       broker_(broker),
-      queue_(restored != nullptr ? restored->row.id : broker.new_queue()),
+      queue_(found.queue ? found.queue->row.id : broker.new_queue()),
       refuses_when_full_(limits.when_full == broker::WhenFull::Refuse),
       subscriber_(broker.add_destination(*this)),
-      outbox_({limits, queue_, this, true}, cursor_of(restored, queue_), broker.journal(), books_),
+      outbox_({limits, queue_, this, true}, cursor_of(found, queue_), broker.journal(), books_),
       inflight_(*this, queue_, broker.journal(), broker::Inflight::OnQuota::Retry),
       taken_(map.rules().size()) {
   rules_expire_ =
       std::ranges::any_of(map.rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
-  if (restored == nullptr) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
+  if (!found.queue) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
   inflight_.set_own(outbox_);
   std::vector<broker::ExchangeRow> rows;
-  for (const broker::ExchangeRow& row : exchanges) {
+  for (const broker::ExchangeRow& row : found.exchanges) {
     if (row.direction != broker::ExchangeRow::Direction::Outbound) continue;
     rows.push_back(row);
     restored_ = std::max(restored_, row.sequence);

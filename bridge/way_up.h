@@ -9,10 +9,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "bridge/found.h"
 #include "bridge/remote_session.h"
 #include "bridge/topic_map.h"
 #include "broker-core/broker.h"
@@ -25,10 +25,10 @@ namespace furrow::bridge {
 
 class WayUp final : public broker::Destination, private broker::PublishSink, private broker::OutboxOwner {
  public:
-  // `restored` and `exchanges` are what the store held of this bridge's queue; without it a new one is made.
+  // `found` is what the store had of the bridge; without a queue a new one is made.
   // `map`, `remote` and `broker` must outlive it.
   WayUp(const std::string& name, const broker::OutboxLimits& limits, const TopicMap& map, RemoteSession& remote,
-        broker::Broker& broker, const broker::RestoredQueue* restored, std::span<const broker::ExchangeRow> exchanges);
+        broker::Broker& broker, const Found& found);
   ~WayUp();
 
   // From now on it takes messages.

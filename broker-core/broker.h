@@ -58,7 +58,7 @@ class Broker final {
   };
 
   // `restored` is what the store held at start: sessions, their queues and retained messages come back; the queues of
-  // bridges are left in it for the owner. `now` is the first moment.
+  // bridges and their sessions at far brokers are left in it for the owner. `now` is the first moment.
   Broker(const Options& options, Store& store, Journal::StampClock stamp, Log& log, Restored& restored, Instant now);
   ~Broker();
   Broker(const Broker&) = delete;

@@ -34,8 +34,13 @@ void Broker::restore(Restored& restored, Instant now) {
   restored.retained = {};
   restore_groups(restored.queues);
   SessionQueues queues(restored.queues);
-  for (SessionRow& row : restored.sessions) restore_session(row, stamp, queues, now);
-  restored.sessions = {};
+  for (SessionRow& row : std::exchange(restored.sessions, {})) {
+    if (is_far_session(row.client_id)) {
+      restored.sessions.push_back(std::move(row));
+    } else {
+      restore_session(row, stamp, queues, now);
+    }
+  }
   restore_exchanges(restored.exchanges, now);
   end_orphans(restored.queues, queues, now);
   check_sessions(now);  // what has expired meanwhile is not resumed

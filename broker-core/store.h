@@ -80,7 +80,8 @@ struct ExchangeRow {
   bool retain = true;
 };
 
-// A session, or (with `data` empty) its removal. `data` is encoded by session/session_record.h.
+// A session, or (with `data` empty) its removal: of a client, or of a bridge at its far broker. `data` is encoded by
+// session/session_record.h, which says how the two are told apart.
 struct SessionRow {
   std::string client_id;
   std::optional<Bytes> data;

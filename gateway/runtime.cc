@@ -24,21 +24,6 @@ std::string listener_name(std::size_t index) {
   return index == 0 ? "mqtt" : "mqtt-" + std::to_string(index + 1);
 }
 
-const broker::RestoredQueue* find_bridge_queue(const broker::Restored& restored, const std::string& name) {
-  for (const broker::RestoredQueue& queue : restored.queues) {
-    if (queue.row.kind == broker::QueueKind::Bridge && queue.row.name == name) return &queue;
-  }
-  return nullptr;
-}
-
-std::vector<broker::ExchangeRow> exchanges_of(const broker::Restored& restored, QueueId queue) {
-  std::vector<broker::ExchangeRow> rows;
-  for (const broker::ExchangeRow& row : restored.exchanges) {
-    if (row.queue == queue) rows.push_back(row);
-  }
-  return rows;
-}
-
 // A clock whose battery is empty starts somewhere in the past: it is not believed when an earlier run has seen later.
 Status note_wall_clock(Clock& clock, SqliteStore& store) {
   constexpr std::string_view kKey = "wall_clock_us";
@@ -141,11 +126,8 @@ void Runtime::make_bridges(const config::Config& config, const std::string& gate
                            const broker::Restored& restored) {
   const Instant now = world_.clock.now();
   for (const config::Bridge& one : config.bridges) {
-    const broker::RestoredQueue* const queue = find_bridge_queue(restored, one.name);
-    const auto exchanges =
-        queue == nullptr ? std::vector<broker::ExchangeRow>() : exchanges_of(restored, queue->row.id);
     auto bridge = std::make_unique<bridge::Bridge>(bridge_options(one, gateway_id, random_seed()), broker_, world_.log,
-                                                   queue, exchanges, now);
+                                                   bridge::find_bridge(restored, one.name), now);
     status_.add(*bridge);
     bridges_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, std::move(bridge),
                                                     one.password_from, [this] { flush_full(); }));
@@ -170,12 +152,12 @@ void Runtime::log_inventory(const config::Config& config, const Opened& opened) 
              {"sessions", std::uint64_t{broker_.sessions()}},
              {"retained", std::uint64_t{broker_.retained().messages()}}});
   for (const config::Bridge& one : config.bridges) {
-    const broker::RestoredQueue* const queue = find_bridge_queue(opened.restored, one.name);
+    const auto queue = bridge::find_bridge(opened.restored, one.name).queue;
     log.write(LogLevel::Info, "bridge.configured",
               {{"name", one.name},
                {"remote", one.connect.front().text()},
                {"rules", std::uint64_t{one.topics.size()}},
-               {"waiting", queue == nullptr ? 0 : queue->cursor.messages}});
+               {"waiting", queue ? queue->cursor.messages : 0}});
   }
 }
 

@@ -82,6 +82,14 @@ bool take_subscription(ByteView& in, std::vector<Subscription>& subscriptions) {
 
 }  // namespace
 
+std::string far_session_key(std::string_view bridge) {
+  return std::string(1, '\0').append(bridge);
+}
+
+bool is_far_session(std::string_view client_id) {
+  return client_id.starts_with('\0');
+}
+
 Bytes encode(const SessionRecord& record) {
   ByteBuffer out;
   out.push_back(kVersion);

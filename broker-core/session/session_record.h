@@ -91,6 +91,11 @@ inline Instant expiry_of(const SessionRecord& record, Instant ended) {
   return record.expiry_s == kExpiryNever ? kNever : ended + std::chrono::seconds(record.expiry_s);
 }
 
+// Where the store has the session that a bridge has at its far broker, among those of clients, none of whose
+// identifiers has a U+0000 [MQTT-1.5.4-2].
+std::string far_session_key(std::string_view bridge);
+bool is_far_session(std::string_view client_id);
+
 Bytes encode(const SessionRecord& record);
 // The record of a client that left nothing but its will.
 Bytes encode_will_alone(const WillMessage& will);

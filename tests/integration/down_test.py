@@ -90,6 +90,30 @@ class DownTest(TestCase):
         near.take(50)
         self.assertEqual(list(dict.fromkeys(near.payloads())), [str(i) for i in range(50)])
 
+    def a_rule_that_was_taken_out_costs_nothing(self, settings):
+        kept, gone = ("{filter: %s/#, direction: down, qos: 1}" % name for name in ("kept", "gone"))
+        self.start(kept, gone, settings=settings)
+        self.barn.stop()
+        config = self.barn.config_path.read_text()
+        self.barn.config_path.write_text(config.replace(f"      - {gone}\n", ""))
+        self.barn.start()
+        status = self.status(self.barn)
+        status.wait_until("the bridge is online", lambda one: one["state"] == "online")
+        near = self.client(self.barn.port, "near again")
+        near.subscribe("#", 1)
+        for i in range(20):
+            self.far.publish("gone/a", i, 1)
+        self.far.publish("kept/a", "end", 1)
+        near.take(1)
+        counted = status.wait_until("the last came down", lambda one: one["routed"] == 1)
+        self.assertEqual((counted["received"], counted["received_dropped"]), (1, 0))
+
+    def test_a_rule_that_was_taken_out_costs_nothing(self):
+        self.a_rule_that_was_taken_out_costs_nothing("")
+
+    def test_a_rule_that_was_taken_out_costs_nothing_in_3_1_1(self):
+        self.a_rule_that_was_taken_out_costs_nothing("mqtt_version: 3.1.1")
+
 
 if __name__ == "__main__":
     main()

@@ -92,15 +92,8 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
     options.rules.push_back(rule("command/#", gateway.setup_.remote_prefix, bridge::Direction::Down));
   if (gateway.options_.shared)
     options.rules.push_back(rule("shared/#", std::string(kSharedPrefix), bridge::Direction::Both));
-  const auto queue = std::ranges::find(restored.queues, options.name,
-                                       [](const broker::RestoredQueue& found) { return found.row.name; });
-  std::vector<broker::ExchangeRow> exchanges;
-  if (queue != restored.queues.end()) {
-    std::ranges::copy_if(restored.exchanges, std::back_inserter(exchanges),
-                         [&](const broker::ExchangeRow& row) { return row.queue == queue->row.id; });
-  }
-  bridge = std::make_unique<bridge::Bridge>(std::move(options), broker, gateway.log_,
-                                            queue == restored.queues.end() ? nullptr : &*queue, exchanges, now);
+  const bridge::Found found = bridge::find_bridge(restored, options.name);
+  bridge = std::make_unique<bridge::Bridge>(std::move(options), broker, gateway.log_, found, now);
 }
 
 Gateway::Gateway(Setup setup, const Options& options, std::unique_ptr<Medium> medium, Region& region, Ledger& ledger,

@@ -51,17 +51,8 @@ class BridgeFixture : public BrokerFixture {
   void start() {
     const broker::Restored restored = store.restored();
     broker::Broker& local = broker();
-    const auto found = std::ranges::find_if(restored.queues, [](const broker::RestoredQueue& queue) {
-      return queue.row.kind == broker::QueueKind::Bridge;
-    });
-    std::vector<broker::ExchangeRow> exchanges;
-    if (found != restored.queues.end()) {
-      std::ranges::copy_if(restored.exchanges, std::back_inserter(exchanges),
-                           [&](const broker::ExchangeRow& row) { return row.queue == found->row.id; });
-      std::ranges::sort(exchanges, {}, &broker::ExchangeRow::sequence);
-    }
     bridge_ = std::make_unique<bridge::Bridge>(bridge_options, local, log,
-                                               found != restored.queues.end() ? &*found : nullptr, exchanges, now);
+                                               bridge::find_bridge(restored, bridge_options.name), now);
     turn();
   }
   bridge::Bridge& bridge() { return *bridge_; }

@@ -32,8 +32,7 @@ class Pair : public BrokerFixture, public testing::WithParamInterface<mqtt::Vers
   ~Pair() override { bridge_.reset(); }
 
   void start() {
-    bridge_ =
-        std::make_unique<bridge::Bridge>(options_, broker(), log, nullptr, std::span<const broker::ExchangeRow>{}, now);
+    bridge_ = std::make_unique<bridge::Bridge>(options_, broker(), log, bridge::Found{}, now);
     turn();
   }
 

@@ -70,7 +70,7 @@ TEST_F(WayDown, SubscribesToEachRuleWithItsIdentifier) {
   accept();
   EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"),
                                   "SUBSCRIBE id=1 {0b=1} \"barn-7/command/#\" qos=2 as_published handling=0",
-                                  "SUBSCRIBE id=2 {0b=3} \"shared/#\" qos=1 no_local as_published handling=0"));
+                                  "SUBSCRIBE id=2 {0b=2} \"shared/#\" qos=1 no_local as_published handling=0"));
 }
 
 TEST_F(WayDown, AResumedSessionIsNotSentItsRetainedMessagesAgain) {
@@ -101,6 +101,67 @@ TEST_F(WayDown, ARefusedSubscriptionIsShown) {
   far(mqtt::Suback{PacketId{1}, {ReasonCode::NotAuthorized}, {}});
   EXPECT_EQ(state(), "online: subscription to barn-7/command/# refused: not_authorized");
   EXPECT_THAT(log.lines, Contains(StartsWith("warning bridge.subscription_refused name=region")));
+}
+
+TEST_F(WayDown, RuleThatIsGoneAfterARestartIsUnsubscribed) {
+  bridge_options.rules.push_back(rule(Direction::Down, "setting/#"));
+  start();
+  online();
+  bridge_options.rules.pop_back();
+  crash_and_restart();
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), StartsWith("SUBSCRIBE id=1 {0b=1} \"barn-7/command/#\""),
+                                  "UNSUBSCRIBE id=2 \"setting/#\""));
+  far(mqtt::Unsuback{PacketId{2}, {ReasonCode::Success}, {}});
+  pass(2s);
+  crash_and_restart();
+  accept(true);
+  EXPECT_THAT(said(), Not(Contains(StartsWith("UNSUBSCRIBE"))));
+}
+
+TEST_F(WayDown, EndOfASubscriptionThatIsNotAnsweredIsSaidAgain) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  start();
+  online();
+  bridge_options.rules = {rule(Direction::Up, "farm/#")};
+  crash_and_restart();
+  accept(true);
+  EXPECT_THAT(said(), Contains("UNSUBSCRIBE id=1 \"barn-7/command/#\""));
+  cut();
+  redial();
+  accept(true);
+  EXPECT_THAT(said(), Contains("UNSUBSCRIBE id=2 \"barn-7/command/#\""));
+  far(mqtt::Unsuback{PacketId{2}, {}, {}});
+  cut();
+  redial();
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT")));
+}
+
+TEST_F(WayDown, FarBrokerThatRefusesTheEndOfASubscriptionIsNamedInTheLog) {
+  start();
+  online();
+  bridge_options.rules.clear();
+  crash_and_restart();
+  accept(true);
+  far(mqtt::Unsuback{PacketId{1}, {ReasonCode::NotAuthorized}, {}});
+  EXPECT_THAT(log.lines,
+              Contains("warning bridge.unsubscription_refused name=region reason=end of subscription to "
+                       "barn-7/command/# refused: not_authorized then=tried again with the next connection"));
+}
+
+TEST_F(WayDown, MessagesThatWaitedNameTheirRuleAlsoWhenRulesHaveChangedPlaces) {
+  bridge_options.rules = {rule(Direction::Down, "a/#"), rule(Direction::Down, "#")};
+  bridge_options.rules[0].local_prefix = "one/";
+  bridge_options.rules[1].local_prefix = "two/";
+  start();
+  online();
+  std::swap(bridge_options.rules[0], bridge_options.rules[1]);
+  crash_and_restart();
+  online(true);
+  Client& client = listener();
+  far_publishes("a/b", "x", Qos::AtMostOnce, 0, Properties().number(PropertyId::SubscriptionIdentifier, 1));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"one/a/b\"")));
 }
 
 TEST_F(WayDown, IdentifiersAreLeftOutWhereTheFarBrokerHasNone) {

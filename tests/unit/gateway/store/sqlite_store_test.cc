@@ -103,6 +103,24 @@ TEST_F(SqliteStoreTest, RowsAreReplacedAndRemoved) {
   EXPECT_TRUE(restored.retained.empty());
 }
 
+// So a bridge's session at its far broker lies among those of clients.
+TEST_F(SqliteStoreTest, KeyWithANulIsAKeyOfItsOwn) {
+  const std::string far_session("\0region", 7);
+  Batch batch;
+  batch.sessions = {{.client_id = "region", .data = broker::Bytes{1}},
+                    {.client_id = far_session, .data = broker::Bytes{2}},
+                    {.client_id = std::string(1, '\0'), .data = broker::Bytes{3}}};
+  commit(std::move(batch));
+  Batch removal;
+  removal.sessions = {{.client_id = "region", .data = std::nullopt},
+                      {.client_id = std::string(1, '\0'), .data = std::nullopt}};
+  commit(std::move(removal));
+  const Restored restored = restore();
+  ASSERT_EQ(restored.sessions.size(), 1U);
+  EXPECT_EQ(restored.sessions[0].client_id, far_session);
+  EXPECT_EQ(restored.sessions[0].data, broker::Bytes{2});
+}
+
 // --- Which segments stay ---
 
 TEST_F(SqliteStoreTest, ASegmentGoesWhenItsQueueHasPassedIt) {

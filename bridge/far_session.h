@@ -1,0 +1,63 @@
+// Our half of the session at the far broker: what outlives a connection to it, and a crash.
+//
+// The packet identifiers of QoS 2 messages that came and are not yet released [MQTT-4.3.3-10], which the store keeps
+// with the bridge's queue; and the subscriptions, which it keeps beside the sessions of clients, since a rule that was
+// taken out while the gateway was off must be unsubscribed. Thread: loop. Time: passed in.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_set>
+
+#include "bridge/far_subscriptions.h"
+#include "broker-core/base/ids.h"
+#include "broker-core/session/journal.h"
+#include "broker-core/store.h"
+
+namespace furrow::bridge {
+
+class FarSession {
+ public:
+  // `name` is the bridge's and `queue` its queue; `exchanges` and `stored` are what the store had of them. `journal`
+  // must outlive it.
+  FarSession(const std::string& name, QueueId queue, std::span<const broker::ExchangeRow> exchanges,
+             const std::optional<broker::Bytes>& stored, broker::Journal& journal);
+
+  // --- QoS 2 identifiers ---
+  const std::unordered_set<PacketId>& received() const { return received_; }
+  bool has_received(PacketId packet_id) const { return received_.contains(packet_id); }
+  // The row that is to be stored with the message.
+  broker::ExchangeRow received_row(PacketId packet_id) const { return row(packet_id, State::Published); }
+  // Its message was taken, or needs no place.
+  void note_received(PacketId packet_id) { received_.insert(packet_id); }
+  // It is released, or the far broker has lost it: no longer on disk once forgotten_in() is durable.
+  void forget(PacketId packet_id);
+  void forget_all();
+  BatchNumber forgotten_in() const { return forgotten_in_; }
+
+  // --- subscriptions ---
+  FarSubscriptions& subscriptions() { return subscriptions_; }
+  const FarSubscriptions& subscriptions() const { return subscriptions_; }
+  // Stores them if they have changed. Before SUBSCRIBE leaves with the next batch, and nothing waits for that: what a
+  // crash makes us forget is sent in vain once its rule is gone, and dropped.
+  void store_subscriptions();
+  void store_subscriptions_lazily(Instant now);
+
+ private:
+  using State = broker::ExchangeRow::State;
+
+  broker::ExchangeRow row(PacketId packet_id, State state) const;
+  broker::SessionRow record() const;
+
+  // Constant after construction.
+  const std::string key_;
+  const QueueId queue_;
+  broker::Journal& journal_;
+
+  std::unordered_set<PacketId> received_;
+  BatchNumber forgotten_in_;
+  FarSubscriptions subscriptions_;
+};
+
+}  // namespace furrow::bridge

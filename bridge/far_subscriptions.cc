@@ -1,0 +1,126 @@
+#include "bridge/far_subscriptions.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace furrow::bridge {
+
+void FarSubscriptions::restore(const std::vector<broker::Subscription>& stored) {
+  for (const broker::Subscription& subscription : stored) {
+    const broker::SubscriptionOptions options = subscription.options();
+    if (options.subscription_id == 0) continue;
+    all_.push_back({.filter = std::string(subscription.filter()),
+                    .id = options.subscription_id,
+                    .qos = options.qos,
+                    .no_local = options.no_local,
+                    .rule = {},
+                    .may_be_there = true,
+                    .packet_id = {}});
+  }
+}
+
+std::vector<broker::Subscription> FarSubscriptions::record() const {
+  std::vector<broker::Subscription> record;
+  for (const One& one : all_) {
+    record.emplace_back(
+        one.filter,
+        broker::SubscriptionOptions{
+            .qos = one.qos, .no_local = one.no_local, .retain_as_published = true, .subscription_id = one.id});
+  }
+  return record;
+}
+
+void FarSubscriptions::want(const std::vector<Rule>& rules) {
+  const std::vector<One> before = all_;
+  for (One& one : all_) one.rule.reset();
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (!rules[i].comes_down()) continue;
+    One& one = find_or_add(rules[i].remote_filter());
+    if (!one.rule) {
+      one.rule = i;
+      one.qos = rules[i].qos_max;
+      one.no_local = false;
+    }
+    // What goes up by any of them must not come down by the others.
+    one.no_local = one.no_local || rules[i].goes_up();
+  }
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const One& old = before[i];
+    One& one = all_[i];
+    const bool same =
+        old.rule.has_value() == one.rule.has_value() && old.qos == one.qos && old.no_local == one.no_local;
+    if (!same) one.step = Step::ToSay;
+    changed_ = changed_ || old.qos != one.qos || old.no_local != one.no_local;
+  }
+  if (std::erase_if(all_, [](const One& one) { return !one.rule && !one.may_be_there; }) > 0) changed_ = true;
+}
+
+void FarSubscriptions::connect(bool session_present, bool repeats) {
+  for (One& one : all_) {
+    one.may_be_there = one.may_be_there && session_present;
+    if (!session_present || repeats || one.step != Step::Granted) one.step = Step::ToSay;
+  }
+  if (std::erase_if(all_, [](const One& one) { return !one.rule && !one.may_be_there; }) > 0) changed_ = true;
+}
+
+// What is wanted comes first: when one filter takes the place of another, nothing is missed in between.
+FarSubscriptions::One* FarSubscriptions::next() {
+  for (const bool wanted : {true, false}) {
+    const auto found = std::ranges::find_if(
+        all_, [&](const One& one) { return one.step == Step::ToSay && one.rule.has_value() == wanted; });
+    if (found != all_.end()) return &*found;
+  }
+  return nullptr;
+}
+
+void FarSubscriptions::note_said(One& one, PacketId packet_id) {
+  one.step = Step::Asked;
+  one.may_be_there = true;
+  one.packet_id = packet_id;
+}
+
+std::string FarSubscriptions::handle_suback(PacketId packet_id, bool granted) {
+  One* const one = find_asked(packet_id);
+  if (one == nullptr || !one->rule) return {};
+  one->step = granted ? Step::Granted : Step::Refused;
+  return granted ? std::string() : one->filter;
+}
+
+std::string FarSubscriptions::handle_unsuback(PacketId packet_id, bool done) {
+  One* const one = find_asked(packet_id);
+  if (one == nullptr || one->rule) return {};
+  if (!done) {
+    one->step = Step::Refused;
+    return one->filter;
+  }
+  all_.erase(all_.begin() + (one - all_.data()));
+  changed_ = true;
+  return {};
+}
+
+std::optional<std::size_t> FarSubscriptions::rule_of(std::uint32_t id) const {
+  const auto found = std::ranges::find(all_, id, &One::id);
+  return found == all_.end() ? std::nullopt : found->rule;
+}
+
+FarSubscriptions::One* FarSubscriptions::find_asked(PacketId packet_id) {
+  const auto found =
+      std::ranges::find_if(all_, [&](const One& one) { return one.step == Step::Asked && one.packet_id == packet_id; });
+  return found == all_.end() ? nullptr : &*found;
+}
+
+FarSubscriptions::One& FarSubscriptions::find_or_add(std::string filter) {
+  const auto found = std::ranges::find(all_, filter, &One::filter);
+  if (found != all_.end()) return *found;
+  changed_ = true;
+  const std::uint32_t id = free_id();
+  return all_.emplace_back(One{.filter = std::move(filter), .id = id, .rule = {}, .packet_id = {}});
+}
+
+std::uint32_t FarSubscriptions::free_id() const {
+  std::uint32_t id = 1;
+  while (std::ranges::find(all_, id, &One::id) != all_.end()) ++id;
+  return id;
+}
+
+}  // namespace furrow::bridge

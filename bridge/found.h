@@ -1,0 +1,21 @@
+// What the store had of a bridge at start: its queue, half-done QoS 2 exchanges, and its session at the far broker.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "broker-core/store.h"
+
+namespace furrow::bridge {
+
+struct Found {
+  std::optional<broker::RestoredQueue> queue;
+  std::vector<broker::ExchangeRow> exchanges;  // of both directions, in the order of their sequences
+  std::optional<broker::Bytes> session;
+};
+
+// Nothing of it when the bridge is new.
+Found find_bridge(const broker::Restored& restored, std::string_view name);
+
+}  // namespace furrow::bridge
