@@ -114,6 +114,7 @@ struct Batch {
 
 // Asks for stored segments that hold messages of `queue` from `from` on.
 struct ReadRequest {
+  ReadNumber number = {};  // of the page that answers it
   QueueId queue;
   Sequence from;
   SegmentId after;            // continue behind this segment; 0 = from the queue's first
@@ -121,6 +122,7 @@ struct ReadRequest {
 };
 
 struct Page {
+  ReadNumber number = {};  // of the request that it answers: a queue may have several readers
   QueueId queue;
   std::vector<SegmentRow> segments;  // in the order of their ids
   SegmentId last;                    // where the next request continues

@@ -40,7 +40,7 @@ void StoreThread::submit(Batch batch) {
 void StoreThread::read(ReadRequest request) {
   {
     const Lock lock(mutex_);
-    reads_.push_back(request);
+    reads_.push_back({.request = request});
   }
   work_.notify_one();
 }
@@ -63,8 +63,14 @@ StoreThread::Events StoreThread::take_events(Instant now) {
 
 StoreHealth StoreThread::shown_health() const {
   StoreHealth shown = health_;
-  if (read_failure_ && shown.state == StoreState::Ok) show(*read_failure_, shown);
+  const Read* const failing = failing_read();
+  if (failing != nullptr && shown.state == StoreState::Ok) show(*failing->failure, shown);
   return shown;
+}
+
+const StoreThread::Read* StoreThread::failing_read() const {
+  const auto found = std::ranges::find_if(reads_, [](const Read& read) { return read.failure.has_value(); });
+  return found == reads_.end() ? nullptr : &*found;
 }
 
 // Not while it is being tried again, and not once the thread only finishes what there is.
@@ -106,17 +112,20 @@ void StoreThread::run() {
 }
 
 bool StoreThread::serve_read(Lock& lock) {
-  if (reads_.empty() || stopping_ || is_backing_off(reread_at_)) return false;
-  const ReadRequest request = reads_.front();
+  if (stopping_) return false;
+  const auto due = std::ranges::find_if(reads_, [this](const Read& read) { return !is_backing_off(read.not_before); });
+  if (due == reads_.end()) return false;
+  const auto place = due - reads_.begin();  // others are put behind it meanwhile
+  const ReadRequest request = due->request;
   lock.unlock();
   Result<Page> page = store_->read(request);
   lock.lock();
+  const auto read = reads_.begin() + place;
   if (!page) {
-    read_failure_ = page.error();
-    reread_at_ = options_.now() + options_.retry_interval;
+    read->failure = page.error();
+    read->not_before = options_.now() + options_.retry_interval;
   } else {
-    read_failure_.reset();
-    reads_.pop_front();
+    reads_.erase(read);
     pages_.push_back(*std::move(page));
   }
   lock.unlock();
@@ -176,11 +185,11 @@ void StoreThread::wait(Lock& lock) {
   }
   Instant until = options_.now() + options_.retry_interval;
   if (!batches_.empty()) until = std::min(until, retry_at_);
-  if (!reads_.empty()) until = std::min(until, reread_at_);
+  for (const Read& read : reads_) until = std::min(until, read.not_before);
   const Duration pause = std::max(until - options_.now(), Duration::zero());
   const bool nothing_came = work_.wait_for(lock, pause) == std::cv_status::timeout;
   // While a batch or a read fails its own error is what counts.
-  if (nothing_came && !failure_ && !read_failure_) refresh_health(lock);
+  if (nothing_came && !failure_ && failing_read() == nullptr) refresh_health(lock);
 }
 
 // A file that could not be made smaller is as good as before, and what is wrong with it shows with the next commit.

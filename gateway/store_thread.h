@@ -2,7 +2,8 @@
 //
 // The loop submits and takes events; the thread calls `wake` when there are new ones. Pages are read between commits,
 // so a page shows what is durable when it is read, and reading goes on while commits fail. A batch that fails is
-// repeated until it succeeds or is withdrawn; batches behind it wait. One mutex guards all that both threads touch, and
+// repeated until it succeeds or is withdrawn; batches behind it wait. A read that fails is repeated, too, and others go
+// on. One mutex guards all that both threads touch, and
 // is never held over a call into the store.
 #pragma once
 
@@ -68,8 +69,14 @@ class StoreThread final : public broker::Store {
 
  private:
   using Lock = std::unique_lock<std::mutex>;
+  struct Read {
+    broker::ReadRequest request;
+    Instant not_before = Instant::min();
+    std::optional<Error> failure = std::nullopt;  // the last time it was tried
+  };
 
   void run();
+  const Read* failing_read() const;
   // Each does one thing with the lock released meanwhile; false when there is nothing to do now.
   bool serve_read(Lock& lock);
   bool execute_batch(Lock& lock);
@@ -91,18 +98,16 @@ class StoreThread final : public broker::Store {
   std::mutex mutex_;
   std::condition_variable work_;  // for the writer thread
   std::deque<broker::Batch> batches_;
-  std::deque<broker::ReadRequest> reads_;
+  std::deque<Read> reads_;
   BatchNumber durable_;
   broker::StoreHealth health_;
   std::vector<broker::Page> pages_;
   std::optional<Instant> commit_started_;
-  std::optional<Error> failure_;        // of the front batch, the last time it was tried
-  std::optional<Error> read_failure_;   // likewise, of the front read
-  bool untouched_ = false;              // nothing of the front batch is durable
-  bool unproven_ = false;               // a commit failed, and none has succeeded since
-  Instant retry_at_ = Instant::min();   // the front batch, not before
-  Instant reread_at_ = Instant::min();  // the front read, not before
-  bool compacted_ = true;               // since the last commit
+  std::optional<Error> failure_;       // of the front batch, the last time it was tried
+  bool untouched_ = false;             // nothing of the front batch is durable
+  bool unproven_ = false;              // a commit failed, and none has succeeded since
+  Instant retry_at_ = Instant::min();  // the front batch, not before
+  bool compacted_ = true;              // since the last commit
   bool stopping_ = false;
   bool gave_up_ = false;
 

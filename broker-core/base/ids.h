@@ -29,6 +29,8 @@ using Sequence = Id<struct SequenceTag, std::uint64_t>;
 using SegmentId = Id<struct SegmentTag, std::uint64_t>;
 // A batch handed to the store: 1, 2, 3, … in the order of submission. 0 is none.
 using BatchNumber = Id<struct BatchTag, std::uint64_t>;
+// A request for a page of a queue, given by the journal: 1, 2, 3, … in one run. 0 is none.
+using ReadNumber = Id<struct ReadTag, std::uint64_t>;
 // An MQTT packet identifier [MQTT 5.0 §2.2.1]. 0 is none.
 using PacketId = Id<struct PacketTag, std::uint16_t>;
 

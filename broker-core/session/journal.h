@@ -218,8 +218,13 @@ class Journal {
   // `waiter` is told once when a batch has become durable or a page was read.
   void wake_on_progress(StoreWaiter& waiter) { waiters_.push_back(&waiter); }
   void forget(StoreWaiter& waiter) { std::erase(waiters_, &waiter); }
-  // For outboxes: asks the store for a page; the answer reaches the outbox and then its owner.
-  void read(const ReadRequest& request) { store_.read(request); }
+  // For outboxes: asks the store for a page; the answer, under the number returned, reaches the outbox and then its
+  // owner.
+  ReadNumber read(ReadRequest request) {
+    request.number = ReadNumber{++last_read_.value};
+    store_.read(request);
+    return request.number;
+  }
   void handle_page(const Page& page, Instant now);
   // Submits a batch if one is due and the writer is idle. Call once a loop turn and at next_deadline().
   void flush_if_due(Instant now);
@@ -319,6 +324,7 @@ class Journal {
   std::optional<Submitted> at_writer_;
   BatchNumber durable_;
   SegmentId last_segment_;
+  ReadNumber last_read_;
 };
 
 }  // namespace furrow::broker

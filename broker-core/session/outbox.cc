@@ -252,7 +252,9 @@ void Outbox::take_restored() {
 // --- the store ---
 
 void Outbox::read_ahead() {
-  if (const std::optional<ReadRequest> request = contents_.read_request(queue_)) journal_.read(*request);
+  if (const std::optional<ReadRequest> request = contents_.read_request(queue_)) {
+    contents_.note_asked(journal_.read(*request));
+  }
 }
 
 void Outbox::handle_page(const Page& page, const ClockStamp& now) {

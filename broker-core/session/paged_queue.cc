@@ -169,13 +169,16 @@ void PagedQueue::spill() {
 
 std::optional<ReadRequest> PagedQueue::read_request(QueueId queue) {
   if (gap_messages_ == 0 || reading_ || front_bytes_ > kFrontBytesMax / 2) return std::nullopt;
-  reading_ = true;
   read_end_ = gap_end_;
-  return ReadRequest{queue, gap_first_, read_after_, (kFrontBytesMax - front_bytes_) / kPageShare};
+  return ReadRequest{.queue = queue,
+                     .from = gap_first_,
+                     .after = read_after_,
+                     .bytes_max = (kFrontBytesMax - front_bytes_) / kPageShare};
 }
 
 PagedQueue::Counts PagedQueue::take(const Page& page, QueueId queue, const ClockStamp& now) {
-  if (!std::exchange(reading_, false)) return {};
+  if (!reading_ || page.number != reading_) return {};
+  reading_ = {};
   bool whole = true;
   for (const SegmentRow& segment : page.segments) {
     whole = take_segment(segment, queue, now);

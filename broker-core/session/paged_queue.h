@@ -85,14 +85,15 @@ class PagedQueue {
   Sequence next_sequence() const { return next_; }
 
   // --- the store ---
-  // What to read next, if the front has room for it. The answer goes to take().
+  // What to read next, if the front has room for it; then, that it was asked for. The answer goes to take().
   std::optional<ReadRequest> read_request(QueueId queue);
+  void note_asked(ReadNumber number) { reading_ = number; }
   // A message of the gap is done with before it was read. What is known of its bytes then: none, or, with the last one,
   // all that the gap still counts. REQUIRES: in_gap(sequence).
   [[nodiscard]] std::uint64_t settle_unread(Sequence sequence);
-  // Takes what the answer to read_request() has of the gap; a page that was not asked for has nothing to give. Messages
-  // that were in flight before a restart wait, too. Returns what the store should have had and has not, since it was
-  // damaged; the gap is empty then. Bytes alone are those of messages settled unread.
+  // Takes what the answer to read_request() has of the gap; a page that was not asked for, or not by this queue, has
+  // nothing to give. Messages that were in flight before a restart wait, too. Returns what the store should have had
+  // and has not, since it was damaged; the gap is empty then. Bytes alone are those of messages settled unread.
   Counts take(const Page& page, QueueId queue, const ClockStamp& now);
   // Entries have been marked as being on disk: those behind a full front leave memory.
   void spill();
@@ -158,8 +159,8 @@ class PagedQueue {
   std::uint64_t gap_bytes_ = 0;
   std::vector<Hole> holes_;  // settled before the restart, in the gap; in order
   SegmentId read_after_;
-  Sequence read_end_;  // gap_end_ when the page under way was asked for
-  bool reading_ = false;
+  Sequence read_end_;   // gap_end_ when the page under way was asked for
+  ReadNumber reading_;  // the page under way; 0: none is
   DoubtfulAges doubtful_ages_;
 
   Ring<Entry> tail_;

@@ -342,7 +342,7 @@ void SegmentLog::undo() {
 }
 
 Result<Page> SegmentLog::read(const broker::ReadRequest& request) {
-  Page page{.queue = request.queue, .segments = {}, .last = request.after, .end = true};
+  Page page{.number = request.number, .queue = request.queue, .segments = {}, .last = request.after, .end = true};
   const Marks* marks = find(request.queue);
   if (marks == nullptr || !marks->first) return page;
   walk_.start(std::max(marks->first, SegmentId{request.after.value + 1}), marks->last);

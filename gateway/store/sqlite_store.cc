@@ -358,11 +358,16 @@ bool SqliteStore::has_bad_sectors(unsigned failures) const {
 Result<Page> SqliteStore::read(const ReadRequest& request) {
   FURROW_TRY_STATUS(require(queues_));
   // What a page cache still has can be read when the medium is gone; that a sync succeeds shows that it is there.
-  const bool skip = has_bad_sectors(read_failures_) && probe();
+  const auto failing = read_failures_.find(request.queue);
+  const bool skip = failing != read_failures_.end() && has_bad_sectors(failing->second) && probe();
   FURROW_TRY_STATUS(require(queues_));
   queues_->skip_io_errors(skip);
   Result<Page> page = queues_->read(request);
-  read_failures_ = !page && page.error().code() == Errc::Io ? read_failures_ + 1 : 0;
+  if (!page && page.error().code() == Errc::Io) {
+    ++read_failures_[request.queue];
+  } else {
+    read_failures_.erase(request.queue);
+  }
   if (page && page->damaged > 0 && !std::exchange(damage_reported_, true)) {
     log_.write(LogLevel::Error, "store.rows_damaged",
                {{"file", queues_->database().path()},

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
@@ -135,9 +136,9 @@ class SqliteStore {
   Progress progress_;
   std::uint64_t commits_ = 0;
   unsigned salvages_ = 0;
-  // In a row, by the medium:
+  // In a row, by the medium; of reads those of each queue, as others go on meanwhile. What succeeds has no entry.
   unsigned commit_failures_ = 0;
-  unsigned read_failures_ = 0;
+  std::unordered_map<QueueId, unsigned> read_failures_;
   // The log says once that segments are damaged: each queue that wanted one finds it, and each time it is read.
   bool damage_reported_ = false;
 };

@@ -179,7 +179,8 @@ class MemoryStore final : public broker::Store {
   }
 
   broker::Page page(const broker::ReadRequest& request) const {
-    broker::Page page{.queue = request.queue, .segments = {}, .last = request.after, .end = true};
+    broker::Page page{
+        .number = request.number, .queue = request.queue, .segments = {}, .last = request.after, .end = true};
     std::size_t bytes = 0;
     for (auto segment = segments_.upper_bound(request.after); segment != segments_.end(); ++segment) {
       const auto& [id, stored] = *segment;

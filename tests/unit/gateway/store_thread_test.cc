@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
+#include <iterator>
 
 #include "tests/support/faulty_vfs.h"
 #include "tests/support/store_rows.h"
@@ -54,14 +56,14 @@ class StoreThreadTest : public ::testing::Test {
   }
   ~StoreThreadTest() override { gate_.open(); }
 
-  void start(const LogTidy::Options& tidy) {
+  void start(const LogTidy::Options& tidy, Duration retry_interval = milliseconds(1)) {
     thread_.reset();
     auto store = SqliteStore::open({.directory = place_.path(), .vfs = vfs_.name(), .tidy = tidy}, log_);
     ASSERT_TRUE(store);
     thread_ = std::make_unique<StoreThread>(*std::move(store), StoreThread::Options{
                                                                    .wake = [this] { wake(); },
                                                                    .now = real_now,
-                                                                   .retry_interval = milliseconds(1),
+                                                                   .retry_interval = retry_interval,
                                                                    .slow_after = seconds(2),
                                                                });
   }
@@ -202,6 +204,31 @@ TEST_F(StoreThreadTest, AReadThatFailsShowsUntilItSucceedsThoughCommitsGoOn) {
   wait_until([&] { return !pages_.empty(); });
   EXPECT_EQ(health_.state, StoreState::Ok);
   EXPECT_EQ(pages_[0].damaged, 0U);
+}
+
+// Its segment lies on a bad sector; that of the other queue does not.
+TEST_F(StoreThreadTest, ReadThatFailsHoldsUpNoOtherQueue) {
+  Batch both;
+  both.number = BatchNumber{1};
+  both.queues_created = {queue(1), queue(2)};
+  both.segments = {segment(1, {{1, {1}}}, std::string(5000, 'y')), segment(2, {{2, {1}}}, std::string(5000, 'x'))};
+  thread_->submit(std::move(both));
+  wait_until([&] { return durable_ == BatchNumber{1}; });
+  thread_.reset();
+  std::ifstream file(place_.path() + "/queues.db", std::ios::binary);
+  const std::string content((std::istreambuf_iterator<char>(file)), {});
+  const auto bad = static_cast<std::int64_t>(content.find(std::string(1000, 'y')) / 1024 * 1024);
+  start({}, seconds(1000));  // until a failed read is tried again
+  vfs_.is_bad = [bad](std::string_view, std::int64_t offset) { return offset / 1024 * 1024 == bad; };
+  read();
+  wait_until([&] { return health_.state == StoreState::Failing; });
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    thread_->read({.queue = QueueId{2}, .from = {1}, .after = {}, .bytes_max = 1 * MiB});
+  }
+  wait_until([&] { return pages_.size() == 3; });
+  EXPECT_EQ(pages_[0].queue, QueueId{2});
+  EXPECT_EQ(pages_[0].segments.size(), 1U);
+  EXPECT_EQ(health_.state, StoreState::Failing);
 }
 
 TEST_F(StoreThreadTest, ASlowCommitShowsWhileItLasts) {

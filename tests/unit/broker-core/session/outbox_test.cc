@@ -493,6 +493,33 @@ TEST_F(OutboxHolesTest, HolesBehindTheLastMessageSurviveWhatIsAddedLater) {
   EXPECT_EQ(queue->drain(world), readings({1, 9, 10}));
 }
 
+TEST_F(OutboxTest, PageThatAnotherReaderAskedForIsIgnored) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 3);
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  world.store().read({.number = ReadNumber{1000}, .queue = QueueId{1}, .from = {1}, .after = {}, .bytes_max = 1 * MiB});
+  EXPECT_EQ(again.send(world.now()), "");
+  ASSERT_TRUE(world.answer_read());
+  EXPECT_EQ(again.send(world.now()), "") << "that was the other's";
+  ASSERT_TRUE(world.answer_read());
+  EXPECT_EQ(again.drain(world), readings({1, 2, 3}));
+}
+
+TEST_F(OutboxTest, QueueMadeAnewIgnoresThePageThatTheOneBeforeItAskedFor) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 3);
+  queue.reset();
+  const Restored restored = world.restart();
+  queue = std::make_unique<BridgeQueue>(world, restored);
+  EXPECT_EQ(queue->send(world.now()), "");
+  queue.reset();
+  queue = std::make_unique<BridgeQueue>(world, restored);
+  EXPECT_EQ(queue->drain(world), readings({1, 2, 3}));
+  EXPECT_FALSE(world.answer_read());
+  EXPECT_EQ(queue->outbox.messages(), 0U);
+}
+
 // --- damage ---
 
 // A store that finds some of its segments damaged.

@@ -295,6 +295,16 @@ TEST_F(BadSectorTest, WhatCannotBeReadAgainAndAgainIsSkippedInTheEnd) {
   EXPECT_TRUE(page->end);
 }
 
+// Else a queue that is read in the meantime would keep the other waiting for ever.
+TEST_F(BadSectorTest, ReadsOfOtherQueuesDoNotCount) {
+  const broker::ReadRequest other{.queue = QueueId{2}, .from = {1}, .after = {}, .bytes_max = 1 * MiB};
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_FALSE(try_read()) << "attempt " << i;
+    ASSERT_TRUE(bad_store_->read(other));
+  }
+  EXPECT_EQ(try_read()->damaged, 1U);
+}
+
 TEST_F(BadSectorTest, AMediumThatIsGoneLosesNothing) {
   vfs_.is_bad = [](std::string_view, std::int64_t) { return true; };
   expect_errors();
