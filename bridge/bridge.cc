@@ -18,6 +18,8 @@ constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
 // Two take-overs of our client identifier within this: two clients share it, and reconnecting at once would go on for
 // ever.
 constexpr Duration kTakeoverPeriod = std::chrono::minutes(1);
+// How often the rates are brought up to date.
+constexpr Duration kRateInterval = std::chrono::seconds(1);
 // How often the buffer is looked through for what has expired.
 constexpr Duration kExpiryInterval = std::chrono::seconds(10);
 // More in flight than this gains nothing on any link; 3.1.1 brokers cannot say what they bear.
@@ -89,6 +91,7 @@ Bridge::Bridge(Options options, broker::Broker& broker, Log& log, const Found& f
       session_(options_.name, up_.queue(), found.exchanges, found.session, broker.journal()),
       down_(map_, session_, remote_, broker, up_.subscriber(), [this] { return up_.next_packet_id(); }),
       since_(now) {
+  move_rates(now);
   if (!options_.enabled || options_.addresses.empty()) {
     set_state(State::Disabled, options_.enabled ? "no address to connect to" : "", now);
     return;
@@ -307,6 +310,7 @@ void Bridge::lose(std::string reason, Loss loss, Instant now) {
 }
 
 void Bridge::review(Instant now) {
+  if (rates_due_ <= now && rates_move()) move_rates(now);
   if (phase_ != Phase::Online) return;
   const std::uint64_t backlog = up_.backlog();
   // A backlog below the window comes and goes with every burst.
@@ -319,6 +323,12 @@ void Bridge::review(Instant now) {
   set_state(draining ? State::Draining : State::Online, subscription_fault_, now);
 }
 
+void Bridge::move_rates(Instant now) {
+  up_rate_.update(up_.delivered(), now);
+  down_rate_.update(down_.received(), now);
+  rates_due_ = now + kRateInterval;
+}
+
 // --- time ---
 
 Instant Bridge::stall_due() const {
@@ -329,6 +339,7 @@ Instant Bridge::stall_due() const {
 Instant Bridge::next_deadline() const {
   Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due()});
   if (up_.waiting() > 0) due = std::min(due, expiry_due_);
+  if (rates_move()) due = std::min(due, rates_due_);
   return due;
 }
 
@@ -406,8 +417,7 @@ bool Bridge::poll_status_change() {
   return std::exchange(status_changed_, false);
 }
 
-Snapshot Bridge::snapshot(Instant now) {
-  review(now);
+Snapshot Bridge::snapshot() const {
   Snapshot snapshot;
   snapshot.state = state_;
   snapshot.reason = reason_;
@@ -429,8 +439,8 @@ Snapshot Bridge::snapshot(Instant now) {
   snapshot.last_ack = up_.last_acknowledgement();
   if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;
   snapshot.connects = connects_;
-  snapshot.up_per_s = up_rate_.update(snapshot.delivered, now);
-  snapshot.down_per_s = down_rate_.update(snapshot.received, now);
+  snapshot.up_per_s = up_rate_.per_s();
+  snapshot.down_per_s = down_rate_.per_s();
   // Below one message in a hundred seconds an estimate says nothing.
   if (state_ == State::Draining && snapshot.up_per_s >= 0.01) {
     const double seconds = static_cast<double>(snapshot.backlog_messages) / snapshot.up_per_s;

@@ -147,7 +147,8 @@ class Bridge final : private RemoteSession::Handler {
 
   // True once after the state or its reason changed.
   bool poll_status_change();
-  Snapshot snapshot(Instant now);
+  // Who looks changes nothing: the state is as of the last event, and rates are at most a second old.
+  Snapshot snapshot() const;
   const std::string& bridge_name() const { return options_.name; }
 
  private:
@@ -178,8 +179,10 @@ class Bridge final : private RemoteSession::Handler {
   Instant stall_due() const;
   std::uint16_t window() const;
   std::uint16_t exactly_once_window() const;
-  // Online or draining, and why not entirely well.
+  // At the end of each event: online or draining, why not entirely well, and how fast.
   void review(Instant now);
+  void move_rates(Instant now);
+  bool rates_move() const { return up_rate_.is_moving(up_.delivered()) || down_rate_.is_moving(down_.received()); }
   void set_state(State state, std::string reason, Instant now);
   void log_offline(const std::string& reason, Instant now);
 
@@ -219,6 +222,7 @@ class Bridge final : private RemoteSession::Handler {
   std::uint64_t connects_ = 0;
   Rate up_rate_;
   Rate down_rate_;
+  Instant rates_due_{};  // when to move them again, if they move at all
 };
 
 }  // namespace furrow::bridge

@@ -63,6 +63,7 @@ class WayUp final : public broker::Destination, private broker::PublishSink, pri
 
   // --- what is where: accepted = delivered + backlog + inflight + quarantined + expired + sum of dropped ---
   broker::Books books() const;
+  std::uint64_t delivered() const { return books_.delivered; }
   std::uint64_t backlog() const { return outbox_.backlog(); }
   std::uint64_t inflight() const { return outbox_.inflight() + in_output_.once + taken_out_.once; }
   std::uint64_t waiting_bytes() const { return outbox_.bytes(); }

@@ -87,7 +87,7 @@ void StatusTopics::publish(Instant now) {
 }
 
 void StatusTopics::publish_bridge(BridgeTopic& topic, Instant now) {
-  if (topic.bridge != nullptr) topic.snapshot = topic.bridge->snapshot(now);
+  if (topic.bridge != nullptr) topic.snapshot = topic.bridge->snapshot();
   topic.pace.published(now);
   broker_.publish_status(std::string(kBridgeTopics) + topic.name, to_json(topic.name, topic.snapshot, moment(now)),
                          now);

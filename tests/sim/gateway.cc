@@ -147,7 +147,7 @@ void Gateway::start(Instant now) {
   process_ = std::make_unique<Process>(*this, *std::move(found), local(now));
   bounds_.start();
   // What the stored books say was lost, was seen in an earlier life.
-  bridge_lost_.seen = lost(process_->bridge->snapshot(local(now)).books);
+  bridge_lost_.seen = lost(process_->bridge->snapshot().books);
   session_lost_.seen = 0;
 }
 
@@ -368,7 +368,7 @@ bool Gateway::drained() const {
 
 void Gateway::check(Instant now) {
   if (!running()) return;
-  seen_ = process_->bridge->snapshot(local(now));
+  seen_ = process_->bridge->snapshot();
   const bridge::Snapshot& s = seen_;
   const std::uint64_t found =
       s.delivered + s.backlog_messages + s.inflight + s.quarantined + s.expired + dropped(s.books);

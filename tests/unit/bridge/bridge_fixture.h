@@ -56,7 +56,7 @@ class BridgeFixture : public BrokerFixture {
     turn();
   }
   bridge::Bridge& bridge() { return *bridge_; }
-  bridge::Snapshot snapshot() { return bridge_->snapshot(now); }
+  bridge::Snapshot snapshot() { return bridge_->snapshot(); }
   // `online`, or `backoff: no connection`.
   std::string state() {
     const bridge::Snapshot taken = snapshot();

@@ -98,6 +98,33 @@ TEST_F(WayUp, ALongBacklogShowsAsDrainingUntilItIsGone) {
   EXPECT_FALSE(snapshot().drain_eta.has_value());
 }
 
+TEST_F(WayUp, RatesMoveByThemselvesHoweverOftenSomebodyLooks) {
+  start();
+  online();
+  std::uint16_t id = 0;
+  for (int i = 0; i < 300; ++i) {
+    publish("farm/1", "x", Qos::AtLeastOnce);
+    puback(++id);
+    pass(100ms);
+    snapshot();
+  }
+  EXPECT_NEAR(snapshot().up_per_s, 10, 1);
+  EXPECT_EQ(snapshot().down_per_s, 0);
+  pass(10s);
+  EXPECT_NEAR(snapshot().up_per_s, 10 / 2.718, 1) << "and nobody has looked";
+}
+
+TEST_F(WayUp, BridgeAtRestIsNotWokenForItsRates) {
+  start();
+  online();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  puback(1);
+  EXPECT_LE(bridge().next_deadline() - now, 1s);
+  pass(5min);
+  EXPECT_EQ(snapshot().up_per_s, 0);
+  EXPECT_GE(bridge().next_deadline() - now, 5s) << "the next PINGREQ";
+}
+
 TEST_F(WayUp, ReceiveMaximumBoundsWhatIsInFlight) {
   start();
   online(Properties().number(PropertyId::ReceiveMaximum, 2));
