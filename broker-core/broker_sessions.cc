@@ -170,7 +170,7 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
                                now);
     found = sessions_.find(client_id);  // a session without expiry has ended with it
   }
-  const bool row_goes = found != nullptr && clean_start && found->durable() && !found->record().will;
+  const bool ends_stored = found != nullptr && clean_start && found->durable();
   if (found != nullptr && clean_start) {
     // The client is back: the will that has waited for it since the start is not published [MQTT-3.1.2-8].
     SessionRecord& old = found->record();
@@ -181,8 +181,8 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
   const bool present = found != nullptr;
   Session& session = present ? *found : new_session(client_id, expiry_s > 0 ? new_queue() : QueueId{});
   // CONNACK says that the old session is gone, and the client uses its packet identifiers anew: a crash must not bring
-  // them back. The row of a new session takes the place of the old one, below; a will keeps that until it is safe.
-  if (row_goes && !session.durable()) session.set_stored_in(journal_.put(SessionRow{client_id, std::nullopt}));
+  // them back. The row of a new session takes the place of the old one, below.
+  if (ends_stored && !session.durable()) session.set_stored_in(journal_.hasten_rows());
   SessionRecord& record = session.record();
   const bool same_will = will && record.will ? *will == *record.will : !will && !record.will;
   const bool as_stored = present && record.expiry_s == expiry_s && same_will;

@@ -178,6 +178,11 @@ class Journal {
   void put_lazy(QueueRow row, Instant now);
   void put_lazy(SessionRow row, Instant now);
   void put_lazy(const ExchangeRow& row, Instant now);
+  // Rows that were put without haste so far go with the next batch, as those of put() do.
+  BatchNumber hasten_rows() {
+    clock_.need_rows_now();
+    return gathering_.number;
+  }
   // The cursor of `outbox` goes with the next batch, as a row of put() does.
   BatchNumber touch_now(Outbox& outbox);
   // Completes `ticket` when the batch being gathered is durable, and all messages that wait now are, too.

@@ -69,6 +69,7 @@ class Session final : public Destination {
   // The batch that has what CONNACK and SUBACK say of it: they wait for that also when it was another connection that
   // put it there.
   BatchNumber stored_in() const { return stored_in_; }
+  void set_stored_in(BatchNumber batch) { stored_in_ = batch; }
   // Its row goes into the batch being gathered. REQUIRES: durable.
   void store();
   void store_lazily(Instant now);
