@@ -174,6 +174,7 @@ Options draw_options(std::uint64_t seed) {
   if (options.mortals > 0) {
     options.passing_mortals = random.below(options.mortals + 1);
     options.retained_wills = random.chance(50);
+    options.last_stop = !options.calm() && !options.last_crash && random.chance(60);
   }
   // What it does to commands only shows when a gateway ends while others are under way, and somebody misses them.
   if (options.commands > 0 && !options.shared && !options.calm() && random.chance(40)) {
@@ -228,6 +229,7 @@ std::string describe(const Options& options) {
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";
   if (options.warm_up) line += " warm_up";
   if (options.last_crash) line += " last_crash";
+  if (options.last_stop) line += " last_stop";
   if (options.mutation != Mutation::None) line += " mutation=" + std::string(name(options.mutation));
   for (std::size_t i = 0; i < kFaults; ++i) {
     if (options.mean_time[i] > Duration::zero())

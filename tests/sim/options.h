@@ -79,6 +79,7 @@ struct Options {
   std::uint16_t inflight = 100;  // `limits.inflight` of gateways; sensors send up to 20 at once, whatever that says
   std::size_t passing_mortals = 0;  // of the mortals: those that leave no session
   bool retained_wills = false;
+  bool last_stop = false;  // phase two begins with a stop of every gateway
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }

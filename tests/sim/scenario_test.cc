@@ -225,6 +225,38 @@ TEST_F(ScenarioTest, WillsOfClientsThatNeverReturnArrive) {
   EXPECT_GE(wills_, kSeeds);
 }
 
+TEST_F(ScenarioTest, WillsOutliveStopsAndCrashesAlike) {
+  for (const Fault end : {Fault::GatewayRestart, Fault::PowerCut}) {
+    for (const std::size_t passing : {std::size_t{0}, std::size_t{4}}) {
+      Options options = quiet();
+      options.messages = 300;
+      options.mortals = 4;
+      options.passing_mortals = passing;
+      options.retained_wills = passing > 0;
+      options.subscribers = 1;
+      options.last_stop = end == Fault::GatewayRestart;
+      options.last_crash = !options.last_stop;
+      options.every(Fault::ClientCut) = seconds(3);
+      options.every(Fault::ClientLeaves) = seconds(5);
+      options.every(Fault::ClientDies) = seconds(5);
+      options.every(end) = seconds(4);
+      wills_ = 0;
+      expect_passes(options);
+      EXPECT_GE(wills_, kSeeds);
+    }
+  }
+}
+
+// It connected with a new will and left before that was stored; the old one must not stay behind.
+TEST_F(ScenarioTest, ClientsThatComeBackAfterACrashOnlyToLeaveHaveNoWill) {
+  Options options = quiet();
+  options.mortals = options.passing_mortals = 3;
+  options.every(Fault::ClientLeaves) = milliseconds(300);
+  options.every(Fault::GatewayKill) = seconds(3);
+  options.last_stop = true;
+  expect_passes(options);
+}
+
 // The session's row without the will was written, and the will itself was only on its way to the region.
 TEST_F(ScenarioTest, AWillThatIsOnItsWaySurvivesAKill) {
   Options options = quiet();

@@ -377,6 +377,7 @@ void World::heal() {
       if (!options_.calm() && random_.chance(50)) site.clients[i]->die(mourned(), now_);
     }
     if (options_.last_crash) site.gateway->crash(Gateway::End::PowerCut, now_);
+    if (options_.last_stop) site.gateway->restart(now_);
   }
 }
 
