@@ -99,7 +99,9 @@ std::string WayDown::handle_unsuback(const mqtt::Unsuback& unsuback, Instant now
 }
 
 void WayDown::handle_dry() {
+  const bool retained = std::exchange(retained_came_, false);
   if (acknowledgements_waiting() >= broker::kWaitingPublishesMin) broker_.journal().hurry();
+  if (retained && acknowledgements_waiting() >= broker::kUsualWindowMin) broker_.journal().hurry_retained();
 }
 
 void WayDown::write_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason) {
@@ -220,6 +222,7 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
       .qos = publish.qos,
       .retain = publish.retain && map_.rule(mapping).retain_keep,
   };
+  retained_came_ = retained_came_ || fields.retain;
   const bool behind_others = publish.qos != Qos::AtMostOnce && held() > 0;
   if (!behind_others && !broker_.publish(fields, self_, ticket, exchange, now).refused) {
     count_routed(mapping.rule, publish.qos, publish.packet_id);

@@ -92,6 +92,7 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   std::unique_ptr<broker::HeldPublishes> held_;
   std::unordered_set<PacketId> doubted_ids_;  // received, and whether the far session knows them is not known
 
+  bool retained_came_ = false;  // since the socket was dry
   std::uint64_t received_ = 0;
   std::uint64_t routed_ = 0;
   std::vector<std::uint64_t> taken_;  // by rule

@@ -115,14 +115,18 @@ void Broker::handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Ins
   Connection* found = find(connection);
   if (found == nullptr) return;
   stats_.bytes_received += bytes.size();
+  const std::uint64_t retained = journal_.retained_added();
   found->handle_bytes(bytes, now);
-  hurry_for(*found, dry);
+  hurry_for(*found, dry, retained != journal_.retained_added());
 }
 
 // Nobody is held back by our patience: a publisher that has sent all it may, or has nothing more to send, waits for us.
-void Broker::hurry_for(const Connection& connection, bool dry) {
+// With few retained values among them it may as well be a sensor that renews its topics: RetainedPace decides.
+void Broker::hurry_for(const Connection& connection, bool dry, bool with_retained) {
   const std::size_t waiting = connection.acknowledgements_waiting();
-  if (waiting >= options_.limits.inflight || (dry && waiting >= kWaitingPublishesMin)) journal_.hurry();
+  const bool used_up = waiting >= options_.limits.inflight;
+  if (used_up || (dry && waiting >= kWaitingPublishesMin)) journal_.hurry();
+  if (with_retained && (used_up || (dry && waiting >= kUsualWindowMin))) journal_.hurry_retained();
 }
 
 void Broker::handle_sent(ConnectionId connection, std::size_t bytes, Instant now) {
@@ -260,8 +264,9 @@ void Broker::go_on(Instant now) {
   for (const ConnectionId id : std::exchange(going_on_, {})) {
     Connection* connection = find(id);
     if (connection == nullptr) continue;
+    const std::uint64_t retained = journal_.retained_added();
     connection->go_on(now);
-    hurry_for(*connection, !connection->overdrawn());
+    hurry_for(*connection, !connection->overdrawn(), retained != journal_.retained_added());
   }
 }
 
@@ -441,7 +446,9 @@ void Broker::retain(Publication& publication, bool wait, Instant now) {
     default:
       journal_.retained_changed(topic, removes ? MessageRef{} : publication.message(), now);
   }
-  if (wait && !options_.journal.retained_lazy) journal_.add_retained(publication.commitment(), now);
+  if (wait && !options_.journal.retained_lazy) {
+    journal_.add_retained(publication.commitment(), outcome == RetainedStore::Outcome::Stored, now);
+  }
 }
 
 void Broker::publish_status(std::string_view topic, std::string_view payload, Instant now) {

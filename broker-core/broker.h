@@ -222,7 +222,7 @@ class Broker final {
   void go_on(Instant now);
   void note_held(Connection& connection);
   void prune_deadlines();
-  void hurry_for(const Connection& connection, bool dry);
+  void hurry_for(const Connection& connection, bool dry, bool with_retained);
   void close_unsendable(Instant now);
   bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
                const ExchangeRow* exchange) const;

@@ -56,5 +56,8 @@ inline constexpr std::size_t kClientIdBytesMax = 1024;
 inline constexpr std::uint16_t kTopicAliasesMax = 16;
 // From so many acknowledgements outstanding at a dry socket on, the publisher is taken to wait for us.
 inline constexpr std::size_t kWaitingPublishesMin = 2;
+// The same where it may as well be a sensor with several retained topics: the smallest window that client libraries
+// have, other than one.
+inline constexpr std::size_t kUsualWindowMin = 10;
 
 }  // namespace furrow::broker

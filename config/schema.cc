@@ -215,8 +215,10 @@ const Key kKeys[] = {
      .standard = "1s",
      .least = "0s",
      .most = "1h",
-     .doc = "Retained values are written at most this often; what changes in between on one topic is written once.",
-     .danger = "With retained: durable their publishers wait so long.",
+     .doc =
+         "In the long run one commit is made for retained values this often; what changes in between on one topic is "
+         "written once. A few hundred commits are saved up, and a first value or a full window is written at once.",
+     .danger = "With retained: durable publishers that renew their topics steadily, together more often, wait so long.",
      .slot = [](Objects& at) -> Slot { return &at.config.store.retained_interval; }},
     {.path = "store.disk_reserve",
      .kind = Kind::Size,

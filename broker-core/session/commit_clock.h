@@ -2,8 +2,9 @@
 //
 // A message names its own moment. One that waits for a destination that is away gathers with others, for an interval or
 // until enough bytes are there, unless a publisher is blocked on us: then the batch leaves as soon as those that it
-// should share are there. Messages that the store could not write rest for a while; rows without messages go on. Knows
-// no messages: the journal tells it what it adds. Thread: loop. Time: passed in.
+// should share are there. Commits for retained values alone have a pace of their own (retained_pace.h). Messages that
+// the store could not write rest for a while; rows without messages go on. Knows no messages: the journal tells it what
+// it adds. Thread: loop. Time: passed in.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/time.h"
+#include "broker-core/session/retained_pace.h"
 
 namespace furrow::broker {
 
@@ -25,7 +27,7 @@ class CommitClock {
     Duration rejoin_time_min = std::chrono::milliseconds(1);
     Duration rejoin_time_max = std::chrono::milliseconds(5);
   };
-  explicit CommitClock(const Options& options) : options_(options) {}
+  CommitClock(const Options& options, Duration retained_interval) : options_(options), pace_(retained_interval) {}
 
   // --- messages ---
   // A message must be written at `due`, if it is still there then.
@@ -42,6 +44,14 @@ class CommitClock {
   // The store could not write messages: none before `until`.
   void hold_messages(Instant until) { messages_not_before_ = until; }
   bool holds_messages(Instant now) const { return now < messages_not_before_; }
+
+  // --- retained values that a publisher waits for, and for nothing else ---
+  void add_value(std::size_t bytes, bool first_of_topic) { pace_.add(bytes, first_of_topic); }
+  void remove_value(std::size_t bytes) { pace_.remove(bytes); }
+  void hurry_values() { pace_.hurry(); }
+  // Whether a batch is to be submitted for retained values alone; and that it will be.
+  bool values_are_due(Instant now) const { return values_due() <= now; }
+  void pay_for_values(Instant now) { pace_.pay(now); }
 
   // --- rows ---
   void need_rows_now() { rows_due_ = true; }
@@ -67,9 +77,14 @@ class CommitClock {
   void handle_durable(std::size_t answered_bytes, Instant now);
 
  private:
-  bool hurries(Instant now) const {
-    return hurried_ && gathered_bytes_ > 0 && (gathered_bytes_ >= rejoined_bytes_ || rejoined_by_ <= now);
+  // When the next commit need not wait any longer for those who are to go with it: at once when they are there.
+  Instant rejoined() const {
+    return gathered_bytes_ + pace_.bytes() >= rejoined_bytes_ ? Instant::min() : rejoined_by_;
   }
+  // When messages are written because a publisher waits for them.
+  Instant hurry_due() const { return hurried_ && gathered_bytes_ > 0 ? rejoined() : kNever; }
+  // When retained values are written for their own sake.
+  Instant values_due() const { return std::min(retained_due_, std::max(pace_.due(), rejoined())); }
 
   const Options options_;
 
@@ -85,6 +100,7 @@ class CommitClock {
   bool rows_due_ = false;
   Instant rows_due_by_ = kNever;
   Instant retained_due_ = kNever;
+  RetainedPace pace_;
 };
 
 }  // namespace furrow::broker

@@ -55,7 +55,11 @@ bool Commitment::remove(const Outbox& outbox, Sequence sequence) {
 }
 
 Journal::Journal(Options options, Store& store, StampClock stamp, SegmentId last_segment)
-    : options_(options), store_(store), stamp_(std::move(stamp)), clock_(options.clock), last_segment_(last_segment) {
+    : options_(options),
+      store_(store),
+      stamp_(std::move(stamp)),
+      clock_(options.clock, options.retained_interval),
+      last_segment_(last_segment) {
   gathering_.number = BatchNumber{1};
 }
 
@@ -101,8 +105,10 @@ void Journal::limit_wait(Commitment& commitment, Instant due, Instant aged) {
   commitment.aged_ = std::min(commitment.aged_, aged);
 }
 
-void Journal::add_retained(Commitment& commitment, Instant now) {
+void Journal::add_retained(Commitment& commitment, bool first_of_topic, Instant now) {
   commitment.retained_ = true;
+  commitment.first_of_topic_ = first_of_topic;
+  ++retained_added_;
   const Instant due = now + options_.retained_interval;
   limit_wait(commitment, due, due);
 }
@@ -125,14 +131,29 @@ void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode re
   last_ = &commitment;
   waiting_bytes_ += commitment.memory_bytes();
   if (commitment.gathers_) clock_.add_gathered(commitment.message_->bytes_size());
+  wait_for_value(commitment);
   clock_.note_message(commitment.due_);
   if (commitment.is_empty()) release(commitment);
+}
+
+// A commitment that waits for its retained row alone goes with whatever is written next, and the clock says when the
+// row is written for its own sake. While a destination may yet settle the message, that is waited for: else it would be
+// written, too.
+void Journal::wait_for_value(Commitment& commitment) {
+  const bool alone = commitment.retained_ && commitment.destination_count() == 0 && !commitment.exchange_;
+  if (!alone || commitment.at_writer_ || !commitment.ticket_) return;
+  commitment.paced_ = true;
+  commitment.due_ = kNever;
+  commitment.aged_ = Instant::min();
+  clock_.add_value(commitment.message_->bytes_size(), commitment.first_of_topic_);
 }
 
 void Journal::settled(Commitment& commitment, Outbox& outbox, Sequence sequence) {
   FURROW_CHECK(commitment.remove(outbox, sequence));
   // A destination may drop the message at once, while others are still being asked.
-  if (commitment.sealed_ && commitment.is_empty()) release(commitment);
+  if (!commitment.sealed_) return;
+  wait_for_value(commitment);
+  if (commitment.is_empty()) release(commitment);
 }
 
 void Journal::hasten(Commitment& commitment, Instant now) {
@@ -153,11 +174,22 @@ void Journal::release(Commitment& commitment) {
   ticket.complete(reason);
 }
 
+// What waits is counted by the clock, unless it is at the writer.
+void Journal::enter_clock(const Commitment& commitment) {
+  if (commitment.gathers_) clock_.add_gathered(commitment.message_->bytes_size());
+  if (commitment.paced_) clock_.add_value(commitment.message_->bytes_size(), false);
+}
+
+void Journal::leave_clock(const Commitment& commitment) {
+  if (commitment.gathers_) clock_.remove_gathered(commitment.message_->bytes_size());
+  if (commitment.paced_) clock_.remove_value(commitment.message_->bytes_size());
+}
+
 void Journal::unlink(Commitment& commitment) {
   (commitment.previous_ != nullptr ? commitment.previous_->next_ : first_) = commitment.next_;
   (commitment.next_ != nullptr ? commitment.next_->previous_ : last_) = commitment.previous_;
   waiting_bytes_ -= commitment.memory_bytes();
-  if (commitment.gathers_ && !commitment.at_writer_) clock_.remove_gathered(commitment.message_->bytes_size());
+  if (!commitment.at_writer_) leave_clock(commitment);
   if (first_ == nullptr) clock_.set_earliest(kNever);
 }
 
@@ -344,7 +376,7 @@ void Journal::take_back(Batch batch, Instant now) {
       recycle(*commitment);
       continue;
     }
-    if (commitment->gathers_) clock_.add_gathered(commitment->message_->bytes_size());
+    enter_clock(*commitment);
     commitment->due_ = Instant::min();  // with the next batch that has messages
   }
   for (const std::string& topic : plan.topics) {
@@ -392,7 +424,11 @@ void Journal::flush_if_due(Instant now) {
   if (at_writer_) return;
   // The one that this was for may have been settled in time; then nothing is written, cursors neither.
   if (clock_.earliest_is_due(now)) find_earliest_due();
-  if (clock_.is_due(waiting(), now)) submit(now);
+  const bool due = clock_.is_due(waiting(), now);
+  const bool values_due = clock_.values_are_due(now);
+  if (!due && !values_due) return;
+  if (!due) clock_.pay_for_values(now);
+  submit(draining_ || !due || clock_.retained_is_due(now), now);
 }
 
 void Journal::flush_all(Instant now) {
@@ -410,7 +446,8 @@ Instant Journal::next_deadline() const {
 
 // --- a batch ---
 
-void Journal::submit(Instant now) {
+// `all_values`: also the retained values that no publisher waits for.
+void Journal::submit(bool all_values, Instant now) {
   const ClockStamp stamp = stamp_(now);
   Batch batch = std::exchange(gathering_, Batch{});
   session_places_ = {};
@@ -421,7 +458,7 @@ void Journal::submit(Instant now) {
 
   const bool holding = select(now);
   const bool complete = write_selected(batch, plan, stamp);
-  write_retained(batch, plan, stamp, now);
+  write_retained(batch, plan, stamp, all_values);
   write_cursors(batch, plan);
   // Some of the tickets are for a PUBLISH that came again: they wait for the first one, which may be held back.
   if (complete && !holding) plan.tickets = std::exchange(gathering_tickets_, {});
@@ -437,7 +474,7 @@ void Journal::submit(Instant now) {
     gathering_.number = batch.number;
     for (Commitment* commitment : plan.commitments) {
       commitment->at_writer_ = false;
-      if (commitment->gathers_) clock_.add_gathered(commitment->message_->bytes_size());
+      enter_clock(*commitment);
       release(*commitment);
     }
     return;
@@ -492,7 +529,7 @@ bool Journal::write_selected(Batch& batch, Submitted& plan, const ClockStamp& st
       finish_segment();
       return false;
     }
-    if (commitment->gathers_) clock_.remove_gathered(commitment->message_->bytes_size());
+    leave_clock(*commitment);
     commitment->at_writer_ = true;
     plan.commitments.push_back(commitment);
     plan.bytes += commitment->message_->bytes_size();
@@ -525,14 +562,14 @@ void Journal::write_message(Commitment& commitment, SegmentWriter& writer) {
   }
 }
 
-void Journal::write_retained(Batch& batch, Submitted& plan, const ClockStamp& stamp, Instant now) {
+void Journal::write_retained(Batch& batch, Submitted& plan, const ClockStamp& stamp, bool all_values) {
   // Those that publishers of this batch wait for; nothing where an earlier batch had the value already.
   for (const Commitment* commitment : plan.commitments) {
     if (!commitment->retained_) continue;
     const auto changed = retained_.find(std::string(commitment->message_->topic()));
     if (changed != retained_.end()) write_retained(batch, plan, changed->first, changed.value(), stamp);
   }
-  if (!draining_ && !clock_.retained_is_due(now)) return;
+  if (!all_values) return;
   for (auto changed = retained_.begin(); changed != retained_.end(); ++changed) {
     if (batch.retained.size() >= options_.retained_rows_max) return;
     write_retained(batch, plan, changed->first, changed.value(), stamp);

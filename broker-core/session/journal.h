@@ -78,13 +78,15 @@ class Commitment {
   Instant aged_ = kNever;                                // from this moment it joins any batch that is written anyway
   Instant due_max_ = kNever;  // the bounds of both, whatever a destination added later is willing to wait
   Instant aged_max_ = kNever;
-  Duration wait_{};         // the longest of its destinations
-  bool retained_ = false;   // its topic's retained row must be durable
-  bool sealed_ = false;     // in the list of those that wait; before that it cannot end
-  bool selected_ = false;   // goes into the batch being built
-  bool at_writer_ = false;  // in the batch at the writer
-  bool ended_ = false;      // while at the writer: every destination has settled it
-  bool gathers_ = false;    // a destination is away
+  Duration wait_{};              // the longest of its destinations
+  bool retained_ = false;        // its topic's retained row must be durable
+  bool first_of_topic_ = false;  // and is the first that the topic has
+  bool paced_ = false;           // a publisher waits for that row alone
+  bool sealed_ = false;          // in the list of those that wait; before that it cannot end
+  bool selected_ = false;        // goes into the batch being built
+  bool at_writer_ = false;       // in the batch at the writer
+  bool ended_ = false;           // while at the writer: every destination has settled it
+  bool gathers_ = false;         // a destination is away
   std::uint8_t inline_count_ = 0;
   std::optional<ExchangeRow> exchange_;  // the inbound packet identifier that must be durable with it
   std::array<Destination, kInline> inline_{};
@@ -109,7 +111,8 @@ class Journal {
     bool acknowledge_when_received = false;
     // `store.retained: lazy`: acknowledgements do not wait for the retained row.
     bool retained_lazy = false;
-    // How long a retained value may wait for a newer one of its topic before it is written.
+    // How often commits are made for retained values alone, in the long run (retained_pace.h), and how long a value may
+    // wait for a newer one of its topic.
     Duration retained_interval = std::chrono::seconds(1);
     // How long messages gather for a destination that is away, unless somebody waits: fewer, larger commits wear the
     // flash less, and each message shares its commit with more others.
@@ -158,7 +161,8 @@ class Journal {
   Commitment& open(MessageRef message);
   // `wait` is how long the destination is willing to wait for its own acknowledgement; 0 = it is away.
   void add_destination(Commitment& commitment, Outbox& outbox, Sequence sequence, Duration wait, Instant now);
-  void add_retained(Commitment& commitment, Instant now);
+  // `first_of_topic`: the topic had no value before.
+  void add_retained(Commitment& commitment, bool first_of_topic, Instant now);
   void add_exchange(Commitment& commitment, const ExchangeRow& row, Instant now);
   // From now on the commitment may end at any time. `ticket` is completed with `reason` once it has.
   void seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode reason);
@@ -191,7 +195,8 @@ class Journal {
   void complete_with_rows(AckTicket ticket);
 
   // The retained message of `topic` changed (empty: was removed); `message` lives in the retained store.
-  // Written within Options::retained_interval, the newest value only.
+  // Written within Options::retained_interval, the newest value only; before that when a publisher waits for it and
+  // RetainedPace allows.
   void retained_changed(std::string_view topic, MessageRef message, Instant now);
   // Whether the newest value of the topic may not be durable yet, here or at the far side: what a crash brings back of
   // messages that were settled may be an older value.
@@ -213,8 +218,12 @@ class Journal {
   // --- progress ---
   BatchNumber durable() const { return durable_; }
   bool is_durable(BatchNumber batch) const { return batch <= durable_; }
-  // A publisher can go no further before it is acknowledged: do not wait for more.
+  // A publisher can go no further before it is acknowledged: do not wait for more messages.
   void hurry() { clock_.hurry(); }
+  // Nor for newer retained values: its own are among those that wait.
+  void hurry_retained() { clock_.hurry_values(); }
+  // How often add_retained() was called.
+  std::uint64_t retained_added() const { return retained_added_; }
   // Every batch up to `watermark` is durable: what it says is true now, and whoever waited for it goes on.
   void handle_persisted(BatchNumber watermark, Instant now);
   // The store could write nothing of `batch`, which is the one at the writer, and has forgotten it: its messages wait
@@ -278,6 +287,8 @@ class Journal {
   bool has_rows() const;
   void release(Commitment& commitment);
   void unlink(Commitment& commitment);
+  void enter_clock(const Commitment& commitment);
+  void leave_clock(const Commitment& commitment);
   void recycle(Commitment& commitment);
   void limit_wait(Commitment& commitment, Instant due, Instant aged);
   void find_earliest_due();
@@ -286,11 +297,12 @@ class Journal {
   void wake_waiters(Instant now);
   Outbox* find(QueueId queue) const;
 
-  void submit(Instant now);
+  void wait_for_value(Commitment& commitment);
+  void submit(bool all_values, Instant now);
   bool select(Instant now);
   bool write_selected(Batch& batch, Submitted& plan, const ClockStamp& stamp);
   void write_message(Commitment& commitment, SegmentWriter& writer);
-  void write_retained(Batch& batch, Submitted& plan, const ClockStamp& stamp, Instant now);
+  void write_retained(Batch& batch, Submitted& plan, const ClockStamp& stamp, bool all_values);
   void write_retained(Batch& batch, Submitted& plan, const std::string& topic, Retained& value,
                       const ClockStamp& stamp);
   void write_cursors(Batch& batch, Submitted& plan);
@@ -312,6 +324,7 @@ class Journal {
   std::size_t spares_ = 0;
 
   CommitClock clock_;
+  std::uint64_t retained_added_ = 0;
   bool failing_ = false;
   std::uint64_t room_ = 0;
   bool draining_ = false;              // flush_all() has more to submit

@@ -474,6 +474,28 @@ TEST_F(WayDown, RetainIsKeptOrCleared) {
   EXPECT_FALSE(static_cast<bool>(broker().retained().find("command/pump")));
 }
 
+TEST_F(WayDown, FarBrokerWithAFullWindowIsNotHeldBackByThePaceOfRetainedValues) {
+  start();
+  online();
+  mqtt::Publish packet;
+  packet.topic = "barn-7/command/valve";
+  packet.retain = true;
+  packet.qos = Qos::AtLeastOnce;
+  const auto renew = [&](std::uint16_t packet_id) {
+    const std::string payload = std::to_string(packet_id);
+    packet.payload = as_bytes(payload);
+    packet.packet_id = PacketId{packet_id};
+    far(packet);
+  };
+  std::uint16_t id = 1;
+  for (; id <= broker::RetainedPace::kCommitsMax + 1; ++id) renew(id);
+  said();
+  for (std::size_t i = 1; i < broker::kUsualWindowMin; ++i) renew(id++);
+  EXPECT_THAT(said(), IsEmpty());
+  renew(id);
+  EXPECT_THAT(said(), testing::SizeIs(broker::kUsualWindowMin));
+}
+
 TEST_F(WayDown, WhatCameDownDoesNotGoUpAgain) {
   bridge_options.rules = {rule(Direction::Both, "#")};
   start();

@@ -315,20 +315,71 @@ TEST_F(JournalTest, RemovedRetainedMessageIsARowWithoutData) {
 }
 
 TEST_F(JournalTest, RetainedMessageIsAcknowledgedWhenItsRowIsDurable) {
-  const MessageRef message = world.message("on");
-  world.journal().retained_changed("farm/moisture", message, world.now());
-  Commitment& commitment = world.journal().open(message);
-  world.journal().add_retained(commitment, world.now());
-  cloud.outbox.push(message, kAtLeastOnce, seconds(3), world.now(), [&]() -> Commitment& { return commitment; });
-  world.journal().seal(commitment, world.acks().ticket(1), mqtt::ReasonCode::Success);
-  cloud.send(world.now());
-  cloud.deliver(world.now());
-  world.turn_after(milliseconds(999));
-  EXPECT_EQ(world.acks().ids, Ids{});
-  EXPECT_TRUE(world.writer_idle());
-  world.turn_after(milliseconds(1));  // not after the three seconds that the destination would have waited
+  world.retain(1, "farm/moisture", "on");
+  world.turn();
   ASSERT_FALSE(world.writer_idle());
+  EXPECT_EQ(world.acks().ids, Ids{});
   world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+  EXPECT_TRUE(world.store().has_retained("farm/moisture"));
+}
+
+TEST_F(JournalTest, RetainedMessageThatTheFarSideAcknowledgesIsWrittenAsAValueOnly) {
+  world.retain(1, "farm/moisture", "on", {{cloud.outbox, kOnline}});
+  cloud.send(world.now());
+  world.turn_after(kOnline - milliseconds(1));
+  EXPECT_TRUE(world.writer_idle());
+  cloud.deliver(world.now());
+  world.turn();
+  ASSERT_FALSE(world.writer_idle());
+  EXPECT_EQ(world.submitted().retained.size(), 1U);
+  EXPECT_EQ(world.submitted().segments.size(), 0U);
+  world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+}
+
+TEST_F(JournalTest, RetainedMessageWaitsNoLongerForADestinationThanTheInterval) {
+  world.retain(1, "farm/moisture", "on", {{cloud.outbox, seconds(3)}});
+  world.turn_after(milliseconds(999));
+  EXPECT_TRUE(world.writer_idle());
+  world.turn_after(milliseconds(1));
+  world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+}
+
+TEST_F(JournalTest, RetainedValueGoesWithWhatIsWrittenAnyway) {
+  world.spend_the_budget_of_retained_values();
+  world.retain(1, "farm/moisture", "on");
+  world.turn();
+  EXPECT_TRUE(world.writer_idle());
+  world.journal().put(SessionRow{"pump-7", Bytes{1}});
+  world.turn();
+  world.persist();
+  EXPECT_EQ(world.acks().ids, Ids{1});
+}
+
+TEST_F(JournalTest, RetainedValueThatNobodyWaitsForIsNotWrittenWithOthers) {
+  world.journal().retained_changed("farm/moisture", world.message("1"), world.now());
+  world.retain(1, "farm/pump", "on");
+  world.journal().put(SessionRow{"pump-7", Bytes{1}});
+  world.turn();
+  ASSERT_EQ(world.submitted().retained.size(), 1U);
+  EXPECT_EQ(world.submitted().retained[0].topic, "farm/pump");
+}
+
+TEST_F(JournalTest, RetainedValuesThatWaitAreAllInACommitThatIsMadeForThem) {
+  world.journal().retained_changed("farm/moisture", world.message("1"), world.now());
+  world.retain(1, "farm/pump", "on");
+  world.turn();
+  EXPECT_EQ(world.submitted().retained.size(), 2U);
+}
+
+TEST_F(JournalTest, RetainedMessageThatWasTakenBackIsAnsweredWithTheNextBatch) {
+  world.retain(1, "farm/moisture", "on");
+  world.turn();
+  world.refuse();
+  EXPECT_EQ(world.acks().ids, Ids{});
+  world.settle_down();
   EXPECT_EQ(world.acks().ids, Ids{1});
 }
 

@@ -73,6 +73,32 @@ class JournalWorld {
   void publish(std::uint16_t id, const std::vector<To>& destinations, const DeliveryOptions& options = kAtLeastOnce) {
     publish(id, message("reading " + std::to_string(id)), destinations, options);
   }
+  // A retained message that its publisher waits for: not the first of its topic.
+  void retain(std::uint16_t id, std::string_view topic, std::string_view payload,
+              const std::vector<To>& destinations = {}, bool first_of_topic = false) {
+    const MessageRef message = Message::make({.topic = topic,
+                                              .payload = as_bytes(payload),
+                                              .properties = {},
+                                              .expiry_s = std::nullopt,
+                                              .received = now_,
+                                              .qos = mqtt::Qos::AtLeastOnce,
+                                              .retain = true});
+    Commitment& commitment = journal_->open(message);
+    journal_->retained_changed(topic, message, now_);
+    journal_->add_retained(commitment, first_of_topic, now_);
+    for (const To& to : destinations) {
+      to.outbox.push(message, kAtLeastOnce, to.wait, now_, [&]() -> Commitment& { return commitment; });
+    }
+    journal_->seal(commitment, acks_.ticket(id), mqtt::ReasonCode::Success);
+  }
+  void spend_the_budget_of_retained_values() {
+    for (int i = 0; i < RetainedPace::kCommitsMax; ++i) {
+      retain(0, "farm/spendthrift", std::to_string(i));
+      turn();
+      persist();
+    }
+    acks_.ids.clear();
+  }
 
   // --- time and the store ---
   void pass(Duration time) { now_ += time; }
