@@ -37,6 +37,8 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                       .books = session_books_,
                       .queue_limits = options.limits.session_queue,
                       .interval = options.commit_interval,
+                      .retained = retained_,
+                      .stats = stats_,
                       .hash_key = tree_.hash_key()},
       routes_(tree_),
       retained_({.messages_max = options.limits.retained_messages,
@@ -197,6 +199,10 @@ void Broker::handle_turn_end(Instant now) {
   if (!going_on_.empty()) go_on(now);
   if (!unsendable_.empty()) close_unsendable(now);
   if (!memberless_groups_.empty()) end_groups();
+  for (const ConnectionId id : std::exchange(session_shared_.looking, {})) {
+    Connection* const connection = find(id);
+    if (connection != nullptr && connection->session() != nullptr) connection->session()->continue_replays(now);
+  }
   journal_.flush_if_due(now);
   check_waiting();
 }
@@ -207,7 +213,7 @@ void Broker::handle_memory(std::uint64_t bytes) {
 }
 
 Instant Broker::next_deadline() const {
-  if (!going_on_.empty()) return Instant::min();  // since the last turn's end
+  if (!going_on_.empty() || !session_shared_.looking.empty()) return Instant::min();  // since the last turn's end
   const Instant next = std::min(connection_deadlines_.next(), journal_.next_deadline());
   if (stopping_) return next;
   const Instant sessions = session_deadlines_.empty() ? kNever : session_deadlines_.begin()->first;

@@ -190,7 +190,6 @@ class Broker final {
   mqtt::ReasonCode add_subscription(Session& session, const Subscription& subscription, Instant now, bool& is_new,
                                     bool& changed);
   bool remove_subscription(Session& session, std::string_view filter, Instant now);
-  void send_retained(Session& session, const Subscription& subscription, Instant now);
   // Heap for an output, and where it goes once it is written: a burst to many would else make and free it each turn.
   ByteBuffer take_buffer();
   void give_back(ByteBuffer&& buffer);

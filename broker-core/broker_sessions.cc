@@ -102,7 +102,8 @@ void Broker::end_orphans(std::vector<RestoredQueue>& queues, const SessionQueues
 }
 
 void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, SessionQueues& queues, Instant now) {
-  std::optional<SessionRecord> record = row.data ? decode_session(row.client_id, *row.data) : std::nullopt;
+  std::vector<std::uint32_t> unsent;
+  std::optional<SessionRecord> record = row.data ? decode_session(row.client_id, *row.data, &unsent) : std::nullopt;
   if (!record) {
     log_.write(LogLevel::Error, "session.damaged", {{"client", row.client_id}, {"next", "the session starts anew"}});
     journal_.put(SessionRow{row.client_id, std::nullopt});
@@ -124,6 +125,7 @@ void Broker::restore_session(SessionRow& row, const ClockStamp& stamp, SessionQu
   }
   record->disconnected->before_start = true;
   session.record() = std::move(*record);
+  for (const std::uint32_t place : unsent) session.restart_replay(session.record().subscriptions[place]);
   look_at(session, std::min(expiry_of(session.record(), ended), wills_.due(session.record(), ended)));
 }
 
@@ -395,21 +397,6 @@ void Broker::restore_groups(const std::vector<RestoredQueue>& queues) {
     if (queue.row.kind != QueueKind::Group) continue;
     add_group(
         std::make_unique<SharedGroup>(queue.row.name, new_subscriber(), queue.row.id, queue.cursor, session_shared_));
-  }
-}
-
-void Broker::send_retained(Session& session, const Subscription& subscription, Instant now) {
-  std::vector<MessageRef> messages;
-  retained_.match(subscription.filter(), messages);
-  const SubscriptionOptions options = subscription.options();
-  const std::span<const std::uint32_t> ids(&options.subscription_id, options.subscription_id == 0 ? 0 : 1);
-  for (const MessageRef& message : messages) {
-    if (message->expires_at() <= now) {
-      (void)retained_.remove(message->topic());
-      journal_.retained_changed(message->topic(), {}, now);
-      continue;
-    }
-    session.deliver_retained(message, {std::min(message->qos(), options.qos), true, ids}, now);
   }
 }
 

@@ -136,8 +136,9 @@ void Connection::finish_hold(Held& held, Instant now) {
                          {"version", static_cast<std::uint64_t>(version())},
                          {"session_present", held.session_present ? "true" : "false"}});
     session_->begin(held.window, held.session_present, now);
+  } else {
+    session_->pump(now);  // SUBACK: retained messages follow
   }
-  for (const Subscription& subscription : held.retained) broker_.send_retained(*session_, subscription, now);
 }
 
 void Connection::resume(Instant now) {

@@ -5,8 +5,8 @@
 //   Connected        close    route   window  subscribe unsubscribe answer  close       close
 //   Closing          everything is ignored; what is in the output is flushed, then the network connection is closed
 //
-// While a CONNACK, SUBACK or UNSUBACK waits for the store, or retained messages for a client that does not read, the
-// connection is held: what arrives is kept and handled afterwards, and the caller should stop reading.
+// While a CONNACK, SUBACK or UNSUBACK waits for the store, or for a client that does not read, the connection is held:
+// what arrives is kept and handled afterwards, and the caller should stop reading.
 //
 // The same happens to a client that sends more than its window: many do not know our receive maximum, MQTT 3.1.1 has no
 // word for it, and closing would bring them back with the same messages for ever. Once `limits.inflight` answers of
@@ -114,8 +114,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     ByteBuffer response;          // the CONNACK, SUBACK or UNSUBACK
     bool session_starts = false;  // CONNACK: the session's messages follow
     bool session_present = false;
-    std::uint16_t window = 0;            // CONNACK: how many messages may be in flight to the client
-    std::vector<Subscription> retained;  // SUBACK: subscriptions whose retained messages follow
+    std::uint16_t window = 0;  // CONNACK: how many messages may be in flight to the client
   };
 
   // Topic aliases of this connection, once there is one.
@@ -175,8 +174,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   bool reject_unexpected(PacketId packet_id, Instant now);
-  mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
-                             std::vector<Subscription>& retained, Instant now, bool& changed);
+  mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id, Instant now,
+                             bool& changed);
   mqtt::ReasonCode unsubscribe(std::string_view filter, Instant now, bool& changed);
 
   // Sends held.response and what follows it: now if that is durable and the client reads, else once it is so.

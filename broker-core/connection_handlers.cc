@@ -445,7 +445,7 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
   Held held;
   bool changed = false;
   for (const mqtt::SubscriptionRequest& request : packet.requests) {
-    suback.reasons.push_back(subscribe(request, id, held.retained, now, changed));
+    suback.reasons.push_back(subscribe(request, id, now, changed));
   }
   ByteBuffer properties;
   const auto refused = std::ranges::find_if(suback.reasons, mqtt::is_error);
@@ -464,26 +464,36 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
   hold(std::move(held), now);
 }
 
-ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id,
-                                 std::vector<Subscription>& retained, Instant now, bool& changed) {
+ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id, Instant now,
+                                 bool& changed) {
   const bool shared = mqtt::is_shared(request.filter);
   if (is_too_deep(request.filter, broker_.limits().topic_levels)) {
     ++broker_.mutable_stats().topic_levels_over_limit;
     return ReasonCode::TopicFilterInvalid;
   }
-  Subscription subscription(request.filter, {.qos = request.qos,
-                                             .no_local = request.no_local || (bridge_ && !shared),
-                                             .retain_as_published = request.retain_as_published || bridge_,
-                                             .subscription_id = subscription_id});
+  const Subscription subscription(request.filter, {.qos = request.qos,
+                                                   .no_local = request.no_local || (bridge_ && !shared),
+                                                   .retain_as_published = request.retain_as_published || bridge_,
+                                                   .subscription_id = subscription_id});
   bool is_new = false;
   bool differs = false;
   const ReasonCode reason = broker_.add_subscription(*session_, subscription, now, is_new, differs);
   changed = changed || differs;
   // A shared subscription is sent none [MQTT 5.0 §3.8.4].
-  const bool sends_retained = !is_error(reason) && !shared &&
-                              (request.retain_handling == mqtt::RetainHandling::Send ||
-                               (request.retain_handling == mqtt::RetainHandling::SendIfNew && is_new));
-  if (sends_retained) retained.push_back(std::move(subscription));
+  if (is_error(reason) || shared) return reason;
+  switch (request.retain_handling) {
+    case mqtt::RetainHandling::Send:
+      changed = session_->start_replay(subscription) || changed;
+      break;
+    case mqtt::RetainHandling::SendIfNew:
+      // Those that an earlier SUBSCRIBE asked for may not all have been sent.
+      if (!is_new) session_->change_replay(subscription);
+      if (is_new) changed = session_->start_replay(subscription) || changed;
+      break;
+    case mqtt::RetainHandling::DoNotSend:
+      session_->end_replay(subscription, now);
+      break;
+  }
   return reason;
 }
 

@@ -35,6 +35,7 @@ struct Stats {
   std::uint64_t retained_over_limit = 0;  // values not retained
   std::uint64_t wills_over_limit = 0;     // published before their clients had their time to come back
   std::uint64_t wills_not_stored = 0;     // kept in memory: the store took no writes, or memory was short
+  std::uint64_t retained_overtaken = 0;   // live messages that may have come before the retained one of their topic
   std::uint64_t reading_paused = 0;       // times that `commit_waiting` was reached
   std::uint64_t queues_orphaned = 0;      // found in the store at start without their session
 

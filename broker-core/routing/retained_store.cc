@@ -18,63 +18,6 @@ bool is_same_value(const Message& one, const Message& other) {
   return one.qos() == other.qos() && !one.expiry_s() && !other.expiry_s() && same_content(one, other);
 }
 
-// Says of topics, given in byte order, whether they match a filter, and if not, how far the next that may is.
-//
-// All topics that begin with the same bytes are neighbours. So when a level is not the wanted one, the next match with
-// the levels before it is `before/wanted`, or if that has passed already, lies behind everything that begins with
-// `before/`: the slash is followed by '0' in ASCII, so `before0` is the first text behind all of it.
-class FilterWalk {
- public:
-  explicit FilterWalk(std::string_view filter)
-      : filter_(filter), begins_with_wildcard_(has_wildcard(filter.substr(0, 1))) {}
-
-  enum class Verdict : std::uint8_t {
-    Match,
-    Next,  // the next topic may match
-    Seek,  // nothing before seek_target() matches; it is behind the topic
-    End,   // nothing from here on matches
-  };
-
-  Verdict judge(std::string_view topic) {
-    if (begins_with_wildcard_ && topic.starts_with('$')) return seek("%");  // the character after `$`
-    mqtt::TopicLevels wanted_levels(filter_);
-    mqtt::TopicLevels levels(topic);
-    std::string_view wanted;
-    std::string_view level;
-    while (wanted_levels.next(wanted)) {
-      if (wanted == "#") return Verdict::Match;
-      if (!levels.next(level)) return Verdict::Next;
-      if (wanted != "+" && wanted != level) return skip_to(wanted, topic, level);
-    }
-    const auto matched = static_cast<std::size_t>(level.data() + level.size() - topic.data());
-    if (matched == topic.size()) return Verdict::Match;
-    return seek(topic.substr(0, matched), "0");
-  }
-
-  std::string_view seek_target() const { return target_; }
-
- private:
-  // `topic` has `level` where the filter wants `wanted`.
-  Verdict skip_to(std::string_view wanted, std::string_view topic, std::string_view level) {
-    const std::string_view before = topic.substr(0, static_cast<std::size_t>(level.data() - topic.data()));
-    const std::string_view rest = topic.substr(before.size());
-    if (rest < wanted) return seek(before, wanted);
-    // Between `wanted` and `wanted/` lie others, such as `wanted-2`.
-    if (rest.starts_with(wanted) && rest.substr(wanted.size()) < "/") return seek(before, wanted, "/");
-    if (before.empty()) return Verdict::End;
-    return seek(before.substr(0, before.size() - 1), "0");
-  }
-
-  Verdict seek(std::string_view first, std::string_view second = "", std::string_view third = "") {
-    target_.assign(first).append(second).append(third);
-    return Verdict::Seek;
-  }
-
-  const std::string_view filter_;
-  const bool begins_with_wildcard_;
-  std::string target_;
-};
-
 }  // namespace
 
 RetainedStore::RetainedStore(const Options& options)
@@ -129,21 +72,39 @@ MessageRef RetainedStore::find(std::string_view topic) const {
   return slot == kNone ? MessageRef() : slots_[slot];
 }
 
-void RetainedStore::match(std::string_view filter, std::vector<MessageRef>& out) const {
-  if (!has_wildcard(filter)) {
-    if (MessageRef message = find(filter)) out.push_back(std::move(message));
-    return;
+RetainedStore::Walk::Walk(const RetainedStore& store, std::string_view filter, std::string_view from)
+    : store_(store), filter_(filter), one_topic_(!has_wildcard(filter)) {
+  if (one_topic_) {
+    slot_ = from <= filter ? store.find_slot(filter) : kNone;
+  } else {
+    place_ = store.order_.seek(store.order_.begin(), from);
+    find_slot();
   }
-  FilterWalk walk(filter);
-  TopicOrder::Place place = order_.begin();
-  while (!order_.is_end(place)) {
-    const MessageRef& message = slots_[order_.slot(place)];
-    const FilterWalk::Verdict verdict = walk.judge(message->topic());
-    if (verdict == FilterWalk::Verdict::End) return;
-    if (verdict == FilterWalk::Verdict::Match) out.push_back(message);
-    place = order_.next(place);
-    if (verdict == FilterWalk::Verdict::Seek) place = order_.seek(place, walk.seek_target());
+}
+
+void RetainedStore::Walk::find_slot() {
+  slot_ = store_.order_.is_end(place_) ? kNone : store_.order_.slot(place_);
+}
+
+const MessageRef* RetainedStore::Walk::next(std::size_t& steps) {
+  if (one_topic_) {
+    const std::uint32_t only = std::exchange(slot_, kNone);
+    return only == kNone ? nullptr : &store_.slots_[only];
   }
+  while (!at_end() && steps > 0) {
+    --steps;
+    const MessageRef& message = store_.slots_[slot_];
+    const FilterWalk::Verdict verdict = filter_.judge(message->topic());
+    if (verdict == FilterWalk::Verdict::End) {
+      slot_ = kNone;
+      return nullptr;
+    }
+    place_ = store_.order_.next(place_);
+    if (verdict == FilterWalk::Verdict::Seek) place_ = store_.order_.seek(place_, filter_.seek_target());
+    find_slot();
+    if (verdict == FilterWalk::Verdict::Match) return &message;
+  }
+  return nullptr;
 }
 
 std::uint32_t RetainedStore::hash(std::string_view topic) const {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "broker-core/message.h"
+#include "broker-core/routing/filter_walk.h"
 #include "broker-core/routing/hash_index.h"
 #include "broker-core/routing/keyed_hash.h"
 #include "broker-core/routing/topic_order.h"
@@ -21,6 +22,8 @@
 namespace furrow::broker {
 
 class RetainedStore {
+  static constexpr std::uint32_t kNone = HashIndex::kNone;
+
  public:
   struct Options {
     std::size_t messages_max;     // 0 = no limit
@@ -53,9 +56,29 @@ class RetainedStore {
 
   bool contains(std::string_view topic) const { return find_slot(topic) != kNone; }
 
-  // Appends every message whose topic matches `filter`, in the byte order of topics. A filter that begins with a
-  // wildcard takes no topic that begins with `$` [MQTT-4.7.2-1]. REQUIRES: mqtt::is_valid_filter(filter).
-  void match(std::string_view filter, std::vector<MessageRef>& out) const;
+  // Goes over the messages whose topics match a filter, in the byte order of topics. Until the store changes; then a
+  // new one goes on from where this one was.
+  class Walk {
+   public:
+    // Begins with the first topic that is not less than `from`. Borrows the store and the filter. REQUIRES:
+    // mqtt::is_valid_filter(filter).
+    Walk(const RetainedStore& store, std::string_view filter, std::string_view from = {});
+
+    // The next message that matches; nullptr at the end, or when it has looked at `steps` topics, which it counts down.
+    const MessageRef* next(std::size_t& steps);
+    bool at_end() const { return slot_ == kNone; }
+    // The topic that next() looks at first. REQUIRES: !at_end().
+    std::string_view position() const { return store_.slots_[slot_]->topic(); }
+
+   private:
+    void find_slot();
+
+    const RetainedStore& store_;
+    FilterWalk filter_;
+    const bool one_topic_;  // the filter's own
+    TopicOrder::Place place_;
+    std::uint32_t slot_ = kNone;  // at place_; kNone: at the end
+  };
 
   // How many messages there are, and the sum of their memory_bytes().
   std::size_t messages() const { return by_topic_.size(); }
@@ -65,8 +88,6 @@ class RetainedStore {
   std::size_t overhead_bytes() const;
 
  private:
-  static constexpr std::uint32_t kNone = HashIndex::kNone;
-
   std::uint32_t hash(std::string_view topic) const;
   std::uint32_t find_slot(std::string_view topic) const;
   bool fits(std::size_t messages, std::size_t bytes) const;

@@ -86,7 +86,7 @@ void Outbox::drop_oldest(std::uint64_t messages, std::uint64_t bytes, Instant no
 }
 
 bool Outbox::too_old(const Entry& entry, Instant now) const {
-  return limits_.age_max > Duration::zero() && now - entry.message->received() > limits_.age_max;
+  return limits_.age_max > Duration::zero() && entry.ages && now - entry.message->received() > limits_.age_max;
 }
 
 // --- accepting and settling ---

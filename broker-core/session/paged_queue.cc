@@ -13,6 +13,7 @@ PagedQueue::Entry& PagedQueue::append(MessageRef message, const DeliveryOptions&
   entry.sequence = next_;
   entry.qos = options.qos;
   entry.retain = options.retain;
+  entry.ages = options.ages;
   entry.message = std::move(message);
   next_.value += 1;
 

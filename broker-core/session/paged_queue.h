@@ -43,6 +43,7 @@ class PagedQueue {
     State state = State::Waiting;
     bool retain = false;
     bool on_disk = false;
+    bool ages = true;        // may become too old: a retained value is as old as it is
     bool ephemeral = false;  // no longer kept in the store: see Outbox::forgo()
   };
 

@@ -38,6 +38,7 @@ struct DeliveryOptions {
   mqtt::Qos qos = mqtt::Qos::AtMostOnce;
   bool retain = false;
   std::span<const std::uint32_t> subscription_ids = {};  // borrowed
+  bool ages = true;                                      // whether OutboxLimits::age_max concerns it; not stored
 };
 
 // One queue's part in a segment.

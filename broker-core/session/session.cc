@@ -17,6 +17,17 @@ constexpr Duration kWaitMax = std::chrono::seconds(1);
 constexpr Duration kWaitFirst = std::chrono::milliseconds(250);
 // From so many on, subscriptions are found by an index: to compare fewer costs no more than to hash one.
 constexpr std::size_t kManySubscriptions = 32;
+// Retained topics that are looked at for one that a new subscription takes, before it is left to its replay.
+constexpr std::size_t kFirstSteps = 100;
+
+// How a retained message is sent for a subscription. Borrows `options`.
+DeliveryOptions replay_of(const Message& message, const SubscriptionOptions& options) {
+  const std::uint32_t& id = options.subscription_id;
+  return {.qos = std::min(message.qos(), options.qos),
+          .retain = true,
+          .subscription_ids = {&id, id == 0 ? 0U : 1U},
+          .ages = false};
+}
 
 }  // namespace
 
@@ -38,12 +49,12 @@ Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, 
 
 void Session::store() {
   stored_connected_ = record_.connected();
-  stored_in_ = shared_.journal.put(SessionRow{client_id(), encode(record_)});
+  stored_in_ = shared_.journal.put(row());
 }
 
 void Session::store_lazily(Instant now) {
   stored_connected_ = record_.connected();
-  shared_.journal.put_lazy(SessionRow{client_id(), encode(record_)}, now);
+  shared_.journal.put_lazy(row(), now);
 }
 
 // --- subscriptions ---
@@ -70,6 +81,7 @@ bool Session::erase_subscription(std::string_view filter) {
   if (place != last) subscriptions[place] = std::move(subscriptions[last]);
   subscriptions.pop_back();
   if (!has_many_subscriptions() && extras_) extras_->places = {};
+  if (extras_ && extras_->replays) (void)extras_->replays->end(filter);
   return true;
 }
 
@@ -150,6 +162,7 @@ void Session::restore(const CursorRow& cursor) {
 // --- messages ---
 
 void Session::deliver(Publication& publication, const RoutedDelivery& delivery) {
+  if (extras_ && extras_->replays) send_ahead(publication, delivery);
   if (delivery.qos == mqtt::Qos::AtMostOnce) {
     // A client that is away misses QoS 0, as it asked to.
     if (begun_) connection_->write_qos0(publication, delivery);
@@ -178,10 +191,9 @@ bool Session::refuses(const Publication& publication, const RoutedDelivery& deli
 }
 
 // The message itself is safe elsewhere; its delivery becomes so without holding anybody.
-void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now) {
-  const DeliveryOptions options{delivery.qos, delivery.retain, delivery.subscription_ids};
+void Session::send_alone(const MessageRef& message, const DeliveryOptions& options, Instant now) {
   if (options.qos == mqtt::Qos::AtMostOnce) {
-    if (begun_) (void)write_once(*message, options, now);
+    (void)write_once(*message, options, now);
     return;
   }
   Outbox& own = make_outbox(now);
@@ -197,10 +209,127 @@ void Session::deliver_retained(const MessageRef& message, const RoutedDelivery& 
 void Session::pump(Instant now) {
   if (!extras_) return;
   if (extras_->inflight) extras_->inflight->pump(now);
+  if (extras_->replays) replay(now);
   for (SharedGroup* group : extras_->groups) {
     if (!has_room()) return;
     group->hand_out(now);
   }
+}
+
+// --- retained messages for new subscriptions ---
+
+bool Session::start_replay(const Subscription& subscription) {
+  // A subscription that nothing matches costs neither a row nor a replay: most are told at once.
+  std::size_t steps = kFirstSteps;
+  RetainedStore::Walk walk(shared_.retained, subscription.filter());
+  const MessageRef* const first = walk.next(steps);
+  const bool was_stored = extras_ && extras_->replays && extras_->replays->is_stored(subscription.filter());
+  if (first == nullptr && walk.at_end()) {
+    if (extras_ && extras_->replays) (void)extras_->replays->end(subscription.filter());
+    return was_stored;
+  }
+  const bool stored = durable() && subscription.options().qos != mqtt::Qos::AtMostOnce;
+  replays().start(subscription, first != nullptr ? (*first)->topic() : walk.position(), stored);
+  return stored != was_stored;
+}
+
+void Session::restart_replay(const Subscription& subscription) {
+  replays().start(subscription, {}, true);
+}
+
+void Session::change_replay(const Subscription& subscription) {
+  if (extras_ && extras_->replays) extras_->replays->change(subscription);
+}
+
+void Session::end_replay(const Subscription& subscription, Instant now) {
+  if (!extras_ || !extras_->replays || !extras_->replays->end(subscription.filter())) return;
+  shared_.journal.put_lazy(row(), now);
+}
+
+void Session::continue_replays(Instant now) {
+  if (!extras_ || !extras_->replays) return;
+  extras_->replays->reset_looking();
+  replay(now);
+}
+
+void Session::replay(Instant now) {
+  if (!begun_ || connection_->held()) return;
+  RetainedReplays& replays = *extras_->replays;
+  const auto send = [&](RetainedReplays::Replay& one, const MessageRef& message) { return replay(one, message, now); };
+  const auto progress = replays.advance(shared_.retained, shared_.journal, now, send);
+  if (progress == RetainedReplays::Progress::Looking && replays.set_looking()) {
+    shared_.looking.push_back(connection_->id());
+  }
+  const bool stored = replays.finish([&](const RetainedReplays::Replay& one) {
+    const Outbox* const own = outbox();
+    return own == nullptr || own->messages() == 0 || own->contents().first_in_memory() > one.last();
+  });
+  if (replays.empty()) extras_->replays.reset();
+  if (stored) shared_.journal.put_lazy(row(), now);
+}
+
+// False when the client takes no more for now.
+bool Session::replay(RetainedReplays::Replay& replay, const MessageRef& message, Instant now) {
+  const SubscriptionOptions options = replay.options();
+  const DeliveryOptions delivery = replay_of(*message, options);
+  const bool acknowledged = delivery.qos != mqtt::Qos::AtMostOnce;
+  if (!reads()) return false;
+  if (acknowledged) {
+    // What does not fit beside others goes alone: then the queue says what becomes of it.
+    const bool alone = outbox() == nullptr || outbox()->messages() == 0;
+    if (!has_room() || (!alone && !has_place(1, message->bytes_size()))) return false;
+    replay.note_sent(make_outbox(now).next_sequence());
+  }
+  send_alone(message, delivery, now);
+  return true;
+}
+
+// Before a live message: the retained value of its topic, if that is an older one and still to come.
+void Session::send_ahead(const Publication& publication, const RoutedDelivery& delivery) {
+  // Then the message goes nowhere.
+  if (delivery.qos == mqtt::Qos::AtMostOnce && !reads()) return;
+  const Instant now = publication.now();
+  const MessageRef value = shared_.retained.find(publication.fields().topic);
+  if (!value || value->expires_at() <= now || std::ranges::equal(value->payload(), publication.fields().payload))
+    return;
+  const bool done = extras_->replays->send_ahead(value->topic(), [&](RetainedReplays::Replay& replay) {
+    return send_ahead(replay, value, publication.bytes_size(), delivery.qos, now);
+  });
+  if (!done) ++shared_.stats.retained_overtaken;
+}
+
+// False when the value is left for its turn.
+bool Session::send_ahead(RetainedReplays::Replay& replay, const MessageRef& value, std::size_t live_bytes,
+                         mqtt::Qos live_qos, Instant now) {
+  const SubscriptionOptions options = replay.options();
+  const DeliveryOptions delivery = replay_of(*value, options);
+  if (delivery.qos == mqtt::Qos::AtMostOnce) {
+    // It does not wait for a client that does not read, nor does it come behind a message that does.
+    if (reads()) {
+      send_alone(value, delivery, now);
+    } else if (begun_) {
+      ++shared_.stats.dropped_qos0_slow;
+    }
+    return true;
+  }
+  // Order holds at one QoS only.
+  if (live_qos == mqtt::Qos::AtMostOnce && !has_room()) return false;
+  if (has_place(2, value->bytes_size() + live_bytes)) {
+    replay.note_sent(make_outbox(now).next_sequence());
+    send_alone(value, delivery, now);
+  } else {
+    make_outbox(now).pass(Outbox::Outcome::Dropped, now, DropReason::QueueFull);
+  }
+  return true;
+}
+
+// Whether the queue takes so much more without a drop.
+bool Session::has_place(std::size_t messages, std::size_t bytes) const {
+  if (!extras_ || !extras_->outbox) return true;
+  const Outbox& own = *extras_->outbox;
+  const OutboxLimits& limits = shared_.queue_limits;
+  return (limits.messages_max == 0 || own.messages() + messages <= limits.messages_max) &&
+         (limits.bytes_max == 0 || own.bytes() + bytes <= limits.bytes_max);
 }
 
 // --- shared subscriptions ---
@@ -233,6 +362,21 @@ void Session::take(Outbox& outbox, const DeliveryOptions& options, Instant now) 
 bool Session::write_once(const Message& message, const DeliveryOptions& options, Instant now) {
   const Delivery delivery{options.qos, options.retain, false, {}, options.subscription_ids};
   return connection_->write_publish(message, delivery, now) == PublishSink::Outcome::Written;
+}
+
+RetainedReplays& Session::replays() {
+  if (!extras().replays) extras_->replays = std::make_unique<RetainedReplays>(shared_.hash_key);
+  return *extras_->replays;
+}
+
+SessionRow Session::row() {
+  std::vector<std::uint32_t> unsent;
+  if (extras_ && extras_->replays) {
+    extras_->replays->for_each_stored(
+        [&](const RetainedReplays::Replay& replay) { unsent.push_back(place_of(replay.filter())); });
+  }
+  std::ranges::sort(unsent);
+  return {client_id(), encode(record_, unsent)};
 }
 
 Session::Extras& Session::extras() {

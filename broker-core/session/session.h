@@ -17,7 +17,9 @@
 #include "broker-core/routing/keyed_hash.h"
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/outbox.h"
+#include "broker-core/session/retained_replays.h"
 #include "broker-core/session/session_record.h"
+#include "broker-core/stats.h"
 #include "tsl/robin_map.h"
 
 namespace furrow::broker {
@@ -42,8 +44,11 @@ class Session final : public Destination {
     Books& books;
     OutboxLimits queue_limits;
     CommitInterval interval;
-    HashKey hash_key;              // secret: peers choose their filters
-    bool short_of_memory = false;  // nothing more waits in memory alone
+    RetainedStore& retained;
+    Stats& stats;
+    HashKey hash_key;                        // secret: peers choose their filters
+    bool short_of_memory = false;            // nothing more waits in memory alone
+    std::vector<ConnectionId> looking = {};  // whose replays go on with the next turn, room or not
   };
 
   // `queue` is 0 for a session that ends with its connection.
@@ -61,6 +66,8 @@ class Session final : public Destination {
   Subscription* find_subscription(std::string_view filter);
   // False when there is none.
   bool erase_subscription(std::string_view filter);
+  // What is stored of it now.
+  SessionRow row();
 
   // What its stored row says of its connection: after a crash a session stored as connected counts its expiry from the
   // restart.
@@ -84,8 +91,18 @@ class Session final : public Destination {
 
   void deliver(Publication& publication, const RoutedDelivery& delivery) override;
   bool refuses(const Publication& publication, const RoutedDelivery& delivery) const override;
-  // A retained message for a new subscription: to this session alone.
-  void deliver_retained(const MessageRef& message, const RoutedDelivery& delivery, Instant now);
+
+  // --- retained messages for new subscriptions ---
+  // Those that match follow as the client takes them, once its connection is not held. True when the row must be stored
+  // first, so that they do after a crash.
+  bool start_replay(const Subscription& subscription);
+  // At start: the row says that they were not all sent.
+  void restart_replay(const Subscription& subscription);
+  // The client has subscribed again, and wants those that are still to come in this way; or none of them.
+  void change_replay(const Subscription& subscription);
+  void end_replay(const Subscription& subscription, Instant now);
+  // Shared::looking said so.
+  void continue_replays(Instant now);
 
   // --- shared subscriptions ---
   void join(SharedGroup& group) { extras().groups.push_back(&group); }
@@ -133,12 +150,21 @@ class Session final : public Destination {
     std::optional<Inflight> inflight;  // refers to `outbox`
     std::vector<PacketId> received;    // of QoS 2
     std::vector<SharedGroup*> groups;
+    std::unique_ptr<RetainedReplays> replays;
     HashIndex places;  // of subscriptions in the record, while there are many
   };
 
   Outbox& make_outbox(Instant now);
   Outbox::Options outbox_options();
   Extras& extras();
+  RetainedReplays& replays();
+  void replay(Instant now);
+  bool replay(RetainedReplays::Replay& replay, const MessageRef& message, Instant now);
+  void send_ahead(const Publication& publication, const RoutedDelivery& delivery);
+  bool send_ahead(RetainedReplays::Replay& replay, const MessageRef& value, std::size_t live_bytes, mqtt::Qos live_qos,
+                  Instant now);
+  void send_alone(const MessageRef& message, const DeliveryOptions& options, Instant now);
+  bool has_place(std::size_t messages, std::size_t bytes) const;
   std::uint32_t place_of(std::string_view filter);
   bool has_many_subscriptions() const;
   std::uint32_t hash_of(std::string_view filter) const;

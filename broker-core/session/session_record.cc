@@ -58,21 +58,24 @@ bool take_will(ByteView& in, WillMessage& will) {
   return true;
 }
 
-void put_subscription(ByteBuffer& out, const Subscription& subscription) {
+constexpr std::uint64_t kUnsent = 16;
+
+void put_subscription(ByteBuffer& out, const Subscription& subscription, bool unsent) {
   const SubscriptionOptions options = subscription.options();
-  put_varint(
-      out, static_cast<unsigned>(options.qos) | (options.no_local ? 4U : 0U) | (options.retain_as_published ? 8U : 0U));
+  put_varint(out, static_cast<unsigned>(options.qos) | (options.no_local ? 4U : 0U) |
+                      (options.retain_as_published ? 8U : 0U) | (unsent ? kUnsent : 0U));
   put_bytes(out, as_bytes(subscription.filter()));
   put_varint(out, options.subscription_id);
 }
 
-bool take_subscription(ByteView& in, std::vector<Subscription>& subscriptions) {
+bool take_subscription(ByteView& in, std::vector<Subscription>& subscriptions, std::vector<std::uint32_t>* unsent) {
   std::uint64_t flags = 0;
   ByteView filter;
   std::uint32_t id = 0;
   if (!take_varint(in, flags) || !take_bytes(in, filter) || !take_u32(in, id)) return false;
   if ((flags & 3U) > 2 || id > kSubscriptionIdMax) return false;
   if (!mqtt::is_valid_filter(as_text(filter))) return false;
+  if (unsent != nullptr && (flags & kUnsent) != 0) unsent->push_back(static_cast<std::uint32_t>(subscriptions.size()));
   subscriptions.emplace_back(as_text(filter), SubscriptionOptions{.qos = static_cast<mqtt::Qos>(flags & 3U),
                                                                   .no_local = (flags & 4U) != 0,
                                                                   .retain_as_published = (flags & 8U) != 0,
@@ -90,7 +93,7 @@ bool is_far_session(std::string_view client_id) {
   return client_id.starts_with('\0');
 }
 
-Bytes encode(const SessionRecord& record) {
+Bytes encode(const SessionRecord& record, std::span<const std::uint32_t> unsent) {
   ByteBuffer out;
   out.push_back(kVersion);
   put_varint(out, record.queue.value);
@@ -99,7 +102,11 @@ Bytes encode(const SessionRecord& record) {
   if (!record.connected()) put_stamp(out, *record.disconnected);
   if (record.will) put_will(out, *record.will);
   put_varint(out, record.subscriptions.size());
-  for (const Subscription& subscription : record.subscriptions) put_subscription(out, subscription);
+  for (std::uint32_t place = 0; place < record.subscriptions.size(); ++place) {
+    const bool is_unsent = !unsent.empty() && unsent.front() == place;
+    if (is_unsent) unsent = unsent.subspan(1);
+    put_subscription(out, record.subscriptions[place], is_unsent);
+  }
   return {out.view().begin(), out.view().end()};
 }
 
@@ -109,7 +116,8 @@ Bytes encode_will_alone(const WillMessage& will) {
   return encode(record);
 }
 
-std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes) {
+std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes,
+                                            std::vector<std::uint32_t>* unsent) {
   if (bytes.empty() || bytes.front() != kVersion) return std::nullopt;
   bytes = bytes.subspan(1);
   SessionRecord record;
@@ -131,7 +139,7 @@ std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView
   if (!take_varint(bytes, count) || count > bytes.size()) return std::nullopt;
   record.subscriptions.reserve(static_cast<std::size_t>(count));
   for (; count > 0; --count) {
-    if (!take_subscription(bytes, record.subscriptions)) return std::nullopt;
+    if (!take_subscription(bytes, record.subscriptions, unsent)) return std::nullopt;
   }
   if (!bytes.empty()) return std::nullopt;
   return record;

@@ -7,7 +7,7 @@
 //   stamp   := boot:8 monotonic_us:8 wall_us:8 trusted:1      when the connection ended; only if not connected
 //   will    := qos|retain<<2 delay_s expiry_s+1 topic payload properties     (expiry 0: none)
 //   subscription := options filter identifier
-//   options := bits 0-1 QoS, 2 no local, 3 retain as published; more are ignored
+//   options := bits 0-1 QoS, 2 no local, 3 retain as published, 4 retained messages not all sent; more are ignored
 //
 // Numbers are varints where no width is given; strings and bytes carry a varint length. The bytes may come back
 // damaged.
@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,10 +97,12 @@ inline Instant expiry_of(const SessionRecord& record, Instant ended) {
 std::string far_session_key(std::string_view bridge);
 bool is_far_session(std::string_view client_id);
 
-Bytes encode(const SessionRecord& record);
+// `unsent`: the places of the subscriptions whose retained messages have not all been sent, in order.
+Bytes encode(const SessionRecord& record, std::span<const std::uint32_t> unsent = {});
 // The record of a client that left nothing but its will.
 Bytes encode_will_alone(const WillMessage& will);
-// Nothing when the bytes are damaged.
-std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes);
+// Nothing when the bytes are damaged. Appends to `unsent`, if given.
+std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes,
+                                            std::vector<std::uint32_t>* unsent = nullptr);
 
 }  // namespace furrow::broker

@@ -198,10 +198,12 @@ void RetainedReplay(benchmark::State& state, const std::string& filter) {
   fill(store);
   std::size_t found = 0;
   for (auto _ : state) {
-    std::vector<MessageRef> out;
-    store.match(filter, out);
-    benchmark::DoNotOptimize(out.data());
-    found += out.size();
+    std::size_t steps = SIZE_MAX;
+    RetainedStore::Walk walk(store, filter);
+    while (const MessageRef* message = walk.next(steps)) {
+      benchmark::DoNotOptimize(message);
+      ++found;
+    }
   }
   state.counters["found"] = static_cast<double>(found) / static_cast<double>(state.iterations());
   state.counters["message_bytes"] = static_cast<double>(store.bytes()) / kRetained;
@@ -220,12 +222,14 @@ void RetainedExact(benchmark::State& state) {
   std::vector<std::string> filters;
   for (std::size_t i = 0; i < kTopics; ++i) filters.push_back(retained_topic(random.below(kRetained)));
   Cycle topics(std::move(filters));
-  std::vector<MessageRef> out;
   std::size_t found = 0;
   for (auto _ : state) {
-    out.clear();
-    store.match(topics.next(), out);
-    found += out.size();
+    std::size_t steps = SIZE_MAX;
+    RetainedStore::Walk walk(store, topics.next());
+    while (const MessageRef* message = walk.next(steps)) {
+      benchmark::DoNotOptimize(message);
+      ++found;
+    }
   }
   report(state, topics, found);
 }

@@ -189,6 +189,20 @@ TEST_P(Pair, ACommandReachesTheBarnAlsoAfterAnOutage) {
   EXPECT_EQ(payloads(valve), "shut ");
 }
 
+TEST_P(Pair, AllRetainedMessagesOfTheRegionComeDownHoweverManyItsQueuesHold) {
+  constexpr int kMany = 2'500;
+  Client& desk = region_.connect({.client_id = "desk"});
+  for (int i = 0; i < kMany; ++i) {
+    desk.publish("command/" + std::to_string(i), "open", Qos::AtLeastOnce, static_cast<std::uint16_t>(i + 1),
+                 {.retain = true});
+  }
+  region_.advance(2s);
+  now = region_.now;
+  start();
+  pass(10s);
+  EXPECT_EQ(broker().retained().messages(), kMany);
+}
+
 TEST_P(Pair, WhatIsSharedBothWaysDoesNotEcho) {
   start();
   Client& here = connect({.client_id = "here"});

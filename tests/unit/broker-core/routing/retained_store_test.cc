@@ -15,12 +15,25 @@ namespace {
 using Outcome = RetainedStore::Outcome;
 using Topics = std::vector<std::string>;
 
-Topics matching(const RetainedStore& store, std::string_view filter) {
-  std::vector<MessageRef> out;
-  store.match(filter, out);
+Topics matching(const RetainedStore& store, std::string_view filter, std::string_view from = {}) {
   Topics topics;
-  for (const MessageRef& found : out) topics.emplace_back(found->topic());
+  std::size_t steps = SIZE_MAX;
+  RetainedStore::Walk walk(store, filter, from);
+  while (const MessageRef* found = walk.next(steps)) topics.emplace_back((*found)->topic());
+  EXPECT_TRUE(walk.at_end());
   return topics;
+}
+// The same in walks of one step each, that begin where the one before was.
+Topics matching_step_by_step(const RetainedStore& store, std::string_view filter) {
+  Topics topics;
+  std::string from;
+  for (;;) {
+    std::size_t steps = 1;
+    RetainedStore::Walk walk(store, filter, from);
+    if (const MessageRef* found = walk.next(steps)) topics.emplace_back((*found)->topic());
+    if (walk.at_end()) return topics;
+    from = walk.position();
+  }
 }
 
 class RetainedStoreTest : public testing::Test {
@@ -148,12 +161,27 @@ TEST_F(RetainedStoreTest, AnExactFilterFindsItsTopicOnly) {
   EXPECT_EQ(matching(store_, "a/x"), Topics{});
 }
 
-TEST_F(RetainedStoreTest, MatchAppendsToWhatIsThere) {
-  retain_all({"a"});
-  std::vector<MessageRef> out{make_message("before", "1")};
-  store_.match("a", out);
-  store_.match("+", out);
-  EXPECT_EQ(out.size(), 3U);
+TEST_F(RetainedStoreTest, WalkBeginsWithTheTopicItIsGivenOrTheNextOne) {
+  retain_all({"a", "b/1", "b/3", "c"});
+  EXPECT_EQ(matching(store_, "#", "b/1"), (Topics{"b/1", "b/3", "c"}));
+  EXPECT_EQ(matching(store_, "#", "b/2"), (Topics{"b/3", "c"}));
+  EXPECT_EQ(matching(store_, "b/+", "b/2"), (Topics{"b/3"}));
+  EXPECT_EQ(matching(store_, "#", "d"), Topics{});
+  EXPECT_EQ(matching(store_, "b/1", "b/1"), (Topics{"b/1"}));
+  EXPECT_EQ(matching(store_, "b/1", "b/2"), Topics{});
+}
+
+TEST_F(RetainedStoreTest, WalkLooksAtNoMoreTopicsThanItMay) {
+  retain_all({"a/1", "a/2", "a/3", "b/1/x"});
+  RetainedStore::Walk walk(store_, "+/+/x");
+  std::size_t steps = 2;
+  EXPECT_EQ(walk.next(steps), nullptr);
+  EXPECT_EQ(steps, 0U);
+  EXPECT_FALSE(walk.at_end());
+  steps = 10;
+  EXPECT_NE(walk.next(steps), nullptr);
+  EXPECT_EQ(walk.next(steps), nullptr);
+  EXPECT_TRUE(walk.at_end());
 }
 
 TEST_F(RetainedStoreTest, WalksTopicsOfSixtyFiveThousandLevels) {
@@ -213,6 +241,7 @@ TEST(RetainedStore, AgreesWithTheRuleOnRandomTopics) {
         if (mqtt::matches(filter, name)) wanted.push_back(name);
       }
       ASSERT_EQ(matching(store, filter), wanted) << "filter '" << filter << "'";
+      ASSERT_EQ(matching_step_by_step(store, filter), wanted) << "filter '" << filter << "'";
       ASSERT_EQ(store.messages(), expected.size());
     }
     std::size_t bytes = 0;

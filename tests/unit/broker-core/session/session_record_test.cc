@@ -91,6 +91,20 @@ TEST(SessionRecord, WillAloneHasNoQueue) {
   EXPECT_TRUE(restored->subscriptions.empty());
 }
 
+TEST(SessionRecord, SaysWhichSubscriptionsHaveNotBeenSentAllRetainedMessages) {
+  SessionRecord record = full_record();
+  record.subscriptions.push_back({"farm/#", {.qos = mqtt::Qos::AtLeastOnce}});
+  const std::vector<std::uint32_t> unsent = {0, 2};
+  std::vector<std::uint32_t> read;
+  const auto restored = decode_session("pump-7", encode(record, unsent), &read);
+  ASSERT_TRUE(restored);
+  EXPECT_EQ(read, unsent);
+  EXPECT_EQ(restored->subscriptions, record.subscriptions);
+  read.clear();
+  ASSERT_TRUE(decode_session("pump-7", encode(record), &read));
+  EXPECT_TRUE(read.empty());
+}
+
 TEST(SessionRecord, WillWithoutExpiryStaysWithout) {
   SessionRecord record = full_record();
   record.will->expiry_s.reset();
