@@ -275,9 +275,9 @@ void Broker::end_session(Session& session, Instant now) {
   const std::unique_ptr<Will>& will = session.record().will;
   if (will && will->published == 0) wills_.publish(session, now);
   if (session.durable()) {
-    // Without haste, as nobody waits for it: a crash before that finds the session as it was, and ends it once more when
-    // its time is over. Only a client that is told of the end, by CONNACK, must be able to rely on it. The row keeps the
-    // will alone until that is safe.
+    // Without haste, as nobody waits for it: a crash before that finds the session as it was, and ends it once more
+    // when its time is over. Only a client that is told of the end, by CONNACK, must be able to rely on it. The row
+    // keeps the will alone until that is safe.
     SessionRow row{session.client_id(), std::nullopt};
     if (will) row.data = encode_will_alone(*will);
     journal_.put_lazy(std::move(row), now);

@@ -43,14 +43,16 @@ constexpr std::uint64_t kPublishBytesMin = 20;
 
 std::size_t clients(const Options& options) {
   return options.sensors + options.retainers + options.qos0_sensors + options.mortals + options.subscribers +
-         options.members + options.passing_members + (options.shared ? 1 : 0);
+         options.members + options.passing_members + (options.shared ? 1 : 0) +
+         (options.values > 0 ? 1 + options.readers : 0);
 }
 
 // What may wait for the store beside what clients send while they may: of each client the rest of a message whose
-// beginning had come before, a will, and retained values for its subscription; and what was refused and is taken now.
+// beginning had come before, a will, and retained values for its subscription; what readers of the retained messages
+// are sent; and what was refused and is taken now.
 std::uint64_t waiting_slack(const Options& options) {
-  const std::uint64_t refused = options.refuses() ? clients(options) * kClientWindowMax : 0;
-  return clients(options) * (2 + options.retainers) + refused;
+  const std::uint64_t taken = options.readers + (options.refuses() ? clients(options) : 0);
+  return clients(options) * (2 + options.retainers) + taken * kClientWindowMax;
 }
 
 // The messages from the oldest that is not settled on.
@@ -68,7 +70,8 @@ Bounds::Bounds(std::string name, const Options& options, Ledger& ledger)
       waiting_limit_(options.commit_waiting_bytes),
       waiting_factor_(1 + (Options::kWaitingOverhead + options.padding) / (kPublishBytesMin + options.padding)),
       waiting_slack_(waiting_slack(options) * (message_max_ + Options::kWaitingOverhead)),
-      session_file_max_(kPageFactor * (clients(options) * kSessionBytes + options.retainers * message_max_) +
+      session_file_max_(kPageFactor * (clients(options) * kSessionBytes +
+                                       (options.retainers + options.values) * (message_max_ + kRowOverhead)) +
                         kFileOverhead),
       ledger_(ledger) {}
 

@@ -43,7 +43,7 @@ void Client::connect(LinkRef link, Instant now) {
   ping_at_ = now + kPingAfter;
   give_up_at_ = now + kPatience;
   outgoing_.disconnect();
-  retained_.clear();
+  if (options_.clean) retained_.clear();
   mqtt::Connect connect;
   connect.version = options_.version;
   connect.clean_start = options_.clean || renewing_;

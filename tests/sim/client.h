@@ -82,7 +82,8 @@ class Client {
   bool ready() const { return ready_ && connected() && subscribed(); }
   const std::string& id() const { return options_.id; }
 
-  // The number of the retained message of each stream, as it came with the subscription (of a clean session).
+  // The number of the retained message of each stream, as it came with the subscription; of a clean session, on this
+  // connection.
   std::optional<std::uint32_t> retained(StreamId stream) const;
 
  private:

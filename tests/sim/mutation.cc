@@ -44,6 +44,7 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "will-lost-at-stop",
     "will-despite-restart",
     "identifiers-erased-lazily",
+    "replay-forgotten",
 };
 
 // How seldom what is erased without haste is erased.
@@ -77,10 +78,16 @@ broker::SegmentRow reversed(const broker::SegmentRow& row, QueueId queue, const 
 }
 
 broker::Bytes without_will(std::string_view client_id, const broker::Bytes& data) {
-  std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data);
+  std::vector<std::uint32_t> unsent;
+  std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data, &unsent);
   if (!record) return data;
   record->will.reset();
-  return encode(*record);
+  return encode(*record, unsent);
+}
+
+broker::Bytes without_replays(std::string_view client_id, const broker::Bytes& data) {
+  const std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data);
+  return record ? encode(*record) : data;
 }
 
 // Whether the row is of a client that leaves no session.
@@ -168,6 +175,11 @@ void Mutator::change(broker::Batch& batch) {
     case Mutation::WillNotStored:
       for (broker::SessionRow& row : batch.sessions) {
         if (row.data) row.data = without_will(row.client_id, *row.data);
+      }
+      break;
+    case Mutation::ReplayForgotten:
+      for (broker::SessionRow& row : batch.sessions) {
+        if (row.data) row.data = without_replays(row.client_id, *row.data);
       }
       break;
     default:

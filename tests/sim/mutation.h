@@ -45,8 +45,9 @@ enum class Mutation : std::uint8_t {
   WillLostAtStop,
   WillDespiteRestart,
   IdentifiersErasedLazily,
+  ReplayForgotten,
 };
-inline constexpr std::size_t kMutations = 27;  // with None
+inline constexpr std::size_t kMutations = 28;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);

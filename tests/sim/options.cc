@@ -183,6 +183,14 @@ Options draw_options(std::uint64_t seed) {
     options.subscribers = std::max<std::size_t>(options.subscribers, 1);
     options.commands += 100;
   }
+  if (random.chance(20)) {
+    options.values = 30 + random.below(100);
+    options.readers = 1 + random.below(2);
+    // Fewer than there are values; what is published live may then be dropped.
+    if (!options.shared && !options.calm() && random.chance(50)) {
+      options.sessions.messages_max = 10 + random.below(options.values - 10);
+    }
+  }
   return options;
 }
 
@@ -224,6 +232,9 @@ std::string describe(const Options& options) {
   if (options.passing_members > 0) line += " passing_members=" + std::to_string(options.passing_members);
   if (options.second_group) line += " second_group";
   if (options.overlap) line += " overlap";
+  if (options.values > 0) {
+    line += " values=" + std::to_string(options.values) + " readers=" + std::to_string(options.readers);
+  }
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";

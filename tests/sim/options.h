@@ -68,18 +68,20 @@ struct Options {
   bool last_crash = false;                    // phase two begins with a power cut of every gateway
   std::array<Duration, kFaults> mean_time{};  // between two strikes of a fault; 0 = never
   Mutation mutation = Mutation::None;
-  std::size_t qos0_sensors = 0;  // of each gateway, beside the others: their messages may be lost, and not repeated
-  bool buffer_qos0 = false;      // bridges keep what those send while they are offline
-  std::size_t mortals = 0;       // of each gateway: clients with a will that do nothing else
-  unsigned deletions = 0;        // percent of what retainers publish: an empty payload takes the value away
-  std::size_t members = 0;       // of each gateway: of its shared subscription
+  std::size_t qos0_sensors = 0;     // of each gateway, beside the others: their messages may be lost, and not repeated
+  bool buffer_qos0 = false;         // bridges keep what those send while they are offline
+  std::size_t mortals = 0;          // of each gateway: clients with a will that do nothing else
+  unsigned deletions = 0;           // percent of what retainers publish: an empty payload takes the value away
+  std::size_t members = 0;          // of each gateway: of its shared subscription
   std::size_t passing_members = 0;  // beside them: members whose sessions end with their connections
-  bool second_group = false;     // members are members of another group of the same filter, too
-  bool overlap = false;          // and have a subscription of their own to it
-  std::uint16_t inflight = 100;  // `limits.inflight` of gateways; sensors send up to 20 at once, whatever that says
+  bool second_group = false;        // members are members of another group of the same filter, too
+  bool overlap = false;             // and have a subscription of their own to it
+  std::uint16_t inflight = 100;     // `limits.inflight` of gateways; sensors send up to 20 at once, whatever that says
   std::size_t passing_mortals = 0;  // of the mortals: those that leave no session
   bool retained_wills = false;
-  bool last_stop = false;  // phase two begins with a stop of every gateway
+  bool last_stop = false;   // phase two begins with a stop of every gateway
+  std::size_t values = 0;   // of each gateway: retained messages, for readers that subscribe once they are there
+  std::size_t readers = 0;  // of those
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }

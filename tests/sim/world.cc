@@ -108,6 +108,10 @@ void World::add_streams(Site& site, std::size_t index) {
                                              .will = true}));
     site.farm.push_back(site.wills.back());
   }
+  for (std::size_t i = 0; i < options_.values; ++i) {
+    site.values.push_back(
+        ledger_.add_stream({.topic = "values/" + std::to_string(i), .qos = drawn_qos(), .retain = true}));
+  }
   if (options_.shared) site.shared.push_back(ledger_.add_stream({.topic = "shared/" + name, .qos = drawn_qos()}));
   if (options_.commands > 0) site.command = ledger_.add_stream({.topic = "command/" + name, .qos = drawn_qos()});
 }
@@ -131,6 +135,7 @@ void World::build_site(std::size_t index) {
   add_mortals(site, index);
   add_publishers(site, index);
   for (std::size_t i = 0; i < options_.subscribers; ++i) add_subscriber(site, index, i);
+  add_readers(site, index);
   add_members(site, index);
   add_auditor(site, index);
   site.retry.resize(site.clients.size() + 1, now_);
@@ -208,6 +213,27 @@ void World::add_subscriber(Site& site, std::size_t index, std::size_t number) {
   site.clients.push_back(std::make_unique<Client>(std::move(subscriber), options_.mutation, ledger_, random_));
 }
 
+void World::add_readers(Site& site, std::size_t index) {
+  site.archivist = site.clients.size();
+  if (options_.values > 0) {
+    Client::Options archivist;
+    archivist.id = site_name(index) + "-archivist";
+    archivist.window = 20;
+    for (const StreamId value : site.values) archivist.publishes.push_back({.stream = value, .messages = 1});
+    site.clients.push_back(std::make_unique<Client>(std::move(archivist), options_.mutation, ledger_, random_));
+  }
+  site.first_reader = site.clients.size();
+  for (std::size_t i = 0; i < options_.readers; ++i) {
+    Client::Options reader;
+    reader.id = site_name(index) + "-reader-" + std::to_string(i);
+    reader.receiver = ledger_.add_receiver(reader.id, site.session_account);
+    reader.receive_maximum = static_cast<std::uint16_t>(1 + random_.below(20));
+    reader.answer_after = options_.answer_after;
+    reader.subscribes.push_back({.filter = "values/#", .qos = drawn_qos(), .streams = site.values});
+    site.clients.push_back(std::make_unique<Client>(std::move(reader), options_.mutation, ledger_, random_));
+  }
+}
+
 void World::add_members(Site& site, std::size_t index) {
   site.first_member = site.clients.size();
   if (options_.members == 0) return;
@@ -256,10 +282,15 @@ void World::add_auditor(Site& site, std::size_t index) {
 
 // --- what happens ---
 
+bool World::is_early(const Site& site, std::size_t client) const {
+  const bool reads = client >= site.first_reader && client < site.first_reader + options_.readers;
+  return reads && !site.clients[site.archivist]->done();
+}
+
 void World::connect_clients(Site& site) {
   for (std::size_t i = 0; i <= site.clients.size(); ++i) {
     const bool is_auditor = i == site.clients.size();
-    if (is_auditor && !auditing()) continue;
+    if (is_auditor ? !auditing() : is_early(site, i)) continue;
     Client& client = is_auditor ? *site.auditor : *site.clients[i];
     if (client.connected() || std::max(site.retry[i], client.away_until()) > now_) continue;
     site.retry[i] = now_ + drawn(random_, milliseconds(100));
@@ -386,6 +417,7 @@ Instant World::next_event() const {
   for (const Site& site : sites_) {
     next = std::min(next, site.gateway->next_deadline());
     for (std::size_t i = 0; i < site.clients.size(); ++i) {
+      if (is_early(site, i)) continue;
       const Client& client = *site.clients[i];
       next = std::min(next, client.connected() ? client.next_deadline() : std::max(site.retry[i], client.away_until()));
     }
@@ -425,9 +457,11 @@ void World::step_until(Condition condition, Duration time_max) {
 // Everybody is connected and subscribed.
 bool World::warm() const {
   if (options_.shared && !region_.subscribed()) return false;
-  return std::ranges::all_of(sites_, [](const Site& site) {
-    return site.gateway->online() &&
-           std::ranges::all_of(site.clients, [](const auto& client) { return client->ready(); });
+  return std::ranges::all_of(sites_, [&](const Site& site) {
+    for (std::size_t i = 0; i < site.clients.size(); ++i) {
+      if (!is_early(site, i) && !site.clients[i]->ready()) return false;
+    }
+    return site.gateway->online();
   });
 }
 
@@ -443,7 +477,7 @@ bool World::finished() const {
          std::ranges::all_of(sites_,
                              [&](const Site& site) {
                                return site.gateway->drained() && retained_converged(site, nullptr) &&
-                                      missing_of_crews(site) == 0;
+                                      values_arrived(site, nullptr) && missing_of_crews(site) == 0;
                              }) &&
          delivered();
 }
@@ -500,6 +534,19 @@ bool World::retained_converged(const Site& site, std::string* why) const {
   return true;
 }
 
+bool World::values_arrived(const Site& site, std::string* why) const {
+  for (std::size_t i = 0; i < options_.readers; ++i) {
+    const Client& reader = *site.clients[site.first_reader + i];
+    for (const StreamId value : site.values) {
+      const auto last = ledger_.last_retained(value);
+      if (!last || reader.retained(value)) continue;
+      if (why != nullptr) *why = reader.id() + " has not got the retained value of " + ledger_.stream(value).topic;
+      return false;
+    }
+  }
+  return true;
+}
+
 void World::check_losses() {
   for (const Site& site : sites_) {
     const auto check = [&](AccountId account, std::uint64_t missing, std::uint64_t counted) {
@@ -516,7 +563,7 @@ void World::check_losses() {
                    ledger_.first_missing(site.session_account));
     }
     std::string why;
-    if (!retained_converged(site, &why)) ledger_.fail(why);
+    if (!retained_converged(site, &why) || !values_arrived(site, &why)) ledger_.fail(why);
   }
 }
 

@@ -63,10 +63,13 @@ class World {
     std::vector<StreamId> shared;    // published here, up and to the other sites
     std::vector<StreamId> retained;  // of farm
     std::vector<StreamId> wills;     // of farm
+    std::vector<StreamId> values;    // retained, and for readers
     StreamId command = 0;            // published by the region, down
     std::uint32_t commands_sent = 0;
     Instant next_command{};
     std::vector<std::unique_ptr<Client>> clients;
+    std::size_t archivist = 0;        // of clients: publishes the values
+    std::size_t first_reader = 0;     // of clients; readers connect once the values are there
     std::size_t first_member = 0;     // of clients: those with durable sessions, and behind them the passing ones
     std::vector<Instant> retry;       // of each client
     std::unique_ptr<Client> auditor;  // reads the retained values in the end
@@ -81,12 +84,15 @@ class World {
   Duration will_stored_after() const;
   void add_publishers(Site& site, std::size_t index);
   void add_subscriber(Site& site, std::size_t index, std::size_t number);
+  void add_readers(Site& site, std::size_t index);
   void add_members(Site& site, std::size_t index);
   void add_member(Site& site, const std::string& id, bool passing, mqtt::Qos qos);
   void add_auditor(Site& site, std::size_t index);
 
   void step();
   Instant next_event() const;
+  // Whether it has nothing to do yet.
+  bool is_early(const Site& site, std::size_t client) const;
   void connect_clients(Site& site);
   void send_commands(Site& site);
   void strike_faults();
@@ -106,6 +112,8 @@ class World {
   std::uint64_t missing_of_crews(const Site& site) const;
   std::uint64_t missing_of_sessions(const Site& site) const;
   bool retained_converged(const Site& site, std::string* why) const;
+  // Whether readers have all values.
+  bool values_arrived(const Site& site, std::string* why) const;
   // Without faults the books say what the ledger says, QoS 0 included.
   void check_deliveries();
   // What is missing and not counted, at the end.
