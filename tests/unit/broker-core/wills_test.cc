@@ -508,9 +508,11 @@ TEST_F(WillsTest, SessionThatEndsLeavesNoQueueBehindForItsWill) {
   advance(seconds(1));
   EXPECT_EQ(store.queues(), 1U);
   store_answers = false;
-  connect({.client_id = "sensor", .clean_start = true});
+  Client& again = open(ConnectOptions{.client_id = "sensor", .clean_start = true});
+  EXPECT_THAT(again.received(), testing::IsEmpty()) << "the old session is not off the disk yet";
   EXPECT_THAT(heard(), ElementsAre("1"));
   persist();
+  EXPECT_THAT(again.received(), Contains(testing::StartsWith("CONNACK reason=00")));
   EXPECT_EQ(store.queues(), 1U) << "the reader's";
   EXPECT_TRUE(store.has_session("sensor"));
   persist();

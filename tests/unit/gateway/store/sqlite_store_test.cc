@@ -373,7 +373,7 @@ TEST_F(SqliteStoreTest, AFileOfANewerVersionIsRefusedAndLeftAsItIs) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Errc::Unsupported);
   EXPECT_EQ(refused.error().message(), (place_ / "data/queues.db") +
-                                           ": written by a newer furrow (schema 99, this one knows 1): install that "
+                                           ": written by a newer furrow (schema 99, this one knows 2): install that "
                                            "version again, or move the file away to start empty");
   EXPECT_EQ(root_page(place_ / "data/queues.db", "segment") > 0, true);
 }
