@@ -22,8 +22,8 @@ constexpr const char* kQueueSteps[] = {
       CREATE TABLE exchange(queue INTEGER NOT NULL, direction INTEGER NOT NULL, packet_id INTEGER NOT NULL,
         state INTEGER NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY(queue, direction, packet_id)) WITHOUT ROWID;
     )sql",
-    // The queue that the message of an outbound exchange lies in: until now always the one that has the identifiers. And
-    // how a member of a shared subscription is sent it.
+    // The queue that the message of an outbound exchange lies in: until now always the one that has the identifiers.
+    // And how a member of a shared subscription is sent it.
     R"sql(
       ALTER TABLE exchange ADD COLUMN outbox INTEGER NOT NULL DEFAULT 0;
       ALTER TABLE exchange ADD COLUMN subscription_id INTEGER NOT NULL DEFAULT 0;
