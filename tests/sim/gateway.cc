@@ -233,7 +233,7 @@ void Gateway::run(Instant now) {
   drive_bridge(now);
   flush(now);
   drive_bridge(now);
-  check(now);
+  check();
   const bool stopped = stop_by_ != kNever && process_->broker.journal().idle();
   if (stopped) {
     stop(now);
@@ -366,7 +366,7 @@ bool Gateway::drained() const {
   return seen_.backlog_messages + seen_.inflight == 0;
 }
 
-void Gateway::check(Instant now) {
+void Gateway::check() {
   if (!running()) return;
   seen_ = process_->bridge->snapshot();
   const bridge::Snapshot& s = seen_;

@@ -57,7 +57,7 @@ class Gateway {
 
   // --- for the checkers ---
   // The books must balance, and nothing may be dropped without a reason.
-  void check(Instant now);
+  void check();
   // Dropped and expired over all lives, but for QoS 0.
   std::uint64_t lost_by_bridge() const { return bridge_lost_.total; }
   std::uint64_t lost_by_sessions() const { return session_lost_.total; }
