@@ -55,31 +55,13 @@ std::string Address::url() const {
   return "mqtt://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-std::string_view name(State state) {
-  switch (state) {
-    case State::Connecting:
-      return "connecting";
-    case State::Online:
-      return "online";
-    case State::Draining:
-      return "draining";
-    case State::Stalled:
-      return "stalled";
-    case State::Backoff:
-      return "backoff";
-    case State::Disabled:
-      break;
-  }
-  return "disabled";
-}
-
-Bridge::Bridge(Options options, broker::Broker& broker, Log& log, const Found& found, Instant now)
+Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log, Instant now)
     : options_(std::move(options)),
+      buffer_(buffer),
       broker_(broker),
       log_(log),
-      map_(options_.rules),
       backoff_(options_.backoff_initial, options_.backoff_max, options_.seed),
-      dialect_(options_.version, map_.comes_down()),
+      dialect_(options_.version, std::ranges::any_of(options_.rules, &Rule::comes_down)),
       remote_({.client_id = options_.client_id,
                .username = options_.username,
                .keep_alive = options_.keep_alive,
@@ -87,16 +69,18 @@ Bridge::Bridge(Options options, broker::Broker& broker, Log& log, const Found& f
                .packet_bytes_max = broker.limits().packet_bytes,
                .receive_maximum = receive_maximum(broker.limits())},
               *this),
-      up_(options_.name, options_.buffer, map_, remote_, broker, found),
-      session_(options_.name, up_.queue(), found.exchanges, found.session, broker.journal()),
-      down_(map_, session_, remote_, broker, up_.subscriber(), [this] { return up_.next_packet_id(); }),
+      up_(buffer, remote_),
+      down_(buffer, remote_, broker),
       since_(now) {
   move_rates(now);
-  if (!options_.enabled || options_.addresses.empty()) {
+  buffer_.set_limits(options_.buffer);
+  buffer_.set_rules(options_.rules);
+  const bool works = options_.enabled && !options_.addresses.empty();
+  buffer_.set_taking(works);
+  if (!works) {
     set_state(State::Disabled, options_.enabled ? "no address to connect to" : "", now);
     return;
   }
-  up_.subscribe();
   dial(now);
 }
 
@@ -140,7 +124,7 @@ void Bridge::handle_connected(std::optional<std::string> password, Instant now) 
   if (!network_ || phase_ != Phase::Connecting) return;
   phase_ = Phase::Handshaking;
   deadline_ = kNever;  // the remote session has its own
-  ++unanswered_connects_;
+  buffer_.far_session().note_connect();
   remote_.open({dialect_.version(), dialect_.bridge_bit(), std::move(password)}, now);
 }
 
@@ -207,7 +191,7 @@ void Bridge::back_off(State state, std::string reason, Instant now) {
 }
 
 void Bridge::handle_refused(ReasonCode reason, Instant now) {
-  --unanswered_connects_;  // it has made no session
+  buffer_.far_session().note_refused();
   if (reason != ReasonCode::UnsupportedProtocolVersion) {
     dialect_.handle_understood();
   } else if (dialect_.handle_refused()) {
@@ -243,9 +227,9 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
               {"remote", options_.addresses[address_].url()},
               {"mqtt_version", remote_.version() == mqtt::Version::V5 ? "5" : "3.1.1"},
               {"session", session_present ? "resumed" : "new"},
-              {"queued", up_.waiting()}});
-  set_state(up_.backlog() > 0 ? State::Draining : State::Online, "", now);
-  down_.connect({session_present, std::exchange(unanswered_connects_, 0) > 1});
+              {"queued", buffer_.waiting()}});
+  set_state(buffer_.backlog() > 0 ? State::Draining : State::Online, "", now);
+  down_.connect({session_present, buffer_.far_session().note_answered()});
   up_.connect({window(), exactly_once_window()}, session_present, now);
   review(now);
 }
@@ -312,7 +296,7 @@ void Bridge::lose(std::string reason, Loss loss, Instant now) {
 void Bridge::review(Instant now) {
   if (rates_due_ <= now && rates_move()) move_rates(now);
   if (phase_ != Phase::Online) return;
-  const std::uint64_t backlog = up_.backlog();
+  const std::uint64_t backlog = buffer_.backlog();
   // A backlog below the window comes and goes with every burst.
   const bool draining = state_ == State::Draining ? backlog > 0 : backlog > window();
   if (up_.refused()) {
@@ -324,8 +308,8 @@ void Bridge::review(Instant now) {
 }
 
 void Bridge::move_rates(Instant now) {
-  up_rate_.update(up_.delivered(), now);
-  down_rate_.update(down_.received(), now);
+  up_rate_.update(buffer_.delivered(), now);
+  down_rate_.update(buffer_.received(), now);
   rates_due_ = now + kRateInterval;
 }
 
@@ -338,7 +322,7 @@ Instant Bridge::stall_due() const {
 
 Instant Bridge::next_deadline() const {
   Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due()});
-  if (up_.waiting() > 0) due = std::min(due, expiry_due_);
+  if (buffer_.waiting() > 0) due = std::min(due, expiry_due_);
   if (rates_move()) due = std::min(due, rates_due_);
   return due;
 }
@@ -368,6 +352,25 @@ void Bridge::handle_timeout(Instant now) {
   remote_.handle_timeout(reading_paused(), now);
   if (up_.retry_due() <= now) up_.pump(now);
   review(now);
+}
+
+// --- what may change while it runs ---
+
+void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
+  const bool came_down = buffer_.map().comes_down();
+  buffer_.set_rules(std::move(rules));
+  const bool comes_down = buffer_.map().comes_down();
+  if (comes_down != came_down) dialect_ = Dialect(options_.version, comes_down);
+  // The bridge bit, which keeps echoes away in 3.1.1, is asked for by CONNECT.
+  const bool lacks_bit = comes_down && !came_down && remote_.version() != mqtt::Version::V5;
+  if (lacks_bit && phase_ == Phase::Online) {
+    lose("the new rules need another CONNECT", Loss::Ordinary, now);
+  } else if (lacks_bit && phase_ == Phase::Handshaking) {
+    hang_up();
+    dial(now);
+  } else {
+    down_.handle_rules_changed();
+  }
 }
 
 // --- the end ---
@@ -409,8 +412,9 @@ void Bridge::set_state(State state, std::string reason, Instant now) {
 void Bridge::log_offline(const std::string& reason, Instant now) {
   if (std::exchange(reported_, reason) == reason) return;
   const Duration wait = phase_ == Phase::Backoff ? deadline_ - now : Duration::zero();
-  log_.write(LogLevel::Warning, "bridge.offline",
-             {{"name", options_.name}, {"reason", reason}, {"retry_in", in_seconds(wait)}, {"queued", up_.waiting()}});
+  log_.write(
+      LogLevel::Warning, "bridge.offline",
+      {{"name", options_.name}, {"reason", reason}, {"retry_in", in_seconds(wait)}, {"queued", buffer_.waiting()}});
 }
 
 bool Bridge::poll_status_change() {
@@ -423,19 +427,7 @@ Snapshot Bridge::snapshot() const {
   snapshot.reason = reason_;
   snapshot.since = since_;
   if (!options_.addresses.empty()) snapshot.remote = options_.addresses[address_].url();
-  snapshot.books = up_.books();
-  snapshot.backlog_messages = up_.backlog();
-  snapshot.backlog_bytes = up_.waiting_bytes();
-  snapshot.disk_messages = up_.disk_messages();
-  snapshot.inflight = up_.inflight();
-  snapshot.accepted = snapshot.books.accepted;
-  snapshot.delivered = snapshot.books.delivered;
-  snapshot.expired = snapshot.books.expired;
-  snapshot.quarantined = snapshot.books.quarantined;
-  snapshot.received = down_.received();
-  snapshot.routed = down_.routed();
-  snapshot.received_dropped = down_.dropped();
-  snapshot.oldest = up_.oldest();
+  buffer_.describe(snapshot);
   snapshot.last_ack = up_.last_acknowledgement();
   if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;
   snapshot.connects = connects_;
@@ -445,10 +437,6 @@ Snapshot Bridge::snapshot() const {
   if (state_ == State::Draining && snapshot.up_per_s >= 0.01) {
     const double seconds = static_cast<double>(snapshot.backlog_messages) / snapshot.up_per_s;
     snapshot.drain_eta = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-  }
-  for (std::size_t i = 0; i < map_.rules().size(); ++i) {
-    const Rule& rule = map_.rules()[i];
-    snapshot.rules.push_back({rule.filter, rule.direction, up_.taken_by(i), down_.taken_by(i)});
   }
   return snapshot;
 }

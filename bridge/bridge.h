@@ -1,4 +1,4 @@
-// A bridge: our client to one far broker, and the buffer before it.
+// A bridge: our client to one far broker, which sends what its buffer has.
 //
 //   phase \ event   TCP is up     attempt failed   CONNACK   refused   lost              time
 //   Idle            –             –                –         –         –                 –
@@ -14,8 +14,8 @@
 //
 // Sans-IO, with the same contract as the broker: handle_* for what happened, then poll_command() until it gives
 // nothing, and output() to the network connection; the latter may also have grown after the broker's turn. `now` never
-// goes backwards. Parts: way_up (the buffer), way_down (subscriptions), remote_session (MQTT on the connection),
-// dialect (which version).
+// goes backwards. Parts: way_up (what the buffer has), way_down (subscriptions), remote_session (MQTT on the
+// connection), dialect (which version).
 #pragma once
 
 #include <cstdint>
@@ -27,11 +27,11 @@
 #include <vector>
 
 #include "bridge/backoff.h"
+#include "bridge/buffer.h"
 #include "bridge/dialect.h"
-#include "bridge/far_session.h"
-#include "bridge/found.h"
 #include "bridge/rate.h"
 #include "bridge/remote_session.h"
+#include "bridge/snapshot.h"
 #include "bridge/topic_map.h"
 #include "bridge/way_down.h"
 #include "bridge/way_up.h"
@@ -62,14 +62,10 @@ struct Options {
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
   Duration backoff_initial = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(60);
-  broker::OutboxLimits buffer;
-  std::vector<Rule> rules;
+  broker::OutboxLimits buffer;  // at first, see Bridge::set_limits()
+  std::vector<Rule> rules;      // likewise, set_rules()
   std::uint64_t seed = 1;
 };
-
-// As in the status topic; judged by progress, not by the socket.
-enum class State : std::uint8_t { Connecting, Online, Draining, Stalled, Backoff, Disabled };
-std::string_view name(State state);
 
 // What the world must do. At most one network connection, or attempt at one, exists at a time: Disconnect ends it,
 // without waiting for output(), and nothing more is reported of it.
@@ -79,47 +75,12 @@ struct Connect {
 struct Disconnect {};
 using Command = std::variant<Connect, Disconnect>;
 
-struct RuleStatus {
-  std::string filter;
-  Direction direction = Direction::Up;
-  std::uint64_t up = 0;    // messages taken on the way up
-  std::uint64_t down = 0;  // and on the way down
-};
-
-// Always: accepted = delivered + backlog_messages + inflight + quarantined + expired + sum of books.dropped,
-// and received = routed + received_dropped.
-struct Snapshot {
-  State state = State::Connecting;
-  std::string reason;
-  Instant since;
-  std::string remote;  // the address in use or tried last
-  std::uint64_t backlog_messages = 0;
-  std::uint64_t backlog_bytes = 0;  // of the backlog and of what is in flight
-  std::uint64_t disk_messages = 0;
-  std::uint64_t inflight = 0;
-  std::uint64_t accepted = 0;
-  std::uint64_t delivered = 0;
-  std::uint64_t received = 0;  // on the way down
-  std::uint64_t routed = 0;
-  std::uint64_t received_dropped = 0;
-  std::uint64_t expired = 0;
-  std::uint64_t quarantined = 0;
-  broker::Books books;
-  std::optional<Instant> oldest;  // when the oldest waiting message in memory was received
-  std::optional<Instant> last_ack;
-  std::optional<Instant> next_attempt;
-  std::uint64_t connects = 0;  // CONNACKs of success
-  double up_per_s = 0;
-  double down_per_s = 0;
-  std::optional<Duration> drain_eta;  // while draining
-  std::vector<RuleStatus> rules;      // in the order of the file
-};
-
 class Bridge final : private RemoteSession::Handler {
  public:
-  // `found` is what the store had of it. A bridge that is not enabled keeps its queue and books, and takes no messages.
-  // `broker` and `log` must outlive it.
-  Bridge(Options options, broker::Broker& broker, Log& log, const Found& found, Instant now);
+  // Attaches itself to `buffer`, which gets the rules and limits of `options`. One that is not enabled keeps what it
+  // has, and takes no messages. `buffer`, `broker` and `log` must outlive it. To take a bridge away while the gateway
+  // goes on, shut_down() comes first, until it has left().
+  Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log, Instant now);
 
   // What to do now; nothing when there is nothing more. Ask after every handle_*.
   std::optional<Command> poll_command();
@@ -144,6 +105,13 @@ class Bridge final : private RemoteSession::Handler {
   Instant next_deadline() const;
   // Says DISCONNECT; the command Disconnect follows once the socket has that. The queue stays as it is.
   void shut_down(Instant now);
+  // Whether it has no connection, and wants none.
+  bool left() const { return phase_ == Phase::Idle; }
+
+  // --- what may change while it runs ---
+  // Subscribes and unsubscribes the difference, here and at the far broker. REQUIRES: as TopicMap.
+  void set_rules(std::vector<Rule> rules, Instant now);
+  void set_limits(const broker::OutboxLimits& limits) { buffer_.set_limits(limits); }
 
   // True once after the state or its reason changed.
   bool poll_status_change();
@@ -182,21 +150,22 @@ class Bridge final : private RemoteSession::Handler {
   // At the end of each event: online or draining, why not entirely well, and how fast.
   void review(Instant now);
   void move_rates(Instant now);
-  bool rates_move() const { return up_rate_.is_moving(up_.delivered()) || down_rate_.is_moving(down_.received()); }
+  bool rates_move() const {
+    return up_rate_.is_moving(buffer_.delivered()) || down_rate_.is_moving(buffer_.received());
+  }
   void set_state(State state, std::string reason, Instant now);
   void log_offline(const std::string& reason, Instant now);
 
   // Constant after construction.
   const Options options_;
+  Buffer& buffer_;
   broker::Broker& broker_;
   Log& log_;
-  const TopicMap map_;
 
   Backoff backoff_;
   Dialect dialect_;
   RemoteSession remote_;
   WayUp up_;
-  FarSession session_;
   WayDown down_;
 
   Phase phase_ = Phase::Idle;
@@ -206,8 +175,6 @@ class Bridge final : private RemoteSession::Handler {
   Instant online_since_{};
   Instant patience_until_{};  // no stall before: we did not read what may have been acknowledged
   std::optional<Instant> last_takeover_;
-  // Each may have made a far session that we were not told of. One, perhaps, of an earlier run.
-  unsigned unanswered_connects_ = 1;
   bool network_ = false;  // the caller has a connection, or is at it, on our behalf
   bool disconnect_wanted_ = false;
   std::optional<Address> connect_wanted_;

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "bridge/far_subscriptions.h"
 #include "broker-core/base/ids.h"
@@ -23,6 +24,13 @@ class FarSession {
   // must outlive it.
   FarSession(const std::string& name, QueueId queue, std::span<const broker::ExchangeRow> exchanges,
              const std::optional<broker::Bytes>& stored, broker::Journal& journal);
+
+  // --- which session it is ---
+  // CONNECT leaves. Then, that it was refused; or that it was answered, and whether the session may be another than the
+  // one that all this is of: made by a CONNECT before, whose answer never came.
+  void note_connect() { ++unanswered_; }
+  void note_refused() { --unanswered_; }
+  bool note_answered() { return std::exchange(unanswered_, 0) > 1; }
 
   // --- QoS 2 identifiers ---
   const std::unordered_set<PacketId>& received() const { return received_; }
@@ -55,6 +63,7 @@ class FarSession {
   const QueueId queue_;
   broker::Journal& journal_;
 
+  unsigned unanswered_ = 1;  // CONNECT; one, perhaps, of an earlier run
   std::unordered_set<PacketId> received_;
   BatchNumber forgotten_in_;
   FarSubscriptions subscriptions_;

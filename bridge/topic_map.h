@@ -2,7 +2,7 @@
 //
 //   local topic = local_prefix + X, remote topic = remote_prefix + X, where X matches `filter` and none of `except`
 //
-// Of the rules of a direction the first that matches, in the order of the file, decides. Immutable after construction.
+// Of the rules of a direction the first that matches, in the order of the file, decides.
 #pragma once
 
 #include <cstddef>
@@ -38,6 +38,8 @@ struct Rule {
 
 class TopicMap {
  public:
+  // No rules.
+  TopicMap() = default;
   // REQUIRES: `filter`, both filters with their prefixes, and `except` of every rule are valid.
   explicit TopicMap(std::vector<Rule> rules);
 
@@ -71,8 +73,8 @@ class TopicMap {
   std::optional<Mapping> to_remote(std::size_t rule, std::string_view local) const;
   std::optional<Mapping> to_local(std::size_t rule, std::string_view remote) const;
 
-  // Constant after construction.
-  const std::vector<Rule> rules_;
+  // Changes with assignment only.
+  std::vector<Rule> rules_;
   std::vector<std::string> local_filters_;
   std::vector<std::string> remote_filters_;
 };

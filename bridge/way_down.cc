@@ -14,18 +14,6 @@ using mqtt::PacketType;
 using mqtt::Qos;
 using mqtt::ReasonCode;
 
-WayDown::WayDown(const TopicMap& map, FarSession& session, RemoteSession& remote, broker::Broker& broker,
-                 broker::SubscriberId self, std::function<PacketId()> next_packet_id)
-    : map_(map),
-      session_(session),
-      remote_(remote),
-      broker_(broker),
-      self_(self),
-      next_packet_id_(std::move(next_packet_id)),
-      taken_(map.rules().size()) {
-  session_.subscriptions().want(map_.rules());
-}
-
 broker::AckTicket WayDown::ticket(PacketType type, PacketId packet_id) {
   return {acknowledgements_, acknowledgements_->open(type, packet_id)};
 }
@@ -43,7 +31,7 @@ void WayDown::connect(Welcome welcome) {
                                    welcome_.doubtful || remote_.version() == mqtt::Version::V5);
   broker::Journal& journal = broker_.journal();
   if (journal.is_durable(session_.forgotten_in())) {
-    say_subscriptions();
+    begin_subscriptions();
     return;
   }
   // Rows alone: while a disk is full they are written, and messages are not.
@@ -58,12 +46,22 @@ void WayDown::disconnect() {
   }
   held_.reset();
   doubted_ids_.clear();
+  subscribing_ = false;
+}
+
+void WayDown::handle_rules_changed() {
+  if (subscribing_) say_subscriptions();
+}
+
+void WayDown::begin_subscriptions() {
+  subscribing_ = true;
+  say_subscriptions();
 }
 
 void WayDown::say_subscriptions() {
   session_.store_subscriptions();
   while (FarSubscriptions::One* const one = session_.subscriptions().next()) {
-    const PacketId packet_id = next_packet_id_();
+    const PacketId packet_id = buffer_.window().next_packet_id();
     if (one->rule) {
       subscribe(*one, packet_id);
     } else {
@@ -80,7 +78,8 @@ void WayDown::subscribe(const FarSubscriptions::One& one, PacketId packet_id) {
   request.no_local = one.no_local;
   request.retain_as_published = true;
   // With the session, the far broker has the subscription already, and has sent its retained messages.
-  request.retain_handling = welcome_.session_present ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
+  const bool is_known = welcome_.session_present || one.may_be_there;
+  request.retain_handling = is_known ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
   remote_.write_subscribe(packet_id, request, one.id);
 }
 
@@ -106,7 +105,7 @@ void WayDown::handle_dry() {
 
 void WayDown::write_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason) {
   if (type == PacketType::Subscribe) {
-    say_subscriptions();
+    begin_subscriptions();
     return;
   }
   // Other codes of success are a server's to send [MQTT 5.0 §3.4.2.1].
@@ -128,10 +127,10 @@ std::optional<TopicMap::Mapping> WayDown::map_topic(const mqtt::Publish& publish
     const auto rule = session_.subscriptions().rule_of(property.number);
     if (!rule) continue;
     // A rule later in the file never goes before an earlier one.
-    auto named = map_.down_by(*rule, publish.topic);
+    auto named = buffer_.map().down_by(*rule, publish.topic);
     if (named && (!mapping || named->rule < mapping->rule)) mapping = named;
   }
-  if (!mapping) mapping = map_.down(publish.topic);
+  if (!mapping) mapping = buffer_.map().down(publish.topic);
   return mapping && is_valid(*mapping) ? mapping : std::nullopt;
 }
 
@@ -156,7 +155,7 @@ void WayDown::handle_publish(const mqtt::Publish& publish, Instant now) {
           nullptr, now);
     return;
   }
-  ++received_;
+  buffer_.count_received();
   if (acknowledged) acknowledgements_->pass(PacketType::Puback, publish.packet_id, ReasonCode::Success);
 }
 
@@ -180,7 +179,7 @@ void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
   }
   const auto mapping = map_topic(publish);
   if (!mapping) {
-    ++received_;
+    buffer_.count_received();
     session_.note_received(id);
     acknowledgements_->pass(PacketType::Pubrec, id, ReasonCode::Success);
     return;
@@ -210,7 +209,7 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
   topic_.assign(mapping.prefix).append(mapping.rest);
   std::string answer_topic;
   if (const auto response = publish.properties.text(mqtt::PropertyId::ResponseTopic)) {
-    const auto answer = map_.answer_down(*response);
+    const auto answer = buffer_.map().answer_down(*response);
     if (answer && answer->size() <= mqtt::kStringBytesMax) answer_topic = answer->topic();
   }
   const broker::Message::Fields fields{
@@ -220,31 +219,30 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
       .expiry_s = publish.properties.number(mqtt::PropertyId::MessageExpiryInterval),
       .received = now,
       .qos = publish.qos,
-      .retain = publish.retain && map_.rule(mapping).retain_keep,
+      .retain = publish.retain && buffer_.map().rule(mapping).retain_keep,
   };
   retained_came_ = retained_came_ || fields.retain;
   const bool behind_others = publish.qos != Qos::AtMostOnce && held() > 0;
-  if (!behind_others && !broker_.publish(fields, self_, ticket, exchange, now).refused) {
+  if (!behind_others && !broker_.publish(fields, buffer_.subscriber(), ticket, exchange, now).refused) {
     count_routed(mapping.rule, publish.qos, publish.packet_id);
     return;
   }
   if (publish.qos == Qos::AtMostOnce) {
-    ++received_;
+    buffer_.count_received();
     return;
   }
   broker::HeldPublishes::Owner& owner = *this;
-  if (!held_) held_ = std::make_unique<broker::HeldPublishes>(broker_, self_, owner);
-  held_->push(fields, std::move(ticket), exchange, publish.packet_id, static_cast<std::uint32_t>(mapping.rule));
+  if (!held_) held_ = std::make_unique<broker::HeldPublishes>(broker_, buffer_.subscriber(), owner);
+  held_->push(fields, std::move(ticket), exchange, publish.packet_id, buffer_.rules().key(mapping.rule));
 }
 
 void WayDown::handle_taken(const broker::HeldPublishes::Held& held) {
-  count_routed(held.rule, held.message->qos(), held.packet_id);
+  count_routed(buffer_.rules().find(held.rule), held.message->qos(), held.packet_id);
 }
 
-void WayDown::count_routed(std::size_t rule, Qos qos, PacketId packet_id) {
-  ++received_;
-  ++routed_;
-  ++taken_[rule];
+void WayDown::count_routed(std::optional<std::size_t> rule, Qos qos, PacketId packet_id) {
+  buffer_.count_received();
+  buffer_.count_routed(rule);
   if (qos == Qos::ExactlyOnce) session_.note_received(packet_id);
 }
 

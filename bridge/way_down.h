@@ -11,13 +11,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
-#include "bridge/far_session.h"
+#include "bridge/buffer.h"
 #include "bridge/remote_session.h"
 #include "bridge/topic_map.h"
 #include "broker-core/broker.h"
@@ -27,10 +27,10 @@ namespace furrow::bridge {
 
 class WayDown final : private broker::AckSink, private broker::HeldPublishes::Owner {
  public:
-  // `self` is whose messages these are, so that they do not go up again. SUBSCRIBE takes its packet identifiers from
-  // `next_packet_id`. `map`, `session`, `remote` and `broker` must outlive it.
-  WayDown(const TopicMap& map, FarSession& session, RemoteSession& remote, broker::Broker& broker,
-          broker::SubscriberId self, std::function<PacketId()> next_packet_id);
+  // `buffer` has the rules, our half of the far session, and the packet identifiers for SUBSCRIBE. It, `remote` and
+  // `broker` must outlive this.
+  WayDown(Buffer& buffer, RemoteSession& remote, broker::Broker& broker)
+      : buffer_(buffer), session_(buffer.far_session()), remote_(remote), broker_(broker) {}
   ~WayDown() { disconnect(); }
 
   // What is known of the far session when CONNACK has come.
@@ -42,6 +42,8 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   // CONNACK came: subscribes, once nothing that the far session may send can be taken for something else, and
   // unsubscribes what no rule wants any more.
   void connect(Welcome welcome);
+  // The rules of the buffer have changed: says the difference, if there is a connection.
+  void handle_rules_changed();
   // The connection is gone; acknowledgements that still wait are not sent.
   void disconnect();
 
@@ -56,15 +58,12 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   std::size_t acknowledgements_waiting() const { return acknowledgements_ ? acknowledgements_->waiting() : 0; }
   // Messages that a local queue refuses for now.
   std::size_t held() const { return held_ ? held_->size() : 0; }
-  std::uint64_t received() const { return received_; }
-  std::uint64_t routed() const { return routed_; }
-  // No rule took it, or at QoS 0 a local queue refused it.
-  std::uint64_t dropped() const { return received_ - routed_; }
-  std::uint64_t taken_by(std::size_t rule) const { return taken_[rule]; }
 
  private:
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
   bool is_another_message(const mqtt::Publish& publish);
+  // From now on nothing that the far session may send can be taken for something else.
+  void begin_subscriptions();
   void say_subscriptions();
   void subscribe(const FarSubscriptions::One& one, PacketId packet_id);
   std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish) const;
@@ -74,30 +73,26 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   bool is_repeated(const mqtt::Publish& publish) const;
   void handle_exactly_once(const mqtt::Publish& publish, Instant now);
   void handle_taken(const broker::HeldPublishes::Held& held) override;
-  void count_routed(std::size_t rule, mqtt::Qos qos, PacketId packet_id);
+  void count_routed(std::optional<std::size_t> rule, mqtt::Qos qos, PacketId packet_id);
   broker::AckTicket ticket(mqtt::PacketType type, PacketId packet_id);
 
   // Constant after construction.
-  const TopicMap& map_;
+  Buffer& buffer_;
   FarSession& session_;
   RemoteSession& remote_;
   broker::Broker& broker_;
-  const broker::SubscriberId self_;
-  const std::function<PacketId()> next_packet_id_;
 
   // Of the present connection.
   Welcome welcome_;
+  bool subscribing_ = false;  // what is to be said is said at once
   Ref<broker::AckQueue> acknowledgements_;
   Ref<broker::AckQueue> forgetting_;  // SUBSCRIBE, while it waits for identifiers to leave the disk
   std::unique_ptr<broker::HeldPublishes> held_;
   std::unordered_set<PacketId> doubted_ids_;  // received, and whether the far session knows them is not known
 
   bool retained_came_ = false;  // since the socket was dry
-  std::uint64_t received_ = 0;
-  std::uint64_t routed_ = 0;
-  std::vector<std::uint64_t> taken_;  // by rule
-  std::string topic_;                 // the local topic of the message being routed
-  ByteBuffer properties_;             // and its properties
+  std::string topic_;           // the local topic of the message being routed
+  ByteBuffer properties_;       // and its properties
 };
 
 }  // namespace furrow::bridge

@@ -372,6 +372,12 @@ void Broker::remove_destination(SubscriberId subscriber) {
   free_subscribers_.push_back(subscriber);
 }
 
+void Broker::handle_refusals_changed() {
+  refusing_ = static_cast<std::size_t>(std::ranges::count_if(
+      subscribers_, [](const Destination* one) { return one != nullptr && one->may_refuse(); }));
+  journal_.note_room();
+}
+
 void Broker::subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options) {
   tree_.insert(filter, subscriber, options);
 }

@@ -116,6 +116,8 @@ class Broker final {
   // Another kind of destination (a bridge); must live until remove_destination().
   SubscriberId add_destination(Destination& destination);
   void remove_destination(SubscriberId subscriber);
+  // Destinations refuse what they did not refuse before, or no longer.
+  void handle_refusals_changed();
   // HeldPublishes only: who has messages to publish once there is room.
   void add_holder(HeldPublishes& holder) { holders_.push_back(&holder); }
   void remove_holder(HeldPublishes& holder) { std::erase(holders_, &holder); }

@@ -61,7 +61,8 @@ class Destination {
   virtual void deliver(Publication& publication, const RoutedDelivery& delivery) = 0;
   // Whether deliver() would have to refuse it (`when_full: refuse`); asked of all before any takes it.
   virtual bool refuses(const Publication& publication, const RoutedDelivery& delivery) const = 0;
-  // Whether it may ever do so while the store takes writes; the same for all its life.
+  // Whether it may ever do so while the store takes writes. When that changes, Broker::handle_refusals_changed() must
+  // be told.
   virtual bool may_refuse() const { return false; }
 
  protected:

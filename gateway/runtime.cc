@@ -93,6 +93,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
           broker_options(config, random_seed()), store_,
           [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, opened.restored,
           world.clock.now()),
+      buffers_(std::move(opened.restored), broker_),
       clients_(world.loop.uv(), broker_, world.clock, [this] { flush_full(); }),
       status_({.gateway_id = opened.gateway_id,
                .version = kVersion,
@@ -101,7 +102,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
                .listeners = statuses(opened.listeners)},
               broker_, world.clock, world.clock.now()),
       store_watch_(world.log, world.clock.now()) {
-  make_bridges(config, opened.gateway_id, opened.restored);
+  make_bridges(config, opened.gateway_id);
   log_inventory(config, opened);
   listeners_ = std::move(opened.listeners);
   uv_prepare_start(turn_end_.get(), [](uv_prepare_t* handle) { static_cast<Runtime*>(handle->data)->end_turn(); });
@@ -122,27 +123,26 @@ StoreThread::Options Runtime::store_thread_options() {
   return options;
 }
 
-void Runtime::make_bridges(const config::Config& config, const std::string& gateway_id,
-                           const broker::Restored& restored) {
+void Runtime::make_bridges(const config::Config& config, const std::string& gateway_id) {
   const Instant now = world_.clock.now();
   for (const config::Bridge& one : config.bridges) {
-    auto bridge = std::make_unique<bridge::Bridge>(bridge_options(one, gateway_id, random_seed()), broker_, world_.log,
-                                                   bridge::find_bridge(restored, one.name), now);
-    status_.add(*bridge);
+    bridge::Buffer& buffer = buffers_.of(one.name);
+    auto bridge = std::make_unique<bridge::Bridge>(bridge_options(one, gateway_id, random_seed()), buffer, broker_,
+                                                   world_.log, now);
+    status_.add(buffer, bridge.get());
     bridges_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, std::move(bridge),
                                                     one.password_from, [this] { flush_full(); }));
   }
-  for (const broker::RestoredQueue& queue : restored.queues) {
-    const auto serves = [&queue](const config::Bridge& one) { return one.name == queue.row.name; };
-    if (queue.row.kind != broker::QueueKind::Bridge) continue;
-    if (std::any_of(config.bridges.begin(), config.bridges.end(), serves)) continue;
-    status_.add_unconfigured(queue, now);
+  buffers_.for_each([&](bridge::Buffer& buffer) {
+    const auto serves = [&buffer](const config::Bridge& one) { return one.name == buffer.name(); };
+    if (std::any_of(config.bridges.begin(), config.bridges.end(), serves)) return;
+    status_.add(buffer, nullptr);
     world_.log.write(LogLevel::Warning, "bridge.unconfigured",
-                     {{"name", queue.row.name}, {"waiting", queue.cursor.messages}, {"then", "kept in the store"}});
-  }
+                     {{"name", buffer.name()}, {"waiting", buffer.waiting()}, {"then", "kept in the store"}});
+  });
 }
 
-void Runtime::log_inventory(const config::Config& config, const Opened& opened) const {
+void Runtime::log_inventory(const config::Config& config, const Opened& opened) {
   Log& log = world_.log;
   log.write(LogLevel::Info, "starting",
             {{"version", kVersion}, {"config", opened.config_name}, {"gateway", opened.gateway_id}});
@@ -152,12 +152,11 @@ void Runtime::log_inventory(const config::Config& config, const Opened& opened) 
              {"sessions", std::uint64_t{broker_.sessions()}},
              {"retained", std::uint64_t{broker_.retained().messages()}}});
   for (const config::Bridge& one : config.bridges) {
-    const auto queue = bridge::find_bridge(opened.restored, one.name).queue;
     log.write(LogLevel::Info, "bridge.configured",
               {{"name", one.name},
                {"remote", one.connect.front().text()},
                {"rules", std::uint64_t{one.topics.size()}},
-               {"waiting", queue ? queue->cursor.messages : 0}});
+               {"waiting", buffers_.of(one.name).waiting()}});
   }
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge/buffer.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
 #include "broker-core/broker.h"
@@ -70,8 +71,8 @@ class Runtime {
 
   Runtime(const World& world, const config::Config& config, Opened opened);
   StoreThread::Options store_thread_options();
-  void make_bridges(const config::Config& config, const std::string& gateway_id, const broker::Restored& restored);
-  void log_inventory(const config::Config& config, const Opened& opened) const;
+  void make_bridges(const config::Config& config, const std::string& gateway_id);
+  void log_inventory(const config::Config& config, const Opened& opened);
   void accept();
 
   void on_signal(int signal);
@@ -101,6 +102,7 @@ class Runtime {
   // In the order of dependence: what comes later refers to what came before.
   StoreThread store_;
   broker::Broker broker_;
+  bridge::Buffers buffers_;
   ClientLinks clients_;
   std::vector<std::unique_ptr<BridgeLink>> bridges_;
   StatusTopics status_;

@@ -36,22 +36,6 @@ std::uint64_t dropped(const broker::Books& books) {
   return sum;
 }
 
-// What the stored row of a queue says about it, for as long as no bridge serves it.
-bridge::Snapshot snapshot_of(const broker::CursorRow& cursor, Instant now) {
-  bridge::Snapshot snapshot;
-  snapshot.state = bridge::State::Disabled;
-  snapshot.reason = "not in configuration, " + std::to_string(cursor.messages) + " waiting";
-  snapshot.since = now;
-  snapshot.backlog_messages = snapshot.disk_messages = cursor.messages;
-  snapshot.backlog_bytes = cursor.bytes;
-  snapshot.books = broker::decode_books(cursor.counters, cursor.messages);
-  snapshot.accepted = snapshot.books.accepted;
-  snapshot.delivered = snapshot.books.delivered;
-  snapshot.expired = snapshot.books.expired;
-  snapshot.quarantined = snapshot.books.quarantined;
-  return snapshot;
-}
-
 }  // namespace
 
 StatusTopics::StatusTopics(Options options, broker::Broker& broker, const Clock& clock, Instant now)
@@ -59,16 +43,8 @@ StatusTopics::StatusTopics(Options options, broker::Broker& broker, const Clock&
   store_.since = now;
 }
 
-void StatusTopics::add(bridge::Bridge& bridge) {
-  bridges_.push_back(
-      {.name = bridge.bridge_name(), .bridge = &bridge, .snapshot = {}, .pace = StatusPace(options_.interval)});
-}
-
-void StatusTopics::add_unconfigured(const broker::RestoredQueue& queue, Instant now) {
-  bridges_.push_back({.name = queue.row.name,
-                      .bridge = nullptr,
-                      .snapshot = snapshot_of(queue.cursor, now),
-                      .pace = StatusPace(options_.interval)});
+void StatusTopics::add(const bridge::Buffer& buffer, bridge::Bridge* bridge) {
+  bridges_.push_back({.buffer = &buffer, .bridge = bridge, .snapshot = {}, .pace = StatusPace(options_.interval)});
 }
 
 void StatusTopics::note_store(const broker::StoreHealth& health, Instant now) {
@@ -87,10 +63,20 @@ void StatusTopics::publish(Instant now) {
 }
 
 void StatusTopics::publish_bridge(BridgeTopic& topic, Instant now) {
-  if (topic.bridge != nullptr) topic.snapshot = topic.bridge->snapshot();
+  topic.snapshot = topic.bridge != nullptr ? topic.bridge->snapshot() : snapshot_of(*topic.buffer);
   topic.pace.published(now);
-  broker_.publish_status(std::string(kBridgeTopics) + topic.name, to_json(topic.name, topic.snapshot, moment(now)),
-                         now);
+  const std::string& name = topic.buffer->name();
+  broker_.publish_status(std::string(kBridgeTopics) + name, to_json(name, topic.snapshot, moment(now)), now);
+}
+
+// For as long as no bridge sends from it.
+bridge::Snapshot StatusTopics::snapshot_of(const bridge::Buffer& buffer) const {
+  bridge::Snapshot snapshot;
+  buffer.describe(snapshot);
+  snapshot.state = bridge::State::Disabled;
+  snapshot.reason = "not in configuration, " + std::to_string(snapshot.backlog_messages) + " waiting";
+  snapshot.since = started_;
+  return snapshot;
 }
 
 void StatusTopics::publish_gateway(Instant now) {
@@ -153,7 +139,7 @@ Instant StatusTopics::next_deadline() const {
 std::string StatusTopics::summary() const {
   std::string line = std::to_string(broker_.clients()) + " clients";
   for (const BridgeTopic& topic : bridges_) {
-    line += ", bridge " + topic.name + " " + std::string(bridge::name(topic.snapshot.state));
+    line += ", bridge " + topic.buffer->name() + " " + std::string(bridge::name(topic.snapshot.state));
   }
   return line;
 }

@@ -27,10 +27,9 @@ class StatusTopics {
   // `broker` and `clock` must outlive this.
   StatusTopics(Options options, broker::Broker& broker, const Clock& clock, Instant now);
 
-  // A bridge that runs; it must outlive this.
-  void add(bridge::Bridge& bridge);
-  // A queue in the store whose bridge is not in the configuration any more: shown until somebody purges it.
-  void add_unconfigured(const broker::RestoredQueue& queue, Instant now);
+  // A buffer, and the bridge that sends from it; without one it is not in the configuration any more. Both must outlive
+  // this.
+  void add(const bridge::Buffer& buffer, bridge::Bridge* bridge);
 
   void note_store(const broker::StoreHealth& health, Instant now);
 
@@ -43,7 +42,7 @@ class StatusTopics {
 
  private:
   struct BridgeTopic {
-    std::string name;
+    const bridge::Buffer* buffer = nullptr;
     bridge::Bridge* bridge = nullptr;  // nullptr: not in the configuration
     bridge::Snapshot snapshot;         // as of the last look
     StatusPace pace;
@@ -51,6 +50,7 @@ class StatusTopics {
 
   void publish_gateway(Instant now);
   void publish_bridge(BridgeTopic& topic, Instant now);
+  bridge::Snapshot snapshot_of(const bridge::Buffer& buffer) const;
   std::uint64_t messages_dropped() const;
   GatewayStatus gateway_status() const;
   StatusMoment moment(Instant now);

@@ -59,8 +59,13 @@ std::string reasons(const broker::Books& books) {
 
 struct Gateway::Process {
   Process(Gateway& gateway, broker::Restored restored, Instant now);
+  void make_bridge(Gateway& gateway, Instant now);
+
   broker::Broker broker;
+  bridge::Buffers buffers;
+  bridge::Options bridge_options;
   std::unique_ptr<bridge::Bridge> bridge;
+  bool remaking = false;  // another bridge takes its place once it has left
   bool clock_trusted = false;
 };
 
@@ -74,8 +79,9 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
             options.seed = gateway.random_.next();
             return options;
           }(),
-          gateway.disk_, [&gateway](Instant local) { return gateway.stamp(local); }, gateway.log_, restored, now) {
-  bridge::Options options;
+          gateway.disk_, [&gateway](Instant local) { return gateway.stamp(local); }, gateway.log_, restored, now),
+      buffers(std::move(restored), broker) {
+  bridge::Options& options = bridge_options;
   options.name = "region";
   options.addresses = {{"region.example", 1883}};
   options.client_id = gateway.setup_.name;
@@ -85,15 +91,18 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
   options.backoff_initial = milliseconds(200);
   options.backoff_max = seconds(5);
   options.buffer = gateway.options_.buffer;
-  options.seed = gateway.random_.next();
   options.rules.push_back(rule("farm/#", gateway.setup_.remote_prefix, bridge::Direction::Up));
   options.rules.back().buffer_qos0 = gateway.options_.buffer_qos0;
   if (gateway.options_.commands > 0)
     options.rules.push_back(rule("command/#", gateway.setup_.remote_prefix, bridge::Direction::Down));
   if (gateway.options_.shared)
     options.rules.push_back(rule("shared/#", std::string(kSharedPrefix), bridge::Direction::Both));
-  const bridge::Found found = bridge::find_bridge(restored, options.name);
-  bridge = std::make_unique<bridge::Bridge>(std::move(options), broker, gateway.log_, found, now);
+  make_bridge(gateway, now);
+}
+
+void Gateway::Process::make_bridge(Gateway& gateway, Instant now) {
+  bridge_options.seed = gateway.random_.next();
+  bridge = std::make_unique<bridge::Bridge>(bridge_options, buffers.of(bridge_options.name), broker, gateway.log_, now);
 }
 
 Gateway::Gateway(Setup setup, const Options& options, std::unique_ptr<Medium> medium, Region& region, Ledger& ledger,
@@ -185,6 +194,13 @@ void Gateway::restart(Instant now) {
   process_->bridge->shut_down(local(now));
   process_->broker.shut_down(local(now));
   stop_by_ = now + kStopMax;
+}
+
+void Gateway::remake_bridge(Instant now) {
+  if (!running() || stop_by_ != kNever || process_->remaking) return;
+  log_.write(LogLevel::Debug, "*** remakes its bridge", {{"name", setup_.name}});
+  process_->bridge->shut_down(local(now));
+  process_->remaking = true;
 }
 
 void Gateway::stop(Instant now) {
@@ -290,6 +306,16 @@ void Gateway::take_bytes(Instant now) {
 }
 
 void Gateway::drive_bridge(Instant now) {
+  perform_commands(now);
+  if (!process_->remaking || !process_->bridge->left() || stop_by_ != kNever) return;
+  process_->remaking = false;
+  std::ranges::reverse(process_->bridge_options.rules);
+  process_->bridge.reset();
+  process_->make_bridge(*this, local(now));
+  perform_commands(now);
+}
+
+void Gateway::perform_commands(Instant now) {
   bridge::Bridge& bridge = *process_->bridge;
   if (uplink_ready_ <= now) {
     uplink_ready_ = kNever;

@@ -50,6 +50,8 @@ class Gateway {
   void crash(End end, Instant now);
   // A clean stop, and a start after it.
   void restart(Instant now);
+  // The bridge leaves, and another one takes its place: what a change of its settings does.
+  void remake_bridge(Instant now);
   void jump_clock(Duration by, Instant now);
   Disk& disk() { return disk_; }
   const Disk& disk() const { return disk_; }
@@ -98,6 +100,7 @@ class Gateway {
   bool reading_paused(const Accepted& accepted) const;
   void take_bytes(Instant now);
   void drive_bridge(Instant now);
+  void perform_commands(Instant now);
   void flush(Instant now);
   void check_limits(const bridge::Snapshot& snapshot);
 

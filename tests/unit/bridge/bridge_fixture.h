@@ -45,16 +45,33 @@ class BridgeFixture : public BrokerFixture {
     bridge_options.rules = {rule(bridge::Direction::Up, "farm/#")};
     bridge_options.seed = 7;
   }
-  ~BridgeFixture() override { bridge_.reset(); }
+  ~BridgeFixture() override {
+    bridge_.reset();
+    buffers_.reset();
+  }
 
   // --- the bridge ---
   void start() {
-    const broker::Restored restored = store.restored();
     broker::Broker& local = broker();
-    bridge_ = std::make_unique<bridge::Bridge>(bridge_options, local, log,
-                                               bridge::find_bridge(restored, bridge_options.name), now);
+    buffers_.emplace(store.restored(), local);
+    attach();
+  }
+  // The bridge is taken away while the gateway goes on; then another one, with what `bridge_options` are by then.
+  void detach() {
+    bridge_->shut_down(now);
+    turn();
+    ASSERT_TRUE(bridge_->left());
+    bridge_.reset();
+  }
+  void attach() {
+    bridge_ = std::make_unique<bridge::Bridge>(bridge_options, buffer(), broker(), log, now);
     turn();
   }
+  void set_rules(std::vector<bridge::Rule> rules) {
+    bridge_->set_rules(std::move(rules), now);
+    turn();
+  }
+  bridge::Buffer& buffer() { return buffers_->of(bridge_options.name); }
   bridge::Bridge& bridge() { return *bridge_; }
   bridge::Snapshot snapshot() { return bridge_->snapshot(); }
   // `online`, or `backoff: no connection`.
@@ -179,11 +196,16 @@ class BridgeFixture : public BrokerFixture {
   }
   // The power fails; the bridge starts again on what is durable.
   void crash_and_restart() {
+    end_of_the_gateway();
+    start();
+  }
+
+  void end_of_the_gateway() {
     bridge_.reset();
+    buffers_.reset();
     sensor_ = nullptr;
     linked_ = dialing_ = false;
     crash();
-    start();
   }
 
   // accepted = delivered + backlog + inflight + quarantined + expired + dropped, and what came down is somewhere.
@@ -242,6 +264,7 @@ class BridgeFixture : public BrokerFixture {
     }
   }
 
+  std::optional<bridge::Buffers> buffers_;
   std::unique_ptr<bridge::Bridge> bridge_;
   Client* sensor_ = nullptr;
   std::uint16_t last_packet_id_ = 0;

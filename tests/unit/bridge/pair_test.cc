@@ -29,10 +29,14 @@ class Pair : public BrokerFixture, public testing::WithParamInterface<mqtt::Vers
     options_.rules[0].remote_prefix = "barn-7/";
     region_.now = now;
   }
-  ~Pair() override { bridge_.reset(); }
+  ~Pair() override {
+    bridge_.reset();
+    buffers_.reset();
+  }
 
   void start() {
-    bridge_ = std::make_unique<bridge::Bridge>(options_, broker(), log, bridge::Found{}, now);
+    buffers_.emplace(broker::Restored{}, broker());
+    bridge_ = std::make_unique<bridge::Bridge>(options_, buffers_->of("region"), broker(), log, now);
     turn();
   }
 
@@ -96,6 +100,7 @@ class Pair : public BrokerFixture, public testing::WithParamInterface<mqtt::Vers
 
   Region region_;
   bridge::Options options_;
+  std::optional<bridge::Buffers> buffers_;
   std::unique_ptr<bridge::Bridge> bridge_;
 
  private:

@@ -1,0 +1,228 @@
+#include "bridge/buffer.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace furrow::bridge {
+
+using broker::DropReason;
+using broker::ExchangeRow;
+using broker::Outbox;
+using mqtt::Qos;
+
+namespace {
+
+// An empty queue is one that was found with nothing in it.
+broker::CursorRow cursor_of(const Found& found, QueueId queue) {
+  if (found.queue) return found.queue->cursor;
+  broker::CursorRow cursor;
+  cursor.queue = queue;
+  cursor.next = Sequence{1};
+  return cursor;
+}
+
+}  // namespace
+
+Buffer::Buffer(const std::string& name, const Found& found, broker::Broker& broker)
+    : name_(name),
+      broker_(broker),
+      queue_(found.queue ? found.queue->row.id : broker.new_queue()),
+      subscriber_(broker.add_destination(*this)),
+      outbox_({.limits = {}, .queue = queue_, .owner = this, .stores_books = true}, cursor_of(found, queue_),
+              broker.journal(), books_),
+      inflight_(*this, queue_, broker.journal(), broker::Inflight::OnQuota::Retry),
+      far_session_(name, queue_, found.exchanges, found.session, broker.journal()) {
+  if (!found.queue) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
+  inflight_.set_own(outbox_);
+  std::vector<ExchangeRow> rows;
+  std::ranges::copy_if(found.exchanges, std::back_inserter(rows),
+                       [](const ExchangeRow& row) { return row.direction == ExchangeRow::Direction::Outbound; });
+  broker::Inflight::sort_by_sending(rows);
+  for (const ExchangeRow& row : rows) {
+    restored_ = std::max(restored_, row.sequence);
+    inflight_.restore(row, outbox_);
+  }
+}
+
+Buffer::~Buffer() {
+  set_taking(false);
+  broker_.remove_destination(subscriber_);
+}
+
+// --- what may change while it runs ---
+
+std::vector<std::string> Buffer::local_filters() const {
+  std::vector<std::string> filters;
+  for (const Rule& rule : map().rules()) {
+    if (taking_ && rule.goes_up()) filters.push_back(rule.local_filter());
+  }
+  return filters;
+}
+
+void Buffer::subscribe(const std::vector<std::string>& had, const std::vector<std::string>& wanted) {
+  const auto has = [](const std::vector<std::string>& filters, const std::string& filter) {
+    return std::ranges::find(filters, filter) != filters.end();
+  };
+  for (const std::string& filter : wanted) {
+    if (has(had, filter)) continue;
+    // The rule that decides is found for each message; its QoS is applied then.
+    broker_.subscribe(subscriber_, filter,
+                      {.qos = Qos::ExactlyOnce, .no_local = true, .retain_as_published = true, .subscription_id = 0});
+  }
+  for (const std::string& filter : had) {
+    if (!has(wanted, filter)) broker_.unsubscribe(subscriber_, filter);
+  }
+}
+
+void Buffer::set_rules(std::vector<Rule> rules) {
+  const std::vector<std::string> had = local_filters();
+  rules_.set(std::move(rules));
+  rules_expire_ =
+      std::ranges::any_of(map().rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
+  subscribe(had, local_filters());
+  far_session_.subscriptions().want(map().rules());
+  broker_.journal().note_room();  // for messages that no rule refuses any more
+}
+
+void Buffer::set_taking(bool taking) {
+  const std::vector<std::string> had = local_filters();
+  taking_ = taking;
+  subscribe(had, local_filters());
+}
+
+void Buffer::set_limits(const broker::OutboxLimits& limits) {
+  limits_ = limits;
+  outbox_.set_limits(limits);
+  broker_.handle_refusals_changed();
+}
+
+// --- taking messages ---
+
+bool Buffer::refuses(const broker::Publication& publication, const broker::RoutedDelivery& delivery) const {
+  if (delivery.qos == Qos::AtMostOnce) return false;
+  const auto mapping = map().up(publication.fields().topic);
+  if (!mapping || map().rule(*mapping).qos_max == Qos::AtMostOnce) return false;
+  if (broker_.journal().failing()) {
+    // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
+    const bool once = std::min(delivery.qos, map().rule(*mapping).qos_max) == Qos::AtLeastOnce;
+    if (!once || !direct() || inflight_.window_full()) return true;
+  }
+  return outbox_.refuses(publication.bytes_size());
+}
+
+void Buffer::deliver(broker::Publication& publication, const broker::RoutedDelivery& delivery) {
+  const auto mapping = map().up(publication.fields().topic);
+  if (!mapping) return;  // an exception of every rule whose filter it matches
+  const Rule& rule = map().rule(*mapping);
+  rules_.count_up(mapping->rule);
+  const Qos qos = std::min(delivery.qos, rule.qos_max);
+  if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && !direct())) {
+    enqueue(publication, *mapping, qos, delivery.retain);
+  } else if (sender_ != nullptr && sender_->ready()) {
+    sender_->send_once(publication, *mapping, delivery.retain);
+  } else {
+    pass(Outbox::Outcome::Dropped, publication.now(), DropReason::Qos0Offline);
+  }
+}
+
+void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, Qos qos, bool retain) {
+  const Instant now = publication.now();
+  const broker::MessageRef& message = publication.message();
+  if (message->expires_at() <= now) {
+    pass(Outbox::Outcome::Expired, now);
+    return;
+  }
+  // Nobody who sends QoS 0 can be made to wait.
+  if (qos == Qos::AtMostOnce && (broker_.journal().failing() || broker_.store_lags())) {
+    pass(Outbox::Outcome::Dropped, now, DropReason::StoreFailed);
+    return;
+  }
+  if (outbox_.refuses(message->bytes_size())) {
+    pass(Outbox::Outcome::Dropped, now, DropReason::RefusedQos0);
+    return;
+  }
+  const bool at_once = direct();
+  if (at_once && !sender_->fits(publication, mapping, qos)) {
+    pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
+    return;
+  }
+  const Duration wait = at_once ? broker_.commit_interval().wait(inflight_) : Duration::zero();
+  outbox_.push(message, {qos, retain, {}}, wait, now,
+               [&]() -> broker::Commitment& { return publication.commitment(); });
+  // What waits before it goes first, and something else will set that going.
+  if (at_once) sender_->pump(now);
+}
+
+// --- sending ---
+
+void Buffer::attach(Sender& sender) {
+  FURROW_CHECK(sender_ == nullptr);
+  sender_ = &sender;
+}
+
+void Buffer::detach() {
+  inflight_.disconnect();
+  sender_ = nullptr;
+}
+
+void Buffer::handle_progress(Instant now) {
+  if (sender_ != nullptr) sender_->pump(now);
+}
+
+// The outbox knows the message's own expiry; a rule's lies over it, at the place where the rule is known.
+void Buffer::drop_outdated(std::size_t room, Instant now) {
+  if (!rules_expire_) return;
+  outbox_.expire_if([&](const Outbox::Entry& entry) { return outdated(entry, now); }, room, now);
+}
+
+bool Buffer::outdated(const Outbox::Entry& entry, Instant now) const {
+  if (entry.sequence <= restored_) return false;
+  const auto mapping = map().up(entry.message->topic());
+  if (!mapping) return false;
+  const Duration limit = map().rule(*mapping).expire_after;
+  return limit > Duration::zero() && now - entry.message->received() > limit;
+}
+
+void Buffer::expire(Instant now) {
+  (void)outbox_.expire(now);
+}
+
+// --- what is where ---
+
+void Buffer::describe(Snapshot& snapshot) const {
+  const std::uint64_t uncounted = sender_ != nullptr ? sender_->uncounted() : 0;
+  snapshot.books = books_;
+  snapshot.books.accepted += uncounted;
+  snapshot.backlog_messages = outbox_.backlog();
+  snapshot.backlog_bytes = outbox_.bytes();
+  snapshot.disk_messages = outbox_.disk_messages();
+  snapshot.inflight = outbox_.inflight() + uncounted;
+  snapshot.accepted = snapshot.books.accepted;
+  snapshot.delivered = snapshot.books.delivered;
+  snapshot.expired = snapshot.books.expired;
+  snapshot.quarantined = snapshot.books.quarantined;
+  snapshot.received = received_;
+  snapshot.routed = routed_;
+  // No rule took it, or at QoS 0 a local queue refused it.
+  snapshot.received_dropped = received_ - routed_;
+  snapshot.oldest = outbox_.oldest();
+  snapshot.rules = rules_.status();
+}
+
+// --- all of them ---
+
+Buffers::Buffers(broker::Restored restored, broker::Broker& broker) : restored_(std::move(restored)), broker_(broker) {
+  for (const broker::RestoredQueue& queue : restored_.queues) {
+    if (queue.row.kind == broker::QueueKind::Bridge) (void)of(queue.row.name);
+  }
+}
+
+// What was found is found once: a buffer is never removed.
+Buffer& Buffers::of(const std::string& name) {
+  std::unique_ptr<Buffer>& buffer = buffers_[name];
+  if (buffer == nullptr) buffer = std::make_unique<Buffer>(name, find_bridge(restored_, name), broker_);
+  return *buffer;
+}
+
+}  // namespace furrow::bridge

@@ -1,0 +1,160 @@
+// The buffer of one bridge: takes what local publishers send, and keeps it until somebody has sent it.
+//
+// Owns what outlives a connection, and the bridge itself: the queue, the window of what is in flight, the rules, the
+// books, and our half of the session at the far broker. A bridge attaches to it and sends from it; without one messages
+// go on to be taken, as while the far broker is away. A buffer whose bridge is disabled, or not in the configuration
+// any more, takes nothing and keeps what it has. Rules and limits may change while it runs. Records hold the local
+// topic: the rules map it when it is sent, so that changed rules apply to what waits. Thread: loop. Time: passed in.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bridge/far_session.h"
+#include "bridge/found.h"
+#include "bridge/rule_set.h"
+#include "bridge/snapshot.h"
+#include "broker-core/broker.h"
+#include "broker-core/publication.h"
+#include "broker-core/session/books.h"
+#include "broker-core/session/inflight.h"
+#include "broker-core/session/outbox.h"
+
+namespace furrow::bridge {
+
+class Buffer final : private broker::Destination, private broker::OutboxOwner {
+ public:
+  // Who sends from the buffer: the way up of a bridge.
+  class Sender {
+   public:
+    // Whether a message may leave now.
+    virtual bool ready() const = 0;
+    // Whether the far broker takes a message of this size.
+    virtual bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) = 0;
+    // Sends a message of QoS 0 past the queue, or drops it; says with Buffer::pass() what became of it.
+    virtual void send_once(const broker::Publication& publication, const TopicMap::Mapping& mapping, bool retain) = 0;
+    // Messages of QoS 0 that it has from the buffer, or from send_once(), and has not counted yet.
+    virtual std::uint64_t uncounted() const = 0;
+    // More can be sent than before.
+    virtual void pump(Instant now) = 0;
+
+   protected:
+    ~Sender() = default;
+  };
+
+  // `found` is what the store had of it; without a queue a new one is made. Takes nothing before it has rules and
+  // set_taking() says so. `broker` must outlive it.
+  Buffer(const std::string& name, const Found& found, broker::Broker& broker);
+  // At the end of the process only: what is not in the store goes with it.
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  const std::string& name() const { return name_; }
+  // Who publishes what came down by this bridge, so that it does not go up again.
+  broker::SubscriberId subscriber() const { return subscriber_; }
+
+  // --- what may change while it runs ---
+  // REQUIRES: as TopicMap.
+  void set_rules(std::vector<Rule> rules);
+  // What is over a lowered limit stays until messages come that need its room.
+  void set_limits(const broker::OutboxLimits& limits);
+  void set_taking(bool taking);
+
+  // --- sending ---
+  // REQUIRES: nobody is attached.
+  void attach(Sender& sender);
+  // What is in flight stays so: the next sender resumes it. The window is disconnected.
+  void detach();
+  broker::Inflight& window() { return inflight_; }
+  const broker::Inflight& window() const { return inflight_; }
+  // Drops what has waited longer than its rule allows, as far as it could be sent while `room` messages may leave.
+  void drop_outdated(std::size_t room, Instant now);
+  // Counts what has expired while nothing is sent.
+  void expire(Instant now);
+  void pass(broker::Outbox::Outcome outcome, Instant now, broker::DropReason reason = broker::DropReason::QueueFull) {
+    outbox_.pass(outcome, now, reason);
+  }
+
+  // --- the way down ---
+  FarSession& far_session() { return far_session_; }
+  const TopicMap& map() const { return rules_.map(); }
+  const RuleSet& rules() const { return rules_; }
+  // A message came. It is local subscribers' now, by this rule, unless that has gone meanwhile.
+  void count_received() { ++received_; }
+  void count_routed(std::optional<std::size_t> rule) {
+    ++routed_;
+    if (rule) rules_.count_down(*rule);
+  }
+
+  // --- what is where ---
+  std::uint64_t waiting() const { return outbox_.messages(); }
+  std::uint64_t backlog() const { return outbox_.backlog(); }
+  std::uint64_t inflight() const { return outbox_.inflight(); }  // of QoS 1 and 2, but for what is in the output
+  std::uint64_t delivered() const { return books_.delivered; }
+  std::uint64_t received() const { return received_; }
+  // Everything but the connection.
+  void describe(Snapshot& snapshot) const;
+
+ private:
+  // Destination
+  void deliver(broker::Publication& publication, const broker::RoutedDelivery& delivery) override;
+  bool refuses(const broker::Publication& publication, const broker::RoutedDelivery& delivery) const override;
+  bool may_refuse() const override { return limits_.when_full == broker::WhenFull::Refuse; }
+
+  void handle_progress(Instant now) override;
+
+  // Whether a message may go out now, with nothing waiting before it.
+  bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox_.has_waiting(); }
+  void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos, bool retain);
+  bool outdated(const broker::Outbox::Entry& entry, Instant now) const;
+  // Asks the broker for what `wanted` has and `had` has not, and no longer for the rest of `had`.
+  void subscribe(const std::vector<std::string>& had, const std::vector<std::string>& wanted);
+  std::vector<std::string> local_filters() const;
+
+  // Constant after construction.
+  const std::string name_;
+  broker::Broker& broker_;
+  const QueueId queue_;
+  Sequence restored_;  // up to here, messages may have been sent before a restart
+
+  // Changes with set_*().
+  broker::OutboxLimits limits_;
+  RuleSet rules_;
+  bool rules_expire_ = false;  // whether any rule has expire_after
+  bool taking_ = false;
+
+  broker::SubscriberId subscriber_;
+  broker::Books books_;
+  broker::Outbox outbox_;
+  broker::Inflight inflight_;
+  FarSession far_session_;
+  Sender* sender_ = nullptr;
+  std::uint64_t received_ = 0;  // on the way down, since the start
+  std::uint64_t routed_ = 0;
+};
+
+// The buffers of all bridges that there are, or have been: whatever becomes of a bridge, its buffer is here.
+class Buffers {
+ public:
+  // Those whose queues the store had. `restored` is what the broker has left of it, and `broker` must outlive this.
+  Buffers(broker::Restored restored, broker::Broker& broker);
+
+  // That of the bridge with this name; a new one if there is none.
+  Buffer& of(const std::string& name);
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (const auto& [name, buffer] : buffers_) visit(*buffer);
+  }
+
+ private:
+  const broker::Restored restored_;
+  broker::Broker& broker_;
+  std::map<std::string, std::unique_ptr<Buffer>> buffers_;
+};
+
+}  // namespace furrow::bridge

@@ -1,0 +1,42 @@
+// The rules of a bridge as they are now, and how many messages each has taken, over changes of the rules.
+//
+// A rule is known by what it connects: direction, filter and prefixes. One that is found again in a new set keeps its
+// counters, wherever it stands and whatever else has changed of it. Thread: loop.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "bridge/snapshot.h"
+#include "bridge/topic_map.h"
+
+namespace furrow::bridge {
+
+class RuleSet {
+ public:
+  // REQUIRES: as TopicMap.
+  void set(std::vector<Rule> rules);
+
+  // Its place does not change.
+  const TopicMap& map() const { return map_; }
+  void count_up(std::size_t rule) { ++counts_[rule].up; }
+  void count_down(std::size_t rule) { ++counts_[rule].down; }
+  // What a rule is called for longer than a call, and where that rule is now, if it is still there.
+  std::uint32_t key(std::size_t rule) const { return counts_[rule].key; }
+  std::optional<std::size_t> find(std::uint32_t key) const;
+  std::vector<RuleStatus> status() const;
+
+ private:
+  struct Counts {
+    std::uint64_t up = 0;
+    std::uint64_t down = 0;
+    std::uint32_t key = 0;
+  };
+
+  TopicMap map_;
+  std::vector<Counts> counts_;  // of each rule of the map
+  std::uint32_t last_key_ = 0;
+};
+
+}  // namespace furrow::bridge
