@@ -40,6 +40,7 @@ constexpr std::array<FaultRange, kFaults> kRanges = {{
     {"member_renewed", 60, milliseconds(300), seconds(3)},
     {"sync_fails", 10, seconds(2), seconds(10)},
     {"member_unsubscribes", 50, milliseconds(300), seconds(3)},
+    {"bridge_remade", 15, milliseconds(300), seconds(3)},
 }};
 // clang-format on
 
@@ -191,6 +192,7 @@ Options draw_options(std::uint64_t seed) {
       options.sessions.messages_max = 10 + random.below(options.values - 10);
     }
   }
+  if (!options.calm()) options.every(Fault::BridgeRemade) = drawn_time(random, Fault::BridgeRemade);
   return options;
 }
 

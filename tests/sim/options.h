@@ -39,8 +39,9 @@ enum class Fault : std::uint8_t {
   MemberRenewed,       // the session of a member of the shared subscription ends, and begins anew
   SyncFails,           // the medium takes what is written, and cannot sync it, for a while
   MemberUnsubscribes,  // a member of the shared subscription unsubscribes, and subscribes again later
+  BridgeRemade,        // the bridge is taken away and made anew on its buffer, with its rules in another order
 };
-inline constexpr std::size_t kFaults = 20;
+inline constexpr std::size_t kFaults = 21;
 std::string_view name(Fault fault);
 
 struct Options {

@@ -187,6 +187,21 @@ TEST_F(ScenarioTest, CommandsArriveFromARegionThatForgetsItsSessions) {
   }
 }
 
+TEST_F(ScenarioTest, BufferOutlivesItsBridges) {
+  for (const bool exactly_once : {false, true}) {
+    Options options = quiet();
+    options.exactly_once = exactly_once;
+    options.sqlite = exactly_once;
+    options.subscribers = 1;
+    options.retainers = 1;
+    options.commands = 60;
+    options.every(Fault::BridgeRemade) = milliseconds(200);
+    options.every(Fault::UplinkCut) = milliseconds(700);
+    options.every(Fault::GatewayKill) = seconds(1);
+    expect_passes(options);
+  }
+}
+
 TEST_F(ScenarioTest, AWindowOfOneKeepsOrderThroughCuts) {
   Options options = quiet();
   options.receive_maximum = 1;
