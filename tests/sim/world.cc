@@ -507,6 +507,22 @@ std::uint64_t World::missing_of_sessions(const Site& site) const {
   return count;
 }
 
+std::optional<std::uint32_t> World::far_value(const Site& site, StreamId stream) const {
+  const auto payload =
+      region_.retained(std::string(kSharedPrefix) + site.gateway->name() + "/" + ledger_.stream(stream).topic);
+  const auto parsed = payload ? parse_payload(as_bytes(*payload)) : std::nullopt;
+  return parsed ? std::optional(parsed->second) : std::nullopt;
+}
+
+bool World::wills_are_afar() const {
+  return !audits_wills() || std::ranges::all_of(sites_, [&](const Site& site) {
+    return std::ranges::all_of(site.wills, [&](StreamId stream) {
+      const auto last = ledger_.last_retained(stream);
+      return !last || far_value(site, stream) == last->number;
+    });
+  });
+}
+
 bool World::retained_converged(const Site& site, std::string* why) const {
   // With a limit the last value may be among what was dropped on its way.
   const bool region_too = !options_.limited();
@@ -518,10 +534,7 @@ bool World::retained_converged(const Site& site, std::string* why) const {
     const auto last = ledger_.last_retained(stream);
     if (!last) continue;
     const auto read = site.auditor->retained(stream);
-    const auto far =
-        region_.retained(std::string(kSharedPrefix) + site.gateway->name() + "/" + ledger_.stream(stream).topic);
-    const auto far_number = far ? parse_payload(as_bytes(*far)) : std::nullopt;
-    const auto far_read = far_number ? std::optional(far_number->second) : std::nullopt;
+    const auto far_read = far_value(site, stream);
     const bool here = site.auditor->ready() && read == last->number;
     const bool there = !region_too || far_read == last->number;
     if (here && there) continue;

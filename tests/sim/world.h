@@ -103,7 +103,11 @@ class World {
   bool warm() const;
   bool published() const;
   // All that is retained is there to be read.
-  bool auditing() const { return healed_ && published() && (!audits_wills() || delivered()); }
+  bool auditing() const { return healed_ && published() && wills_are_afar(); }
+  // The region has the retained wills, so that they are here, too.
+  bool wills_are_afar() const;
+  // The number of the value that the region has.
+  std::optional<std::uint32_t> far_value(const Site& site, StreamId stream) const;
   bool audits_wills() const { return options_.retained_wills && !options_.limited(); }
   // Nothing is missing that is not counted as lost.
   bool delivered() const;
