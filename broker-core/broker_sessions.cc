@@ -11,6 +11,13 @@ namespace {
 // Assigned client identifiers: `furrow-` and 16 hex digits, within the 23 characters that any server takes
 // [MQTT-3.1.3-5].
 constexpr std::string_view kAssignedPrefix = "furrow-";
+constexpr std::string_view kDigits = "0123456789abcdef";
+constexpr std::size_t kAssignedDigits = 16;
+
+bool is_assigned(std::string_view client_id) {
+  return client_id.starts_with(kAssignedPrefix) && client_id.size() == kAssignedPrefix.size() + kAssignedDigits &&
+         client_id.find_first_not_of(kDigits, kAssignedPrefix.size()) == std::string_view::npos;
+}
 
 // How long a client may be away before that is stored: a device that sleeps between two readings costs no flash.
 constexpr Duration kLeftInterval = std::chrono::seconds(60);
@@ -136,18 +143,18 @@ void Broker::restore_will(const std::string& client_id, std::unique_ptr<Will> wi
     return;
   }
   will->stored = true;
-  const Duration grace = client_id.starts_with(kAssignedPrefix) ? Duration::zero() : Wills::kRestartGrace;
+  const Duration grace = is_assigned(client_id) ? Duration::zero() : Wills::kRestartGrace;
   wills_.wait(client_id, std::move(will), now + grace, now);
 }
 
 // --- sessions ---
 
 std::string Broker::assign_client_id() {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
   std::string id;
   do {
     id = kAssignedPrefix;
-    for (std::uint64_t bits = random_.next(), i = 0; i < 16; ++i, bits >>= 4U) id.push_back(kDigits[bits & 15U]);
+    for (std::uint64_t bits = random_.next(), i = 0; i < kAssignedDigits; ++i, bits >>= 4U)
+      id.push_back(kDigits[bits & 15U]);
   } while (sessions_.find(id) != nullptr);
   return id;
 }

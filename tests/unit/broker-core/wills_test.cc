@@ -280,6 +280,8 @@ TEST_F(WillsTest, WillOfAClientWithoutAnIdentifierDoesNotComeBehindItsReturn) {
   ConnectOptions asked = passing("1");
   asked.client_id = "";
   connect(asked);
+  mqtt::Will of_another = will("another's");
+  connect({.client_id = "furrow-in-the-barn", .will = of_another});
   advance(seconds(2));
   end(End::Crash);
   advance_to(Duration::zero());
