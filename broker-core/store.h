@@ -47,7 +47,7 @@ struct SegmentRow {
 struct CursorRow {
   QueueId queue;
   Sequence settled;  // every message up to here is settled: acknowledged, dropped or expired
-  Sequence next;     // what the next accepted message gets
+  Sequence next;     // behind all that is stored: what the next message accepted after a start gets
   // Messages settled out of order, beyond `settled`: runs, each a varint distance from the end of the one before (the
   // first from settled + 1) and a varint count. See session/hole.h.
   Bytes holes;

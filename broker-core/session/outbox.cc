@@ -154,8 +154,6 @@ void Outbox::settle(Sequence sequence, Outcome outcome, Instant now, DropReason 
   const auto restored = find_restored(sequence);
   if (restored == restored_.end()) return;
   restored_.erase(restored);
-  // The store had less than its cursor said, and the gap was closed: this message is counted as lost already.
-  if (!contents_.in_gap(sequence)) return;
   leave_gap({.messages = 1, .bytes = contents_.settle_unread(sequence)}, outcome, reason, now);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker-core/session/journal.h"
+
 namespace furrow::broker {
 
 // --- accepting ---
@@ -232,9 +234,9 @@ void PagedQueue::take(SegmentReader::Record&& record) {
 }
 
 void PagedQueue::write_cursor(CursorRow& row) const {
-  row.next = next_;
+  row.next = first_unwritten();
   HoleWriter writer(row);
-  for (std::size_t i = 0; i < front_.size(); ++i) {
+  for (std::size_t i = 0; i < front_.size() && front_[i].sequence < row.next; ++i) {
     const Entry& entry = front_[i];
     if (entry.state == State::Settled || entry.ephemeral) continue;
     writer.add_unsettled(entry.sequence, Sequence{entry.sequence.value + 1});
@@ -247,8 +249,20 @@ void PagedQueue::write_cursor(CursorRow& row) const {
     }
     if (first < gap_end_) writer.add_unsettled(first, gap_end_);
   }
-  if (!tail_.empty()) writer.add_unsettled(tail_.front().sequence, next_);
+  if (!tail_.empty() && tail_.front().sequence < row.next) writer.add_unsettled(tail_.front().sequence, row.next);
   writer.finish();
+}
+
+// A queue is written in the order of its sequences: behind the first that is not, nothing is.
+Sequence PagedQueue::first_unwritten() const {
+  for (const Ring<Entry>* const ring : {&front_, &tail_}) {
+    for (std::size_t i = 0; i < ring->size(); ++i) {
+      const Entry& entry = (*ring)[i];
+      if (entry.state == State::Settled || entry.ephemeral || entry.on_disk) continue;
+      if (entry.commitment == nullptr || !entry.commitment->at_writer()) return entry.sequence;
+    }
+  }
+  return next_;
 }
 
 }  // namespace furrow::broker

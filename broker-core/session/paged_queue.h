@@ -100,7 +100,8 @@ class PagedQueue {
   void spill();
   std::uint64_t gap_messages() const { return gap_messages_; }
   std::uint64_t gap_bytes() const { return gap_bytes_; }
-  // Says which sequences are settled: fills row.settled, row.next and row.holes.
+  // Says which sequences are settled, of those that are in the store or in the batch being built: fills row.settled,
+  // row.next and row.holes.
   void write_cursor(CursorRow& row) const;
   // The wall clock is trusted again.
   void correct_ages(const ClockStamp& now) { doubtful_ages_.correct(*this, now); }
@@ -142,6 +143,7 @@ class PagedQueue {
   static std::size_t index_near(const Ring<Entry>& ring, Sequence sequence);
   void refill();
   void pop_settled();
+  Sequence first_unwritten() const;
   void compact();
   bool take_segment(const SegmentRow& segment, QueueId queue, const ClockStamp& now);
   void take(SegmentReader::Record&& record);
