@@ -253,16 +253,18 @@ void PagedQueue::write_cursor(CursorRow& row) const {
   writer.finish();
 }
 
-// A queue is written in the order of its sequences: behind the first that is not, nothing is.
+// A queue is written in the order of its sequences: looks back from the end, to the last that is.
 Sequence PagedQueue::first_unwritten() const {
-  for (const Ring<Entry>* const ring : {&front_, &tail_}) {
-    for (std::size_t i = 0; i < ring->size(); ++i) {
+  Sequence first = next_;
+  for (const Ring<Entry>* const ring : {&tail_, &front_}) {
+    for (std::size_t i = ring->size(); i-- > 0;) {
       const Entry& entry = (*ring)[i];
-      if (entry.state == State::Settled || entry.ephemeral || entry.on_disk) continue;
-      if (entry.commitment == nullptr || !entry.commitment->at_writer()) return entry.sequence;
+      if (entry.state == State::Settled || entry.ephemeral) continue;
+      if (entry.on_disk || (entry.commitment != nullptr && entry.commitment->at_writer())) return first;
+      first = entry.sequence;
     }
   }
-  return next_;
+  return first;
 }
 
 }  // namespace furrow::broker
