@@ -115,7 +115,7 @@ class Bridge final : private RemoteSession::Handler {
 
   // True once after the state or its reason changed.
   bool poll_status_change();
-  // Who looks changes nothing: the state is as of the last event, and rates are at most a second old.
+  // Changes nothing: the state is as of the last event, and rates are at most a second old.
   Snapshot snapshot() const;
   const std::string& bridge_name() const { return options_.name; }
 

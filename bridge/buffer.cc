@@ -150,7 +150,7 @@ void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& 
   const Duration wait = at_once ? broker_.commit_interval().wait(inflight_) : Duration::zero();
   outbox_.push(message, {qos, retain, {}}, wait, now,
                [&]() -> broker::Commitment& { return publication.commitment(); });
-  // What waits before it goes first, and something else will set that going.
+  // Otherwise others wait before it, and something else will set those going.
   if (at_once) sender_->pump(now);
 }
 
@@ -218,7 +218,7 @@ Buffers::Buffers(broker::Restored restored, broker::Broker& broker) : restored_(
   }
 }
 
-// What was found is found once: a buffer is never removed.
+// A buffer is never removed, so what the store had of it is looked up once.
 Buffer& Buffers::of(const std::string& name) {
   std::unique_ptr<Buffer>& buffer = buffers_[name];
   if (buffer == nullptr) buffer = std::make_unique<Buffer>(name, find_bridge(restored_, name), broker_);

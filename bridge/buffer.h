@@ -28,7 +28,7 @@ namespace furrow::bridge {
 
 class Buffer final : private broker::Destination, private broker::OutboxOwner {
  public:
-  // Who sends from the buffer: the way up of a bridge.
+  // The way up of a bridge, which sends from the buffer.
   class Sender {
    public:
     // Whether a message may leave now.
@@ -55,20 +55,20 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   Buffer& operator=(const Buffer&) = delete;
 
   const std::string& name() const { return name_; }
-  // Who publishes what came down by this bridge, so that it does not go up again.
+  // The publisher of what came down by this bridge: it does not go up again.
   broker::SubscriberId subscriber() const { return subscriber_; }
 
   // --- what may change while it runs ---
   // REQUIRES: as TopicMap.
   void set_rules(std::vector<Rule> rules);
-  // What is over a lowered limit stays until messages come that need its room.
+  // Messages over a lowered limit stay until others come that need their room.
   void set_limits(const broker::OutboxLimits& limits);
   void set_taking(bool taking);
 
   // --- sending ---
   // REQUIRES: nobody is attached.
   void attach(Sender& sender);
-  // What is in flight stays so: the next sender resumes it. The window is disconnected.
+  // Disconnects the window. Messages in flight stay so, and the next sender resumes them.
   void detach();
   broker::Inflight& window() { return inflight_; }
   const broker::Inflight& window() const { return inflight_; }

@@ -3,8 +3,7 @@
 // The loop submits and takes events; the thread calls `wake` when there are new ones. Pages are read between commits,
 // so a page shows what is durable when it is read, and reading goes on while commits fail. A batch that fails is
 // repeated until it succeeds or is withdrawn; batches behind it wait. A read that fails is repeated, too, and others go
-// on. One mutex guards all that both threads touch, and
-// is never held over a call into the store.
+// on. One mutex guards all that both threads touch, and is never held over a call into the store.
 #pragma once
 
 #include <condition_variable>
