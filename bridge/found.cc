@@ -22,7 +22,6 @@ Found find_bridge(const broker::Restored& restored, std::string_view name) {
   found.queue = *queue;
   std::ranges::copy_if(restored.exchanges, std::back_inserter(found.exchanges),
                        [&](const ExchangeRow& row) { return row.queue == queue->row.id; });
-  std::ranges::sort(found.exchanges, {}, &ExchangeRow::sequence);
   return found;
 }
 

@@ -11,7 +11,7 @@ namespace furrow::bridge {
 
 struct Found {
   std::optional<broker::RestoredQueue> queue;
-  std::vector<broker::ExchangeRow> exchanges;  // of both directions, in the order of their sequences
+  std::vector<broker::ExchangeRow> exchanges;  // of both directions
   std::optional<broker::Bytes> session;
 };
 
