@@ -41,7 +41,7 @@ void FarSubscriptions::want(const std::vector<Rule>& rules) {
       one.qos = rules[i].qos_max;
       one.no_local = false;
     }
-    // What goes up by any of them must not come down by the others.
+    // A message that goes up by one of them must not come down by another.
     one.no_local = one.no_local || rules[i].goes_up();
   }
   for (std::size_t i = 0; i < before.size(); ++i) {
@@ -52,7 +52,7 @@ void FarSubscriptions::want(const std::vector<Rule>& rules) {
     if (!same) one.step = Step::ToSay;
     changed_ = changed_ || old.qos != one.qos || old.no_local != one.no_local;
   }
-  if (std::erase_if(all_, [](const One& one) { return !one.rule && !one.may_be_there; }) > 0) changed_ = true;
+  forget_unwanted();
 }
 
 void FarSubscriptions::connect(bool session_present, bool repeats) {
@@ -60,6 +60,11 @@ void FarSubscriptions::connect(bool session_present, bool repeats) {
     one.may_be_there = one.may_be_there && session_present;
     if (!session_present || repeats || one.step != Step::Granted) one.step = Step::ToSay;
   }
+  forget_unwanted();
+}
+
+// Those that there is nothing to say of: nobody wants them, and the far broker has not got them.
+void FarSubscriptions::forget_unwanted() {
   if (std::erase_if(all_, [](const One& one) { return !one.rule && !one.may_be_there; }) > 0) changed_ = true;
 }
 

@@ -60,6 +60,7 @@ class FarSubscriptions {
   One* find_asked(PacketId packet_id);
   One& find_or_add(std::string filter);
   std::uint32_t free_id() const;
+  void forget_unwanted();
 
   std::vector<One> all_;
   bool changed_ = false;

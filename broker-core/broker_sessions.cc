@@ -81,9 +81,7 @@ void Broker::restore_outbound(Session& session, std::vector<ExchangeRow>& rows,
     SharedGroup* const group = found == groups.end() ? nullptr : found->second;
     Outbox* const outbox = group != nullptr ? &group->outbox() : row.outbox == row.queue ? session.outbox() : nullptr;
     if (outbox == nullptr) {  // the group has ended
-      ExchangeRow erased = row;
-      erased.state = ExchangeRow::State::Erased;
-      (void)journal_.put(erased);
+      journal_.erase(row);
       continue;
     }
     session.make_inflight(now).restore(row, *outbox);
@@ -183,7 +181,7 @@ Broker::Opened Broker::open_session(const std::string& client_id, bool clean_sta
   if (found != nullptr && clean_start) {
     // The client is back: the will that has waited for it since the start is not published [MQTT-3.1.2-8].
     SessionRecord& old = found->record();
-    if (old.will && old.will->published == 0 && old.disconnected->before_start) old.will.reset();
+    if (old.has_pending_will() && old.disconnected->before_start) old.will.reset();
     end_session(*found, now);
     found = nullptr;
   }
@@ -271,7 +269,7 @@ void Broker::check_session(Session& session, Instant now) {
 // The session ends, and its will, if one is still to be published, waits until `due` without it.
 void Broker::end_session_before_will(Session& session, Instant due, Instant now) {
   std::unique_ptr<Will> will;
-  if (session.record().will && session.record().will->published == 0) will = std::move(session.record().will);
+  if (session.record().has_pending_will()) will = std::move(session.record().will);
   const std::string client_id = session.client_id();
   end_session(session, now);
   if (will) wills_.wait(client_id, std::move(will), due, now);
@@ -280,7 +278,7 @@ void Broker::end_session_before_will(Session& session, Instant due, Instant now)
 void Broker::end_session(Session& session, Instant now) {
   look_at(session, kNever);
   const std::unique_ptr<Will>& will = session.record().will;
-  if (will && will->published == 0) wills_.publish(session, now);
+  if (session.record().has_pending_will()) wills_.publish(session, now);
   if (session.durable()) {
     // Without haste, as nobody waits for it: a crash before that finds the session as it was, and ends it once more
     // when its time is over. Only a client that is told of the end, by CONNACK, must be able to rely on it. The row

@@ -8,11 +8,6 @@ namespace furrow::broker {
 
 namespace {
 
-// Whether the will is still to be published.
-bool is_pending(const std::unique_ptr<Will>& will) {
-  return will && will->published == 0;
-}
-
 Instant later(Instant when, std::uint32_t seconds) {
   return when + std::chrono::seconds(seconds);
 }
@@ -65,7 +60,7 @@ void Wills::keep(Session& session, const Will* stored, Instant now) {
 
 void Wills::write(Session& session) {
   const std::unique_ptr<Will>& will = session.record().will;
-  if (session.durable() || !is_pending(will) || will->stored) return;
+  if (session.durable() || !session.record().has_pending_will() || will->stored) return;
   if (broker_.journal().failing() || broker_.short_of_memory()) {
     ++stats_.wills_not_stored;
     return;
@@ -92,7 +87,7 @@ void Wills::write_rest() {
 // A will leaves when its delay is over or its session ends, whichever is first [MQTT-3.1.3-9]. No client can come back
 // while the gateway is off, so a delay begins anew with the start; then nothing is published before kRestartGrace.
 Instant Wills::due(const SessionRecord& record, Instant ended) const {
-  if (!is_pending(record.will)) return kNever;
+  if (!record.has_pending_will()) return kNever;
   const Instant expiry = expiry_of(record, ended);
   if (!record.disconnected->before_start) return std::min(later(ended, record.will->delay_s), expiry);
   return std::max(started_ + kRestartGrace, std::min(later(started_, record.will->delay_s), expiry));

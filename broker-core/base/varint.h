@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "broker-core/base/bytes.h"
 
@@ -26,6 +27,14 @@ inline bool take_varint(ByteView& in, std::uint64_t& value) {
     if ((byte & 0x80U) == 0) return true;
   }
   return false;
+}
+
+// As take_varint(); false, too, when the integer has more than 32 bits.
+inline bool take_u32(ByteView& in, std::uint32_t& value) {
+  std::uint64_t wide = 0;
+  if (!take_varint(in, wide) || wide > std::numeric_limits<std::uint32_t>::max()) return false;
+  value = static_cast<std::uint32_t>(wide);
+  return true;
 }
 
 // Takes a varint length and that many bytes.

@@ -448,9 +448,7 @@ bool Inflight::handle_pubcomp(PacketId packet_id, Instant now) {
 void Inflight::restore(const ExchangeRow& row, Outbox& outbox) {
   FURROW_CHECK(row.direction == ExchangeRow::Direction::Outbound);
   if (row.sequence >= outbox.next_sequence()) {
-    ExchangeRow erased = row;
-    erased.state = ExchangeRow::State::Erased;
-    (void)journal_.put(erased);
+    journal_.erase(row);
     return;
   }
   Exchange exchange;

@@ -177,6 +177,11 @@ class Journal {
   BatchNumber put(QueueRow row);
   BatchNumber put(SessionRow row);
   BatchNumber put(const ExchangeRow& row);
+  // Takes out the row that was found at start.
+  void erase(ExchangeRow row) {
+    row.state = ExchangeRow::State::Erased;
+    (void)put(row);
+  }
   BatchNumber remove_queue(QueueId queue);
   // As put(), without haste: the row goes with whatever is written next, or with the next cursor.
   void put_lazy(QueueRow row, Instant now);

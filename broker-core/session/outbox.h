@@ -62,6 +62,8 @@ class Outbox {
 
   // Whether push() would refuse a message of `bytes`: only under WhenFull::Refuse.
   bool refuses(std::size_t bytes) const;
+  // Whether so much more is taken without a drop. One message alone always is.
+  bool has_place(std::uint64_t messages, std::uint64_t bytes) const { return !over_limit(messages, bytes); }
   // Whether the limit is reached, whatever happens then.
   bool full() const { return over_limit(1, 1); }
 

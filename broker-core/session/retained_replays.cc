@@ -23,14 +23,10 @@ void RetainedReplays::change(const Subscription& subscription) {
 }
 
 bool RetainedReplays::end(std::string_view filter) {
-  const bool stored = is_stored(filter);
-  std::erase_if(replays_, [&](const Replay& replay) { return replay.filter() == filter; });
+  const Replay* const replay = find(filter);
+  const bool stored = replay != nullptr && replay->stored_;
+  std::erase_if(replays_, [&](const Replay& one) { return one.filter() == filter; });
   return stored;
-}
-
-bool RetainedReplays::is_stored(std::string_view filter) const {
-  const auto found = std::ranges::find(replays_, filter, &Replay::filter);
-  return found != replays_.end() && found->stored_;
 }
 
 bool RetainedReplays::is_to_come(const Replay& replay, std::string_view topic) {

@@ -73,8 +73,6 @@ class RetainedReplays {
   void change(const Subscription& subscription);
   // True when the session's row said that it is not finished.
   bool end(std::string_view filter);
-  // Whether the row of the session says that the replay of this subscription is not finished.
-  bool is_stored(std::string_view filter) const;
   template <typename Visit>
   void for_each_stored(Visit visit) const {
     for (const Replay& replay : replays_) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <utility>
 
 #include "broker-core/base/varint.h"
@@ -52,13 +51,6 @@ bool take_byte(ByteView& in, std::uint8_t& byte) {
   if (in.empty()) return false;
   byte = in.front();
   in = in.subspan(1);
-  return true;
-}
-
-bool take_u32(ByteView& in, std::uint32_t& value) {
-  std::uint64_t wide = 0;
-  if (!take_varint(in, wide) || wide > std::numeric_limits<std::uint32_t>::max()) return false;
-  value = static_cast<std::uint32_t>(wide);
   return true;
 }
 

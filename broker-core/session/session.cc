@@ -223,11 +223,8 @@ bool Session::start_replay(const Subscription& subscription) {
   std::size_t steps = kFirstSteps;
   RetainedStore::Walk walk(shared_.retained, subscription.filter());
   const MessageRef* const first = walk.next(steps);
-  const bool was_stored = extras_ && extras_->replays && extras_->replays->is_stored(subscription.filter());
-  if (first == nullptr && walk.at_end()) {
-    if (extras_ && extras_->replays) (void)extras_->replays->end(subscription.filter());
-    return was_stored;
-  }
+  const bool was_stored = extras_ && extras_->replays && extras_->replays->end(subscription.filter());
+  if (first == nullptr && walk.at_end()) return was_stored;
   const bool stored = durable() && subscription.options().qos != mqtt::Qos::AtMostOnce;
   replays().start(subscription, first != nullptr ? (*first)->topic() : walk.position(), stored);
   return stored != was_stored;
@@ -275,9 +272,8 @@ bool Session::replay(RetainedReplays::Replay& replay, const MessageRef& message,
   const bool acknowledged = delivery.qos != mqtt::Qos::AtMostOnce;
   if (!reads()) return false;
   if (acknowledged) {
-    // What does not fit beside others goes alone: then the queue says what becomes of it.
-    const bool alone = outbox() == nullptr || outbox()->messages() == 0;
-    if (!has_room() || (!alone && !has_place(1, message->bytes_size()))) return false;
+    // What does not fit beside others goes alone.
+    if (!has_room() || !has_place(1, message->bytes_size())) return false;
     replay.note_sent(make_outbox(now).next_sequence());
   }
   send_alone(message, delivery, now);
@@ -325,11 +321,7 @@ bool Session::send_ahead(RetainedReplays::Replay& replay, const MessageRef& valu
 
 // Whether the queue takes so much more without a drop.
 bool Session::has_place(std::size_t messages, std::size_t bytes) const {
-  if (!extras_ || !extras_->outbox) return true;
-  const Outbox& own = *extras_->outbox;
-  const OutboxLimits& limits = shared_.queue_limits;
-  return (limits.messages_max == 0 || own.messages() + messages <= limits.messages_max) &&
-         (limits.bytes_max == 0 || own.bytes() + bytes <= limits.bytes_max);
+  return !extras_ || !extras_->outbox || extras_->outbox->has_place(messages, bytes);
 }
 
 // --- shared subscriptions ---

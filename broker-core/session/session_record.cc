@@ -15,13 +15,6 @@ constexpr std::uint8_t kVersion = 1;
 constexpr std::uint64_t kConnected = 1;
 constexpr std::uint64_t kHasWill = 2;
 
-bool take_u32(ByteView& in, std::uint32_t& value) {
-  std::uint64_t wide = 0;
-  if (!take_varint(in, wide) || wide > std::numeric_limits<std::uint32_t>::max()) return false;
-  value = static_cast<std::uint32_t>(wide);
-  return true;
-}
-
 // Walking properties trusts their lengths, so they are checked like those of a packet.
 bool are_properties(ByteView bytes) {
   mqtt::PropertyView view;

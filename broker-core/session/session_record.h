@@ -85,6 +85,8 @@ struct SessionRecord {
   std::vector<Subscription> subscriptions;
 
   bool connected() const { return disconnected == nullptr; }
+  // Whether there is a will that is still to be published.
+  bool has_pending_will() const { return will != nullptr && will->published == 0; }
 };
 
 // When the session of a connection that has ended at `ended` ends.
