@@ -212,8 +212,14 @@ void Broker::handle_memory(std::uint64_t bytes) {
   if (std::exchange(session_shared_.short_of_memory, is_short) && !is_short) wills_.write_rest();
 }
 
+bool Broker::has_work() const {
+  const bool has_room = !holders_.empty() && room_seen_ != journal_.room();
+  const bool is_ready = !delivering_.empty() || !answering_.empty();
+  return has_room || is_ready || !going_on_.empty() || !unsendable_.empty() || !session_shared_.looking.empty();
+}
+
 Instant Broker::next_deadline() const {
-  if (!going_on_.empty() || !session_shared_.looking.empty()) return Instant::min();  // since the last turn's end
+  if (has_work()) return Instant::min();
   const Instant next = std::min(connection_deadlines_.next(), journal_.next_deadline());
   if (stopping_) return next;
   const Instant sessions = session_deadlines_.empty() ? kNever : session_deadlines_.begin()->first;

@@ -90,6 +90,9 @@ class Broker final {
   // The wall clock is trusted, and was not: what was stored before this boot is as old as it is, no longer as old as it
   // is at least.
   void handle_clock_trusted(Instant now);
+  // Whether there is something to do before any time passes: for handle_turn_end(), or a connection for poll_ready().
+  bool has_work() const;
+  // Instant::min() while it has work.
   Instant next_deadline() const;
   // Clean stop: clients are told (0x8B), everything that waits is submitted to the store, and wills wait there for the
   // next start. From now on only what is on its way is finished.
