@@ -98,6 +98,11 @@ std::optional<Command> Bridge::poll_command() {
   return command;
 }
 
+bool Bridge::has_work() const {
+  const bool is_written = network_ && !sending_ && !remote_.output().empty();
+  return disconnect_wanted_ || connect_wanted_ || is_written;
+}
+
 bool Bridge::reading_paused() const {
   return remote_.output().size() >= kPausedOutputBytes ||
          // Of MQTT 5 this is never more: what comes then are acknowledgements, for which others may wait.
@@ -123,6 +128,7 @@ void Bridge::hang_up() {
 void Bridge::handle_connected(std::optional<std::string> password, Instant now) {
   if (!network_ || phase_ != Phase::Connecting) return;
   phase_ = Phase::Handshaking;
+  sending_ = false;
   deadline_ = kNever;  // the remote session has its own
   buffer_.far_session().note_connect();
   remote_.open({dialect_.version(), dialect_.bridge_bit(), std::move(password)}, now);
@@ -143,8 +149,14 @@ void Bridge::handle_bytes(ByteView bytes, bool dry, Instant now) {
   review(now);
 }
 
+void Bridge::handle_taken() {
+  sending_ = true;
+  up_.handle_taken();
+}
+
 void Bridge::handle_sent(Instant now) {
   if (!network_) return;
+  sending_ = false;
   remote_.handle_sent(now);
   up_.handle_sent(now);
   if (phase_ == Phase::Leaving && output().empty()) {

@@ -86,6 +86,8 @@ class Bridge final : private RemoteSession::Handler {
   std::optional<Command> poll_command();
   // Bytes for the network connection.
   ByteBuffer& output() { return remote_.output(); }
+  // Whether there is a command, or output that the network has not refused to take.
+  bool has_work() const;
   // Whether not to read from the network connection for now.
   bool reading_paused() const;
 
@@ -96,7 +98,7 @@ class Bridge final : private RemoteSession::Handler {
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ByteView bytes, bool dry, Instant now);
   // The caller has taken all of output(), and the socket not all of that yet: handle_sent() follows.
-  void handle_taken() { up_.handle_taken(); }
+  void handle_taken();
   // The socket has everything that was taken from output().
   void handle_sent(Instant now);
   // The network connection ended, other than by our Disconnect.
@@ -176,6 +178,7 @@ class Bridge final : private RemoteSession::Handler {
   Instant patience_until_{};  // no stall before: we did not read what may have been acknowledged
   std::optional<Instant> last_takeover_;
   bool network_ = false;  // the caller has a connection, or is at it, on our behalf
+  bool sending_ = false;  // the socket has not all of what the caller took
   bool disconnect_wanted_ = false;
   std::optional<Address> connect_wanted_;
 

@@ -20,26 +20,26 @@ Result<std::optional<std::string>> read_password(const std::filesystem::path& fi
 
 }  // namespace
 
-BridgeLink::BridgeLink(uv_loop_t& loop, const Clock& clock, std::unique_ptr<bridge::Bridge> bridge,
-                       std::filesystem::path password_from, std::function<void()> after_piece)
+BridgeLink::BridgeLink(uv_loop_t& loop, const Clock& clock, bridge::Bridge& bridge, std::filesystem::path password_from,
+                       std::function<void()> after_piece)
     : loop_(loop),
       clock_(clock),
       password_from_(std::move(password_from)),
       after_piece_(std::move(after_piece)),
-      bridge_(std::move(bridge)) {}
+      bridge_(bridge) {}
 
 void BridgeLink::flush() {
   write();
   // A command can make output and a write can end the connection, after which the bridge may want something.
-  while (auto command = bridge_->poll_command()) {
+  while (auto command = bridge_.poll_command()) {
     std::visit([this](const auto& one) { perform(one); }, *command);
     write();
   }
-  if (stream_) stream_->set_reading(!bridge_->reading_paused());
+  if (stream_) stream_->set_reading(!bridge_.reading_paused());
 }
 
 void BridgeLink::flush_full() {
-  if (bridge_->output().size() >= broker::kOutputFullBytes) write();
+  if (bridge_.output().size() >= broker::kOutputFullBytes) write();
 }
 
 void BridgeLink::perform(const bridge::Connect& command) {
@@ -56,49 +56,49 @@ void BridgeLink::perform(const bridge::Disconnect&) {
 void BridgeLink::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
   connector_.reset();
   if (!stream) {
-    bridge_->handle_connect_failed(stream.error().message(), clock_.now());
+    bridge_.handle_connect_failed(stream.error().message(), clock_.now());
     return;
   }
   auto password = read_password(password_from_);
   if (!password) {
-    bridge_->handle_connect_failed(password.error().message(), clock_.now());
+    bridge_.handle_connect_failed(password.error().message(), clock_.now());
     return;
   }
   stream_ = *std::move(stream);
   stream_->set_owner(this);
-  bridge_->handle_connected(*std::move(password), clock_.now());
+  bridge_.handle_connected(*std::move(password), clock_.now());
 }
 
 void BridgeLink::write() {
   if (!stream_) return;
-  ByteBuffer& output = bridge_->output();
+  ByteBuffer& output = bridge_.output();
   while (!output.empty() && !stream_->writing()) {
     const Result<std::size_t> written = stream_->write(output);
     if (!written) {
       stream_.reset();
-      bridge_->handle_closed(written.error().message(), clock_.now());
+      bridge_.handle_closed(written.error().message(), clock_.now());
       return;
     }
     if (stream_->writing()) {
-      bridge_->handle_taken();
+      bridge_.handle_taken();
     } else {
-      bridge_->handle_sent(clock_.now());
+      bridge_.handle_sent(clock_.now());
     }
   }
 }
 
 void BridgeLink::on_read(ByteView bytes, bool dry) {
-  bridge_->handle_bytes(bytes, dry, clock_.now());
+  bridge_.handle_bytes(bytes, dry, clock_.now());
   after_piece_();
 }
 
 void BridgeLink::on_written(std::size_t) {
-  bridge_->handle_sent(clock_.now());
+  bridge_.handle_sent(clock_.now());
 }
 
 void BridgeLink::on_ended(std::string_view reason) {
   stream_.reset();
-  bridge_->handle_closed(reason, clock_.now());
+  bridge_.handle_closed(reason, clock_.now());
 }
 
 }  // namespace furrow::gateway

@@ -18,11 +18,11 @@ namespace furrow::gateway {
 class BridgeLink final : private TcpStream::Owner {
  public:
   // `password_from` is read again at each connect, so that a password can change; empty: there is none.
-  // `loop` and `clock` must outlive the link. `after_piece` as that of ClientLinks.
-  BridgeLink(uv_loop_t& loop, const Clock& clock, std::unique_ptr<bridge::Bridge> bridge,
-             std::filesystem::path password_from, std::function<void()> after_piece);
+  // `loop`, `clock` and `bridge` must outlive the link. `after_piece` as that of ClientLinks.
+  BridgeLink(uv_loop_t& loop, const Clock& clock, bridge::Bridge& bridge, std::filesystem::path password_from,
+             std::function<void()> after_piece);
 
-  bridge::Bridge& bridge() { return *bridge_; }
+  bridge::Bridge& bridge() { return bridge_; }
 
   // Performs what the bridge wants and writes its output. Once a loop turn.
   void flush();
@@ -45,7 +45,7 @@ class BridgeLink final : private TcpStream::Owner {
   const Clock& clock_;
   const std::filesystem::path password_from_;
   const std::function<void()> after_piece_;
-  const std::unique_ptr<bridge::Bridge> bridge_;
+  bridge::Bridge& bridge_;
   // At most one of the two: on the way to a connection, or connected.
   std::unique_ptr<TcpConnector> connector_;
   std::unique_ptr<TcpStream> stream_;

@@ -89,18 +89,17 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
       signals_(world.loop.uv(), {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); }),
       clock_trusted_(world.clock.trusted()),
       store_(std::move(opened.store), store_thread_options()),
-      broker_(
+      engine_(
           broker_options(config, random_seed()), store_,
-          [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, opened.restored,
+          [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, std::move(opened.restored),
           world.clock.now()),
-      buffers_(std::move(opened.restored), broker_),
-      clients_(world.loop.uv(), broker_, world.clock, [this] { flush_full(); }),
+      clients_(world.loop.uv(), engine_.broker(), world.clock, [this] { flush_full(); }),
       status_({.gateway_id = opened.gateway_id,
                .version = kVersion,
                .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
                .interval = config.status.interval,
                .listeners = statuses(opened.listeners)},
-              broker_, world.clock, world.clock.now()),
+              engine_.broker(), world.clock, world.clock.now()),
       store_watch_(world.log, world.clock.now()) {
   make_bridges(config, opened.gateway_id);
   log_inventory(config, opened);
@@ -126,14 +125,12 @@ StoreThread::Options Runtime::store_thread_options() {
 void Runtime::make_bridges(const config::Config& config, const std::string& gateway_id) {
   const Instant now = world_.clock.now();
   for (const config::Bridge& one : config.bridges) {
-    bridge::Buffer& buffer = buffers_.of(one.name);
-    auto bridge = std::make_unique<bridge::Bridge>(bridge_options(one, gateway_id, random_seed()), buffer, broker_,
-                                                   world_.log, now);
-    status_.add(buffer, bridge.get());
-    bridges_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, std::move(bridge),
-                                                    one.password_from, [this] { flush_full(); }));
+    bridge::Bridge& bridge = engine_.add_bridge(bridge_options(one, gateway_id, random_seed()), now);
+    status_.add(engine_.buffers().of(one.name), &bridge);
+    bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, bridge, one.password_from,
+                                                         [this] { flush_full(); }));
   }
-  buffers_.for_each([&](bridge::Buffer& buffer) {
+  engine_.buffers().for_each([&](bridge::Buffer& buffer) {
     const auto serves = [&buffer](const config::Bridge& one) { return one.name == buffer.name(); };
     if (std::any_of(config.bridges.begin(), config.bridges.end(), serves)) return;
     status_.add(buffer, nullptr);
@@ -144,19 +141,20 @@ void Runtime::make_bridges(const config::Config& config, const std::string& gate
 
 void Runtime::log_inventory(const config::Config& config, const Opened& opened) {
   Log& log = world_.log;
+  const broker::Broker& broker = engine_.broker();
   log.write(LogLevel::Info, "starting",
             {{"version", kVersion}, {"config", opened.config_name}, {"gateway", opened.gateway_id}});
   log.write(LogLevel::Info, "store.opened",
             {{"data", config.gateway.data.string()},
              {"acknowledge", acknowledge_text(config.store.acknowledge)},
-             {"sessions", std::uint64_t{broker_.sessions()}},
-             {"retained", std::uint64_t{broker_.retained().messages()}}});
+             {"sessions", std::uint64_t{broker.sessions()}},
+             {"retained", std::uint64_t{broker.retained().messages()}}});
   for (const config::Bridge& one : config.bridges) {
     log.write(LogLevel::Info, "bridge.configured",
               {{"name", one.name},
                {"remote", one.connect.front().text()},
                {"rules", std::uint64_t{one.topics.size()}},
-               {"waiting", buffers_.of(one.name).waiting()}});
+               {"waiting", engine_.buffers().of(one.name).waiting()}});
   }
 }
 
@@ -186,16 +184,13 @@ void Runtime::accept() {
 
 void Runtime::end_turn() {
   handle_due(world_.clock.now());
-  flush();
+  engine_.end_turn(world_.clock.now(), *this);
   if (is_stopped()) world_.loop.stop();
   arm_timer(world_.clock.now());
 }
 
 void Runtime::handle_due(Instant now) {
-  if (broker_.next_deadline() <= now) broker_.handle_timeout(now);
-  for (const auto& link : bridges_) {
-    if (link->bridge().next_deadline() <= now) link->bridge().handle_timeout(now);
-  }
+  engine_.handle_due(now);
   clients_.handle_timeout(now);
   if (store_look_at_ <= now) look_at_store();
   if (machine_look_at_ <= now) {
@@ -208,33 +203,31 @@ void Runtime::handle_due(Instant now) {
     world_.notify.status(status_.summary());
     watchdog_at_ = now + *world_.notify.watchdog_interval();
   }
-  broker_.handle_turn_end(now);
 }
 
 void Runtime::look_at_machine(Instant now) {
-  broker_.handle_memory(allocated_bytes());
+  engine_.broker().handle_memory(allocated_bytes());
   const bool trusted = world_.clock.trusted();
-  if (!std::exchange(clock_trusted_, trusted) && trusted) broker_.handle_clock_trusted(now);
+  if (!std::exchange(clock_trusted_, trusted) && trusted) engine_.broker().handle_clock_trusted(now);
 }
 
-// Bridges before clients: what a far side has acknowledged lets publishers be answered in the same turn.
-void Runtime::flush() {
-  for (const auto& link : bridges_) link->flush();
+void Runtime::flush(bridge::Bridge& bridge, Instant) {
+  const auto serves = [&bridge](const auto& link) { return &link->bridge() == &bridge; };
+  (*std::find_if(bridge_links_.begin(), bridge_links_.end(), serves))->flush();
+}
+
+void Runtime::flush_clients(Instant) {
   clients_.flush();
 }
 
-// Between pieces of what is read. More than an output has room for may come in one turn, and QoS 0 would be dropped for
-// lack of a write.
 void Runtime::flush_full() {
-  for (const auto& link : bridges_) link->flush_full();
+  for (const auto& link : bridge_links_) link->flush_full();
   clients_.flush_full();
 }
 
 Instant Runtime::next_deadline() const {
-  Instant next = std::min({broker_.next_deadline(), clients_.next_deadline(), status_.next_deadline(), store_look_at_,
-                           watchdog_at_, stop_by_});
-  for (const auto& link : bridges_) next = std::min(next, link->bridge().next_deadline());
-  return next;
+  return std::min({engine_.next_deadline(), clients_.next_deadline(), status_.next_deadline(), store_look_at_,
+                   watchdog_at_, stop_by_});
 }
 
 void Runtime::arm_timer(Instant now) {
@@ -249,19 +242,15 @@ void Runtime::arm_timer(Instant now) {
 
 void Runtime::look_at_store() {
   const Instant now = world_.clock.now();
-  const StoreThread::Events events = store_.take_events(now);
+  StoreThread::Events events = store_.take_events(now);
   store_look_at_ = events.commit_started ? now + kStoreLookInterval : kNever;
   status_.note_store(events.health, now);
-  broker_.handle_store_failing(!broker::takes_messages(events.health.state));
   store_watch_.note(events.health, events.commit_started, now);
-  if (events.durable > durable_) {
-    durable_ = events.durable;
-    broker_.handle_persisted(durable_, now);
-  }
-  if (events.can_withdraw) {
-    if (std::optional<broker::Batch> batch = store_.withdraw()) broker_.handle_not_persisted(*std::move(batch), now);
-  }
-  for (const broker::Page& page : events.pages) broker_.handle_page(page, now);
+  engine_.handle_store({.failing = !broker::takes_messages(events.health.state),
+                        .durable = events.durable,
+                        .withdrawn = events.can_withdraw ? store_.withdraw() : std::nullopt,
+                        .pages = std::move(events.pages)},
+                       now);
 }
 
 // --- stop ---
@@ -285,15 +274,15 @@ void Runtime::begin_stop() {
   world_.notify.stopping();
   stop_by_ = now + kStopTimeout;
   listeners_.clear();
-  for (const auto& link : bridges_) link->bridge().shut_down(now);
-  broker_.shut_down(now);
+  engine_.shut_down(now);
 }
 
 bool Runtime::is_stopped() const {
   if (stop_by_ == kNever) return false;
   if (world_.clock.now() >= stop_by_) return true;
   const auto gone = [](const std::unique_ptr<BridgeLink>& link) { return link->disconnected(); };
-  return broker_.journal().idle() && clients_.size() == 0 && std::all_of(bridges_.begin(), bridges_.end(), gone);
+  return engine_.broker().journal().idle() && clients_.size() == 0 &&
+         std::all_of(bridge_links_.begin(), bridge_links_.end(), gone);
 }
 
 }  // namespace furrow::gateway

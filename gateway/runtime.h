@@ -1,8 +1,8 @@
-// The running gateway: feeds the broker and the bridges what happens, and does what they want done.
+// The running gateway: feeds the engine what happens, and does what it wants done.
 //
 // One loop turn: callbacks of libuv hand in what came (bytes, answers of the store, signals); before the loop sleeps
-// again, the turn ends once for everything: what is due is handled, batches are submitted, outputs are written, and the
-// one timer is set to the next deadline of anybody. Thread: the loop's, which owns all state; the store works on its
+// again, the turn ends once for everything, in the order that the engine has, and the one timer is set to the next
+// deadline of anybody. Thread: the loop's, which owns all state; the store works on its
 // own.
 #pragma once
 
@@ -12,14 +12,13 @@
 #include <string>
 #include <vector>
 
-#include "bridge/buffer.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
-#include "broker-core/broker.h"
 #include "config/config.h"
 #include "gateway/bridge_link.h"
 #include "gateway/client_links.h"
 #include "gateway/clock.h"
+#include "gateway/engine/engine.h"
 #include "gateway/event_loop.h"
 #include "gateway/signals.h"
 #include "gateway/status_topics.h"
@@ -31,7 +30,7 @@
 
 namespace furrow::gateway {
 
-class Runtime {
+class Runtime final : private Engine::Edge {
  public:
   // What the runtime needs of its surroundings; all of it must outlive it.
   struct World {
@@ -84,7 +83,11 @@ class Runtime {
   void end_turn();
   void handle_due(Instant now);
   void look_at_machine(Instant now);
-  void flush();
+  // Engine::Edge
+  void flush(bridge::Bridge& bridge, Instant now) override;
+  void flush_clients(Instant now) override;
+  // Between pieces of what is read. More than an output has room for may come in one turn, and QoS 0 would be dropped
+  // for lack of a write.
   void flush_full();
   Instant next_deadline() const;
   void arm_timer(Instant now);
@@ -101,15 +104,13 @@ class Runtime {
 
   // In the order of dependence: what comes later refers to what came before.
   StoreThread store_;
-  broker::Broker broker_;
-  bridge::Buffers buffers_;
+  Engine engine_;
   ClientLinks clients_;
-  std::vector<std::unique_ptr<BridgeLink>> bridges_;
+  std::vector<std::unique_ptr<BridgeLink>> bridge_links_;
   StatusTopics status_;
   StoreWatch store_watch_;
   std::vector<Listener> listeners_;
 
-  BatchNumber durable_;             // the last watermark that the broker was told
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow
   Instant machine_look_at_{};       // not earlier; an idle gateway is not woken for it
   Instant watchdog_at_ = kNever;

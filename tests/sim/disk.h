@@ -33,8 +33,8 @@ class Disk final : public broker::Store {
   struct Event {
     std::optional<BatchNumber> durable;
     std::optional<broker::Page> page;
-    std::optional<broker::Batch> given_back;  // and from now on the medium takes no messages
-    bool recovered = false;                   // it takes them again
+    std::optional<broker::Batch> given_back;  // and from now on it is refusing()
+    bool recovered = false;                   // no longer refusing()
   };
   // `stamp` is the gateway's clock, for pages that are mutated.
   bool poll(Instant now, const ClockStamp& stamp, Event& event) {
@@ -84,6 +84,8 @@ class Disk final : public broker::Store {
     stalled_until_ = full_until_ = syncs_fail_until_ = Instant::min();
     recover();
   }
+  // Whether the medium takes no messages.
+  bool refusing() const { return refusing_; }
   std::uint64_t power_cuts() const { return medium_->power_cuts(); }
   Medium::Files files() const { return medium_->files(); }
   // REQUIRES: it is closed.

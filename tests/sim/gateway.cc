@@ -60,17 +60,17 @@ std::string reasons(const broker::Books& books) {
 struct Gateway::Process {
   Process(Gateway& gateway, broker::Restored restored, Instant now);
   void make_bridge(Gateway& gateway, Instant now);
+  broker::Broker& broker() { return engine.broker(); }
 
-  broker::Broker broker;
-  bridge::Buffers buffers;
+  gateway::Engine engine;
   bridge::Options bridge_options;
-  std::unique_ptr<bridge::Bridge> bridge;
+  bridge::Bridge* bridge = nullptr;
   bool remaking = false;  // another bridge takes its place once it has left
   bool clock_trusted = false;
 };
 
 Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant now)
-    : broker(
+    : engine(
           [&] {
             broker::Broker::Options options;
             options.limits.session_queue = gateway.options_.sessions;
@@ -79,8 +79,8 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
             options.seed = gateway.random_.next();
             return options;
           }(),
-          gateway.disk_, [&gateway](Instant local) { return gateway.stamp(local); }, gateway.log_, restored, now),
-      buffers(std::move(restored), broker) {
+          gateway.disk_, [&gateway](Instant local) { return gateway.stamp(local); }, gateway.log_, std::move(restored),
+          now) {
   bridge::Options& options = bridge_options;
   options.name = "region";
   options.addresses = {{"region.example", 1883}};
@@ -102,7 +102,7 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
 
 void Gateway::Process::make_bridge(Gateway& gateway, Instant now) {
   bridge_options.seed = gateway.random_.next();
-  bridge = std::make_unique<bridge::Bridge>(bridge_options, buffers.of(bridge_options.name), broker, gateway.log_, now);
+  bridge = &engine.add_bridge(bridge_options, now);
 }
 
 Gateway::Gateway(Setup setup, const Options& options, std::unique_ptr<Medium> medium, Region& region, Ledger& ledger,
@@ -191,8 +191,7 @@ void Gateway::restart(Instant now) {
   if (!running() || stop_by_ != kNever) return;
   log_.write(LogLevel::Debug, "*** stops", {{"name", setup_.name}});
   mutator_.stop();
-  process_->bridge->shut_down(local(now));
-  process_->broker.shut_down(local(now));
+  process_->engine.shut_down(local(now));
   stop_by_ = now + kStopMax;
 }
 
@@ -204,7 +203,7 @@ void Gateway::remake_bridge(Instant now) {
 }
 
 void Gateway::stop(Instant now) {
-  const Medium::Kept most = Bounds::most_kept(process_->broker.journal());
+  const Medium::Kept most = Bounds::most_kept(process_->broker().journal());
   process_.reset();
   disk_.close();
   if (!mutator_.acknowledges_early()) bounds_.check_kept(disk_.kept(), most);  // else not all of it is durable
@@ -224,7 +223,7 @@ void Gateway::heal(Instant now) {
 
 LinkRef Gateway::accept(Instant now) {
   if (!running() || stop_by_ != kNever) return nullptr;
-  const ConnectionId id = process_->broker.handle_accept("client", local(now));
+  const ConnectionId id = process_->broker().handle_accept("client", local(now));
   if (!id) return nullptr;
   accepted_.push_back({std::make_shared<Link>(), id});
   return accepted_.back().link;
@@ -243,14 +242,14 @@ void Gateway::run(Instant now) {
   take_bytes(now);
   const Instant mine = local(now);
   const bool trusted = stamp(mine).trusted;
-  if (!std::exchange(process_->clock_trusted, trusted) && trusted) process_->broker.handle_clock_trusted(mine);
-  if (process_->broker.next_deadline() <= mine) process_->broker.handle_timeout(mine);
-  if (process_->bridge->next_deadline() <= mine) process_->bridge->handle_timeout(mine);
-  drive_bridge(now);
-  flush(now);
-  drive_bridge(now);
+  if (!std::exchange(process_->clock_trusted, trusted) && trusted) process_->broker().handle_clock_trusted(mine);
+  settle_uplink(now);
+  process_->engine.handle_due(mine);
+  finish_remake(now);
+  process_->engine.end_turn(mine, *this);
+  bounds_.check_memory(process_->broker().journal());
   check();
-  const bool stopped = stop_by_ != kNever && process_->broker.journal().idle();
+  const bool stopped = stop_by_ != kNever && process_->broker().journal().idle();
   if (stopped) {
     stop(now);
   } else if (stop_by_ <= now) {
@@ -261,26 +260,23 @@ void Gateway::run(Instant now) {
 void Gateway::take_disk_events(Instant now) {
   Disk::Event event;
   while (disk_.poll(now, stamp(local(now)), event)) {
-    broker::Broker& broker = process_->broker;
-    if (event.durable) {
-      bounds_.check_files(disk_.files());
-      broker.handle_persisted(*event.durable, local(now));
-    }
-    if (event.page) broker.handle_page(*event.page, local(now));
-    if (event.recovered) broker.handle_store_failing(false);
-    if (!event.given_back) continue;
-    broker.handle_store_failing(true);
-    broker.handle_not_persisted(*std::move(event.given_back), local(now));
+    if (event.durable) bounds_.check_files(disk_.files());
+    gateway::Engine::StoreNews news{.failing = disk_.refusing(),
+                                    .durable = event.durable.value_or(BatchNumber{}),
+                                    .withdrawn = std::move(event.given_back),
+                                    .pages = {}};
+    if (event.page) news.pages.push_back(*std::move(event.page));
+    process_->engine.handle_store(std::move(news), local(now));
   }
 }
 
 bool Gateway::reading_paused(const Accepted& accepted) const {
-  return process_->broker.reading_paused(accepted.connection) && !mutator_.reads_on();
+  return process_->broker().reading_paused(accepted.connection) && !mutator_.reads_on();
 }
 
 void Gateway::take_bytes(Instant now) {
   std::vector<std::uint8_t> bytes;
-  broker::Broker& broker = process_->broker;
+  broker::Broker& broker = process_->broker();
   for (std::size_t i = 0; i < accepted_.size();) {
     Accepted& accepted = accepted_[i];
     while (accepted.link->open && !reading_paused(accepted) && accepted.link->to_server.receive(now, bytes)) {
@@ -305,43 +301,57 @@ void Gateway::take_bytes(Instant now) {
   }
 }
 
-void Gateway::drive_bridge(Instant now) {
-  perform_commands(now);
+void Gateway::finish_remake(Instant now) {
   if (!process_->remaking || !process_->bridge->left() || stop_by_ != kNever) return;
+  while (const auto command = process_->bridge->poll_command()) perform(*command, now);
   process_->remaking = false;
   std::ranges::reverse(process_->bridge_options.rules);
-  process_->bridge.reset();
+  process_->engine.remove_bridge(*process_->bridge);
   process_->make_bridge(*this, local(now));
-  perform_commands(now);
 }
 
-void Gateway::perform_commands(Instant now) {
+void Gateway::settle_uplink(Instant now) {
+  if (uplink_ready_ > now) return;
+  uplink_ready_ = kNever;
   bridge::Bridge& bridge = *process_->bridge;
-  if (uplink_ready_ <= now) {
-    uplink_ready_ = kNever;
-    if (now < outage_until_) {
-      bridge.handle_connect_failed("no route to host", local(now));
-    } else {
-      uplink_ = std::make_shared<Link>();
-      region_.accept(uplink_);
-      bridge.handle_connected(std::nullopt, local(now));
-    }
+  if (now < outage_until_) {
+    bridge.handle_connect_failed("no route to host", local(now));
+    return;
   }
+  uplink_ = std::make_shared<Link>();
+  region_.accept(uplink_);
+  bridge.handle_connected(std::nullopt, local(now));
+}
+
+void Gateway::perform(const bridge::Command& command, Instant now) {
+  if (std::holds_alternative<bridge::Connect>(command)) {
+    uplink_ready_ = now + drawn(random_, milliseconds(20));
+    return;
+  }
+  uplink_ready_ = kNever;
+  if (uplink_) uplink_->cut();
+  uplink_.reset();
+}
+
+void Gateway::flush(bridge::Bridge& bridge, Instant mine) {
+  const Instant now = global(mine);
+  const auto write = [&] {
+    ByteBuffer& output = bridge.output();
+    if (!uplink_ || !uplink_->open || output.empty()) return;
+    uplink_->to_server.send(output.view(), now, random_, kUplinkDelayMax);
+    output.consume(output.size());
+    bridge.handle_sent(mine);
+  };
+  write();
   while (const auto command = bridge.poll_command()) {
-    if (std::holds_alternative<bridge::Connect>(*command)) {
-      uplink_ready_ = now + drawn(random_, milliseconds(20));
-    } else {
-      uplink_ready_ = kNever;
-      if (uplink_) uplink_->cut();
-      uplink_.reset();
-    }
+    perform(*command, now);
+    write();
   }
 }
 
-void Gateway::flush(Instant now) {
-  broker::Broker& broker = process_->broker;
-  broker.handle_turn_end(local(now));
-  bounds_.check_memory(broker.journal());
+void Gateway::flush_clients(Instant mine) {
+  broker::Broker& broker = process_->broker();
+  const Instant now = global(mine);
   ConnectionId id;
   while (broker.poll_ready(id)) {
     const auto accepted = std::ranges::find(accepted_, id, &Accepted::connection);
@@ -351,7 +361,7 @@ void Gateway::flush(Instant now) {
     if (accepted->link->open) accepted->link->to_client.send(output.view(), now, random_, kClientDelayMax);
     output.consume(size);
     const bool closing = broker.closing(id);
-    broker.handle_sent(id, size, local(now));
+    broker.handle_sent(id, size, mine);
     if (!closing) continue;
     if (stop_by_ != kNever) {
       accepted->link->end_with_server();
@@ -359,18 +369,11 @@ void Gateway::flush(Instant now) {
       accepted->link->close_by_server();
     }
   }
-  ByteBuffer& output = process_->bridge->output();
-  if (uplink_ && uplink_->open && !output.empty()) {
-    uplink_->to_server.send(output.view(), now, random_, kUplinkDelayMax);
-    output.consume(output.size());
-    process_->bridge->handle_sent(local(now));
-  }
 }
 
 Instant Gateway::next_deadline() const {
   if (!running()) return start_at_;
-  Instant next = std::min({global(process_->broker.next_deadline()), global(process_->bridge->next_deadline()),
-                           uplink_ready_, disk_.next_deadline(), stop_by_});
+  Instant next = std::min({global(process_->engine.next_deadline()), uplink_ready_, disk_.next_deadline(), stop_by_});
   for (const Accepted& accepted : accepted_) {
     if (!accepted.link->open) return Instant::min();
     if (!reading_paused(accepted)) next = std::min(next, accepted.link->to_server.next());
@@ -405,8 +408,8 @@ void Gateway::check() {
   if (s.received != s.routed + s.received_dropped)
     ledger_.fail(setup_.name + ": the books of the way down do not balance");
   bridge_lost_.note(lost(s.books));
-  session_lost_.note(lost(process_->broker.session_books()));
-  const broker::Books& sessions = process_->broker.session_books();
+  session_lost_.note(lost(process_->broker().session_books()));
+  const broker::Books& sessions = process_->broker().session_books();
   // A session that ends takes messages of QoS 2 with it; and a crash may leave what a group was given, and not the only
   // subscription to it, which nobody had confirmed.
   const std::uint64_t ended = options_.members > 0 ? sessions.drops(broker::DropReason::SessionEnded) : 0;

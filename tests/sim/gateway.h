@@ -1,6 +1,5 @@
-// One simulated machine with a gateway on it: furrow's broker and bridge on a disk, a clock and a network that the
-// world owns. It is killed, loses its power, is stopped and starts again; what the operator would see is summed up over
-// its lives.
+// One simulated machine with a gateway on it: furrow's engine on a disk, a clock and a network that the world owns. It
+// is killed, loses its power, is stopped and starts again; what the operator would see is summed up over its lives.
 //
 // The world's time is global. The machine's monotonic clock begins with each boot, its wall clock is wrong until
 // somebody has set it; both are made here.
@@ -13,6 +12,7 @@
 
 #include "bridge/bridge.h"
 #include "broker-core/broker.h"
+#include "gateway/engine/engine.h"
 #include "tests/sim/bounds.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/ledger.h"
@@ -22,7 +22,7 @@
 
 namespace furrow::sim {
 
-class Gateway {
+class Gateway final : private gateway::Engine::Edge {
  public:
   struct Setup {
     std::string name;
@@ -99,9 +99,14 @@ class Gateway {
   void take_disk_events(Instant now);
   bool reading_paused(const Accepted& accepted) const;
   void take_bytes(Instant now);
-  void drive_bridge(Instant now);
-  void perform_commands(Instant now);
-  void flush(Instant now);
+  // Once the bridge has left, another one takes its place.
+  void finish_remake(Instant now);
+  // The network let the bridge connect, or did not.
+  void settle_uplink(Instant now);
+  void perform(const bridge::Command& command, Instant now);
+  // Engine::Edge; `mine` is local().
+  void flush(bridge::Bridge& bridge, Instant mine) override;
+  void flush_clients(Instant mine) override;
   void check_limits(const bridge::Snapshot& snapshot);
 
   const Setup setup_;
