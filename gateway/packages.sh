@@ -4,20 +4,22 @@
 set -euo pipefail
 list="$(dirname "${BASH_SOURCE[0]}")/packages.txt"
 
-# The packages of section $1.
+# The lines of section $1: a package, and perhaps a program.
 section() {
   sed -n "/^\[$1\]$/,/^\[/ { /^[^#[]/p }" "$list"
 }
 
-is_installed() {
+# Whether package $1 is installed, or program $2, if one is named, is there.
+is_there() {
+  [[ -n "${2:-}" ]] && command -v "$2" >/dev/null && return
   [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
 }
 
 missing=()
 for name in "$@"; do
-  for package in $(section "$name"); do
-    is_installed "$package" || missing+=("$package")
-  done
+  while read -r package program; do
+    is_there "$package" "$program" || missing+=("$package")
+  done < <(section "$name")
 done
 if ((${#missing[@]} == 0)); then exit 0; fi
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Everything that CI checks: installs the packages that are missing, builds, and runs the tests of preset `dev` (ASan,
 # UBSan) once, with the release binary for the integration tests, and a simulator of the same build for its many seeds.
-# --full adds a longer simulation, more crashes of the real binary, and preset `tsan`.
+# --full adds a longer simulation, more crashes of the real binary, preset `tsan`, and as root both commands of the README
+# on bare Debians (tests/fresh.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -47,5 +48,6 @@ run dev || status=$?
 if "$full"; then
   build tsan all -DFURROW_TEST_SIM="$sim"
   run tsan || status=$?
+  if ((EUID == 0)); then tests/fresh.sh || status=$?; fi
 fi
 exit "$status"

@@ -44,6 +44,8 @@ PATIENCE = 60.0  # seconds until something that must happen counts as not happen
 
 V3_1_1 = paho.MQTTv311
 V5 = paho.MQTTv5
+# paho-mqtt 2 asks which form of callbacks is meant; paho-mqtt 1 (Debian 12) knows that one only.
+CALLBACKS = {"callback_api_version": paho.CallbackAPIVersion.VERSION1} if hasattr(paho, "CallbackAPIVersion") else {}
 VERSION_NAMES = {V3_1_1: "3.1.1", V5: "5"}
 
 
@@ -256,7 +258,8 @@ class Client:
         self.connack = None  # (session present, reason code)
         self.disconnected = None  # the reason code
         settings = {} if version == V5 else {"clean_session": clean}
-        self.paho = paho.Client(client_id, protocol=version, reconnect_on_failure=False, **settings)
+        self.paho = paho.Client(client_id=client_id, protocol=version, reconnect_on_failure=False, **CALLBACKS,
+                                **settings)
         self.paho.on_connect = lambda client, data, flags, reason, *rest: self.note(
             connack=(bool(flags["session present"]), number(reason)))
         self.paho.on_disconnect = lambda client, data, reason, *rest: self.note(disconnected=number(reason))

@@ -1,7 +1,6 @@
 """The local broker seen by MQTT.js, the client of browsers and Node-RED, in MQTT 3.1.1 and 5.
 
-The stories are in mqttjs_stories.js. npm installs the client into the build folder, once. Debian's npm is not among
-the test packages: it brings 350 packages with it. Where node and npm are there anyway, from whatever source, this runs.
+The stories are in mqttjs_stories.js. npm installs the client into the build folder, once.
 """
 
 import json
