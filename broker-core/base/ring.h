@@ -47,26 +47,31 @@ class Ring {
   T& back() { return *slot(size_ - 1); }
   const T& back() const { return *slot(size_ - 1); }
 
-  T& push_back(T value) {
+  T& push_back(T value) { return emplace_back(std::move(value)); }
+  // Makes the element in its place. REQUIRES: no argument is in the ring.
+  template <typename... Arguments>
+  T& emplace_back(Arguments&&... arguments) {
     if (size_ == capacity_) grow();
     T* place = slots_ + ((head_ + size_) & (capacity_ - 1));
-    ::new (static_cast<void*>(place)) T(std::move(value));
+    ::new (static_cast<void*>(place)) T(std::forward<Arguments>(arguments)...);
     ++size_;
     return *place;
   }
 
   T pop_front() {
+    T value = std::move(front());
+    drop_front();
+    return value;
+  }
+  void drop_front() {
     FURROW_CHECK(size_ > 0);
-    T* place = slots_ + head_;
-    T value = std::move(*place);
-    place->~T();
+    slots_[head_].~T();
     head_ = (head_ + 1) & (capacity_ - 1);
     --size_;
-    return value;
   }
 
   void clear() {
-    while (size_ > 0) (void)pop_front();
+    while (size_ > 0) drop_front();
     head_ = 0;
   }
 

@@ -116,7 +116,7 @@ PacketId Inflight::next_packet_id() {
 void Inflight::pump(Instant now) {
   if (sink_ == nullptr) return;
   if (resending_ || unread_ || durable_waits_ > 0) go_on(now);
-  while (own_ != nullptr && !resending_ && sink_->writable()) {
+  while (own_ != nullptr && own_->has_waiting() && !resending_ && sink_->writable()) {
     const Outbox::Entry* const entry = own_->next_waiting(now);
     if (entry == nullptr || !send_next(*entry, now)) break;
   }
@@ -160,7 +160,7 @@ void Inflight::take(Outbox& outbox, const DeliveryOptions& delivery, Instant now
 }
 
 void Inflight::open(Outbox& outbox, Exchange exchange, Instant now) {
-  outbox.take();
+  const Outbox::Entry& entry = outbox.take();
   exchange.outbox = &outbox;
   exchange.packet_id = next_packet_id();
   ++count_;
@@ -169,7 +169,7 @@ void Inflight::open(Outbox& outbox, Exchange exchange, Instant now) {
     reserve(opened, now);
   } else {
     if (exchange.qos == mqtt::Qos::ExactlyOnce && &outbox != own_) (void)outbox.forgo(exchange.sequence);
-    publish(opened, false, now);
+    publish(opened, entry, false, now);
     pop_done();
   }
 }
@@ -214,11 +214,15 @@ void Inflight::publish(Exchange& exchange, bool duplicate, Instant now) {
     close(exchange, now);
     return;
   }
+  publish(exchange, *entry, duplicate, now);
+}
+
+void Inflight::publish(Exchange& exchange, const Outbox::Entry& entry, bool duplicate, Instant now) {
   const std::span<const std::uint32_t> lease_ids(&exchange.subscription_id, exchange.subscription_id == 0 ? 0 : 1);
   const PublishSink::Outcome outcome =
-      sink_->write_publish(*entry->message,
-                           {exchange.qos, entry->retain && exchange.retain, duplicate, exchange.packet_id,
-                            exchange.outbox == own_ ? entry->subscription_ids.view() : lease_ids},
+      sink_->write_publish(*entry.message,
+                           {exchange.qos, entry.retain && exchange.retain, duplicate, exchange.packet_id,
+                            exchange.outbox == own_ ? entry.subscription_ids.view() : lease_ids},
                            now);
   if (outcome == PublishSink::Outcome::Written || outcome == PublishSink::Outcome::Moved) {
     if (sampled_ || duplicate) return;
@@ -381,8 +385,9 @@ void Inflight::wait_for_quota(Exchange& exchange, Instant now) {
 
 // What the peer refused for now comes after what it took meanwhile: it must not replace a newer retained message.
 void Inflight::note_taken(const Exchange& taken) {
+  if (!resending_ || !taken.retain) return;
   const Outbox::Entry* const entry = taken.outbox->find(taken.sequence);
-  if (!resending_ || !taken.retain || entry == nullptr) return;
+  if (entry == nullptr) return;
   for (std::size_t i = 0; i < exchanges_.size() && &exchanges_[i] != &taken; ++i) {
     Exchange& exchange = exchanges_[i];
     if (!exchange.resend) continue;

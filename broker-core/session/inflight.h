@@ -162,6 +162,7 @@ class Inflight final : private StoreWaiter {
   void open(Outbox& outbox, Exchange exchange, Instant now);
   void reserve(Exchange& exchange, Instant now);
   void publish(Exchange& exchange, bool duplicate, Instant now);
+  void publish(Exchange& exchange, const Outbox::Entry& entry, bool duplicate, Instant now);
   void go_on(Instant now);
   bool may_resend(const Exchange& exchange, Instant now) const;
   bool newer_is_under_way(const Exchange& older) const;

@@ -191,12 +191,6 @@ const Outbox::Entry* Outbox::next_waiting(Instant now) {
   return entry;
 }
 
-void Outbox::take() {
-  Entry* const entry = contents_.next_waiting();
-  FURROW_CHECK(entry != nullptr);
-  contents_.send(*entry);
-}
-
 void Outbox::give_back(Sequence sequence) {
   if (Entry* const entry = contents_.find(sequence)) {
     contents_.give_back(*entry);

@@ -90,7 +90,7 @@ class Outbox {
   // until the next call that changes anything.
   const Entry* next_waiting(Instant now);
   // The message that next_waiting() has returned is in flight from now on. REQUIRES: nothing has changed since.
-  void take();
+  const Entry& take() { return contents_.send_next(); }
   // The message, if it is in memory and not settled. Valid until the next call that changes anything.
   const Entry* find(Sequence sequence) const { return contents_.find(sequence); }
   // Whether a message in flight before a restart is neither in memory nor in the store any more.

@@ -10,7 +10,9 @@ namespace furrow::broker {
 // --- accepting ---
 
 PagedQueue::Entry& PagedQueue::append(MessageRef message, const DeliveryOptions& options, bool in_memory) {
-  Entry entry;
+  const bool in_order = gap_messages_ == 0 && tail_.empty();
+  const bool in_front = in_memory || (in_order && front_bytes_ < kFrontBytesMax);
+  Entry& entry = (in_front ? front_ : tail_).emplace_back();
   entry.subscription_ids = SubscriptionIds(options.subscription_ids);
   entry.sequence = next_;
   entry.qos = options.qos;
@@ -18,12 +20,11 @@ PagedQueue::Entry& PagedQueue::append(MessageRef message, const DeliveryOptions&
   entry.ages = options.ages;
   entry.message = std::move(message);
   next_.value += 1;
-
-  const bool in_order = gap_messages_ == 0 && tail_.empty();
-  if (!in_memory && !(in_order && front_bytes_ < kFrontBytesMax)) return tail_.push_back(std::move(entry));
-  front_bytes_ += memory_bytes(entry);
-  ++waiting_;
-  return front_.push_back(std::move(entry));
+  if (in_front) {
+    front_bytes_ += memory_bytes(entry);
+    ++waiting_;
+  }
+  return entry;
 }
 
 void PagedQueue::restore(const CursorRow& cursor) {
@@ -37,8 +38,8 @@ void PagedQueue::restore(const CursorRow& cursor) {
 // --- sending ---
 
 PagedQueue::Entry* PagedQueue::next_waiting() {
-  compact();
-  refill();
+  if (send_index_ >= inflight_ * 2 + kSettledMax) compact();
+  if (!tail_.empty()) refill();
   while (send_index_ < front_.size() && front_[send_index_].state != State::Waiting) ++send_index_;
   if (send_index_ < front_.size()) return &front_[send_index_];
   pop_settled();
@@ -50,6 +51,12 @@ PagedQueue::Entry* PagedQueue::find(Sequence sequence) {
   if (ring.empty() || sequence < ring.front().sequence) return nullptr;
   Entry& entry = ring[index_near(ring, sequence)];
   return entry.sequence == sequence && entry.state != State::Settled ? &entry : nullptr;
+}
+
+PagedQueue::Entry& PagedQueue::send_next() {
+  Entry& entry = front_[send_index_];
+  send(entry);
+  return entry;
 }
 
 void PagedQueue::send(Entry& entry) {
@@ -87,7 +94,7 @@ void PagedQueue::settle(Entry& entry) {
 
 void PagedQueue::pop_settled() {
   while (!front_.empty() && front_.front().state == State::Settled) {
-    (void)front_.pop_front();
+    front_.drop_front();
     if (send_index_ > 0) --send_index_;
   }
 }
@@ -95,14 +102,13 @@ void PagedQueue::pop_settled() {
 // Takes the settled ones out from between those in flight: behind one that is never answered, what expires or is
 // dropped would pile up. Done when they are the larger part, so each is moved past once.
 void PagedQueue::compact() {
-  if (send_index_ < inflight_ * 2 + kSettledMax) return;
   std::size_t place = send_index_;
   for (std::size_t i = send_index_; i-- > 0;) {
     if (front_[i].state == State::Settled) continue;
     --place;
     if (place != i) front_[place] = std::move(front_[i]);
   }
-  for (; place > 0; --place, --send_index_) (void)front_.pop_front();
+  for (; place > 0; --place, --send_index_) front_.drop_front();
 }
 
 void PagedQueue::clear() {

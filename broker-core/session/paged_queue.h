@@ -66,6 +66,7 @@ class PagedQueue {
 
   // References to entries are invalid after each of these.
   void send(Entry& entry);       // it waited, and is in flight now
+  Entry& send_next();            // the same, of what next_waiting() has returned; REQUIRES: nothing has changed since
   void give_back(Entry& entry);  // it was in flight, and waits again in its place
   void settle(Entry& entry);     // its message is let go of; an entry of the front
   // Takes everything out, in memory and in the gap.

@@ -173,7 +173,7 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
     own.pass(Outbox::Outcome::Dropped, publication.now(), DropReason::QueueFull);
     return;
   }
-  const Duration wait = own.has_waiting() ? Duration::zero() : commit_wait();
+  const Duration wait = !own.durable() || own.has_waiting() ? Duration::zero() : commit_wait();
   own.push(publication.message(), {delivery.qos, delivery.retain, delivery.subscription_ids}, wait, publication.now(),
            [&]() -> Commitment& { return publication.commitment(); });
   inflight()->pump(publication.now());

@@ -99,8 +99,12 @@ def cpu(goal):
     return (Figure("cpu_s_per_million", "CPU s/M", goal),)
 
 
-def latency(p50, p99):
-    return Figure("p50_us", "p50 µs", p50), Figure("p99_us", "p99 µs", p99)
+def latency(p50, p99, prefix="", what=""):
+    return Figure(f"{prefix}p50_us", f"{what}p50 µs", p50), Figure(f"{prefix}p99_us", f"{what}p99 µs", p99)
+
+
+def delivery(p50, p99):
+    return latency(p50, p99, "delivery_", "delivery ")
 
 
 SCENARIOS = (
@@ -116,7 +120,11 @@ SCENARIOS = (
     Scenario("latency-qos-0", "latency --qos 0 --rate 2000",
              latency(AtMostTimes(1.3, "relay"), AtMostTimes(1.2, "relay")), "--messages 500", relay=True),
     Scenario("latency-qos-1", "latency --qos 1 --rate 0",
-             latency(AtMostTimes(1, "mosquitto"), AtMostTimes(1, "mosquitto")), "--messages 500", relay=True),
+             latency(AtMostTimes(1, "mosquitto"), AtMostTimes(1, "mosquitto")) +
+             delivery(AtMostTimes(1, "mosquitto"), AtMostTimes(1, "mosquitto")), "--messages 500", relay=True),
+    Scenario("latency-qos-1-at-rate", "latency --qos 1 --rate 2000",
+             latency(NoGoal(), NoGoal()) + delivery(AtMostTimes(1, "mosquitto"), AtMostTimes(1, "mosquitto")),
+             "--messages 500", relay=True),
     Scenario("idle", "idle --connections 10000", (Figure("bytes_each", "bytes each", AtMost(900)),),
              "--connections 500 --quiet-ms 300"),
     Scenario("retained", "retained --messages 100000",

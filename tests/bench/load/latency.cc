@@ -56,6 +56,7 @@ class Latency {
     if (times_.empty()) fail("others had the processor all the time");
     report.add("disturbed", 1 - static_cast<double>(times_.size()) / static_cast<double>(options_.messages));
     report.add_percentiles(times_);
+    report.add_percentiles(delivery_times_, "delivery_");
     return report;
   }
 
@@ -81,7 +82,7 @@ class Latency {
     } else if (frame.type() == FrameType::Publish) {
       const Publish publish = read_publish(frame);
       check_.take_next(publish.payload);
-      ++delivered_;
+      note_delivery();
       if (publish.qos == 1) append_acknowledgement(client.output(), FrameType::Puback, publish.id);
     }
     const std::size_t through = options_.qos == 0 ? delivered_ : std::min(delivered_, acknowledged_);
@@ -89,6 +90,13 @@ class Latency {
       look_for_gap(now);
       if (through_ >= disturbed_end_) times_.push_back(now - sent_[through_]);
     }
+  }
+
+  void note_delivery() {
+    const Clock::time_point now = Clock::now();
+    look_for_gap(now);
+    if (delivered_ >= disturbed_end_) delivery_times_.push_back(now - sent_[delivered_]);
+    ++delivered_;
   }
 
   void look_for_gap(Clock::time_point now) {
@@ -101,7 +109,9 @@ class Latency {
   OrderCheck check_{1};
   PayloadMaker payload_;
   std::vector<Clock::time_point> sent_;
-  std::vector<std::chrono::nanoseconds> times_;  // of those that were not disturbed
+  // Of those that were not disturbed: until everybody has what is his, and until the subscriber has the message.
+  std::vector<std::chrono::nanoseconds> times_;
+  std::vector<std::chrono::nanoseconds> delivery_times_;
   Clock::time_point polled_ = Clock::now();
   bool asleep_ = false;            // by its own will: what takes long then is the broker
   std::size_t through_ = 0;        // messages

@@ -19,13 +19,13 @@ void Report::add(std::string_view name, double value) {
   fields_.append("\"").append(name).append("\": ").append(number);
 }
 
-void Report::add_percentiles(std::span<std::chrono::nanoseconds> times) {
+void Report::add_percentiles(std::span<std::chrono::nanoseconds> times, const std::string& prefix) {
   std::ranges::sort(times);
   const auto percentile = [&](std::size_t percent) {
     return std::chrono::duration<double, std::micro>(times[(times.size() - 1) * percent / 100]).count();
   };
-  add("p50_us", percentile(50));
-  add("p99_us", percentile(99));
+  add(prefix + "p50_us", percentile(50));
+  add(prefix + "p99_us", percentile(99));
 }
 
 void Report::print() const {

@@ -14,8 +14,8 @@ namespace furrow::load {
 class Report {
  public:
   void add(std::string_view name, double value);
-  // `p50_us` and `p99_us` of these times. Sorts them.
-  void add_percentiles(std::span<std::chrono::nanoseconds> times);
+  // `p50_us` and `p99_us` of these times, with `prefix` before the names. Sorts them.
+  void add_percentiles(std::span<std::chrono::nanoseconds> times, const std::string& prefix = "");
   void print() const;
 
  private:
