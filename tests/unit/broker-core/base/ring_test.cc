@@ -72,7 +72,8 @@ TEST(RingDeathTest, ChecksItsBounds) {
   ring.push_back(1);
   EXPECT_DEATH((void)ring[1], "broken promise: index < size_");
   (void)ring.pop_front();
-  EXPECT_DEATH((void)ring.pop_front(), "broken promise: size_ > 0");
+  EXPECT_DEATH((void)ring.pop_front(), "broken promise: index < size_");
+  EXPECT_DEATH(ring.drop_front(), "broken promise: size_ > 0");
 }
 
 }  // namespace
