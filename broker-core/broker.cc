@@ -478,7 +478,7 @@ void Broker::publish_status(std::string_view topic, std::string_view payload, In
                                .qos = mqtt::Qos::AtMostOnce,
                                .retain = true};
   Publication publication(fields, journal_, forms_, now);
-  (void)retained_.set(publication.message());
+  (void)retained_.set_own(publication.message());
   for (const Route& route : routes_.lookup(topic)) {
     subscribers_[route.subscriber.value]->deliver(publication, delivery_of(route, fields));
   }

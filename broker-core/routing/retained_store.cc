@@ -24,35 +24,64 @@ RetainedStore::RetainedStore(const Options& options)
     : options_(options), hash_key_(HashKey::from_seed(options.hash_seed)), order_(slots_) {}
 
 RetainedStore::Outcome RetainedStore::set(MessageRef message) {
-  if (message->payload().empty()) return remove(message->topic());
-  const std::uint32_t slot = find_slot(message->topic());
-  return slot == kNone ? add(std::move(message)) : replace(slot, std::move(message));
+  return set(std::move(message), false);
 }
 
-RetainedStore::Outcome RetainedStore::add(MessageRef message) {
-  const std::size_t bytes = bytes_ + message->memory_bytes();
-  if (!fits(messages() + 1, bytes)) return Outcome::Full;
+RetainedStore::Outcome RetainedStore::set_own(MessageRef message) {
+  return set(std::move(message), true);
+}
+
+RetainedStore::Outcome RetainedStore::set(MessageRef message, bool own) {
+  if (message->payload().empty()) return remove(message->topic());
+  const std::uint32_t slot = find_slot(message->topic());
+  return slot == kNone ? add(std::move(message), own) : replace(slot, std::move(message), own);
+}
+
+RetainedStore::Outcome RetainedStore::add(MessageRef message, bool own) {
+  const std::size_t messages = by_topic_.size() - own_messages_ + 1;
+  if (!own && !fits(messages, bytes_ - own_bytes_ + message->memory_bytes())) return Outcome::Full;
   if (free_.empty()) {
     free_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();
+    own_.push_back(false);
   }
   const std::uint32_t slot = free_.back();
   free_.pop_back();
   const std::uint32_t topic_hash = hash(message->topic());
   slots_[slot] = std::move(message);
+  own_[slot] = own;
   by_topic_.insert(topic_hash, slot);
   order_.insert(slot);
-  bytes_ = bytes;
+  count(slot);
   return Outcome::Stored;
 }
 
-RetainedStore::Outcome RetainedStore::replace(std::uint32_t slot, MessageRef message) {
+RetainedStore::Outcome RetainedStore::replace(std::uint32_t slot, MessageRef message, bool own) {
   if (is_same_value(*slots_[slot], *message)) return Outcome::Unchanged;
-  const std::size_t bytes = bytes_ - slots_[slot]->memory_bytes() + message->memory_bytes();
-  if (!fits(messages(), bytes)) return Outcome::Full;
+  const std::size_t before = own_[slot] ? 0 : slots_[slot]->memory_bytes();
+  const std::size_t messages = by_topic_.size() - own_messages_ + (own_[slot] ? 1 : 0);
+  if (!own && !fits(messages, bytes_ - own_bytes_ - before + message->memory_bytes())) return Outcome::Full;
+  discount(slot);
   slots_[slot] = std::move(message);
-  bytes_ = bytes;
+  own_[slot] = own;
+  count(slot);
   return Outcome::Replaced;
+}
+
+void RetainedStore::count(std::uint32_t slot) {
+  const std::size_t bytes = slots_[slot]->memory_bytes();
+  bytes_ += bytes;
+  if (!own_[slot]) return;
+  ++own_messages_;
+  own_bytes_ += bytes;
+}
+
+void RetainedStore::discount(std::uint32_t slot) {
+  const std::size_t bytes = slots_[slot]->memory_bytes();
+  bytes_ -= bytes;
+  if (!own_[slot]) return;
+  --own_messages_;
+  own_bytes_ -= bytes;
 }
 
 RetainedStore::Outcome RetainedStore::remove(std::string_view topic) {
@@ -60,7 +89,7 @@ RetainedStore::Outcome RetainedStore::remove(std::string_view topic) {
   if (slot == kNone) return Outcome::NotThere;
   by_topic_.erase(hash(topic), slot);
   order_.erase(slot);
-  bytes_ -= slots_[slot]->memory_bytes();
+  discount(slot);
   free_.push_back(slot);
   // Last, because `topic` may be the message's own.
   slots_[slot] = MessageRef();
@@ -121,8 +150,8 @@ bool RetainedStore::fits(std::size_t messages, std::size_t bytes) const {
 }
 
 std::size_t RetainedStore::overhead_bytes() const {
-  return slots_.capacity() * sizeof(MessageRef) + free_.capacity() * sizeof(std::uint32_t) + by_topic_.memory_bytes() +
-         order_.memory_bytes();
+  return slots_.capacity() * sizeof(MessageRef) + own_.capacity() / 8 + free_.capacity() * sizeof(std::uint32_t) +
+         by_topic_.memory_bytes() + order_.memory_bytes();
 }
 
 }  // namespace furrow::broker

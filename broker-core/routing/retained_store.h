@@ -1,5 +1,7 @@
 // The retained message of each topic, bounded in messages and bytes [MQTT 5.0 §3.3.1.3].
 //
+// The gateway's own topics (its status) are here too, beside the bounds: they take no room from clients, and clients
+// take none from them.
 // A table of slots, found two ways: a hash index by topic (publishing, and subscribing without wildcards), and the byte
 // order of topics (subscribing with wildcards). In that order whatever lies below a level is one range, so a walk seeks
 // over all that cannot match. Both hold slot numbers: replacing a value, which is what sensors do, touches neither.
@@ -47,6 +49,8 @@ class RetainedStore {
   // equal when content and QoS are and neither expires: one that expires starts a new interval.
   // REQUIRES: mqtt::is_valid_name(message->topic()).
   Outcome set(MessageRef message);
+  // The same for a topic that the gateway writes itself: never Full.
+  Outcome set_own(MessageRef message);
 
   // Removed or NotThere.
   Outcome remove(std::string_view topic);
@@ -83,6 +87,9 @@ class RetainedStore {
   // How many messages there are, and the sum of their memory_bytes().
   std::size_t messages() const { return by_topic_.size(); }
   std::size_t bytes() const { return bytes_; }
+  // Those among them that set_own() put here.
+  std::size_t own_messages() const { return own_messages_; }
+  std::size_t own_bytes() const { return own_bytes_; }
 
   // What the store takes beside the messages.
   std::size_t overhead_bytes() const;
@@ -90,9 +97,14 @@ class RetainedStore {
  private:
   std::uint32_t hash(std::string_view topic) const;
   std::uint32_t find_slot(std::string_view topic) const;
+  Outcome set(MessageRef message, bool own);
+  Outcome add(MessageRef message, bool own);
+  Outcome replace(std::uint32_t slot, MessageRef message, bool own);
+  // Whether clients may have this many.
   bool fits(std::size_t messages, std::size_t bytes) const;
-  Outcome add(MessageRef message);
-  Outcome replace(std::uint32_t slot, MessageRef message);
+  // The message of `slot`, which has one, counts from now on, or no longer.
+  void count(std::uint32_t slot);
+  void discount(std::uint32_t slot);
 
   // Constant after construction.
   const Options options_;
@@ -100,10 +112,13 @@ class RetainedStore {
   // Changes with set() and remove(). Invariant: by_topic_ and order_ hold the slots with a message, free_ the others;
   // bytes_ == sum of their memory_bytes().
   std::vector<MessageRef> slots_;
+  std::vector<bool> own_;  // by slot
   std::vector<std::uint32_t> free_;
   HashIndex by_topic_;
   TopicOrder order_;
   std::size_t bytes_ = 0;
+  std::size_t own_messages_ = 0;
+  std::size_t own_bytes_ = 0;
 };
 
 }  // namespace furrow::broker

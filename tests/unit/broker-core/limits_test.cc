@@ -83,6 +83,25 @@ TEST_F(LimitsTest, ALongerKeepAliveIsCutAndTold) {
   EXPECT_FALSE(old.closed()) << "it cannot be told";
 }
 
+// --- retained values ---
+
+TEST_F(LimitsTest, StatusTopicsDoNotCountAgainstRetainedValues) {
+  options.limits.retained_messages = 2;
+  for (const std::string_view topic : {"$SYS/furrow/gateway", "$SYS/broker/version", "$SYS/broker/uptime"}) {
+    broker().publish_status(topic, "x", now);
+  }
+  Client& sensor = connect({});
+  for (const std::string_view topic : {"farm/1", "farm/2", "farm/3"}) {
+    sensor.publish(topic, "x", Qos::AtMostOnce, 0, {.retain = true});
+  }
+  EXPECT_TRUE(broker().retained().contains("farm/1"));
+  EXPECT_TRUE(broker().retained().contains("farm/2"));
+  EXPECT_FALSE(broker().retained().contains("farm/3"));
+  EXPECT_EQ(stats().retained_over_limit, 1U);
+  broker().publish_status("$SYS/furrow/bridge/region", "x", now);
+  EXPECT_TRUE(broker().retained().contains("$SYS/furrow/bridge/region"));
+}
+
 // --- memory ---
 
 class ShortOfMemory : public LimitsTest {

@@ -103,6 +103,36 @@ TEST_F(RetainedStoreTest, FullAtTheLimitOfMessages) {
   EXPECT_EQ(store.set(make_message("c", "1")), Outcome::Stored);
 }
 
+TEST_F(RetainedStoreTest, TopicsOfTheGatewayTakeNoRoomFromClients) {
+  const std::size_t one = make_message("a", "1")->memory_bytes();
+  RetainedStore store({.messages_max = 2, .bytes_max = 2 * one});
+  for (const std::string_view topic : {"$SYS/1", "$SYS/2", "$SYS/3"}) {
+    EXPECT_EQ(store.set_own(make_message(topic, "a long status document")), Outcome::Stored);
+  }
+  EXPECT_EQ(store.set(make_message("a", "1")), Outcome::Stored);
+  EXPECT_EQ(store.set(make_message("b", "1")), Outcome::Stored);
+  EXPECT_EQ(store.set(make_message("c", "1")), Outcome::Full);
+  EXPECT_EQ(store.set(make_message("a", "12")), Outcome::Full);
+  EXPECT_EQ(store.set_own(make_message("$SYS/4", "also when clients have used up theirs")), Outcome::Stored);
+  EXPECT_EQ(store.set_own(make_message("$SYS/4", "")), Outcome::Removed);
+  EXPECT_EQ(store.messages(), 5U);
+  EXPECT_EQ(store.own_messages(), 3U);
+  EXPECT_EQ(store.bytes() - store.own_bytes(), 2 * one);
+}
+
+TEST_F(RetainedStoreTest, ATopicThatChangesHandsIsCountedForItsWriter) {
+  const std::size_t one = make_message("a", "1")->memory_bytes();
+  RetainedStore store({.messages_max = 1, .bytes_max = 0});
+  store.set_own(make_message("a", "1"));
+  EXPECT_EQ(store.set(make_message("a", "2")), Outcome::Replaced);
+  EXPECT_EQ(store.own_messages(), 0U);
+  EXPECT_EQ(store.set(make_message("b", "1")), Outcome::Full);
+  store.set_own(make_message("a", "3"));
+  EXPECT_EQ(store.own_bytes(), one);
+  EXPECT_EQ(store.set(make_message("b", "1")), Outcome::Stored);
+  EXPECT_EQ(store.set(make_message("a", "4")), Outcome::Full);
+}
+
 TEST_F(RetainedStoreTest, FullAtTheLimitOfBytes) {
   const std::size_t one = make_message("a", "12")->memory_bytes();
   RetainedStore store({.messages_max = 0, .bytes_max = 2 * one});
