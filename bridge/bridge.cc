@@ -417,7 +417,7 @@ void Bridge::set_state(State state, std::string reason, Instant now) {
   if (state != state_) since_ = now;
   state_ = state;
   reason_ = std::move(reason);
-  status_changed_ = true;
+  ++status_changes_;
 }
 
 // Once per change: while the same thing keeps us offline, the log has said so.
@@ -427,10 +427,6 @@ void Bridge::log_offline(const std::string& reason, Instant now) {
   log_.write(
       LogLevel::Warning, "bridge.offline",
       {{"name", options_.name}, {"reason", reason}, {"retry_in", in_seconds(wait)}, {"queued", buffer_.waiting()}});
-}
-
-bool Bridge::poll_status_change() {
-  return std::exchange(status_changed_, false);
 }
 
 Snapshot Bridge::snapshot() const {

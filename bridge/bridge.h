@@ -115,8 +115,8 @@ class Bridge final : private RemoteSession::Handler {
   void set_rules(std::vector<Rule> rules, Instant now);
   void set_limits(const broker::OutboxLimits& limits) { buffer_.set_limits(limits); }
 
-  // True once after the state or its reason changed.
-  bool poll_status_change();
+  // Rises with each change of the state or its reason.
+  std::uint64_t status_changes() const { return status_changes_; }
   // Changes nothing: the state is as of the last event, and rates are at most a second old.
   Snapshot snapshot() const;
   const std::string& bridge_name() const { return options_.name; }
@@ -186,7 +186,7 @@ class Bridge final : private RemoteSession::Handler {
   State state_ = State::Connecting;
   std::string reason_;
   Instant since_;
-  bool status_changed_ = true;
+  std::uint64_t status_changes_ = 0;
   std::string subscription_fault_;  // the last refusal on this connection
   std::string reported_;            // the reason that the log has, while offline
   std::uint64_t connects_ = 0;

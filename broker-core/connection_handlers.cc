@@ -185,8 +185,10 @@ void Connection::accept_connect(const mqtt::Connect& packet, const std::string& 
   state_ = State::Connected;
   last_received_ = now;
   arm();
-  ++broker_.mutable_stats().connects_accepted;
   broker_.clients_connected(+1);
+  Stats& stats = broker_.mutable_stats();
+  ++stats.connects_accepted;
+  stats.clients_maximum = std::max<std::uint64_t>(stats.clients_maximum, broker_.clients());
 
   Held held;
   held.until = session_->stored_in();

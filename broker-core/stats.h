@@ -17,6 +17,7 @@ struct Stats {
   std::uint64_t dropped_not_authorized = 0;  // to a topic that clients may not write
   std::uint64_t dropped_over_limit = 0;      // QoS 0 with too many user properties
 
+  std::uint64_t clients_maximum = 0;  // connected at a time
   std::uint64_t connects_accepted = 0;
   std::uint64_t connects_refused = 0;                // CONNECT answered with an error
   std::uint64_t connections_over_limit = 0;          // closed at accept

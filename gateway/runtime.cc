@@ -94,13 +94,13 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
           [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, std::move(opened.restored),
           world.clock.now()),
       clients_(world.loop.uv(), engine_.broker(), world.clock, [this] { flush_full(); }),
-      status_({.gateway_id = opened.gateway_id,
-               .version = kVersion,
-               .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
-               .interval = config.status.interval,
-               .listeners = statuses(opened.listeners)},
-              engine_.broker(), world.clock, world.clock.now()),
-      store_watch_(world.log, world.clock.now()) {
+      store_watch_(world.log, world.clock.now()),
+      status_sources_({.id = opened.gateway_id,
+                       .version = kVersion,
+                       .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
+                       .started = world.clock.now()},
+                      statuses(opened.listeners), engine_.broker(), store_watch_, world.clock),
+      status_(status_sources_, engine_.broker(), config.status.interval) {
   make_bridges(config, opened.gateway_id);
   log_inventory(config, opened);
   listeners_ = std::move(opened.listeners);
@@ -126,14 +126,14 @@ void Runtime::make_bridges(const config::Config& config, const std::string& gate
   const Instant now = world_.clock.now();
   for (const config::Bridge& one : config.bridges) {
     bridge::Bridge& bridge = engine_.add_bridge(bridge_options(one, gateway_id, random_seed()), now);
-    status_.add(engine_.buffers().of(one.name), &bridge);
+    status_sources_.add(engine_.buffers().of(one.name), &bridge);
     bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, bridge, one.password_from,
                                                          [this] { flush_full(); }));
   }
   engine_.buffers().for_each([&](bridge::Buffer& buffer) {
     const auto serves = [&buffer](const config::Bridge& one) { return one.name == buffer.name(); };
     if (std::any_of(config.bridges.begin(), config.bridges.end(), serves)) return;
-    status_.add(buffer, nullptr);
+    status_sources_.add(buffer, nullptr);
     world_.log.write(LogLevel::Warning, "bridge.unconfigured",
                      {{"name", buffer.name()}, {"waiting", buffer.waiting()}, {"then", "kept in the store"}});
   });
@@ -244,7 +244,6 @@ void Runtime::look_at_store() {
   const Instant now = world_.clock.now();
   StoreThread::Events events = store_.take_events(now);
   store_look_at_ = events.commit_started ? now + kStoreLookInterval : kNever;
-  status_.note_store(events.health, now);
   store_watch_.note(events.health, events.commit_started, now);
   engine_.handle_store({.failing = !broker::takes_messages(events.health.state),
                         .durable = events.durable,

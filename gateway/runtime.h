@@ -21,9 +21,10 @@
 #include "gateway/engine/engine.h"
 #include "gateway/event_loop.h"
 #include "gateway/signals.h"
-#include "gateway/status_topics.h"
+#include "gateway/status/sources.h"
+#include "gateway/status/store_watch.h"
+#include "gateway/status/topics.h"
 #include "gateway/store_thread.h"
-#include "gateway/store_watch.h"
 #include "gateway/systemd_notify.h"
 #include "gateway/tcp_listener.h"
 #include "gateway/uv_handle.h"
@@ -107,8 +108,9 @@ class Runtime final : private Engine::Edge {
   Engine engine_;
   ClientLinks clients_;
   std::vector<std::unique_ptr<BridgeLink>> bridge_links_;
-  StatusTopics status_;
   StoreWatch store_watch_;
+  StatusSources status_sources_;
+  StatusTopics status_;
   std::vector<Listener> listeners_;
 
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow

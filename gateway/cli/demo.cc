@@ -20,7 +20,7 @@
 #include "gateway/log_sink.h"
 #include "gateway/process.h"
 #include "gateway/signals.h"
-#include "gateway/status.h"
+#include "gateway/status/json.h"
 
 namespace furrow::gateway {
 namespace {

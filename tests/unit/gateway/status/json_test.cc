@@ -1,4 +1,4 @@
-#include "gateway/status.h"
+#include "gateway/status/json.h"
 
 #include <gtest/gtest.h>
 
@@ -14,8 +14,9 @@ bool has(const std::string& document, const std::string& part) {
   return document.find(part) != std::string::npos;
 }
 
-bridge::Snapshot backing_off() {
-  bridge::Snapshot snapshot;
+BridgeStatus backing_off() {
+  BridgeStatus status{.name = "region", .snapshot = {}};
+  bridge::Snapshot& snapshot = status.snapshot;
   snapshot.state = bridge::State::Backoff;
   snapshot.reason = "connection refused";
   snapshot.since = kMoment.now - seconds(60);
@@ -25,11 +26,11 @@ bridge::Snapshot backing_off() {
   snapshot.oldest = kMoment.now - milliseconds(2'500);
   snapshot.next_attempt = kMoment.now + seconds(4);
   snapshot.books.drops(broker::DropReason::Age) = 3;
-  return snapshot;
+  return status;
 }
 
 TEST(BridgeDocument, HasTheFieldsOfTheContractInItsOrder) {
-  EXPECT_EQ(to_json("region", backing_off(), kMoment),
+  EXPECT_EQ(bridge_json(backing_off(), kMoment),
             R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","name":"region","state":"backoff",)"
             R"("reason":"connection refused","since_at":"2026-11-24T09:59:00.123Z","remote":"mqtt://region:1883",)"
             R"("backlog":{"messages":12,"bytes":345,"oldest_s":2.5,"disk_messages":0},"inflight":0,"accepted":0,)"
@@ -41,37 +42,36 @@ TEST(BridgeDocument, HasTheFieldsOfTheContractInItsOrder) {
 }
 
 TEST(BridgeDocument, SaysNullForWhatIsNotKnown) {
-  bridge::Snapshot snapshot;
-  snapshot.since = kMoment.now;
-  const std::string document = to_json("region", snapshot, kMoment);
+  BridgeStatus status;
+  status.snapshot.since = kMoment.now;
+  const std::string document = bridge_json(status, kMoment);
   for (const char* field : {"reason", "remote", "oldest_s", "last_ack_s", "next_attempt_s", "drain_eta_s"}) {
     EXPECT_TRUE(has(document, "\"" + std::string(field) + "\":null")) << field;
   }
 }
 
 TEST(BridgeDocument, AnAttemptThatIsOverdueIsNow) {
-  bridge::Snapshot snapshot = backing_off();
-  snapshot.next_attempt = kMoment.now - seconds(1);
-  EXPECT_TRUE(has(to_json("region", snapshot, kMoment), R"("next_attempt_s":0.0)"));
+  BridgeStatus status = backing_off();
+  status.snapshot.next_attempt = kMoment.now - seconds(1);
+  EXPECT_TRUE(has(bridge_json(status, kMoment), R"("next_attempt_s":0.0)"));
 }
 
 TEST(BridgeDocument, NamesItsRulesWithTheirCounts) {
-  bridge::Snapshot snapshot = backing_off();
-  snapshot.rules.push_back({.filter = "farm/#", .direction = bridge::Direction::Both, .up = 5, .down = 6});
-  EXPECT_TRUE(
-      has(to_json("region", snapshot, kMoment), R"("rules":[{"filter":"farm/#","direction":"both","up":5,"down":6}])"));
+  BridgeStatus status = backing_off();
+  status.snapshot.rules.push_back({.filter = "farm/#", .direction = bridge::Direction::Both, .up = 5, .down = 6});
+  EXPECT_TRUE(has(bridge_json(status, kMoment), R"("rules":[{"filter":"farm/#","direction":"both","up":5,"down":6}])"));
 }
 
 TEST(BridgeDocument, AReasonThatIsNotUtf8IsReplacedRatherThanFatal) {
-  bridge::Snapshot snapshot = backing_off();
-  snapshot.reason = "bad \xff byte";
-  EXPECT_TRUE(has(to_json("region", snapshot, kMoment), "bad \xEF\xBF\xBD byte"));
+  BridgeStatus status = backing_off();
+  status.snapshot.reason = "bad \xff byte";
+  EXPECT_TRUE(has(bridge_json(status, kMoment), "bad \xEF\xBF\xBD byte"));
 }
 
 TEST(BridgeDocument, CanBeReadBack) {
-  bridge::Snapshot snapshot = backing_off();
-  snapshot.inflight = 4;
-  const auto summary = read_bridge_status(to_json("region", snapshot, kMoment));
+  BridgeStatus status = backing_off();
+  status.snapshot.inflight = 4;
+  const auto summary = read_bridge_status(bridge_json(status, kMoment));
   ASSERT_TRUE(summary);
   EXPECT_EQ(summary->state, "backoff");
   EXPECT_EQ(summary->backlog, 12U);
@@ -86,34 +86,29 @@ TEST(BridgeDocument, AnythingElseIsNotRead) {
 }
 
 TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
-  GatewayStatus status;
-  status.id = "barn-7";
-  status.version = "1.2.3";
-  status.started = kMoment.now - seconds(90);
-  status.acknowledge = "durable";
-  status.clients_connected = 2;
-  status.sessions = 3;
-  status.messages_received = 10;
-  status.messages_sent = 20;
-  status.messages_dropped = 1;
-  status.retained_messages = 4;
-  status.retained_bytes = 400;
-  status.store.health = {.state = broker::StoreState::ReadOnly,
-                         .reason = "read-only file system",
-                         .file_bytes = 4096,
-                         .bytes_written = 512,
-                         .commits = 6};
-  status.store.since = kMoment.now - seconds(1);
-  status.store.messages = 5;
-  status.store.bytes = 50;
-  status.listeners.push_back({.name = "mqtt", .protocol = "mqtt", .address = "127.0.0.1:1883"});
-  status.clock_trusted = true;
-  status.expired_by_correction = 2;
-  status.wills_waiting = 7;
-  EXPECT_EQ(to_json(status, kMoment),
+  StatusModel model;
+  model.moment = kMoment;
+  model.gateway = {.id = "barn-7", .version = "1.2.3", .acknowledge = "durable", .started = kMoment.now - seconds(90)};
+  model.clients = {.connected = 2, .maximum = 2, .sessions = 3, .subscriptions = 1, .wills_waiting = 7};
+  model.stats.messages_received = 10;
+  model.stats.messages_sent = 20;
+  model.stats.dropped_qos0_slow = 1;
+  model.sessions.drops(broker::DropReason::QueueFull) = 2;
+  model.retained = {.messages = 4, .bytes = 400};
+  model.store.health = {.state = broker::StoreState::ReadOnly,
+                        .reason = "read-only file system",
+                        .file_bytes = 4096,
+                        .bytes_written = 512,
+                        .commits = 6};
+  model.store.since = kMoment.now - seconds(1);
+  model.store.messages = 5;
+  model.store.bytes = 50;
+  model.listeners.push_back({.name = "mqtt", .protocol = "mqtt", .address = "127.0.0.1:1883"});
+  model.clock = {.trusted = true, .expired_by_correction = 2};
+  EXPECT_EQ(gateway_json(model),
             R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","id":"barn-7","version":"1.2.3",)"
             R"("started_at":"2026-11-24T09:58:30.123Z","uptime_s":90.0,"acknowledge":"durable",)"
-            R"("clients":{"connected":2,"sessions":3},"messages":{"received":10,"sent":20,"dropped":1},)"
+            R"("clients":{"connected":2,"sessions":3},"messages":{"received":10,"sent":20,"dropped":3},)"
             R"("retained":{"messages":4,"bytes":400},"store":{"state":"read_only","reason":"read-only file system",)"
             R"("since_at":"2026-11-24T09:59:59.123Z","messages":5,"bytes":50,"file_bytes":4096,"bytes_written":512,)"
             R"("commits":6},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883"}],)"

@@ -1,5 +1,6 @@
-#include "gateway/status.h"
+#include "gateway/status/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -60,18 +61,10 @@ Json listeners_json(const std::vector<ListenerStatus>& listeners) {
   return all;
 }
 
-// By the key of the configuration.
-Json limits_json(const broker::Stats& stats) {
-  return {{"connections", stats.connections_over_limit},
-          {"connections_per_address", stats.connections_over_address_limit},
-          {"packet", stats.packets_over_limit},
-          {"inflight", stats.inflight_over_limit},
-          {"topic_levels", stats.topic_levels_over_limit},
-          {"subscriptions", stats.subscriptions_over_limit},
-          {"user_properties", stats.user_properties_over_limit},
-          {"retained", stats.retained_over_limit},
-          {"commit_waiting", stats.reading_paused},
-          {"memory", stats.memory_over_limit}};
+Json limits_json(const StatusModel& model) {
+  Json limits = Json::object();
+  for (const LimitStatus& limit : model.limits()) limits[std::string(limit.key)] = limit.reached;
+  return limits;
 }
 
 Json dropped_json(const broker::Books& books) {
@@ -105,50 +98,36 @@ Json rules_json(const std::vector<bridge::RuleStatus>& rules) {
 
 }  // namespace
 
-std::string_view name(broker::StoreState state) {
-  switch (state) {
-    case broker::StoreState::Ok:
-      return "ok";
-    case broker::StoreState::Slow:
-      return "slow";
-    case broker::StoreState::Full:
-      return "full";
-    case broker::StoreState::ReadOnly:
-      return "read_only";
-    case broker::StoreState::Failing:
-      return "failing";
-    case broker::StoreState::Salvaging:
-      return "salvaging";
-  }
-  return "failing";
-}
-
-std::string to_json(const GatewayStatus& status, const StatusMoment& moment) {
+std::string gateway_json(const StatusModel& model) {
+  const GatewayFacts& gateway = model.gateway;
+  const StatusMoment& moment = model.moment;
   Json document = head(moment);
-  document["id"] = status.id;
-  document["version"] = status.version;
-  document["started_at"] = utc_text(moment.wall_at(status.started));
-  document["uptime_s"] = seconds(moment.now - status.started);
-  document["acknowledge"] = status.acknowledge;
-  document["clients"] = {{"connected", status.clients_connected}, {"sessions", status.sessions}};
-  document["messages"] = {
-      {"received", status.messages_received}, {"sent", status.messages_sent}, {"dropped", status.messages_dropped}};
-  document["retained"] = {{"messages", status.retained_messages}, {"bytes", status.retained_bytes}};
-  document["store"] = store_json(status.store, moment);
-  document["listeners"] = listeners_json(status.listeners);
+  document["id"] = gateway.id;
+  document["version"] = gateway.version;
+  document["started_at"] = utc_text(moment.wall_at(gateway.started));
+  document["uptime_s"] = seconds(moment.now - gateway.started);
+  document["acknowledge"] = gateway.acknowledge;
+  document["clients"] = {{"connected", model.clients.connected}, {"sessions", model.clients.sessions}};
+  document["messages"] = {{"received", model.stats.messages_received},
+                          {"sent", model.stats.messages_sent},
+                          {"dropped", model.messages_dropped()}};
+  document["retained"] = {{"messages", model.retained.messages}, {"bytes", model.retained.bytes}};
+  document["store"] = store_json(model.store, moment);
+  document["listeners"] = listeners_json(model.listeners);
   document["certificates"] = Json::array();  // no listener or bridge has one
-  document["memory_bytes"] = status.memory_bytes ? Json(*status.memory_bytes) : Json();
-  document["clock"] = {{"trusted", status.clock_trusted}, {"expired_by_correction", status.expired_by_correction}};
-  document["limits_reached"] = limits_json(status.stats);
-  document["wills"] = {{"waiting", status.wills_waiting},
-                       {"over_limit", status.stats.wills_over_limit},
-                       {"not_stored", status.stats.wills_not_stored}};
+  document["memory_bytes"] = model.memory_bytes ? Json(*model.memory_bytes) : Json();
+  document["clock"] = {{"trusted", model.clock.trusted}, {"expired_by_correction", model.clock.expired_by_correction}};
+  document["limits_reached"] = limits_json(model);
+  document["wills"] = {{"waiting", model.clients.wills_waiting},
+                       {"over_limit", model.stats.wills_over_limit},
+                       {"not_stored", model.stats.wills_not_stored}};
   return text_of(document);
 }
 
-std::string to_json(const std::string& bridge_name, const bridge::Snapshot& bridge, const StatusMoment& moment) {
+std::string bridge_json(const BridgeStatus& status, const StatusMoment& moment) {
+  const bridge::Snapshot& bridge = status.snapshot;
   Json document = head(moment);
-  document["name"] = bridge_name;
+  document["name"] = status.name;
   document["state"] = bridge::name(bridge.state);
   document["reason"] = text_or_null(bridge.reason);
   document["since_at"] = utc_text(moment.wall_at(bridge.since));

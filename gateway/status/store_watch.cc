@@ -1,8 +1,9 @@
-#include "gateway/store_watch.h"
+#include "gateway/status/store_watch.h"
 
 #include <string_view>
+#include <utility>
 
-#include "gateway/status.h"
+#include "gateway/status/model.h"
 
 namespace furrow::gateway {
 namespace {
@@ -21,16 +22,9 @@ std::string_view consequence(StoreState state) {
 }  // namespace
 
 void StoreWatch::note(const broker::StoreHealth& health, std::optional<Instant> commit_started, Instant now) {
-  if (health.state != state_) {
-    if (health.state == StoreState::Ok) {
-      log_.write(LogLevel::Info, "store.recovered", {{"was", name(state_)}, {"after_s", whole_seconds(now - since_)}});
-    } else {
-      log_.write(LogLevel::Error, "store.trouble",
-                 {{"state", name(health.state)}, {"reason", health.reason}, {"then", consequence(health.state)}});
-    }
-    state_ = health.state;
-    since_ = now;
-  }
+  const broker::StoreHealth before = std::exchange(health_, health);
+  if (health.state != before.state) tell(before.state, now);
+  if (health.state != before.state || health.reason != before.reason) ++changes_;
   const bool stuck = commit_started && now - *commit_started > kAlarmAfter;
   if (stuck && !alarmed_) {
     log_.write(LogLevel::Error, "store.alarm",
@@ -38,6 +32,16 @@ void StoreWatch::note(const broker::StoreHealth& health, std::optional<Instant> 
                 {"then", "look at the disk; nothing is acknowledged that needs it"}});
   }
   alarmed_ = stuck;
+}
+
+void StoreWatch::tell(StoreState was, Instant now) {
+  if (health_.state == StoreState::Ok) {
+    log_.write(LogLevel::Info, "store.recovered", {{"was", name(was)}, {"after_s", whole_seconds(now - since_)}});
+  } else {
+    log_.write(LogLevel::Error, "store.trouble",
+               {{"state", name(health_.state)}, {"reason", health_.reason}, {"then", consequence(health_.state)}});
+  }
+  since_ = now;
 }
 
 }  // namespace furrow::gateway

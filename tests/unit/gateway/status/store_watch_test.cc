@@ -1,4 +1,4 @@
-#include "gateway/store_watch.h"
+#include "gateway/status/store_watch.h"
 
 #include <gtest/gtest.h>
 
@@ -37,6 +37,17 @@ TEST_F(StoreWatchTest, SaysEachChangeOnce) {
   EXPECT_EQ(log_.events, (Events{"store.trouble", "store.trouble"}));
   for (int i = 0; i < 5; ++i) note(StoreState::Ok);
   EXPECT_EQ(log_.events, (Events{"store.trouble", "store.trouble", "store.recovered"}));
+}
+
+TEST_F(StoreWatchTest, RemembersTheStateAndSinceWhen) {
+  now_ += seconds(1);
+  note(StoreState::Full);
+  const Instant full = now_;
+  now_ += seconds(1);
+  note(StoreState::Full);
+  EXPECT_EQ(watch_.health().state, StoreState::Full);
+  EXPECT_EQ(watch_.since(), full);
+  EXPECT_EQ(watch_.changes(), 1U);
 }
 
 TEST_F(StoreWatchTest, ACommitThatDoesNotEndRaisesOneAlarm) {

@@ -1,0 +1,30 @@
+// The picture of the gateway as JSON: the documents on `$SYS/furrow/gateway` and `$SYS/furrow/bridge/NAME`.
+//
+// Names and meaning of every field are a contract with whoever reads them; fields are added, never changed. Times are
+// RFC 3339 UTC (`…_at`) or seconds ago or ahead (`…_s`); what is not known is null. The only file that uses
+// nlohmann/json, whose exceptions do not leave it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/status/model.h"
+
+namespace furrow::gateway {
+
+// Everything but the bridges.
+std::string gateway_json(const StatusModel& model);
+std::string bridge_json(const BridgeStatus& bridge, const StatusMoment& moment);
+
+// What a reader of a bridge's document mostly wants to know.
+struct BridgeSummary {
+  std::string state;
+  std::uint64_t backlog = 0;  // messages
+  std::uint64_t inflight = 0;
+};
+// Nothing when `document` is not one of a bridge.
+std::optional<BridgeSummary> read_bridge_status(std::string_view document);
+
+}  // namespace furrow::gateway

@@ -1,0 +1,105 @@
+// What the operator can know of this gateway: one picture of a moment, as plain values.
+//
+// Whatever shows it to people and programs (status topics, Mosquitto's counters) is made from this picture and asks
+// nobody else. StatusSources takes it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bridge/snapshot.h"
+#include "broker-core/base/time.h"
+#include "broker-core/session/books.h"
+#include "broker-core/stats.h"
+#include "broker-core/store.h"
+
+namespace furrow::gateway {
+
+// When a picture was taken, and its place in the order of pictures.
+struct StatusMoment {
+  std::uint64_t seq = 0;
+  Instant now;
+  WallTime wall;
+
+  // The wall-clock time of a moment of this boot.
+  WallTime wall_at(Instant then) const { return wall - (now - then); }
+};
+
+// What stays as it is while the gateway runs.
+struct GatewayFacts {
+  std::string id;
+  std::string version;
+  std::string acknowledge;
+  Instant started;
+};
+
+struct ListenerStatus {
+  std::string name;
+  std::string protocol;
+  std::string address;
+};
+
+struct ClientStatus {
+  std::uint64_t connected = 0;
+  std::uint64_t maximum = 0;  // connected at a time
+  std::uint64_t sessions = 0;
+  std::uint64_t subscriptions = 0;
+  std::uint64_t wills_waiting = 0;  // see broker::Wills
+};
+
+// What a new subscriber gets: the status topics too.
+struct RetainedStatus {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct StoreStatus {
+  broker::StoreHealth health;
+  Instant since;               // of the state
+  std::uint64_t messages = 0;  // that wait on disk or on their way to it
+  std::uint64_t bytes = 0;     // of these, in the buffers of bridges and the queues of sessions
+};
+
+struct ClockStatus {
+  bool trusted = false;
+  std::uint64_t expired_by_correction = 0;  // see broker::Journal
+};
+
+// How often a limit was reached.
+struct LimitStatus {
+  std::string_view key;  // in `limits` of the configuration
+  std::uint64_t reached = 0;
+};
+
+// A bridge; or, as `disabled`, a buffer from which none sends.
+struct BridgeStatus {
+  std::string name;
+  bridge::Snapshot snapshot;
+};
+
+struct StatusModel {
+  StatusMoment moment;
+  GatewayFacts gateway;
+  std::vector<ListenerStatus> listeners;
+  ClientStatus clients;
+  RetainedStatus retained;
+  StoreStatus store;
+  std::optional<std::uint64_t> memory_bytes;  // the resident set
+  ClockStatus clock;
+  broker::Stats stats;
+  broker::Books sessions;  // of all persistent sessions
+  std::vector<BridgeStatus> bridges;
+
+  std::array<LimitStatus, 10> limits() const;
+  // By connections and by the queues of sessions.
+  std::uint64_t messages_dropped() const;
+};
+
+std::string_view name(broker::StoreState state);
+
+}  // namespace furrow::gateway

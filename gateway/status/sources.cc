@@ -1,0 +1,89 @@
+#include "gateway/status/sources.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <optional>
+#include <string>
+
+#include "gateway/text_file.h"
+
+namespace furrow::gateway {
+namespace {
+
+// The resident set: the second number of statm (proc(5)), in pages.
+std::optional<std::uint64_t> resident_bytes() {
+  const auto line = read_first_line("/proc/self/statm");
+  if (!line) return std::nullopt;
+  const std::size_t space = line->find(' ');
+  if (space == std::string::npos) return std::nullopt;
+  std::uint64_t pages = 0;
+  const auto read = std::from_chars(line->data() + space + 1, line->data() + line->size(), pages);
+  if (read.ec != std::errc{}) return std::nullopt;
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+void StatusSources::add(const bridge::Buffer& buffer, const bridge::Bridge* bridge) {
+  bridges_.push_back({&buffer, bridge});
+  ++bridge_changes_;
+}
+
+void StatusSources::remove(const bridge::Buffer& buffer) {
+  std::erase_if(bridges_, [&](const Bridge& one) { return one.buffer == &buffer; });
+  ++bridge_changes_;
+}
+
+StatusMoment StatusSources::moment(std::uint64_t seq, Instant now) const {
+  return {.seq = seq, .now = now, .wall = clock_.wall_at(now)};
+}
+
+StatusModel StatusSources::take(const StatusMoment& moment) const {
+  StatusModel model;
+  model.moment = moment;
+  model.gateway = facts_;
+  model.listeners = listeners_;
+  model.stats = broker_.stats();
+  model.clients = {.connected = broker_.clients(),
+                   .maximum = model.stats.clients_maximum,
+                   .sessions = broker_.sessions(),
+                   .subscriptions = broker_.subscriptions(),
+                   .wills_waiting = broker_.wills().waiting()};
+  model.retained = {.messages = broker_.retained().messages(), .bytes = broker_.retained().bytes()};
+  model.memory_bytes = resident_bytes();
+  model.clock = {.trusted = clock_.trusted(), .expired_by_correction = broker_.journal().expired_by_correction()};
+  model.sessions = broker_.session_books();
+  for (const Bridge& one : bridges_) model.bridges.push_back(take(one));
+  model.store = store_status(model.bridges);
+  return model;
+}
+
+BridgeStatus StatusSources::take(const Bridge& bridge) const {
+  BridgeStatus status{.name = bridge.buffer->name(), .snapshot = {}};
+  if (bridge.bridge != nullptr) {
+    status.snapshot = bridge.bridge->snapshot();
+    return status;
+  }
+  bridge::Snapshot& snapshot = status.snapshot;
+  bridge.buffer->describe(snapshot);
+  snapshot.state = bridge::State::Disabled;
+  snapshot.reason = "not in configuration, " + std::to_string(snapshot.backlog_messages) + " waiting";
+  snapshot.since = facts_.started;
+  return status;
+}
+
+StoreStatus StatusSources::store_status(const std::vector<BridgeStatus>& bridges) const {
+  const broker::Books& sessions = broker_.session_books();
+  StoreStatus status{.health = store_.health(),
+                     .since = store_.since(),
+                     .messages = sessions.accepted - sessions.left(),
+                     .bytes = broker_.session_queue_bytes()};
+  for (const BridgeStatus& one : bridges) {
+    status.messages += one.snapshot.backlog_messages + one.snapshot.inflight;
+    status.bytes += one.snapshot.backlog_bytes;
+  }
+  return status;
+}
+
+}  // namespace furrow::gateway

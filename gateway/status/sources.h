@@ -1,0 +1,61 @@
+// Where the picture of the gateway is taken: all that there is to look at, which looking does not change.
+//
+// Thread: loop. Time: passed in.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "bridge/bridge.h"
+#include "bridge/buffer.h"
+#include "broker-core/broker.h"
+#include "gateway/clock.h"
+#include "gateway/status/model.h"
+#include "gateway/status/store_watch.h"
+
+namespace furrow::gateway {
+
+class StatusSources {
+ public:
+  struct Bridge {
+    const bridge::Buffer* buffer;
+    const bridge::Bridge* bridge;  // nullptr: the configuration has none for this buffer
+  };
+
+  // All that is referred to must outlive this.
+  StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const broker::Broker& broker,
+                const StoreWatch& store, const Clock& clock)
+      : facts_(std::move(facts)), listeners_(std::move(listeners)), broker_(broker), store_(store), clock_(clock) {}
+
+  // A buffer, and the bridge that sends from it, or nullptr. Both must stay until remove().
+  void add(const bridge::Buffer& buffer, const bridge::Bridge* bridge);
+  void remove(const bridge::Buffer& buffer);
+  const std::vector<Bridge>& bridges() const { return bridges_; }
+
+  // Rises with each add() and remove().
+  std::uint64_t bridge_changes() const { return bridge_changes_; }
+  // Rises with each change of the gateway's state that is told at once.
+  std::uint64_t gateway_changes() const { return store_.changes(); }
+
+  StatusMoment moment(std::uint64_t seq, Instant now) const;
+  StatusModel take(const StatusMoment& moment) const;
+  // One of bridges() alone.
+  BridgeStatus take(const Bridge& bridge) const;
+
+ private:
+  StoreStatus store_status(const std::vector<BridgeStatus>& bridges) const;
+
+  // Constant after construction.
+  const GatewayFacts facts_;
+  const std::vector<ListenerStatus> listeners_;
+  const broker::Broker& broker_;
+  const StoreWatch& store_;
+  const Clock& clock_;
+
+  // Changes with add() and remove().
+  std::vector<Bridge> bridges_;
+  std::uint64_t bridge_changes_ = 0;
+};
+
+}  // namespace furrow::gateway

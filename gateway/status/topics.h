@@ -1,0 +1,55 @@
+// Publishes the status topics: all of them at start and then regularly, and soon a document whose state has changed.
+//
+// They are generated live and never queued. A topic that goes away, with its bridge, is deleted. Thread: loop. Time:
+// passed in.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker-core/broker.h"
+#include "gateway/status/pace.h"
+#include "gateway/status/sources.h"
+
+namespace furrow::gateway {
+
+class StatusTopics {
+ public:
+  // `sources` and `broker` must outlive this.
+  StatusTopics(const StatusSources& sources, broker::Broker& broker, Duration interval)
+      : interval_(interval), sources_(sources), broker_(broker) {}
+
+  // Publishes what is due.
+  void publish(Instant now);
+  Instant next_deadline() const;
+
+  // What `systemctl status` shows.
+  std::string summary() const;
+
+ private:
+  struct Document {
+    std::uint64_t changes = 0;  // of its source, as of the last look
+    StatusPace pace;
+  };
+
+  void look_for_changes();
+  void publish_all(Instant now);
+  void publish_gateway(Instant now);
+  void publish_bridge(std::size_t index, Instant now);
+
+  // Constant after construction.
+  const Duration interval_;
+  const StatusSources& sources_;
+  broker::Broker& broker_;
+
+  Instant round_due_ = Instant::min();  // when all are published again
+  Document gateway_;
+  std::vector<Document> bridges_;     // in the order of the sources
+  std::uint64_t bridge_changes_ = 0;  // of the sources, as of the last round
+  std::set<std::string> topics_;      // of the last round
+  std::uint64_t seq_ = 0;
+};
+
+}  // namespace furrow::gateway
