@@ -435,6 +435,8 @@ Snapshot Bridge::snapshot() const {
   snapshot.reason = reason_;
   snapshot.since = since_;
   if (!options_.addresses.empty()) snapshot.remote = options_.addresses[address_].url();
+  snapshot.client_id = remote_.client_id();
+  snapshot.connected = remote_.connected();
   buffer_.describe(snapshot);
   snapshot.last_ack = up_.last_acknowledgement();
   if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;

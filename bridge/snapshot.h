@@ -30,7 +30,9 @@ struct Snapshot {
   State state = State::Connecting;
   std::string reason;
   Instant since;
-  std::string remote;  // the address in use or tried last
+  std::string remote;      // the address in use or tried last
+  std::string client_id;   // there
+  bool connected = false;  // from its CONNACK on
   std::uint64_t backlog_messages = 0;
   std::uint64_t backlog_bytes = 0;  // of the backlog and of what is in flight
   std::uint64_t disk_messages = 0;

@@ -72,6 +72,7 @@ const Connection* Broker::find(ConnectionId connection) const {
 }
 
 ConnectionId Broker::handle_accept(std::string peer, Instant now) {
+  ++stats_.connections_offered;
   if (!has_room_for(peer)) return {};
   std::uint32_t slot = static_cast<std::uint32_t>(slots_.size());
   if (free_slots_.empty()) {
@@ -379,8 +380,8 @@ void Broker::remove_destination(SubscriberId subscriber) {
 }
 
 void Broker::handle_refusals_changed() {
-  refusing_ = static_cast<std::size_t>(std::ranges::count_if(
-      subscribers_, [](const Destination* one) { return one != nullptr && one->may_refuse(); }));
+  refusing_ = static_cast<std::size_t>(
+      std::ranges::count_if(subscribers_, [](const Destination* one) { return one != nullptr && one->may_refuse(); }));
   journal_.note_room();
 }
 

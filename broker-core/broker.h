@@ -135,7 +135,8 @@ class Broker final {
   // `exchange`, if any, is stored with it: the packet identifier of an inbound QoS 2 message.
   Published publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
                     Instant now);
-  // A status topic: retained in memory only, delivered live as QoS 0, never queued, never stored.
+  // A status topic: retained in memory only, delivered live as QoS 0, never queued, never stored. An empty payload
+  // deletes it.
   void publish_status(std::string_view topic, std::string_view payload, Instant now);
   // A queue id never used before, for a bridge's outbox.
   QueueId new_queue() { return QueueId{++last_queue_.value}; }
@@ -157,6 +158,8 @@ class Broker final {
   std::size_t clients() const { return clients_connected_; }
   std::size_t sessions() const { return sessions_.size(); }
   std::size_t subscriptions() const { return tree_.size(); }
+  // Looks at every group: for the status.
+  SubscriptionCounts subscription_counts() const;
   const RetainedStore& retained() const { return retained_; }
   const Wills& wills() const { return wills_; }
 

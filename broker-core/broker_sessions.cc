@@ -307,6 +307,15 @@ std::uint64_t Broker::session_queue_bytes() const {
 
 // --- subscriptions ---
 
+SubscriptionCounts Broker::subscription_counts() const {
+  SubscriptionCounts counts{.own = tree_.size()};
+  for (const auto& [filter, group] : groups_) {
+    counts.shared += group->members();
+    if (group->has_members()) --counts.own;  // its place in the tree
+  }
+  return counts;
+}
+
 mqtt::ReasonCode Broker::add_subscription(Session& session, const Subscription& subscription, Instant now, bool& is_new,
                                           bool& changed) {
   std::vector<Subscription>& subscriptions = session.record().subscriptions;

@@ -73,6 +73,7 @@ void Connection::decode(ByteView bytes, Instant now) {
     }
     switch (decoder_.next(bytes, packet, error)) {
       case mqtt::Decoder::Step::Decoded:
+        ++broker_.mutable_stats().packets_received;
         if (state_ == State::Connected) last_received_ = now;
         handle_packet(packet, now);
         break;
@@ -167,7 +168,12 @@ bool Connection::window_used_up() const {
 }
 
 void Connection::put_off(const mqtt::Publish& packet) {
-  ++broker_.mutable_stats().inflight_over_limit;
+  Stats& stats = broker_.mutable_stats();
+  ++stats.inflight_over_limit;
+  // It counts when it is read again.
+  --stats.packets_received;
+  --stats.publishes_received;
+  stats.payload_bytes_received -= packet.payload.size();
   encode(packet, version(), extras().unread);
   broker_.mark_ready(*this);  // not to be read from
 }
@@ -238,11 +244,13 @@ void Connection::write_disconnect(mqtt::ReasonCode reason, std::string_view why)
   mqtt::PropertyWriter(properties).text(mqtt::PropertyId::ReasonString, why);
   const std::size_t begin = output_.size();
   encode(mqtt::Disconnect{reason, mqtt::PropertyView::from_valid(properties.view())}, version(), output_);
-  if (output_.size() - begin <= packet_bytes_max_) return;
-  // The reason string may not make the packet larger than the client takes [MQTT-3.14.2-3].
-  output_.truncate(begin);
-  encode(mqtt::Disconnect{reason, {}}, version(), output_);
-  if (output_.size() - begin > packet_bytes_max_) output_.truncate(begin);
+  if (output_.size() - begin > packet_bytes_max_) {
+    // The reason string may not make the packet larger than the client takes [MQTT-3.14.2-3].
+    output_.truncate(begin);
+    encode(mqtt::Disconnect{reason, {}}, version(), output_);
+    if (output_.size() - begin > packet_bytes_max_) output_.truncate(begin);
+  }
+  if (output_.size() > begin) ++broker_.mutable_stats().packets_sent;
 }
 
 bool Connection::sent_if_it_fits(std::size_t begin) {
@@ -251,6 +259,7 @@ bool Connection::sent_if_it_fits(std::size_t begin) {
     broker_.unsendable_.push_back(id_);
     return false;
   }
+  ++broker_.mutable_stats().packets_sent;
   written();
   return true;
 }
@@ -352,9 +361,16 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
     ++stats.dropped_too_large;  // [MQTT-3.1.2-25]
     return;
   }
-  ++stats.messages_sent;
+  count_message(publication.fields().payload.size());
   if (before < kOutputFullBytes && output_.size() >= kOutputFullBytes) broker_.full_.push_back(id_);
   written(true);
+}
+
+void Connection::count_message(std::size_t payload_bytes) {
+  Stats& stats = broker_.mutable_stats();
+  ++stats.packets_sent;
+  ++stats.messages_sent;
+  stats.payload_bytes_sent += payload_bytes;
 }
 
 // False, and nothing written, when it would be larger than the client takes [MQTT-3.1.2-24].
@@ -372,7 +388,7 @@ PublishSink::Outcome Connection::write_publish(const Message& message, const Del
     if (delivery.qos == mqtt::Qos::AtMostOnce) ++stats.dropped_too_large;
     return Outcome::TooLarge;
   }
-  ++stats.messages_sent;
+  count_message(message.payload().size());
   written(true);
   if (delivery.qos != mqtt::Qos::AtMostOnce) note_window();  // its acknowledgement may come behind what waits
   return Outcome::Written;

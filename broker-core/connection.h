@@ -200,6 +200,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void log_closed(LogLevel level, std::string_view reason, std::string_view why) const;
   // Makes handle_timeout() come at deadline(), unless it comes earlier anyway.
   void arm();
+  // A PUBLISH has been written.
+  void count_message(std::size_t payload_bytes);
   // There is something to write, or to close; `message`: a PUBLISH.
   void written(bool message = false);
   // The packet at the end of the output, from `begin` on, is to be sent. False when it is larger than the client takes

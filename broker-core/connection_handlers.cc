@@ -169,6 +169,7 @@ void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::st
     encode(mqtt::Connack{false, reason, {}}, version(), output_);
     if (output_.size() > packet_bytes_max_) output_.clear();  // [MQTT-3.1.2-24]
   }
+  if (!output_.empty()) ++broker_.mutable_stats().packets_sent;
   broker_.log().write(LogLevel::Warning, "connection.refused",
                       {{"client", client_id}, {"peer", peer_}, {"reason", name(reason)}, {"why", why}});
   start_closing(false, now);
@@ -280,6 +281,9 @@ void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) 
 }
 
 void Connection::handle(const mqtt::Publish& packet, Instant now) {
+  Stats& stats = broker_.mutable_stats();
+  ++stats.publishes_received;
+  stats.payload_bytes_received += packet.payload.size();
   const std::string_view topic = packet.properties.empty() ? packet.topic : topic_of(packet, now);
   if (topic.empty()) return;
   if (packet.qos != Qos::AtMostOnce) {
@@ -305,7 +309,7 @@ void Connection::handle(const mqtt::Publish& packet, Instant now) {
   switch (packet.qos) {
     case Qos::AtMostOnce:
       if (broker_.publish(fields, session_->subscriber(), {}, nullptr, now).refused) {
-        ++broker_.mutable_stats().dropped_refused;
+        ++stats.dropped_refused;
       }
       break;
     case Qos::AtLeastOnce:

@@ -6,8 +6,15 @@
 namespace furrow::broker {
 
 struct Stats {
-  std::uint64_t messages_received = 0;  // PUBLISH from clients and bridges
+  std::uint64_t messages_received = 0;  // from clients and bridges, and routed
   std::uint64_t messages_sent = 0;      // PUBLISH written to clients
+
+  // Traffic with clients; a bridge's is its own.
+  std::uint64_t packets_received = 0;  // of any type
+  std::uint64_t packets_sent = 0;
+  std::uint64_t publishes_received = 0;  // PUBLISH, whatever became of it
+  std::uint64_t payload_bytes_received = 0;
+  std::uint64_t payload_bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
 
@@ -17,7 +24,8 @@ struct Stats {
   std::uint64_t dropped_not_authorized = 0;  // to a topic that clients may not write
   std::uint64_t dropped_over_limit = 0;      // QoS 0 with too many user properties
 
-  std::uint64_t clients_maximum = 0;  // connected at a time
+  std::uint64_t connections_offered = 0;  // network connections, also those that were closed at accept
+  std::uint64_t clients_maximum = 0;      // connected at a time
   std::uint64_t connects_accepted = 0;
   std::uint64_t connects_refused = 0;                // CONNECT answered with an error
   std::uint64_t connections_over_limit = 0;          // closed at accept
@@ -43,6 +51,11 @@ struct Stats {
   std::uint64_t dropped() const {
     return dropped_qos0_slow + dropped_too_large + dropped_refused + dropped_not_authorized + dropped_over_limit;
   }
+};
+
+struct SubscriptionCounts {
+  std::uint64_t own = 0;     // of a client or a bridge for itself
+  std::uint64_t shared = 0;  // of each member of each group
 };
 
 }  // namespace furrow::broker

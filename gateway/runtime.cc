@@ -206,8 +206,10 @@ void Runtime::handle_due(Instant now) {
 }
 
 void Runtime::look_at_machine(Instant now) {
-  engine_.broker().handle_memory(allocated_bytes());
+  const std::uint64_t allocated = allocated_bytes();
+  engine_.broker().handle_memory(allocated);
   const bool trusted = world_.clock.trusted();
+  status_sources_.note_machine(allocated, trusted);
   if (!std::exchange(clock_trusted_, trusted) && trusted) engine_.broker().handle_clock_trusted(now);
 }
 

@@ -41,6 +41,7 @@ class SharedGroup final : public Destination, private OutboxOwner {
   // The session keeps what it has in flight; with the last member, what waits is dropped, counted as `session_ended`.
   void remove_member(Session& session, Instant now);
   bool has_members() const { return !members_.empty(); }
+  std::size_t members() const { return members_.size(); }
   // Whether nothing is left of it.
   bool has_ended() const { return members_.empty() && outbox_.messages() == 0; }
   // The highest QoS that any member was granted, for routing.

@@ -42,7 +42,53 @@ Json head(const StatusMoment& moment) {
   return {{"schema", kSchema}, {"seq", moment.seq}, {"time", utc_text(moment.wall)}};
 }
 
-Json store_json(const StoreStatus& store, const StatusMoment& moment) {
+Json clients_json(const StatusModel& model) {
+  return {{"connected", model.clients.connected},
+          {"sessions", model.clients.sessions},
+          {"maximum", model.stats.clients_maximum},
+          {"expired", model.stats.sessions_expired}};
+}
+
+Json connections_json(const broker::Stats& stats) {
+  return {{"offered", stats.connections_offered},
+          {"accepted", stats.connects_accepted},
+          {"refused", stats.connects_refused},
+          {"connect_timeouts", stats.connect_timeouts},
+          {"keep_alive_timeouts", stats.keep_alive_timeouts},
+          {"protocol_errors", stats.protocol_errors},
+          {"takeovers", stats.takeovers}};
+}
+
+Json traffic_json(const broker::Stats& stats) {
+  return {{"packets_received", stats.packets_received},
+          {"packets_sent", stats.packets_sent},
+          {"publishes_received", stats.publishes_received},
+          {"payload_bytes_received", stats.payload_bytes_received},
+          {"payload_bytes_sent", stats.payload_bytes_sent},
+          {"bytes_received", stats.bytes_received},
+          {"bytes_sent", stats.bytes_sent}};
+}
+
+// What was dropped before it came to a queue.
+Json dropped_json(const broker::Stats& stats) {
+  return {{"qos0_slow", stats.dropped_qos0_slow},
+          {"too_large", stats.dropped_too_large},
+          {"refused", stats.dropped_refused},
+          {"not_authorized", stats.dropped_not_authorized},
+          {"over_limit", stats.dropped_over_limit}};
+}
+
+Json retained_json(const StatusModel& model) {
+  return {{"messages", model.retained.messages},
+          {"bytes", model.retained.bytes},
+          {"own_messages", model.retained.own_messages},
+          {"own_bytes", model.retained.own_bytes},
+          {"overtaken", model.stats.retained_overtaken}};
+}
+
+Json store_json(const StatusModel& model) {
+  const StoreStatus& store = model.store;
+  const StatusMoment& moment = model.moment;
   return {{"state", name(store.health.state)},
           {"reason", text_or_null(store.health.reason)},
           {"since_at", utc_text(moment.wall_at(store.since))},
@@ -50,7 +96,8 @@ Json store_json(const StoreStatus& store, const StatusMoment& moment) {
           {"bytes", store.bytes},
           {"file_bytes", store.health.file_bytes},
           {"bytes_written", store.health.bytes_written},
-          {"commits", store.health.commits}};
+          {"commits", store.health.commits},
+          {"queues_orphaned", model.stats.queues_orphaned}};
 }
 
 Json listeners_json(const std::vector<ListenerStatus>& listeners) {
@@ -107,20 +154,28 @@ std::string gateway_json(const StatusModel& model) {
   document["started_at"] = utc_text(moment.wall_at(gateway.started));
   document["uptime_s"] = seconds(moment.now - gateway.started);
   document["acknowledge"] = gateway.acknowledge;
-  document["clients"] = {{"connected", model.clients.connected}, {"sessions", model.clients.sessions}};
+  document["clients"] = clients_json(model);
   document["messages"] = {{"received", model.stats.messages_received},
                           {"sent", model.stats.messages_sent},
-                          {"dropped", model.messages_dropped()}};
-  document["retained"] = {{"messages", model.retained.messages}, {"bytes", model.retained.bytes}};
-  document["store"] = store_json(model.store, moment);
+                          {"dropped", model.messages_dropped()},
+                          {"dropped_by", dropped_json(model.stats)}};
+  document["retained"] = retained_json(model);
+  document["store"] = store_json(model);
   document["listeners"] = listeners_json(model.listeners);
   document["certificates"] = Json::array();  // no listener or bridge has one
-  document["memory_bytes"] = model.memory_bytes ? Json(*model.memory_bytes) : Json();
+  document["memory_bytes"] = model.memory.resident_bytes ? Json(*model.memory.resident_bytes) : Json();
   document["clock"] = {{"trusted", model.clock.trusted}, {"expired_by_correction", model.clock.expired_by_correction}};
   document["limits_reached"] = limits_json(model);
   document["wills"] = {{"waiting", model.clients.wills_waiting},
                        {"over_limit", model.stats.wills_over_limit},
                        {"not_stored", model.stats.wills_not_stored}};
+  document["connections"] = connections_json(model.stats);
+  document["traffic"] = traffic_json(model.stats);
+  document["sessions"] = {{"accepted", model.sessions.accepted},
+                          {"delivered", model.sessions.delivered},
+                          {"expired", model.sessions.expired},
+                          {"dropped", dropped_json(model.sessions)}};
+  document["heap"] = {{"bytes", model.memory.heap_bytes}, {"bytes_maximum", model.memory.heap_bytes_maximum}};
   return text_of(document);
 }
 

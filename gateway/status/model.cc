@@ -21,6 +21,19 @@ std::uint64_t StatusModel::messages_dropped() const {
   return std::accumulate(sessions.dropped.begin(), sessions.dropped.end(), stats.dropped());
 }
 
+void LoadStatus::move(const StatusModel& model, Duration passed) {
+  const broker::Stats& stats = model.stats;
+  messages_received.move(stats.packets_received, passed);
+  messages_sent.move(stats.packets_sent, passed);
+  publish_received.move(stats.publishes_received, passed);
+  publish_sent.move(stats.messages_sent, passed);
+  publish_dropped.move(model.messages_dropped(), passed);
+  bytes_received.move(stats.bytes_received, passed);
+  bytes_sent.move(stats.bytes_sent, passed);
+  sockets.move(stats.connections_offered, passed);
+  connections.move(stats.connects_accepted + stats.connects_refused, passed);
+}
+
 std::string_view name(broker::StoreState state) {
   switch (state) {
     case broker::StoreState::Ok:

@@ -17,8 +17,11 @@
 #include "broker-core/session/books.h"
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
+#include "gateway/status/load_average.h"
 
 namespace furrow::gateway {
+
+struct StatusModel;
 
 // When a picture was taken, and its place in the order of pictures.
 struct StatusMoment {
@@ -46,16 +49,17 @@ struct ListenerStatus {
 
 struct ClientStatus {
   std::uint64_t connected = 0;
-  std::uint64_t maximum = 0;  // connected at a time
   std::uint64_t sessions = 0;
-  std::uint64_t subscriptions = 0;
+  broker::SubscriptionCounts subscriptions;
   std::uint64_t wills_waiting = 0;  // see broker::Wills
 };
 
-// What a new subscriber gets: the status topics too.
+// What a new subscriber gets.
 struct RetainedStatus {
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t own_messages = 0;  // of these, status topics, which no limit concerns
+  std::uint64_t own_bytes = 0;
 };
 
 struct StoreStatus {
@@ -65,9 +69,31 @@ struct StoreStatus {
   std::uint64_t bytes = 0;     // of these, in the buffers of bridges and the queues of sessions
 };
 
+struct MemoryStatus {
+  std::optional<std::uint64_t> resident_bytes;
+  std::uint64_t heap_bytes = 0;          // allocated and not freed
+  std::uint64_t heap_bytes_maximum = 0;  // as seen twice a second
+};
+
 struct ClockStatus {
   bool trusted = false;
   std::uint64_t expired_by_correction = 0;  // see broker::Journal
+};
+
+// As Mosquitto names them; see LoadAverage.
+struct LoadStatus {
+  LoadAverage messages_received;  // packets of any type
+  LoadAverage messages_sent;
+  LoadAverage publish_received;
+  LoadAverage publish_sent;
+  LoadAverage publish_dropped;
+  LoadAverage bytes_received;
+  LoadAverage bytes_sent;
+  LoadAverage sockets;
+  LoadAverage connections;  // CONNECT packets
+
+  // All of them, to the totals of `model`.
+  void move(const StatusModel& model, Duration passed);
 };
 
 // How often a limit was reached.
@@ -89,10 +115,11 @@ struct StatusModel {
   ClientStatus clients;
   RetainedStatus retained;
   StoreStatus store;
-  std::optional<std::uint64_t> memory_bytes;  // the resident set
+  MemoryStatus memory;
   ClockStatus clock;
   broker::Stats stats;
   broker::Books sessions;  // of all persistent sessions
+  LoadStatus load;
   std::vector<BridgeStatus> bridges;
 
   std::array<LimitStatus, 10> limits() const;

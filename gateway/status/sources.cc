@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string>
 
+#include "gateway/process.h"
 #include "gateway/text_file.h"
 
 namespace furrow::gateway {
@@ -25,6 +27,16 @@ std::optional<std::uint64_t> resident_bytes() {
 
 }  // namespace
 
+StatusSources::StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const broker::Broker& broker,
+                             const StoreWatch& store, const Clock& clock)
+    : facts_(std::move(facts)),
+      listeners_(std::move(listeners)),
+      broker_(broker),
+      store_(store),
+      clock_(clock),
+      clock_trusted_(clock.trusted()),
+      load_at_(facts_.started) {}
+
 void StatusSources::add(const bridge::Buffer& buffer, const bridge::Bridge* bridge) {
   bridges_.push_back({&buffer, bridge});
   ++bridge_changes_;
@@ -33,6 +45,16 @@ void StatusSources::add(const bridge::Buffer& buffer, const bridge::Bridge* brid
 void StatusSources::remove(const bridge::Buffer& buffer) {
   std::erase_if(bridges_, [&](const Bridge& one) { return one.buffer == &buffer; });
   ++bridge_changes_;
+}
+
+void StatusSources::note_machine(std::uint64_t heap_bytes, bool clock_trusted) {
+  heap_bytes_maximum_ = std::max(heap_bytes_maximum_, heap_bytes);
+  if (std::exchange(clock_trusted_, clock_trusted) != clock_trusted) ++clock_changes_;
+}
+
+void StatusSources::note_load(const StatusModel& picture) {
+  load_ = picture.load;
+  load_at_ = picture.moment.now;
 }
 
 StatusMoment StatusSources::moment(std::uint64_t seq, Instant now) const {
@@ -46,16 +68,21 @@ StatusModel StatusSources::take(const StatusMoment& moment) const {
   model.listeners = listeners_;
   model.stats = broker_.stats();
   model.clients = {.connected = broker_.clients(),
-                   .maximum = model.stats.clients_maximum,
                    .sessions = broker_.sessions(),
-                   .subscriptions = broker_.subscriptions(),
+                   .subscriptions = broker_.subscription_counts(),
                    .wills_waiting = broker_.wills().waiting()};
-  model.retained = {.messages = broker_.retained().messages(), .bytes = broker_.retained().bytes()};
-  model.memory_bytes = resident_bytes();
+  const broker::RetainedStore& retained = broker_.retained();
+  model.retained = {.messages = retained.messages(),
+                    .bytes = retained.bytes(),
+                    .own_messages = retained.own_messages(),
+                    .own_bytes = retained.own_bytes()};
+  model.memory = memory_status();
   model.clock = {.trusted = clock_.trusted(), .expired_by_correction = broker_.journal().expired_by_correction()};
   model.sessions = broker_.session_books();
   for (const Bridge& one : bridges_) model.bridges.push_back(take(one));
   model.store = store_status(model.bridges);
+  model.load = load_;
+  model.load.move(model, moment.now - load_at_);
   return model;
 }
 
@@ -71,6 +98,13 @@ BridgeStatus StatusSources::take(const Bridge& bridge) const {
   snapshot.reason = "not in configuration, " + std::to_string(snapshot.backlog_messages) + " waiting";
   snapshot.since = facts_.started;
   return status;
+}
+
+MemoryStatus StatusSources::memory_status() const {
+  const std::uint64_t heap = allocated_bytes();
+  return {.resident_bytes = resident_bytes(),
+          .heap_bytes = heap,
+          .heap_bytes_maximum = std::max(heap_bytes_maximum_, heap)};
 }
 
 StoreStatus StatusSources::store_status(const std::vector<BridgeStatus>& bridges) const {

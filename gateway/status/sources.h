@@ -25,8 +25,7 @@ class StatusSources {
 
   // All that is referred to must outlive this.
   StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const broker::Broker& broker,
-                const StoreWatch& store, const Clock& clock)
-      : facts_(std::move(facts)), listeners_(std::move(listeners)), broker_(broker), store_(store), clock_(clock) {}
+                const StoreWatch& store, const Clock& clock);
 
   // A buffer, and the bridge that sends from it, or nullptr. Both must stay until remove().
   void add(const bridge::Buffer& buffer, const bridge::Bridge* bridge);
@@ -36,7 +35,12 @@ class StatusSources {
   // Rises with each add() and remove().
   std::uint64_t bridge_changes() const { return bridge_changes_; }
   // Rises with each change of the gateway's state that is told at once.
-  std::uint64_t gateway_changes() const { return store_.changes(); }
+  std::uint64_t gateway_changes() const { return store_.changes() + clock_changes_; }
+
+  // What the process has allocated, and whether the wall clock is trusted.
+  void note_machine(std::uint64_t heap_bytes, bool clock_trusted);
+  // Moves the load averages, which is to be done now and then; a picture has them as of its own moment.
+  void note_load(const StatusModel& picture);
 
   StatusMoment moment(std::uint64_t seq, Instant now) const;
   StatusModel take(const StatusMoment& moment) const;
@@ -45,6 +49,7 @@ class StatusSources {
 
  private:
   StoreStatus store_status(const std::vector<BridgeStatus>& bridges) const;
+  MemoryStatus memory_status() const;
 
   // Constant after construction.
   const GatewayFacts facts_;
@@ -56,6 +61,12 @@ class StatusSources {
   // Changes with add() and remove().
   std::vector<Bridge> bridges_;
   std::uint64_t bridge_changes_ = 0;
+  // Changes with note_machine() and note_load().
+  std::uint64_t heap_bytes_maximum_ = 0;
+  bool clock_trusted_;
+  std::uint64_t clock_changes_ = 0;
+  LoadStatus load_;
+  Instant load_at_;
 };
 
 }  // namespace furrow::gateway

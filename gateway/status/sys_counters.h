@@ -1,8 +1,11 @@
 // Mosquitto's `$SYS/broker/…` topics, so that exporters and dashboards made for it show this gateway too.
 //
-// `messages/…` counts PUBLISH packets, as `publish/messages/…` does: other packets are not counted.
+// All that versions 2.0 and 2.1 publish, with their meaning, but for `packet/out/…`: what waits for a socket is bytes
+// here, not packets. Traffic with far brokers, which Mosquitto counts among all other, is in the documents of the
+// bridges only.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,5 +20,9 @@ struct StatusTopic {
 };
 
 std::vector<StatusTopic> sys_counters(const StatusModel& model);
+
+// Whether the bridge is connected, by its client identifier there; nothing while that is not known, or no part of a
+// topic name. One of sys_counters().
+std::optional<StatusTopic> connection_state(const BridgeStatus& bridge);
 
 }  // namespace furrow::gateway

@@ -52,8 +52,10 @@ void StatusTopics::look_for_changes() {
 }
 
 void StatusTopics::publish_all(Instant now) {
+  const StatusModel model = sources_.take(sources_.moment(++seq_, now));
+  sources_.note_load(model);
   std::set<std::string> gone = std::exchange(topics_, {});
-  for (const StatusTopic& one : all_topics(sources_.take(sources_.moment(++seq_, now)))) {
+  for (const StatusTopic& one : all_topics(model)) {
     broker_.publish_status(one.topic, one.payload, now);
     gone.erase(one.topic);
     topics_.insert(one.topic);
@@ -74,6 +76,7 @@ void StatusTopics::publish_bridge(std::size_t index, Instant now) {
   const BridgeStatus bridge = sources_.take(sources_.bridges()[index]);
   const StatusTopic topic = bridge_topic(bridge, sources_.moment(++seq_, now));
   broker_.publish_status(topic.topic, topic.payload, now);
+  if (const auto state = connection_state(bridge)) broker_.publish_status(state->topic, state->payload, now);
   bridges_[index].pace.note_published(now);
 }
 

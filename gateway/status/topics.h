@@ -18,7 +18,7 @@ namespace furrow::gateway {
 class StatusTopics {
  public:
   // `sources` and `broker` must outlive this.
-  StatusTopics(const StatusSources& sources, broker::Broker& broker, Duration interval)
+  StatusTopics(StatusSources& sources, broker::Broker& broker, Duration interval)
       : interval_(interval), sources_(sources), broker_(broker) {}
 
   // Publishes what is due.
@@ -41,14 +41,14 @@ class StatusTopics {
 
   // Constant after construction.
   const Duration interval_;
-  const StatusSources& sources_;
+  StatusSources& sources_;
   broker::Broker& broker_;
 
   Instant round_due_ = Instant::min();  // when all are published again
   Document gateway_;
   std::vector<Document> bridges_;     // in the order of the sources
   std::uint64_t bridge_changes_ = 0;  // of the sources, as of the last round
-  std::set<std::string> topics_;      // of the last round
+  std::set<std::string> topics_;      // that are retained
   std::uint64_t seq_ = 0;
 };
 

@@ -1,7 +1,6 @@
 """The status topics: every field, true numbers, and what exporters for Mosquitto read."""
 
 import datetime
-import re
 
 from furrow_testing import Client, TestCase, bridge, main
 
@@ -16,6 +15,18 @@ STORE_FIELDS = {"state", "reason", "since_at", "messages", "bytes", "file_bytes"
 DROP_REASONS = {
     "queue_full", "age", "replaced", "qos0_offline", "refused_qos0", "too_large", "loop", "hop_limit", "purged",
     "rule_removed", "store_failed", "salvage_lost"}
+# Topics of Mosquitto that furrow has no number for, with the reason.
+NOT_COUNTED = {}
+# What does not depend on when it is looked at, nor on who.
+COUNTED_ALIKE = (
+    "messages/received", "publish/messages/received", "publish/messages/dropped", "publish/bytes/received",
+    "bytes/received", "clients/total", "clients/connected", "clients/active", "clients/disconnected",
+    "clients/inactive", "clients/expired", "subscriptions/count", "shared_subscriptions/count")
+
+
+def counters(reader):
+    """The latest value of each of Mosquitto's topics."""
+    return {one.topic[len("$SYS/broker/"):]: one.payload.decode() for one in list(reader.messages)}
 
 
 class StatusTest(TestCase):
@@ -156,17 +167,64 @@ class StatusTest(TestCase):
         status.wait_until("another document", lambda _: len(status.documents("gateway")) > documents, topic="gateway")
         self.assertNotIn(b"forged", [one.payload for one in status.messages])
 
-    def test_counters_as_mosquitto_has_them(self):
-        barn = self.gateway().start()
-        reader = self.client(barn.port, "exporter")
+    def test_its_own_topics_leave_room_for_retained_values(self):
+        barn = self.gateway("limits: {retained: {messages: 5}}\n").start()
+        sensor = self.client(barn.port, "sensor")
+        for number in range(6):
+            sensor.publish(f"farm/{number}", "x", 1, retain=True)
+        reader = self.client(barn.port, "reader")
+        reader.subscribe("farm/#")
+        reader.take(5)
+        status = self.status(barn)
+        one = status.wait_until("one value too many", lambda one: one["limits_reached"]["retained"], topic="gateway")
+        self.assertEqual(one["limits_reached"]["retained"], 1)
+        self.assertEqual(one["retained"]["messages"] - one["retained"]["own_messages"], 5)
+
+    def exporter(self, port):
+        reader = self.client(port, "exporter")
         reader.subscribe("$SYS/broker/#", 0)
-        wanted = ("version", "uptime", "clients/connected", "clients/total", "messages/received", "messages/sent",
-                  "bytes/received", "bytes/sent", "subscriptions/count", "retained messages/count")
-        reader.wait("the counters", lambda: all(reader.payloads(f"$SYS/broker/{name}") for name in wanted))
-        latest = {one.topic[len("$SYS/broker/"):]: one.payload.decode() for one in list(reader.messages)}
-        self.assertTrue(latest["version"].startswith("furrow"))
-        self.assertTrue(re.fullmatch(r"\d+ seconds", latest["uptime"]))
-        reader.wait("one client", lambda: reader.payloads("$SYS/broker/clients/connected")[-1] == "1")
+        return reader
+
+    def test_counters_are_those_of_mosquitto(self):
+        """Every topic that a real Mosquitto publishes, and where both saw the same, the same number."""
+        ports = [self.mosquitto("sys_interval 1\n").start().port, self.gateway().start().port]
+        readers = [self.exporter(port) for port in ports]
+        for port in ports:
+            with Client(port, "away", clean=False, expiry=600) as away:
+                away.subscribe("farm/#", 1)
+            self.client(port, "member").subscribe("$share/group/barn/#", 1)
+            sensor = self.client(port, "sensor")
+            sensor.subscribe("news", 1)
+            for _ in range(3):
+                sensor.publish("news", "0123456789", 1)
+            sensor.publish("stable", "0123456789")
+            sensor.take(3)
+        for reader in readers:
+            reader.wait("all that was sent", lambda reader=reader:
+                        counters(reader).get("publish/messages/received") == "4")
+            rounds = len(reader.payloads("$SYS/broker/uptime"))
+            reader.wait("all that was counted", lambda reader=reader, rounds=rounds:
+                        len(reader.payloads("$SYS/broker/uptime")) > rounds + 1)
+        mosquitto, furrow = (counters(reader) for reader in readers)
+        self.assertGreater(len(mosquitto), 50)
+        self.assertEqual(set(mosquitto) - set(furrow) - set(NOT_COUNTED), set())
+        for name in COUNTED_ALIKE:
+            self.assertEqual(furrow[name], mosquitto[name], name)
+        self.assertTrue(furrow["version"].startswith("furrow version "))
+        self.assertRegex(furrow["uptime"], r"^\d+ seconds$")
+        for name in mosquitto:
+            if name not in ("version", "uptime"):
+                self.assertRegex(furrow[name], r"^\d+\.\d\d$" if name.startswith("load/") else r"^\d+$", name)
+        self.assertGreater(float(furrow["load/messages/received/1min"]), float(furrow["load/messages/received/5min"]))
+
+    def test_a_bridge_is_shown_as_mosquitto_shows_its_own(self):
+        region = self.mosquitto().start()
+        barn = self.gateway(bridge(region.port, "{filter: farm/#}")).start()
+        reader = self.exporter(barn.port)
+        state = "$SYS/broker/connection/barn-region/state"
+        reader.wait("the bridge is there", lambda: reader.payloads(state)[-1:] == ["1"])
+        region.stop()
+        reader.wait("the bridge is gone", lambda: reader.payloads(state)[-1:] == ["0"])
 
 
 if __name__ == "__main__":

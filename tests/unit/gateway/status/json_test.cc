@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <bit>
+
 namespace furrow::gateway {
 namespace {
 
@@ -89,12 +92,14 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
   StatusModel model;
   model.moment = kMoment;
   model.gateway = {.id = "barn-7", .version = "1.2.3", .acknowledge = "durable", .started = kMoment.now - seconds(90)};
-  model.clients = {.connected = 2, .maximum = 2, .sessions = 3, .subscriptions = 1, .wills_waiting = 7};
+  model.clients = {.connected = 2, .sessions = 3, .subscriptions = {}, .wills_waiting = 7};
+  model.stats.clients_maximum = 2;
   model.stats.messages_received = 10;
   model.stats.messages_sent = 20;
   model.stats.dropped_qos0_slow = 1;
   model.sessions.drops(broker::DropReason::QueueFull) = 2;
-  model.retained = {.messages = 4, .bytes = 400};
+  model.retained = {.messages = 4, .bytes = 400, .own_messages = 1, .own_bytes = 100};
+  model.memory = {.resident_bytes = std::nullopt, .heap_bytes = 8, .heap_bytes_maximum = 9};
   model.store.health = {.state = broker::StoreState::ReadOnly,
                         .reason = "read-only file system",
                         .file_bytes = 4096,
@@ -105,17 +110,41 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
   model.store.bytes = 50;
   model.listeners.push_back({.name = "mqtt", .protocol = "mqtt", .address = "127.0.0.1:1883"});
   model.clock = {.trusted = true, .expired_by_correction = 2};
-  EXPECT_EQ(gateway_json(model),
-            R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","id":"barn-7","version":"1.2.3",)"
-            R"("started_at":"2026-11-24T09:58:30.123Z","uptime_s":90.0,"acknowledge":"durable",)"
-            R"("clients":{"connected":2,"sessions":3},"messages":{"received":10,"sent":20,"dropped":3},)"
-            R"("retained":{"messages":4,"bytes":400},"store":{"state":"read_only","reason":"read-only file system",)"
-            R"("since_at":"2026-11-24T09:59:59.123Z","messages":5,"bytes":50,"file_bytes":4096,"bytes_written":512,)"
-            R"("commits":6},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883"}],)"
-            R"("certificates":[],"memory_bytes":null,"clock":{"trusted":true,"expired_by_correction":2},)"
-            R"("limits_reached":{"connections":0,"connections_per_address":0,"packet":0,"inflight":0,"topic_levels":0,)"
-            R"("subscriptions":0,"user_properties":0,"retained":0,"commit_waiting":0,"memory":0},)"
-            R"("wills":{"waiting":7,"over_limit":0,"not_stored":0}})");
+  EXPECT_EQ(
+      gateway_json(model),
+      R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","id":"barn-7","version":"1.2.3",)"
+      R"("started_at":"2026-11-24T09:58:30.123Z","uptime_s":90.0,"acknowledge":"durable",)"
+      R"("clients":{"connected":2,"sessions":3,"maximum":2,"expired":0},)"
+      R"("messages":{"received":10,"sent":20,"dropped":3,"dropped_by":{"qos0_slow":1,"too_large":0,"refused":0,)"
+      R"("not_authorized":0,"over_limit":0}},)"
+      R"("retained":{"messages":4,"bytes":400,"own_messages":1,"own_bytes":100,"overtaken":0},)"
+      R"("store":{"state":"read_only","reason":"read-only file system",)"
+      R"("since_at":"2026-11-24T09:59:59.123Z","messages":5,"bytes":50,"file_bytes":4096,"bytes_written":512,)"
+      R"("commits":6,"queues_orphaned":0},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883"}],)"
+      R"("certificates":[],"memory_bytes":null,"clock":{"trusted":true,"expired_by_correction":2},)"
+      R"("limits_reached":{"connections":0,"connections_per_address":0,"packet":0,"inflight":0,"topic_levels":0,)"
+      R"("subscriptions":0,"user_properties":0,"retained":0,"commit_waiting":0,"memory":0},)"
+      R"("wills":{"waiting":7,"over_limit":0,"not_stored":0},)"
+      R"("connections":{"offered":0,"accepted":0,"refused":0,"connect_timeouts":0,"keep_alive_timeouts":0,)"
+      R"("protocol_errors":0,"takeovers":0},"traffic":{"packets_received":0,"packets_sent":0,)"
+      R"("publishes_received":0,"payload_bytes_received":0,"payload_bytes_sent":0,"bytes_received":0,)"
+      R"("bytes_sent":0},"sessions":{"accepted":0,"delivered":0,"expired":0,"dropped":{"queue_full":2,"age":0,)"
+      R"("replaced":0,"qos0_offline":0,"refused_qos0":0,"too_large":0,"loop":0,"hop_limit":0,"purged":0,)"
+      R"("rule_removed":0,"store_failed":0,"salvage_lost":0,"refused_remote":0,"session_ended":0}},)"
+      R"("heap":{"bytes":8,"bytes_maximum":9}})");
+}
+
+// A counter that is added to broker::Stats must be added to the document, too.
+TEST(GatewayDocument, ShowsEveryCounterOfTheBroker) {
+  constexpr std::size_t kCount = sizeof(broker::Stats) / sizeof(std::uint64_t);
+  std::array<std::uint64_t, kCount> numbers{};
+  for (std::size_t i = 0; i < kCount; ++i) numbers[i] = 700'000 + i;
+  StatusModel model;
+  model.stats = std::bit_cast<broker::Stats>(numbers);
+  const std::string document = gateway_json(model);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    EXPECT_TRUE(has(document, ':' + std::to_string(numbers[i]))) << "counter " << i << " of stats.h, from 0";
+  }
 }
 
 }  // namespace
