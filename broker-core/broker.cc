@@ -470,19 +470,31 @@ void Broker::retain(Publication& publication, bool wait, Instant now) {
   }
 }
 
+namespace {
+
+Message::Fields status_fields(std::string_view topic, std::string_view payload, Instant now) {
+  return {.topic = topic,
+          .payload = as_bytes(payload),
+          .properties = {},
+          .expiry_s = std::nullopt,
+          .received = now,
+          .qos = mqtt::Qos::AtMostOnce,
+          .retain = true};
+}
+
+}  // namespace
+
 void Broker::publish_status(std::string_view topic, std::string_view payload, Instant now) {
-  const Message::Fields fields{.topic = topic,
-                               .payload = as_bytes(payload),
-                               .properties = {},
-                               .expiry_s = std::nullopt,
-                               .received = now,
-                               .qos = mqtt::Qos::AtMostOnce,
-                               .retain = true};
+  const Message::Fields fields = status_fields(topic, payload, now);
   Publication publication(fields, journal_, forms_, now);
   (void)retained_.set_own(publication.message());
   for (const Route& route : routes_.lookup(topic)) {
     subscribers_[route.subscriber.value]->deliver(publication, delivery_of(route, fields));
   }
+}
+
+void Broker::retain_status(std::string_view topic, std::string_view payload, Instant now) {
+  (void)retained_.set_own(Message::make(status_fields(topic, payload, now)));
 }
 
 }  // namespace furrow::broker

@@ -9,9 +9,11 @@
 // gives none, writing out output() of each; then wait until next_deadline() at most. `now` never goes backwards.
 // poll_ready() names those that messages go to before those that are only answered: within a turn a message leaves
 // before its publisher's acknowledgement, since the one is waited for longer. Both in the order in which they became
-// ready. Nothing here calls back into the caller except the Store, whose answers come in a later turn, and the Log.
+// ready. Nothing here calls back into the caller except the Store, whose answers come in a later turn, the Log, and who
+// refreshes the status topics.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <span>
@@ -138,6 +140,11 @@ class Broker final {
   // A status topic: retained in memory only, delivered live as QoS 0, never queued, never stored. An empty payload
   // deletes it.
   void publish_status(std::string_view topic, std::string_view payload, Instant now);
+  // The same for new subscribers only: those that are there hear nothing of it.
+  void retain_status(std::string_view topic, std::string_view payload, Instant now);
+  // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before what is retained of
+  // it is sent. Of this broker it may change nothing but by retain_status(). Empty: nobody refreshes.
+  void set_status_refresh(std::function<void(Instant)> refresh) { status_refresh_ = std::move(refresh); }
   // A queue id never used before, for a bridge's outbox.
   QueueId new_queue() { return QueueId{++last_queue_.value}; }
 
@@ -185,6 +192,10 @@ class Broker final {
   const Connection* find(ConnectionId connection) const;
   // `delivers`: a message is in its output.
   void mark_ready(Connection& connection, bool delivers = false);
+  // Somebody subscribes to topics of the gateway's own.
+  void refresh_status(Instant now) const {
+    if (status_refresh_) status_refresh_(now);
+  }
   std::string assign_client_id();
   // The session for a CONNECT: taken over, resumed or new. Ends what clean start ends.
   struct Opened {
@@ -286,6 +297,7 @@ class Broker final {
   // Wills and expiries of sessions without a connection, with their client identifiers.
   std::set<std::pair<Instant, std::string_view>> session_deadlines_;
   Stats stats_;
+  std::function<void(Instant)> status_refresh_;
   Wills wills_;
   bool stopping_ = false;
 };

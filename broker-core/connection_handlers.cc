@@ -487,6 +487,7 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
   changed = changed || differs;
   // A shared subscription is sent none [MQTT 5.0 §3.8.4].
   if (is_error(reason) || shared) return reason;
+  if (is_reserved(request.filter)) broker_.refresh_status(now);
   switch (request.retain_handling) {
     case mqtt::RetainHandling::Send:
       changed = session_->start_replay(subscription) || changed;

@@ -27,6 +27,25 @@ std::vector<StatusTopic> all_topics(const StatusModel& model) {
 
 }  // namespace
 
+StatusTopics::StatusTopics(StatusSources& sources, broker::Broker& broker, Duration interval)
+    : interval_(interval), sources_(sources), broker_(broker) {
+  broker_.set_status_refresh([this](Instant now) { refresh(now); });
+}
+
+StatusTopics::~StatusTopics() {
+  broker_.set_status_refresh({});
+}
+
+// For a new subscriber alone: who is there already has been told of every change, and may pay for each byte.
+void StatusTopics::refresh(Instant now) {
+  if (now < fresh_until_) return;
+  for (const StatusTopic& one : all_topics(sources_.take(sources_.moment(++seq_, now)))) {
+    broker_.retain_status(one.topic, one.payload, now);
+    topics_.insert(one.topic);
+  }
+  fresh_until_ = now + StatusPace::kApart;
+}
+
 void StatusTopics::publish(Instant now) {
   look_for_changes();
   if (round_due_ <= now) publish_all(now);
@@ -62,6 +81,7 @@ void StatusTopics::publish_all(Instant now) {
   }
   for (const std::string& topic : gone) broker_.publish_status(topic, {}, now);
   round_due_ = now + interval_;
+  fresh_until_ = now + StatusPace::kApart;
   gateway_.pace.note_published(now);
   for (Document& document : bridges_) document.pace.note_published(now);
 }

@@ -1,7 +1,8 @@
 // Publishes the status topics: all of them at start and then regularly, and soon a document whose state has changed.
 //
-// They are generated live and never queued. A topic that goes away, with its bridge, is deleted. Thread: loop. Time:
-// passed in.
+// They are generated live and never queued. A new subscriber gets documents that are at most a second old: they are
+// refreshed when it subscribes, so that an idle gateway renders them for nobody. A topic that goes away, with its
+// bridge, is deleted. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,10 @@ namespace furrow::gateway {
 class StatusTopics {
  public:
   // `sources` and `broker` must outlive this.
-  StatusTopics(StatusSources& sources, broker::Broker& broker, Duration interval)
-      : interval_(interval), sources_(sources), broker_(broker) {}
+  StatusTopics(StatusSources& sources, broker::Broker& broker, Duration interval);
+  ~StatusTopics();
+  StatusTopics(const StatusTopics&) = delete;
+  StatusTopics& operator=(const StatusTopics&) = delete;
 
   // Publishes what is due.
   void publish(Instant now);
@@ -34,6 +37,7 @@ class StatusTopics {
     StatusPace pace;
   };
 
+  void refresh(Instant now);
   void look_for_changes();
   void publish_all(Instant now);
   void publish_gateway(Instant now);
@@ -44,7 +48,8 @@ class StatusTopics {
   StatusSources& sources_;
   broker::Broker& broker_;
 
-  Instant round_due_ = Instant::min();  // when all are published again
+  Instant round_due_ = Instant::min();    // when all are published again
+  Instant fresh_until_ = Instant::min();  // what new subscribers get is recent enough
   Document gateway_;
   std::vector<Document> bridges_;     // in the order of the sources
   std::uint64_t bridge_changes_ = 0;  // of the sources, as of the last round

@@ -123,7 +123,7 @@ class Process:
 class Gateway(Process):
     """`furrow run` with a configuration of its own; a restart keeps the data and takes a new port."""
 
-    def __init__(self, name, folder, config):
+    def __init__(self, name, folder, config, status_interval="1s"):
         super().__init__(name, folder)
         self.config_path = self.folder / f"{name}.yaml"
         self.data = self.folder / f"{name}-data"
@@ -131,7 +131,7 @@ class Gateway(Process):
         self.config_path.write_text(
             f"gateway: {{id: {name}, data: {self.data}}}\n"
             "listeners: [{bind: 127.0.0.1:0}]\n"
-            "status: {interval: 1s}\n" + config)
+            f"status: {{interval: {status_interval}}}\n" + config)
 
     def spawn_run(self):
         self.spawn(BINARY, "run", "-c", self.config_path, *self.extra_arguments)
@@ -532,8 +532,8 @@ class TestCase(unittest.TestCase):
         self.addCleanup(process.kill)
         return process
 
-    def gateway(self, config="", name="barn"):
-        return self.own(Gateway(name, self.folder, config))
+    def gateway(self, config="", name="barn", **settings):
+        return self.own(Gateway(name, self.folder, config, **settings))
 
     def mosquitto(self, settings="", name="region"):
         return self.own(Mosquitto(name, self.folder, settings))

@@ -1,6 +1,7 @@
 """The status topics: every field, true numbers, and what exporters for Mosquitto read."""
 
 import datetime
+import time
 
 from furrow_testing import Client, TestCase, bridge, main
 
@@ -166,6 +167,18 @@ class StatusTest(TestCase):
         documents = len(status.documents("gateway"))
         status.wait_until("another document", lambda _: len(status.documents("gateway")) > documents, topic="gateway")
         self.assertNotIn(b"forged", [one.payload for one in status.messages])
+
+    def test_a_new_subscriber_gets_the_state_of_this_second(self):
+        barn = self.gateway(bridge(1, "{filter: farm/#}"), status_interval="1h").start()
+        self.client(barn.port, "sensor")
+        time.sleep(1.1)  # the documents of the start are old by now
+        before = datetime.datetime.now(datetime.timezone.utc)
+        status = self.status(barn)
+        one = status.wait_until("a document", lambda one: one, topic="gateway")
+        self.assertGreater(datetime.datetime.fromisoformat(one["time"]), before - datetime.timedelta(seconds=1))
+        self.assertEqual(one["clients"]["connected"], 2)
+        status.wait_until("one of the bridge", lambda one: one["seq"] > 1)
+        self.assertEqual(len(status.documents("gateway")), 1)
 
     def test_its_own_topics_leave_room_for_retained_values(self):
         barn = self.gateway("limits: {retained: {messages: 5}}\n").start()

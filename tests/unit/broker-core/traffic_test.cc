@@ -1,4 +1,4 @@
-// What is counted of the traffic with clients.
+// What is counted of the traffic with clients, and the gateway's own topics that show it.
 #include "tests/support/broker_fixture.h"
 
 namespace furrow::broker {
@@ -7,6 +7,10 @@ namespace {
 using mqtt::Qos;
 using test::Client;
 using test::ConnectOptions;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr std::string_view kTopic = "$SYS/furrow/gateway";
 
 class Traffic : public test::BrokerFixture {
  protected:
@@ -110,6 +114,25 @@ TEST_F(Traffic, SharedSubscriptionsCountApart) {
   two.unsubscribe("$share/group/farm/#");
   EXPECT_EQ(broker().subscription_counts().own, 1U);
   EXPECT_EQ(broker().subscription_counts().shared, 0U);
+}
+
+// --- the gateway's own topics ---
+
+TEST_F(Traffic, OwnTopicsAreRefreshedForANewSubscriber) {
+  int refreshed = 0;
+  broker().set_status_refresh([&](Instant at) { broker().retain_status(kTopic, std::to_string(++refreshed), at); });
+  Client& first = connect({.client_id = "first"});
+  first.subscribe("$SYS/#");
+  EXPECT_THAT(first.received(),
+              ElementsAre("SUBACK id=1 reason=00", "PUBLISH \"$SYS/furrow/gateway\" \"1\" qos=0 id=0 retain"));
+  Client& second = connect({.client_id = "second"});
+  second.subscribe(kTopic);
+  EXPECT_THAT(second.received(),
+              ElementsAre("SUBACK id=1 reason=00", "PUBLISH \"$SYS/furrow/gateway\" \"2\" qos=0 id=0 retain"));
+  EXPECT_THAT(first.received(), IsEmpty()) << "only the new one";
+  second.subscribe("#");
+  second.subscribe("$share/group/$SYS/#");
+  EXPECT_EQ(refreshed, 2);
 }
 
 }  // namespace
