@@ -1,5 +1,7 @@
-// When a status document that has changed is published: at once, but not more often than once a second.
+// When a status document is published because its state has changed: at once, but not more often than once a second.
 #pragma once
+
+#include <cstdint>
 
 #include "broker-core/base/time.h"
 
@@ -9,18 +11,16 @@ class StatusPace {
  public:
   static constexpr Duration kApart = std::chrono::seconds(1);
 
-  void note_change() { changed_ = true; }
-  void note_published(Instant now) {
+  // `changes`: how often the state has changed so far. kNever while the document says what there is to say.
+  Instant due(std::uint64_t changes) const { return changes == changes_ ? kNever : published_ + kApart; }
+  void note_published(std::uint64_t changes, Instant now) {
+    changes_ = changes;
     published_ = now;
-    changed_ = false;
   }
-  bool is_due(Instant now) const { return now >= next(); }
-  // kNever while nothing has changed.
-  Instant next() const { return changed_ ? published_ + kApart : kNever; }
 
  private:
+  std::uint64_t changes_ = 0;  // that the document has told of
   Instant published_ = Instant::min();
-  bool changed_ = false;
 };
 
 }  // namespace furrow::gateway

@@ -1,4 +1,4 @@
-// Where the picture of the gateway is taken: all that there is to look at, which looking does not change.
+// What the picture of the gateway is taken of. Looking changes nothing, however many look.
 //
 // Thread: loop. Time: passed in.
 #pragma once

@@ -21,8 +21,8 @@ struct StatusTopic {
 
 std::vector<StatusTopic> sys_counters(const StatusModel& model);
 
-// Whether the bridge is connected, by its client identifier there; nothing while that is not known, or no part of a
-// topic name. One of sys_counters().
+// The one that says whether a bridge is connected, by its client identifier at the far broker. Nothing while that is
+// unknown, or cannot be part of a topic name.
 std::optional<StatusTopic> connection_state(const BridgeStatus& bridge);
 
 }  // namespace furrow::gateway

@@ -36,7 +36,7 @@ StatusTopics::~StatusTopics() {
   broker_.set_status_refresh({});
 }
 
-// For a new subscriber alone: who is there already has been told of every change, and may pay for each byte.
+// Retained, and not delivered: present subscribers have been told of every change, and may pay for each byte.
 void StatusTopics::refresh(Instant now) {
   if (now < fresh_until_) return;
   for (const StatusTopic& one : all_topics(sources_.take(sources_.moment(++seq_, now)))) {
@@ -47,27 +47,21 @@ void StatusTopics::refresh(Instant now) {
 }
 
 void StatusTopics::publish(Instant now) {
-  look_for_changes();
-  if (round_due_ <= now) publish_all(now);
-  if (gateway_.pace.is_due(now)) publish_gateway(now);
+  if (round_due() <= now) publish_all(now);
+  if (gateway_.due(sources_.gateway_changes()) <= now) publish_gateway(now);
   for (std::size_t i = 0; i < bridges_.size(); ++i) {
-    if (bridges_[i].pace.is_due(now)) publish_bridge(i, now);
+    if (bridges_[i].due(bridge_changes(i)) <= now) publish_bridge(i, now);
   }
 }
 
-void StatusTopics::look_for_changes() {
-  const auto look = [](Document& document, std::uint64_t changes) {
-    if (std::exchange(document.changes, changes) != changes) document.pace.note_change();
-  };
-  look(gateway_, sources_.gateway_changes());
-  if (bridge_changes_ != sources_.bridge_changes()) {
-    bridge_changes_ = sources_.bridge_changes();
-    bridges_.assign(sources_.bridges().size(), {});
-    round_due_ = Instant::min();
-  }
-  for (std::size_t i = 0; i < bridges_.size(); ++i) {
-    if (const bridge::Bridge* bridge = sources_.bridges()[i].bridge) look(bridges_[i], bridge->status_changes());
-  }
+// With a bridge that has come or gone, all are published.
+Instant StatusTopics::round_due() const {
+  return bridges_seen_ == sources_.bridge_changes() ? round_due_ : Instant::min();
+}
+
+std::uint64_t StatusTopics::bridge_changes(std::size_t index) const {
+  const bridge::Bridge* const bridge = sources_.bridges()[index].bridge;
+  return bridge == nullptr ? 0 : bridge->status_changes();
 }
 
 void StatusTopics::publish_all(Instant now) {
@@ -82,14 +76,16 @@ void StatusTopics::publish_all(Instant now) {
   for (const std::string& topic : gone) broker_.publish_status(topic, {}, now);
   round_due_ = now + interval_;
   fresh_until_ = now + StatusPace::kApart;
-  gateway_.pace.note_published(now);
-  for (Document& document : bridges_) document.pace.note_published(now);
+  gateway_.note_published(sources_.gateway_changes(), now);
+  bridges_seen_ = sources_.bridge_changes();
+  bridges_.resize(sources_.bridges().size());
+  for (std::size_t i = 0; i < bridges_.size(); ++i) bridges_[i].note_published(bridge_changes(i), now);
 }
 
 void StatusTopics::publish_gateway(Instant now) {
   const StatusTopic topic = gateway_topic(sources_.take(sources_.moment(++seq_, now)));
   broker_.publish_status(topic.topic, topic.payload, now);
-  gateway_.pace.note_published(now);
+  gateway_.note_published(sources_.gateway_changes(), now);
 }
 
 void StatusTopics::publish_bridge(std::size_t index, Instant now) {
@@ -97,12 +93,13 @@ void StatusTopics::publish_bridge(std::size_t index, Instant now) {
   const StatusTopic topic = bridge_topic(bridge, sources_.moment(++seq_, now));
   broker_.publish_status(topic.topic, topic.payload, now);
   if (const auto state = connection_state(bridge)) broker_.publish_status(state->topic, state->payload, now);
-  bridges_[index].pace.note_published(now);
+  bridges_[index].note_published(bridge_changes(index), now);
 }
 
 Instant StatusTopics::next_deadline() const {
-  Instant next = std::min(round_due_, gateway_.pace.next());
-  for (const Document& document : bridges_) next = std::min(next, document.pace.next());
+  Instant next = std::min(round_due(), gateway_.due(sources_.gateway_changes()));
+  if (next == Instant::min()) return next;  // then bridges_ may not be those of the sources
+  for (std::size_t i = 0; i < bridges_.size(); ++i) next = std::min(next, bridges_[i].due(bridge_changes(i)));
   return next;
 }
 

@@ -32,13 +32,9 @@ class StatusTopics {
   std::string summary() const;
 
  private:
-  struct Document {
-    std::uint64_t changes = 0;  // of its source, as of the last look
-    StatusPace pace;
-  };
-
   void refresh(Instant now);
-  void look_for_changes();
+  Instant round_due() const;
+  std::uint64_t bridge_changes(std::size_t index) const;
   void publish_all(Instant now);
   void publish_gateway(Instant now);
   void publish_bridge(std::size_t index, Instant now);
@@ -50,10 +46,10 @@ class StatusTopics {
 
   Instant round_due_ = Instant::min();    // when all are published again
   Instant fresh_until_ = Instant::min();  // what new subscribers get is recent enough
-  Document gateway_;
-  std::vector<Document> bridges_;     // in the order of the sources
-  std::uint64_t bridge_changes_ = 0;  // of the sources, as of the last round
-  std::set<std::string> topics_;      // that are retained
+  StatusPace gateway_;
+  std::vector<StatusPace> bridges_;  // in the order of the sources
+  std::uint64_t bridges_seen_ = 0;   // their changes in the sources, as of bridges_
+  std::set<std::string> topics_;     // that are retained
   std::uint64_t seq_ = 0;
 };
 
