@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Both commands of the README on a bare Debian, as a newcomer has it: a minimal root is made for each release that is
-# named (bookworm and trixie, if none is), the committed sources are put into it, and the demonstration and the tests have
-# to pass there with nothing skipped. A package that happens to be on this machine can hide that packages.txt lacks it.
+# Both commands of the README on a bare Debian, as a newcomer has it. For each release that is named (else bookworm and
+# trixie) a minimal root is made, the committed sources are put into it, and there the demonstration and the tests have
+# to pass with nothing skipped. A package that happens to be on this machine can hide that packages.txt lacks it.
 # Needs root, debootstrap, and half an hour a release; Debian's mirror is $FURROW_MIRROR, if that is set.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
