@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "broker-core/base/printable.h"
+
 namespace furrow::gateway {
 namespace {
 
@@ -51,44 +53,28 @@ bool is_journal(const char* stream) {
   return std::to_string(found.st_dev) + ":" + std::to_string(found.st_ino) == stream;
 }
 
-bool is_control(char c) {
-  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-}
-
-bool begins_character(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
-}
-
-// JSON's escapes, which text lines use too: whatever a client chose as its name stays within its line and its quotes.
+// Quotes and JSON's escapes, which text lines use too: whatever a client chose as its name stays within its line and
+// its quotes.
 void append_quoted(std::string& line, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   line += '"';
   const std::size_t begin = line.size();
-  for (const char c : text) {
-    if (line.size() - begin > kTextMax && begins_character(c)) {
+  while (!text.empty()) {
+    if (line.size() - begin > kTextMax) {
       line += "…";
       break;
     }
-    if (c == '"' || c == '\\') {
-      line += '\\';
-      line += c;
-    } else if (c == '\n') {
-      line += "\\n";
-    } else if (is_control(c)) {
-      line += "\\u00";
-      line += kHex[static_cast<unsigned char>(c) >> 4U];
-      line += kHex[static_cast<unsigned char>(c) & 0x0FU];
-    } else {
-      line += c;
-    }
+    const Character character = take_character(text);
+    if (character.code == '"' || character.code == '\\') line += '\\';
+    append_printable(line, character);
   }
   line += '"';
 }
 
 bool needs_quotes(std::string_view text) {
   if (text.empty() || text.size() > kTextMax) return true;
-  for (const char c : text) {
-    if (c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(c)) return true;
+  while (!text.empty()) {
+    const Character character = take_character(text);
+    if (!character.shows || std::string_view(" \"=\\").find(character.bytes) != std::string_view::npos) return true;
   }
   return false;
 }
@@ -112,6 +98,8 @@ void append_json(std::string& line, const LogField& field) {
   line += ':';
   if (field.is_number) {
     line += std::to_string(field.number);
+  } else if (field.is_truth) {
+    line += field.text;
   } else {
     append_quoted(line, field.text);
   }

@@ -168,7 +168,9 @@ Status Runtime::run() {
   if (world_.notify.watchdog_interval()) watchdog_at_ = world_.clock.now();
   world_.loop.run();
   Status stored = store_.stop();
-  if (stored) world_.log.write(LogLevel::Info, "stopped", {});
+  std::uint64_t waiting = 0;
+  buffers_.for_each([&waiting](const bridge::Buffer& buffer) { waiting += buffer.waiting(); });
+  if (stored) world_.log.write(LogLevel::Info, "stopped", {{"waiting", waiting}});
   return stored;
 }
 

@@ -4,6 +4,7 @@
 // Once per change, not once per attempt. The strings live for the call only.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -18,11 +19,14 @@ struct LogField {
   LogField(std::string_view field, const char* value) : name(field), text(value) {}
   LogField(std::string_view field, const std::string& value) : name(field), text(value) {}
   LogField(std::string_view field, std::uint64_t value) : name(field), number(value), is_number(true) {}
+  template <std::same_as<bool> Truth>  // nothing else: a pointer would become one
+  LogField(std::string_view field, Truth value) : name(field), text(value ? "true" : "false"), is_truth(true) {}
 
   std::string_view name;
   std::string_view text;
   std::uint64_t number = 0;
   bool is_number = false;
+  bool is_truth = false;  // `text` says which
 };
 
 class Log {

@@ -59,6 +59,23 @@ TEST(LogLine, IsJsonWhenAsked) {
       "{\"time\":\"2026-11-24T10:00:00.123Z\",\"level\":\"warning\",\"event\":\"a.b\",\"n\":7,\"t\":\"x\\\"y\"}\n");
 }
 
+TEST(LogLine, NumbersAndTruthValuesAreThatInJson) {
+  const std::string line = format_log_line(LogFormat::Json, kTime, LogLevel::Info, "a",
+                                           {{"n", std::uint64_t{7}}, {"yes", true}, {"no", false}, {"t", "7"}});
+  EXPECT_NE(line.find(R"("n":7,"yes":true,"no":false,"t":"7"})"), std::string::npos) << line;
+  EXPECT_EQ(text_line({{"yes", true}}).substr(kHead), " yes=true\n");
+}
+
+// A reader of JSON takes no other bytes, and a terminal obeys some characters beyond ASCII.
+TEST(LogLine, IsUtf8WhateverAClientCallsItself) {
+  const std::string_view hostile =
+      "\xFF\xC2\x9B"
+      "31m\xE2\x80\xAE";
+  EXPECT_EQ(text_line({{"client", hostile}}).substr(kHead), " client=\"\\ufffd\\u009b31m\\u202e\"\n");
+  const std::string json = format_log_line(LogFormat::Json, kTime, LogLevel::Info, "a", {{"client", hostile}});
+  EXPECT_NE(json.find(R"("client":"\ufffd\u009b31m\u202e"})"), std::string::npos) << json;
+}
+
 TEST(LogSink, LeavesOutWhatIsBelowItsLevel) {
   const Clock clock;
   const LogSink sink({.level = LogLevel::Warning, .format = LogFormat::Text}, clock);
