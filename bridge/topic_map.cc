@@ -8,12 +8,25 @@ namespace furrow::bridge {
 
 namespace {
 
+// A rule seen from one side.
+struct Side {
+  const std::string& prefix;
+  const std::string& filter;
+};
+
+// Whether X behind the prefix of `there` is a topic that the rule names on that side: not an empty one, and not one
+// that begins with `$` unless the rule says so, since wildcards do not match those [MQTT-4.7.2-1]. Else who publishes
+// `barn-7/$SYS/furrow/gateway` at the far side would speak for the gateway.
+bool is_named(const Side& there, std::string_view rest) {
+  if (!there.prefix.empty()) return true;
+  return !rest.empty() && (rest.front() != '$' || there.filter.starts_with('$'));
+}
+
 // Sets `rest` to X. Matches with the prefix on, since the rule about `$` is for the whole topic [MQTT-4.7.2-1].
-bool takes(const Rule& rule, std::string_view prefix, std::string_view filter, std::string_view topic,
-           std::string_view& rest) {
-  if (!topic.starts_with(prefix) || topic.size() == prefix.size()) return false;
-  if (!mqtt::matches(filter, topic)) return false;
-  rest = topic.substr(prefix.size());
+bool takes(const Rule& rule, const Side& here, const Side& there, std::string_view topic, std::string_view& rest) {
+  if (!topic.starts_with(here.prefix) || !mqtt::matches(here.filter, topic)) return false;
+  rest = topic.substr(here.prefix.size());
+  if (!is_named(there, rest)) return false;
   return std::ranges::none_of(rule.except,
                               [&](const std::string& exception) { return mqtt::matches(exception, rest); });
 }
@@ -35,16 +48,18 @@ bool TopicMap::comes_down() const {
 }
 
 std::optional<TopicMap::Mapping> TopicMap::to_remote(std::size_t rule, std::string_view local) const {
-  Mapping mapping{rule, rules_[rule].remote_prefix, {}};
-  if (!takes(rules_[rule], rules_[rule].local_prefix, local_filters_[rule], local, mapping.rest)) return std::nullopt;
+  const Side here{rules_[rule].local_prefix, local_filters_[rule]};
+  const Side there{rules_[rule].remote_prefix, remote_filters_[rule]};
+  Mapping mapping{rule, there.prefix, {}};
+  if (!takes(rules_[rule], here, there, local, mapping.rest)) return std::nullopt;
   return mapping;
 }
 
 std::optional<TopicMap::Mapping> TopicMap::to_local(std::size_t rule, std::string_view remote) const {
-  Mapping mapping{rule, rules_[rule].local_prefix, {}};
-  if (!takes(rules_[rule], rules_[rule].remote_prefix, remote_filters_[rule], remote, mapping.rest)) {
-    return std::nullopt;
-  }
+  const Side here{rules_[rule].remote_prefix, remote_filters_[rule]};
+  const Side there{rules_[rule].local_prefix, local_filters_[rule]};
+  Mapping mapping{rule, there.prefix, {}};
+  if (!takes(rules_[rule], here, there, remote, mapping.rest)) return std::nullopt;
   return mapping;
 }
 

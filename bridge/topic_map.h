@@ -2,6 +2,8 @@
 //
 //   local topic = local_prefix + X, remote topic = remote_prefix + X, where X matches `filter` and none of `except`
 //
+// Both topics match the filters of their sides, which are valid ones: X may be an empty level where a prefix stands
+// before it on either side (`farm/` by `farm/` and `#`), and no topic that begins with `$` comes of a wildcard.
 // Of the rules of a direction the first that matches, in the order of the file, decides.
 #pragma once
 

@@ -49,6 +49,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"a local prefix", rule(Direction::Both, "farm/#", "local/", ""), "local/farm/7", "farm/7"},
         Case{"both prefixes", rule(Direction::Both, "#", "in/", "out/"), "in/a/b", "out/a/b"},
         Case{"an empty level", rule(Direction::Both, "+/+", "l/", "r/"), "l//x", "r//x"},
+        Case{"X that is an empty level", rule(Direction::Both, "#", "farm/", "us/"), "farm/", "us/"},
+        Case{"X that is nothing at all", rule(Direction::Both, "/#", "farm", "us"), "farm", "us"},
         Case{"X that begins with a dollar sign", rule(Direction::Both, "#", "in/", "out/"), "in/$x", "out/$x"},
         Case{"the parent of a multi-level wildcard", rule(Direction::Both, "farm/#", "l/", "r/"), "l/farm", "r/farm"}));
 
@@ -57,13 +59,33 @@ TEST(TopicMap, LeavesAloneWhatNoRuleTakes) {
   EXPECT_EQ(topic(map.up("farm/7")), "(none)") << "without its prefix";
   EXPECT_EQ(topic(map.up("in/farm/7/8")), "(none)") << "deeper than the filter";
   EXPECT_EQ(topic(map.up("in/deep")), "(none)") << "X would be nothing";
-  EXPECT_EQ(topic(map.up("in/deep/")), "(none)") << "X would be empty";
+  EXPECT_EQ(topic(map.up("in/farm/")), "out/farm/") << "an empty level is one";
   EXPECT_EQ(topic(map.down("out/farm/7")), "(none)") << "against the direction";
 }
 
 TEST(TopicMap, WildcardsDoNotTakeTopicsOfTheServer) {
   const TopicMap map({rule(Direction::Up, "#")});
   EXPECT_EQ(topic(map.up("$SYS/broker/uptime")), "(none)");
+}
+
+TEST(TopicMap, AnEmptyXIsNoTopicWhereNoPrefixStandsBeforeIt) {
+  const TopicMap map({rule(Direction::Both, "#", "farm/", "")});
+  EXPECT_EQ(topic(map.up("farm/")), "(none)");
+  EXPECT_EQ(topic(map.up("farm//")), "/");
+}
+
+// Else a region that may only publish below barn-7/ could forge the status of the gateway.
+TEST(TopicMap, AWildcardBringsDownNoTopicOfTheServer) {
+  const TopicMap map({rule(Direction::Both, "#", "", "barn-7/"), rule(Direction::Both, "$aws/#", "", "cloud/")});
+  EXPECT_EQ(topic(map.down("barn-7/$SYS/furrow/gateway")), "(none)");
+  EXPECT_EQ(topic(map.answer_up("$SYS/furrow/gateway")), "(none)");
+  EXPECT_EQ(topic(map.down("cloud/$aws/things")), "$aws/things") << "named by the rule";
+}
+
+TEST(TopicMap, AWildcardTakesUpNoTopicOfTheFarServer) {
+  const TopicMap map({rule(Direction::Up, "#", "out/", "")});
+  EXPECT_EQ(topic(map.up("out/$SYS/broker/uptime")), "(none)");
+  EXPECT_EQ(topic(map.up("out/sys")), "sys");
 }
 
 TEST(TopicMap, TheFirstRuleInTheFileDecides) {
