@@ -18,7 +18,7 @@ struct Limits {
   std::uint16_t inflight = 100;               // per direction and client; never 0: it is announced as receive maximum;
                                               // what a client sends beyond it waits for our answers
   std::uint32_t topic_levels = 128;           // deeper topics and filters are refused
-  std::uint32_t subscriptions = 1'000;        // per session; further ones get 0x97
+  std::uint32_t subscriptions = 10'000;       // per session; home automation has 3,000; further ones get 0x97
   std::uint32_t user_properties = 64;         // in one PUBLISH or will; more get 0x97
   std::uint64_t retained_messages = 100'000;  // further topics are not retained
   std::uint64_t retained_bytes = 64 * MiB;

@@ -6,6 +6,8 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <initializer_list>
+#include <vector>
 
 #include "config/messages.h"
 
@@ -52,7 +54,9 @@ struct HostPort {
   bool in_brackets = false;
 };
 
-Result<HostPort> split_host_port(std::string_view text) {
+// `before` is what stands before HOST in an address of this kind.
+Result<HostPort> split_host_port(std::string_view text, std::string_view before) {
+  const auto example = [before] { return as_written(std::string(before) + "[::1]:1883"); };
   HostPort split;
   std::string_view rest;
   if (text.starts_with('[')) {
@@ -63,7 +67,7 @@ Result<HostPort> split_host_port(std::string_view text) {
     rest = text.substr(close + 1);
     if (!is_v6(split.host)) return invalid(in_quotes(split.host) + " is not an IPv6 address");
   } else {
-    if (is_v6(text)) return invalid("an IPv6 address stands in brackets, as in [::1]:1883");
+    if (is_v6(text)) return invalid("an IPv6 address stands in brackets and in quotes, as in " + example());
     const std::size_t colon = std::min(text.find(':'), text.size());
     split.host = text.substr(0, colon);
     rest = text.substr(colon);
@@ -99,14 +103,95 @@ bool same_host(const std::string& one, const std::string& other) {
   return one == other;
 }
 
+// Where a connection to `host` ends that does not leave this machine, as far as the text tells; else `host` itself.
+std::vector<std::string> hosts_here(const std::string& host) {
+  if (host == "localhost") return {"127.0.0.1", "::1"};
+  if (host == "ip6-localhost") return {"::1"};
+  V4Bytes v4;
+  if (parse_v4(host, v4)) return {v4 == V4Bytes{} ? "127.0.0.1" : host};  // Linux: nowhere is here
+  V6Bytes v6;
+  if (!parse_v6(host, v6)) return {host};
+  if (v6 == V6Bytes{}) return {"::1"};
+  constexpr V6Bytes kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0};  // `::ffff:127.0.0.1`
+  if (!std::equal(v6.begin(), v6.begin() + 12, kMapped.begin())) return {host};
+  std::string text = std::to_string(v6[12]);
+  for (std::size_t i = 13; i < v6.size(); ++i) text += "." + std::to_string(v6[i]);
+  return hosts_here(text);
+}
+
 std::string in_brackets(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+constexpr std::string_view kSchemeEnd = "://";
+constexpr std::string_view kBetweenAddresses = " \t,;";
+
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// TLS and WebSocket, by every name that other programs have for them.
+bool is_planned_scheme(std::string_view scheme) {
+  return is_one_of(scheme, {"mqtts", "ssl", "tls", "mqtt+ssl", "mqtt+tls", "ws", "wss"});
+}
+
+Error not_built(std::string_view scheme) {
+  return invalid(std::string(scheme) + "://" +
+                 (is_one_of(scheme, {"mqtts", "ws", "wss"}) ? " is" : " would be TLS, which is") +
+                 " not built yet in this version: only mqtt:// is");
+}
+
+Status check_scheme(std::string_view scheme, std::string_view rest) {
+  if (is_planned_scheme(scheme)) return not_built(scheme);
+  if (scheme == "mqtt") return {};
+  return invalid(in_quotes(scheme) + " is not a scheme: write " + as_written("mqtt://" + std::string(rest)));
+}
+
+// Two addresses or more in one text, which is how some brokers have them.
+Error several_addresses(std::string_view text) {
+  std::string list;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view one = rest.substr(0, rest.find_first_of(kBetweenAddresses));
+    rest.remove_prefix(std::min(one.size() + 1, rest.size()));
+    if (one.empty()) continue;
+    const bool has_scheme = one.find(kSchemeEnd) != std::string_view::npos;
+    list += (list.empty() ? "" : ", ") + as_written(has_scheme ? std::string(one) : "mqtt://" + std::string(one));
+  }
+  return invalid(in_quotes(text) + " is more than one address: write a list, [" + list + "]");
+}
+
+// The zone of an IPv6 address in a URI follows a `%25` [RFC 6874]; a bare `%`, which many write, means the same.
+std::string plain_zone(std::string_view host) {
+  std::string plain(host);
+  if (const std::size_t zone = plain.find("%25"); zone != std::string::npos && zone + 3 < plain.size()) {
+    plain.erase(zone + 1, 2);
+  }
+  return plain;
+}
+
+// Refuses texts that are no HOST:PORT at all, and says what was probably meant.
+Status check_form_of_bind(std::string_view text) {
+  const std::string_view port = text.substr(text.starts_with(':') ? 1 : 0);
+  if (!port.empty() && port.find_first_not_of("0123456789") == std::string_view::npos) {
+    return invalid("write 127.0.0.1:" + std::string(port) + " for this machine only, " +
+                   as_written("*:" + std::string(port)) + " for every network");
+  }
+  if (text.starts_with("unix:")) return invalid("Unix sockets are not built yet in this version");
+  if (text.find_first_of(kBetweenAddresses) != std::string_view::npos) {
+    return invalid(in_quotes(text) + " is more than one address: give each a listener of its own");
+  }
+  const std::size_t mark = text.find(kSchemeEnd);
+  if (mark == std::string_view::npos) return {};
+  if (is_planned_scheme(text.substr(0, mark))) return not_built(text.substr(0, mark));
+  return invalid("an address to listen on has no scheme: write " + as_written(text.substr(mark + kSchemeEnd.size())));
 }
 
 }  // namespace
 
 std::string Address::text() const {
-  return "mqtt://" + in_brackets(host) + ":" + std::to_string(port);
+  std::string written = host;
+  if (const std::size_t zone = written.find('%'); zone != std::string::npos) written.insert(zone + 1, "25");
+  return "mqtt://" + in_brackets(written) + ":" + std::to_string(port);
 }
 
 std::string Bind::text() const {
@@ -127,31 +212,39 @@ bool Bind::collides_with(const Bind& other) const {
   return same_host(host, other.host) || takes_in(host, other.host) || takes_in(other.host, host);
 }
 
+bool Bind::is_reached_by(const Address& address) const {
+  if (address.port != port) return false;
+  const std::vector<std::string> hosts = hosts_here(address.host);
+  return std::any_of(hosts.begin(), hosts.end(), [this](const std::string& there) {
+    return same_host(host, there) || (Bind{.host = there, .port = port}.is_loopback() && takes_in(host, there));
+  });
+}
+
 Result<Address> parse_address(std::string_view text) {
+  if (text.find_first_of(kBetweenAddresses) != std::string_view::npos) return several_addresses(text);
   const std::size_t mark = text.find("://");
-  if (mark == std::string_view::npos)
-    return invalid(in_quotes(text) + " has no scheme: write mqtt://" + std::string(text));
-  const std::string_view scheme = text.substr(0, mark);
-  const std::string_view rest = text.substr(mark + 3);
-  if (scheme == "mqtts" || scheme == "ws" || scheme == "wss") {
-    return invalid(std::string(scheme) + ":// is not built yet in this version: only mqtt:// is");
+  if (mark == std::string_view::npos) {
+    const std::string host = is_v6(text) ? "[" + std::string(text) + "]" : std::string(text);
+    return invalid(in_quotes(text) + " has no scheme: write " + as_written("mqtt://" + host));
   }
-  if (scheme != "mqtt") return invalid(in_quotes(scheme) + " is not a scheme: write mqtt://" + std::string(rest));
+  const std::string_view rest = text.substr(mark + kSchemeEnd.size());
+  FURROW_TRY_STATUS(check_scheme(text.substr(0, mark), rest));
   if (rest.find('@') != std::string_view::npos) {
     return invalid("a user does not belong into the address: use the keys username and password_from");
   }
-  if (rest.find_first_of("/?#") != std::string_view::npos) {
-    return invalid("nothing comes after the port of an mqtt:// address: write mqtt://" +
-                   std::string(rest.substr(0, rest.find_first_of("/?#"))));
+  if (const std::size_t path = rest.find_first_of("/?#"); path != std::string_view::npos) {
+    return invalid("nothing comes after the port of an mqtt:// address: write " +
+                   as_written("mqtt://" + std::string(rest.substr(0, path))));
   }
 
-  FURROW_TRY(const HostPort split, split_host_port(rest));
+  FURROW_TRY(const HostPort split, split_host_port(rest, "mqtt://"));
   if (!split.in_brackets && !is_host_name(split.host)) {
     return invalid(in_quotes(split.host) + " is not a host name or address");
   }
   Address address;
-  address.host = split.host;
-  std::transform(address.host.begin(), address.host.end(), address.host.begin(),
+  address.host = split.in_brackets ? plain_zone(split.host) : std::string(split.host);
+  const auto zone = std::find(address.host.begin(), address.host.end(), '%');
+  std::transform(address.host.begin(), zone, address.host.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (split.has_port) {
     FURROW_TRY(address.port, parse_port(split.port, 1));
@@ -160,19 +253,17 @@ Result<Address> parse_address(std::string_view text) {
 }
 
 Result<Bind> parse_bind(std::string_view text) {
-  const bool digits_only = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-  if (digits_only) {
-    return invalid("write 127.0.0.1:" + std::string(text) + " for this machine only, *:" + std::string(text) +
-                   " for every network");
-  }
-  FURROW_TRY(const HostPort split, split_host_port(text));
+  FURROW_TRY_STATUS(check_form_of_bind(text));
+  FURROW_TRY(const HostPort split, split_host_port(text, ""));
   Bind bind;
   bind.host = split.host == "localhost" ? "127.0.0.1" : std::string(split.host);
   if (!split.in_brackets && bind.host != "*" && !is_v4(bind.host)) {
-    return invalid(in_quotes(split.host) +
-                   " is not an address of this machine: write one such as 127.0.0.1 or [::1], or *");
+    return invalid(in_quotes(split.host) + " is not an address of this machine: write one such as 127.0.0.1:1883, " +
+                   as_written("[::1]:1883") + " or " + as_written("*:1883"));
   }
-  if (!split.has_port) return invalid(in_quotes(text) + " has no port: write " + std::string(text) + ":1883");
+  if (!split.has_port) {
+    return invalid(in_quotes(text) + " has no port: write " + as_written(std::string(text) + ":1883"));
+  }
   FURROW_TRY(bind.port, parse_port(split.port, 0));
   return bind;
 }

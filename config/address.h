@@ -3,7 +3,8 @@
 //   connect: SCHEME "://" HOST [":" PORT]        SCHEME = mqtt; PORT is 1883 unless given, never 0
 //   bind:    HOST ":" PORT                       HOST is an address, `*` (every address) or `localhost`; PORT 0: any
 //   free one
-// An IPv6 address stands in brackets: `mqtt://[2001:db8::1]:1883`, `[::]:1883`.
+// An IPv6 address stands in brackets: `mqtt://[2001:db8::1]:1883`, `[::]:1883`. Its zone follows a `%`, which a URI
+// may write as `%25` [RFC 6874]: `mqtt://[fe80::1%25eth0]`.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ enum class Scheme : std::uint8_t { Mqtt };
 
 struct Address {
   Scheme scheme = Scheme::Mqtt;
-  std::string host;  // a name or an address, without brackets; lower case
+  std::string host;  // a name or an address, without brackets; lower case but for a zone
   std::uint16_t port = kMqttPort;
 
   std::string text() const;
@@ -36,6 +37,9 @@ struct Bind {
   bool is_loopback() const;
   // One cannot be bound while the other is: the same port, and one host takes in the other. Port 0 never collides.
   bool collides_with(const Bind& other) const;
+  // A connection to `address` from this machine arrives here, as far as the two texts tell: not through the name of
+  // the machine, nor through an address of it that is not written in either.
+  bool is_reached_by(const Address& address) const;
   friend bool operator==(const Bind&, const Bind&) = default;
 };
 

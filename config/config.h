@@ -22,7 +22,7 @@ namespace furrow::config {
 using Days = std::chrono::days;
 using Seconds = std::chrono::seconds;
 
-// What a full queue does with the next message.
+// How a full queue treats the next message.
 enum class WhenFull : std::uint8_t {
   DropOldest,
   DropNewest,
@@ -69,7 +69,7 @@ struct Sessions {
   bool operator==(const Sessions&) const = default;
 };
 
-// What MQTT itself allows, which stands for "no limit" where the protocol has one.
+// The limits of MQTT itself, which stand for "no limit" where the protocol has one.
 inline constexpr std::uint64_t kPacketBytesMax = 268'435'460;  // remaining length 0xFF 0xFF 0xFF 0x7F, and its header
 inline constexpr std::uint16_t kInflightMax = 65'535;          // Receive Maximum is two bytes
 inline constexpr std::uint64_t kTopicLevelsMax = 65'536;       // a topic of 65,535 slashes
@@ -87,7 +87,7 @@ struct Limits {
   std::uint64_t packet_bytes_max = 1 * MiB;       // never 0
   std::uint16_t inflight_max = 100;               // never 0
   std::uint64_t topic_levels_max = 128;           // never 0
-  std::uint64_t subscriptions_max = 1000;         // per session; 0 = no limit
+  std::uint64_t subscriptions_max = 10'000;       // per session; 0 = no limit
   std::uint64_t user_properties_max = 64;         // 0 = no limit
   RetainedLimits retained;
   std::uint64_t commit_waiting_bytes_max = 16 * MiB;  // 0 = no limit
@@ -199,7 +199,7 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
-// What `furrow run` does without a file: the defaults, with the data in `./furrow-data`.
+// The configuration of `furrow run` without a file: the defaults, with the data in `./furrow-data`.
 Config embedded_default();
 
 // `pattern` with `{gateway}` and `{bridge}` replaced; everything else stays.

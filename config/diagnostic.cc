@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <tuple>
 
+#include "broker-core/base/printable.h"
+
 namespace furrow::config {
 
 std::string format(const Diagnostic& diagnostic, std::string_view file_name) {
-  std::string line(file_name);
+  constexpr std::size_t kFileNameBytesMax = 4096;
+  constexpr std::size_t kMessageBytesMax = 2000;
+  std::string line = printable(file_name, kFileNameBytesMax);
   if (diagnostic.place.line != 0) {
     line += ':' + std::to_string(diagnostic.place.line) + ':' + std::to_string(diagnostic.place.column);
   }
   line += ": ";
   if (diagnostic.severity == Severity::Warning) line += "warning: ";
   if (diagnostic.severity == Severity::Note) line += "note: ";
-  return line + diagnostic.message;
+  return line + printable(diagnostic.message, kMessageBytesMax);
 }
 
 bool has_errors(const Diagnostics& diagnostics) {

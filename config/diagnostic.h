@@ -1,4 +1,4 @@
-// What is wrong with a configuration file, or worth knowing about it, and where.
+// A mistake in a configuration file, or something worth knowing about it, with its place.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct Diagnostic {
 using Diagnostics = std::vector<Diagnostic>;
 
 // `furrow.yaml:12:5: message`; `warning: ` or `note: ` stands before the message of those. A diagnostic from
-// nowhere has the file alone.
+// nowhere has the file alone. Whatever the file holds, the line is printable and not endless.
 std::string format(const Diagnostic& diagnostic, std::string_view file_name);
 
 bool has_errors(const Diagnostics& diagnostics);

@@ -1,7 +1,13 @@
 #include "config/key_names.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cstddef>
 #include <numeric>
+#include <utility>
+
+#include "config/messages.h"
+#include "config/scalar.h"
 
 namespace furrow::config {
 namespace {
@@ -16,24 +22,56 @@ std::string_view parent_of(std::string_view path) {
   return dot == std::string_view::npos ? std::string_view{} : path.substr(0, dot);
 }
 
-// Levenshtein's distance by rows. Names are short, and the caller has cut what a file brings in.
+// How many letters are wrong, missing, too many or exchanged with their neighbour. Names are short, and the caller has
+// cut what a file brings in.
 std::size_t edit_distance(std::string_view from, std::string_view to) {
+  std::vector<std::size_t> before;
   std::vector<std::size_t> row(to.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+  for (std::size_t i = 1; i <= from.size(); ++i) {
+    std::vector<std::size_t> next(to.size() + 1, i);
+    for (std::size_t j = 1; j <= to.size(); ++j) {
+      next[j] = std::min({row[j - 1] + (from[i - 1] == to[j - 1] ? 0 : 1), row[j] + 1, next[j - 1] + 1});
+      const bool exchanged = i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1];
+      if (exchanged) next[j] = std::min(next[j], before[j - 2] + 1);
     }
+    before = std::exchange(row, std::move(next));
   }
   return row.back();
 }
 
+// As our names are written: `Client-ID` is `client_id`.
+std::string normalized(std::string_view name) {
+  std::string result(name);
+  for (char& c : result) c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return result;
+}
+
 std::string in_words(std::string_view path) {
   return path.empty() ? std::string("the file") : "'" + std::string(path) + "'";
+}
+
+bool is_also_called(const Key& key, std::string_view name) {
+  const std::vector<std::string_view> words = split_words(key.also);
+  return std::find(words.begin(), words.end(), normalized(name)) != words.end();
+}
+
+// `part` stands in `whole` between `_` or at an end.
+bool is_part_of(std::string_view part, std::string_view whole) {
+  return whole.size() > part.size() &&
+         ("_" + std::string(whole) + "_").find("_" + std::string(part) + "_") != std::string::npos;
+}
+
+// A key that somebody calls by another name.
+std::string introduced(const Key& key) {
+  const std::string name = "'" + std::string(written_name(key.path)) + "'";
+  if (key.stage == Stage::Planned) return name + " for it, which is not built yet in this version";
+  return name + (key.kind == Kind::File && key.path.ends_with("_from") ? ", a file that holds it" : "");
+}
+
+std::string whereabouts(const Key& key) {
+  const std::string_view parent = parent_of(key.path);
+  return parent.empty() ? "at the top of the file" : "inside of " + in_words(parent);
 }
 
 }  // namespace
@@ -58,33 +96,61 @@ std::vector<const Key*> keys_in(std::string_view path) {
   return found;
 }
 
-std::string explain_unknown(std::string_view path, std::string_view name) {
-  constexpr std::size_t kNameBytesMax = 64;  // longer than every key: nothing is near it
-  const std::vector<const Key*> siblings = keys_in(path);
-  const std::string unknown = "unknown key '" + std::string(name.substr(0, kNameBytesMax)) + "'";
-
-  if (const Key* dotted = find_key(path.empty() ? std::string(name) : std::string(path) + "." + std::string(name));
-      dotted != nullptr && name.find('.') != std::string_view::npos) {
-    return unknown + "; write '" + std::string(written_name(name)) + "' inside of '" +
-           std::string(parent_of(dotted->path)) + "'";
-  }
-
-  const auto distance = [&](const Key* key) { return edit_distance(name, written_name(key->path)); };
-  if (name.size() <= kNameBytesMax && !siblings.empty()) {
-    const Key* nearest = *std::min_element(siblings.begin(), siblings.end(),
-                                           [&](const Key* a, const Key* b) { return distance(a) < distance(b); });
+std::string nearest_name(std::string_view name, const std::vector<std::string_view>& known) {
+  constexpr std::size_t kNameBytesMax = 64;  // longer than every name: nothing is near it
+  if (name.size() > kNameBytesMax) return {};
+  const std::string wanted = normalized(name);
+  std::string_view nearest;
+  std::size_t least = std::max<std::size_t>(1, name.size() / 3) + 1;
+  for (const std::string_view one : known) {
     // A third of the letters may be wrong; beyond that a suggestion is a guess.
-    if (distance(nearest) <= std::max<std::size_t>(1, name.size() / 3)) {
-      return unknown + "; did you mean '" + std::string(written_name(nearest->path)) + "'?";
+    if (const std::size_t distance = edit_distance(wanted, one); distance < least) {
+      nearest = one;
+      least = distance;
     }
+  }
+  // A part of the name, as in `bytes_max`, or a name of which it is a part.
+  for (const std::string_view one : known) {
+    const bool is_part = is_part_of(one, wanted) || (is_part_of(wanted, one) && wanted.size() > 2);
+    if (nearest.empty() && is_part) nearest = one;
+  }
+  return std::string(nearest);
+}
+
+std::string explain_unknown(std::string_view path, std::string_view name) {
+  constexpr std::size_t kNameBytesMax = 64;
+  constexpr std::size_t kListedMax = 10;  // more names help nobody
+  const std::string unknown = "unknown key '" + printable(name, kNameBytesMax) + "'";
+  if (name == "<<") return unknown + ": YAML's merging of maps is not read here; write the keys out";
+
+  const std::string inside = path.empty() ? std::string(name) : std::string(path) + "." + std::string(name);
+  if (const Key* dotted = find_key(inside); dotted != nullptr && name.find('.') != std::string_view::npos) {
+    return unknown + "; write '" + std::string(written_name(name)) + "' inside of " + in_words(parent_of(dotted->path));
+  }
+  const std::vector<const Key*> siblings = keys_in(path);
+  for (const Key* key : siblings) {
+    if (is_also_called(*key, name)) return unknown + "; furrow has " + introduced(*key);
+  }
+  std::vector<std::string_view> names;
+  for (const Key* key : siblings) names.push_back(written_name(key->path));
+  if (const std::string nearest = nearest_name(name, names); !nearest.empty()) {
+    return unknown + "; did you mean '" + nearest + "'?";
   }
   for (const Key& key : keys()) {
     if (written_name(key.path) == name) return unknown + " here; it belongs into " + in_words(parent_of(key.path));
   }
-  std::string known = unknown + "; " + in_words(path) + " has";
-  for (const Key* key : siblings)
-    known += (key == siblings.front() ? " " : ", ") + std::string(written_name(key->path));
-  return known;
+  for (const Key& key : keys()) {
+    if (is_also_called(key, name)) return unknown + "; furrow has " + introduced(key) + " " + whereabouts(key);
+  }
+  const auto is_built = [](const Key* key) { return key->stage == Stage::Built; };
+  if (std::count_if(siblings.begin(), siblings.end(), is_built) > std::ptrdiff_t{kListedMax}) {
+    return unknown + "; 'furrow help config' shows the keys of " + in_words(path);
+  }
+  std::string known;
+  for (const Key* key : siblings) {
+    if (is_built(key)) known += (known.empty() ? " " : ", ") + std::string(written_name(key->path));
+  }
+  return unknown + "; " + in_words(path) + " has" + known;
 }
 
 }  // namespace furrow::config

@@ -18,8 +18,11 @@ std::string_view written_name(std::string_view path);
 // The keys of the map at `path`, in the order of the table; `path` is empty for the whole file.
 std::vector<const Key*> keys_in(std::string_view path);
 
-// What to tell about `name`, which the map at `path` does not have: the nearest name it has, or where the name
-// belongs, or all its names.
+// The one of `known` that `name` was probably meant to be; empty when none is near.
+std::string nearest_name(std::string_view name, const std::vector<std::string_view>& known);
+
+// The message about `name`, which the map at `path` does not have: it says what furrow calls the thing, or the nearest
+// name there is, or where the name belongs, or all the names of the map.
 std::string explain_unknown(std::string_view path, std::string_view name);
 
 }  // namespace furrow::config

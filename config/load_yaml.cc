@@ -11,6 +11,7 @@
 #include "broker-core/mqtt/utf8.h"
 #include "config/assign.h"
 #include "config/key_names.h"
+#include "config/messages.h"
 #include "config/places.h"
 #include "config/schema.h"
 #include "config/validate.h"
@@ -132,7 +133,9 @@ class Reader {
   void read_scalar(const Key& key, const YamlNode& value, const Path& path, Objects at) {
     if (value.kind == YamlNode::Kind::Null) {
       const bool is_text = key.kind == Kind::Text || key.kind == Kind::Texts;
-      return fail(value.place, path, is_text ? " has no value; what begins with # stands in quotes" : " has no value");
+      return fail(value.place, path,
+                  is_text ? " has no value; quote a text that begins with #, as in " + as_written("#")
+                          : std::string(" has no value"));
     }
     if (value.kind != YamlNode::Kind::Scalar) return fail(value.place, path, " must be a single value");
 
@@ -168,10 +171,9 @@ void replace_zero_by_protocol_limit(Limits& limits) {
 
 void read_config(const YamlNode& root, const std::string& file_name, const Environment& environment, Loaded& loaded) {
   const std::filesystem::path directory = std::filesystem::path(file_name).parent_path();
-  Places places;
-  Reader(directory, environment, places, loaded.diagnostics).read_map(root, {}, {.config = loaded.config});
+  Reader(directory, environment, loaded.places, loaded.diagnostics).read_map(root, {}, {.config = loaded.config});
   replace_zero_by_protocol_limit(loaded.config.limits);
-  validate(loaded.config, places, loaded.diagnostics);
+  validate(loaded.config, loaded.places, loaded.diagnostics);
 }
 
 Error cannot_read(const std::filesystem::path& file, int error_number) {
@@ -197,8 +199,11 @@ Result<std::string> read_text(const std::filesystem::path& file) {
 Loaded load(const std::string& text, const std::string& file_name, const Environment& environment) {
   Loaded loaded;
   const YamlNode root = parse_yaml(text, loaded.diagnostics);
-  // Of a file that is not YAML nothing was read, and nothing more can be said.
+  // A file that is not YAML was not read, so nothing more can be said about it.
   if (!has_errors(loaded.diagnostics)) read_config(root, file_name, environment, loaded);
+  if (root.kind == YamlNode::Kind::Null && !has_errors(loaded.diagnostics)) {
+    loaded.diagnostics.push_back({Severity::Warning, {}, "the file has no keys: everything is at its default"});
+  }
   sort_by_place(loaded.diagnostics);
   return loaded;
 }

@@ -10,6 +10,7 @@
 #include "broker-core/base/result.h"
 #include "config/config.h"
 #include "config/diagnostic.h"
+#include "config/places.h"
 #include "config/scalar.h"
 
 namespace furrow::config {
@@ -17,6 +18,7 @@ namespace furrow::config {
 struct Loaded {
   Config config;            // to be used only when the diagnostics have no error
   Diagnostics diagnostics;  // sorted by place; notes only when there is no error
+  Places places;            // of every key that is written, for whoever finds out more about its value
 };
 
 // `file_name` gives relative paths their directory. An empty text means the defaults.

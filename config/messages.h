@@ -5,14 +5,21 @@
 #include <string_view>
 #include <utility>
 
+#include "broker-core/base/printable.h"
 #include "broker-core/base/result.h"
 #include "config/diagnostic.h"
 
 namespace furrow::config {
 
+// A message shows this many bytes of a text that the file brought in.
+inline constexpr std::size_t kShownBytesMax = 200;
+
 inline std::string in_quotes(std::string_view text) {
-  return "'" + std::string(text) + "'";
+  return "'" + printable(text, kShownBytesMax) + "'";
 }
+
+// `text` as it must stand in the file, for advice: in quotes where YAML would take it for something else.
+std::string as_written(std::string_view text);
 
 inline std::string in_line(Place place) {
   return "in line " + std::to_string(place.line);

@@ -19,6 +19,7 @@ class Places {
   // The value at `path` could not be read, and that was said: later checks keep quiet about it.
   void spoil(const std::string& path) { written_[path].spoiled = true; }
 
+  bool empty() const { return written_.empty(); }
   bool is_written(std::string_view path) const { return written_.find(path) != written_.end(); }
 
   bool is_spoiled(std::string_view path) const {

@@ -15,12 +15,13 @@ constexpr std::size_t kLineBytesMax = 100;
 constexpr std::string_view kHeader = R"(# furrow.yaml: every key with its meaning, range and default.
 #
 # A line that begins with '#' and no space is a key at its default: take the '#' away to change it.
-# An element of a list begins with '-': take that line's '#' away first. minimal.yaml is the
-# smallest useful file.
+# An element of a list begins with '-': take that line's '#' away first. This file is to look things
+# up in: begin with a copy of minimal.yaml, the smallest useful file.
 #
-# Times take ms s m h d, sizes KiB MiB GiB. ${NAME} is replaced from the environment, $$ is a '$'.
-# Relative paths are relative to this file. `furrow check -c FILE` finds every mistake before the
-# gateway does.
+# Times take ms s m h d, one number and one unit: 90m, not 1h30m. Sizes take KiB MiB GiB. ${NAME} is
+# replaced from the environment, $$ is a '$'. What YAML would take for something else stands in
+# quotes: "*:1883", "[::]:1883", "#", and between { } also "${NAME}". Relative paths are relative to
+# this file. `furrow check FILE` finds every mistake before the gateway does.
 )";
 
 // "a time, 1s to 1h", "one of a, b": what may be written.
@@ -58,7 +59,7 @@ std::string value_text(const Key& key) {
   return {};
 }
 
-// What may be written there and what follows from it, in one sentence or none.
+// The values that a key takes and what follows from them, in one sentence or none.
 std::string conditions_text(const Key& key) {
   std::string text = value_text(key);
   if (key.is_required()) text += "; required";
@@ -165,8 +166,10 @@ std::string uncommented(const std::string& reference) {
 std::string manual_page() {
   std::string page =
       ".TH FURROW.YAML 5\n.SH NAME\nfurrow.yaml \\- configuration of the furrow MQTT edge gateway\n.SH DESCRIPTION\n"
-      "Times take ms s m h d, sizes KiB MiB GiB; 0 needs no unit. ${NAME} is replaced from the environment, $$ is a "
-      "$.\n"
+      "Times take ms s m h d, sizes KiB MiB GiB, one number and one unit; 0 needs no unit. ${NAME} is replaced from "
+      "the "
+      "environment, $$ is a $. What YAML would take for something else stands in quotes: \"*:1883\", \"[::]:1883\", "
+      "\"#\", and between { } also \"${NAME}\".\n"
       "Relative paths are relative to the file. A [] stands for the elements of a list.\n.SH KEYS\n";
   for (const Key& key : keys()) {
     if (key.stage == Stage::Built) page += manual_entry(key);

@@ -1,4 +1,4 @@
-// What is written from the table of keys for people: the reference file and the manual page.
+// The documents that are made from the table of keys: the reference file and the manual page.
 #pragma once
 
 #include <string>

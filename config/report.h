@@ -1,4 +1,4 @@
-// What the checks across keys have to say, each at the place of the key it is about.
+// The findings of the checks across keys, each at the place of its key.
 #pragma once
 
 #include <cstddef>

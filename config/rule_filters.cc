@@ -10,7 +10,7 @@ namespace {
 bool shadows(const TopicRule& earlier, const std::string& prefix, const std::string& earlier_filter,
              const std::string& later_filter) {
   if (!mqtt::covers(earlier_filter, later_filter)) return false;
-  // What the earlier rule leaves alone may be just what the later one is for.
+  // The later rule may be for just the topics that the earlier one leaves alone.
   return std::none_of(earlier.except.begin(), earlier.except.end(),
                       [&](const std::string& exception) { return mqtt::overlaps(prefix + exception, later_filter); });
 }

@@ -25,7 +25,7 @@ enum class Circle : unsigned char {
   Certain,   // what comes down goes up under the same name
 };
 
-// What becomes of a message that `down` brings in and `up`, of another connection to the same broker, takes out.
+// Whether a message that `down` brings in leaves again by `up`, a rule of another connection to the same broker.
 Circle circle_of(const TopicRule& down, const TopicRule& up);
 
 }  // namespace furrow::config

@@ -66,12 +66,43 @@ std::string quantity_text(std::uint64_t value, const Quantity& quantity) {
   return std::to_string(value / unit->factor) + std::string(unit->name);
 }
 
-std::string fix_for(std::uint64_t number, std::string_view unit_text, const Quantity& quantity) {
-  // Whoever writes 1048576 counted bytes; whoever writes 4 did not.
+// The sum of "1h30m", "1.5h" or "1 h 30 min", when it is a whole number of the smallest unit.
+std::optional<std::uint64_t> sum_of_parts(std::string_view text, const Quantity& quantity) {
+  constexpr std::string_view kNumber = "0123456789.";
+  constexpr double kSumMax = 9e15;  // what a double counts exactly
+  double sum = 0;
+  while (!text.empty()) {
+    const std::size_t digits = std::min(text.find_first_not_of(kNumber), text.size());
+    double number = 0;
+    const auto read = std::from_chars(text.data(), text.data() + digits, number);
+    if (digits == 0 || read.ec != std::errc{} || read.ptr != text.data() + digits) return std::nullopt;
+    text.remove_prefix(digits);
+    const std::string_view word = text.substr(0, text.find_first_of(kNumber));
+    text.remove_prefix(word.size());
+    const std::string_view meant = unit_like(word, quantity);
+    for (const Unit& unit : quantity.table) {
+      if (unit.name == meant) sum += number * static_cast<double>(unit.factor);
+    }
+    if (meant.empty() || sum > kSumMax) return std::nullopt;
+  }
+  const auto whole = static_cast<std::uint64_t>(sum);
+  const bool is_exact = static_cast<double>(whole) == sum && whole % quantity.table.front().factor == 0;
+  return is_exact ? std::optional(whole) : std::nullopt;
+}
+
+// `text` is `number` and `unit_text`.
+std::string fix_for(std::string_view text, std::uint64_t number, std::string_view unit_text, const Quantity& quantity) {
+  // 1048576 was counted in bytes; 4 was not.
   if (unit_text.empty() && &quantity == &kSize && number >= KiB) {
     return "write " + size_text((number / KiB + (number % KiB == 0 ? 0 : 1)) * KiB);
   }
-  const std::string_view meant = unit_like(unit_text, quantity);
+  const bool has_parts = unit_text.find_first_of("0123456789.") != std::string_view::npos;
+  const std::optional<std::uint64_t> sum = has_parts ? sum_of_parts(text, quantity) : std::nullopt;
+  if (sum.has_value()) return "write " + quantity_text(*sum, quantity);
+  if (&quantity == &kTime && lower(unit_text).starts_with("w") && number <= 1000) {
+    return "write " + std::to_string(7 * number) + "d";
+  }
+  const std::string_view meant = has_parts ? std::string_view{} : unit_like(unit_text, quantity);
   if (meant.empty()) return "write a whole number and one of " + std::string(quantity.units);
   return "write " + std::to_string(number) + std::string(meant);
 }
@@ -97,7 +128,7 @@ Result<std::uint64_t> parse_quantity(std::string_view text, const Quantity& quan
     const std::string problem = unit_text.empty()
                                     ? in_quotes(text) + " needs a unit (" + std::string(quantity.units) + "): "
                                     : in_quotes(text) + " is not " + std::string(quantity.what) + ": ";
-    return invalid(problem + fix_for(number, unit_text, quantity));
+    return invalid(problem + fix_for(text, number, unit_text, quantity));
   }
   if (number > kMax / unit->factor) return invalid(in_quotes(text) + " is too large");
   return number * unit->factor;

@@ -1,4 +1,4 @@
-// What one scalar of the file means: times, sizes, counts, and variables from the environment.
+// The meaning of one scalar of the file: times, sizes, counts, and variables from the environment.
 //
 //   time  = "0" | DIGITS ("ms" | "s" | "m" | "h" | "d")
 //   size  = "0" | DIGITS ("KiB" | "MiB" | "GiB")
@@ -6,6 +6,7 @@
 // Zero is the same in every unit and needs none. The errors quote the text and name the fix, but not the key.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -27,6 +28,11 @@ Result<std::uint64_t> parse_count(std::string_view text);
 std::string time_text(Duration time);
 std::string size_text(std::uint64_t bytes);
 
+// Where MQTT itself counts in seconds, a fraction of one cannot be said.
+inline bool is_whole_seconds(Duration time) {
+  return time % std::chrono::seconds(1) == Duration::zero();
+}
+
 // The value of an environment variable, or nothing when it is not set.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
@@ -34,7 +40,7 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 Environment process_environment();
 
 // Replaces `${NAME}` by the variable's value and `$$` by `$`; any other `$` stands for itself, as in `$SYS/#`.
-// What a variable brings in is not looked at again.
+// The value of a variable is not searched for further variables.
 Result<std::string> interpolate(std::string_view text, const Environment& environment);
 
 // "a | b | c" taken apart.

@@ -65,6 +65,7 @@ struct Key {
   std::string_view doc = {};      // one line: what it means
   std::string_view danger = {};   // one line: what can go wrong; usually empty
   std::string_view example = {};  // for required keys: what the reference file shows
+  std::string_view also = {};     // "a | b": what other brokers call it, for advice only
   bool needs_restart = false;
   Stage stage = Stage::Built;
   Slot (*slot)(Objects& objects) = nullptr;  // null for sections and for what is planned

@@ -2,6 +2,7 @@
 
 #include "config/messages.h"
 #include "config/report.h"
+#include "config/scalar.h"
 #include "config/survival_notes.h"
 #include "config/validate_bridges.h"
 
@@ -9,6 +10,7 @@ namespace furrow::config {
 namespace {
 
 void check_listeners(const std::vector<Listener>& listeners, Report& report) {
+  if (listeners.empty()) report.warning("listeners", "listeners: []: no client can connect");
   for (std::size_t i = 0; i < listeners.size(); ++i) {
     const Bind& bind = listeners[i].bind;
     for (std::size_t before = 0; before < i; ++before) {
@@ -22,7 +24,7 @@ void check_listeners(const std::vector<Listener>& listeners, Report& report) {
   }
 }
 
-// Whoever reaches a listener may do everything, so that must be somebody's decision (and not an oversight).
+// A listener lets everybody who reaches it do everything, so somebody must have decided that.
 void check_access(const Config& config, Report& report) {
   if (!config.access.anonymous) {
     report.error("access.anonymous",
@@ -37,6 +39,15 @@ void check_access(const Config& config, Report& report) {
         "listeners[].bind: " + bind.text() +
             " is open to the network without credentials; if that is meant, write 'access: {anonymous: true}'");
   }
+}
+
+// MQTT counts both in seconds.
+void check_times(const Sessions& sessions, Report& report) {
+  const auto check = [&report](Duration time, const std::string& key) {
+    if (!is_whole_seconds(time)) report.error(key, key + " must be whole seconds");
+  };
+  check(sessions.expiry_max, "sessions.expiry_max");
+  check(sessions.keepalive_max, "sessions.keepalive_max");
 }
 
 void check_sizes(const Config& config, Report& report) {
@@ -70,6 +81,7 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   check_listeners(config.listeners, report);
   check_access(config, report);
   check_sizes(config, report);
+  check_times(config.sessions, report);
   check_gateway_id(config.gateway.id, report);
   check_bridges(config, report);
   warn_about_losses(config, report);

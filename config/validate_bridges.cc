@@ -1,10 +1,10 @@
 #include "config/validate_bridges.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "config/messages.h"
+#include "config/scalar.h"
 #include "config/validate_rules.h"
 
 namespace furrow::config {
@@ -18,10 +18,6 @@ bool is_name(std::string_view name) {
 
 std::string explain_name(std::string_view name) {
   return in_quotes(name) + " is not a name: 1 to 64 characters of A-Z a-z 0-9 _ . -";
-}
-
-bool is_whole_seconds(Duration time) {
-  return time % std::chrono::seconds(1) == Duration::zero();
 }
 
 bool share_an_address(const Bridge& one, const Bridge& other) {
@@ -50,12 +46,6 @@ void check_name(const Config& config, std::size_t index, Report& report) {
   }
 }
 
-bool reaches_own(const Address& address, const Bind& bind) {
-  if (address.port != bind.port) return false;
-  const bool is_here = address.host == "localhost" || Bind{.host = address.host, .port = address.port}.is_loopback();
-  return is_here && (bind.is_loopback() || bind.host == "*" || bind.host == "0.0.0.0" || bind.host == "::");
-}
-
 void check_connect(const Config& config, std::size_t index, Report& report) {
   const std::vector<Address>& connect = config.bridges[index].connect;
   const std::string path = bridge_path(index) + ".connect";
@@ -67,7 +57,7 @@ void check_connect(const Config& config, std::size_t index, Report& report) {
   for (const Address& address : connect) {
     for (std::size_t i = 0; i < config.listeners.size(); ++i) {
       const Bind& bind = config.listeners[i].bind;
-      if (report.places().is_spoiled(listener_path(i) + ".bind") || !reaches_own(address, bind)) continue;
+      if (report.places().is_spoiled(listener_path(i) + ".bind") || !bind.is_reached_by(address)) continue;
       report.error(path, "bridges[].connect: " + address.text() + " is this gateway's own listener on " + bind.text());
     }
   }

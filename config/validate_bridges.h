@@ -1,4 +1,4 @@
-// What must hold for bridges, one by one and among each other.
+// The rules that bridges must keep, one by one and among each other.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
 #include "config/validate_rules.h"
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -12,17 +13,63 @@ namespace {
 
 constexpr std::string_view kShare = "$share/";
 
+bool is_shared(const std::string& text) {
+  return text.starts_with(kShare) || text == "$share";
+}
+
+// The filter of a shared subscription without its group; empty when there is none.
+std::string without_group(const std::string& filter) {
+  const std::size_t slash = filter.find('/', std::min(kShare.size(), filter.size()));
+  return slash == std::string::npos ? "" : filter.substr(slash + 1);
+}
+
+std::string explain_shared(const std::string& filter) {
+  const std::string plain = without_group(filter);
+  return "a bridge has no shared subscriptions ($share/GROUP/FILTER): each bridge gets every message that its rules "
+         "name" +
+         (plain.empty() ? "" : "; write " + as_written(plain));
+}
+
+std::string_view first_level(std::string_view filter) {
+  return filter.substr(0, filter.find('/'));
+}
+
+// Only the gateway itself publishes its status, and what arrives under such a name would be taken for it.
+void check_way_down(const TopicRule& rule, const std::string& filter_path, Report& report) {
+  if (!rule.comes_down() || first_level(local_filter(rule)) != "$SYS") return;
+  report.error(filter_path, "bridges[].topics[].filter: " + in_quotes(local_filter(rule)) +
+                                " comes down into $SYS/, where the far side could forge this gateway's status; give it "
+                                "another place here with local_prefix, or direction: up");
+}
+
+// Clients may not publish to what begins with `$`, and of it the gateway publishes $SYS/ alone.
+void check_way_up(const TopicRule& rule, const std::string& filter_path, Report& report) {
+  const std::string local = local_filter(rule);
+  if (!rule.goes_up() || !local.starts_with('$') || first_level(local) == "$SYS") return;
+  const std::size_t level = local.find('/');
+  const bool can_move = rule.local_prefix.empty() && rule.remote_prefix.empty() && level + 1 < local.size();
+  std::string advice;
+  if (level != std::string::npos && can_move) {
+    advice = "; write filter: " + as_written(local.substr(level + 1)) +
+             ", remote_prefix: " + as_written(local.substr(0, level + 1));
+  }
+  report.warning(filter_path,
+                 "bridges[].topics[].filter: nothing goes up by this rule, because no client here may "
+                 "publish to " +
+                     in_quotes(local) + ", which begins with $" + advice);
+}
+
 void check_prefix(const TopicRule& rule, const std::string& prefix, const std::string& path, const std::string& name,
                   Report& report) {
   const std::string key = "bridges[].topics[]." + name + ": ";
   const std::string prefix_path = path + "." + name;
-  if (prefix.starts_with(kShare)) {
-    report.error(prefix_path, key + "shared subscriptions are not built yet in this version");
+  if (is_shared(prefix)) {
+    report.error(prefix_path, key + explain_shared(prefix));
   } else if (prefix.find_first_of("+#") != std::string::npos) {
     report.error(prefix_path, key + in_quotes(prefix) + " has a wildcard, and a prefix is plain text");
   } else if (!mqtt::is_valid_filter(prefix + rule.filter)) {
     report.error(prefix_path, key + in_quotes(prefix) + " before " + in_quotes(rule.filter) + " makes no topic filter" +
-                                  (prefix.ends_with('/') ? "" : "; write " + in_quotes(prefix + "/")));
+                                  (prefix.ends_with('/') ? "" : "; write " + as_written(prefix + "/")));
   } else if (!prefix.empty() && !prefix.ends_with('/')) {
     report.warning(prefix_path,
                    key + in_quotes(prefix) + " does not end in '/': the rule takes " + in_quotes(prefix + rule.filter));
@@ -60,9 +107,12 @@ void check_rule(const TopicRule& rule, const std::string& path, Report& report) 
   if (!report.places().is_written(filter_path)) {
     return report.error(path, "bridges[].topics[] needs a filter, such as farm/#");
   }
-  if (rule.filter.starts_with(kShare)) {
-    return report.error(filter_path,
-                        "bridges[].topics[].filter: shared subscriptions are not built yet in this version");
+  if (rule.filter.empty()) {
+    return report.error(filter_path, "bridges[].topics[].filter is empty: write " + as_written("#") +
+                                         " for every topic, or the topics that cross, such as farm/#");
+  }
+  if (is_shared(rule.filter)) {
+    return report.error(filter_path, "bridges[].topics[].filter: " + explain_shared(rule.filter));
   }
   if (!mqtt::is_valid_filter(rule.filter)) {
     return report.error(filter_path, "bridges[].topics[].filter: " + in_quotes(rule.filter) +
@@ -71,6 +121,8 @@ void check_rule(const TopicRule& rule, const std::string& path, Report& report) 
   check_prefix(rule, rule.local_prefix, path, "local_prefix", report);
   check_prefix(rule, rule.remote_prefix, path, "remote_prefix", report);
   check_exceptions(rule, path, report);
+  check_way_down(rule, filter_path, report);
+  check_way_up(rule, filter_path, report);
   if (rule.buffer_qos0 && !rule.goes_up()) {
     report.warning(path + ".buffer_qos0", "bridges[].topics[].buffer_qos0 has no effect on the way down");
   }

@@ -1,4 +1,4 @@
-// What must hold for the rules of bridges, one by one and among each other.
+// The checks of the rules of bridges, one by one and among each other.
 #pragma once
 
 #include <cstddef>

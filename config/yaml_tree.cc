@@ -6,8 +6,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
+
+#include "config/messages.h"
+#include "config/yaml_advice.h"
 
 namespace furrow::config {
 namespace {
@@ -123,7 +127,7 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-// yaml-cpp's own words, and what is usually behind them.
+// yaml-cpp's own words, and what is usually behind them when the text itself did not tell.
 std::string explain(const std::string& message) {
   if (message == YAML::ErrorMsg::MAP_VALUE || message == YAML::ErrorMsg::END_OF_MAP) {
     return message + ": look at the indentation (blanks, never tabs), and quote texts with ': ' in them";
@@ -133,6 +137,31 @@ std::string explain(const std::string& message) {
   return message;
 }
 
+Diagnostic explain(const std::string& text, const YAML::Exception& problem) {
+  const Place place = place_of(problem.mark);
+  const bool unknown_reference = problem.msg == YAML::ErrorMsg::UNKNOWN_ANCHOR;
+  if (auto advice = yaml_advice(text, place, unknown_reference)) return *std::move(advice);
+  return {Severity::Error, place, "YAML: " + explain(problem.msg)};
+}
+
+// A byte that no text has: most likely another file was named. UTF-16 is left to yaml-cpp, which knows it by its first
+// two bytes.
+std::optional<Diagnostic> byte_of_no_text(const std::string& text) {
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) return std::nullopt;
+  Place place{1, 1};
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_space = c == '\t' || c == '\n' || c == '\r';
+    if ((byte < 0x20 && !is_space) || byte == 0x7F) {
+      return Diagnostic{
+          Severity::Error, place,
+          "a text file has no " + in_quotes(std::string_view(&c, 1)) + ": take it away, or name another file"};
+    }
+    place = c == '\n' ? Place{place.line + 1, 1} : Place{place.line, place.column + 1};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 YamlNode parse_yaml(const std::string& text, Diagnostics& diagnostics) {
@@ -140,15 +169,20 @@ YamlNode parse_yaml(const std::string& text, Diagnostics& diagnostics) {
     diagnostics.push_back({Severity::Error, {}, "the file is larger than 1 MiB"});
     return {};
   }
+  if (auto foreign = byte_of_no_text(text)) {
+    diagnostics.push_back(*std::move(foreign));
+    return {};
+  }
   TreeBuilder builder;
   try {
-    std::istringstream stream(text);
+    // Behind a comment, because yaml-cpp forgives a quote that is open where the file ends with a line.
+    std::istringstream stream(text + "\n#");
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
     return builder.take_root();
   } catch (const YAML::Exception& problem) {
-    diagnostics.push_back({Severity::Error, place_of(problem.mark), "YAML: " + explain(problem.msg)});
+    diagnostics.push_back(explain(text, problem));
     return {};
   }
 }

@@ -28,11 +28,19 @@ TEST(Address, NamesOneHostInOneWay) {
 
 TEST(Address, TakesIpv6InBrackets) {
   EXPECT_EQ(address("mqtt://[2001:db8::1]:1884"), (Address{Scheme::Mqtt, "2001:db8::1", 1884}));
+}
+
+// RFC 6874: in a URI the `%` before a zone is itself written as `%25`.
+TEST(Address, TakesTheZoneOfAnIpv6AddressInBothForms) {
+  EXPECT_EQ(address("mqtt://[fe80::1%25eth0]:1884").host, "fe80::1%eth0");
   EXPECT_EQ(address("mqtt://[fe80::1%eth0]").host, "fe80::1%eth0");
+  EXPECT_EQ(address("mqtt://[FE80::1%25Wlan0]").host, "fe80::1%Wlan0") << "the names of links have two cases";
+  EXPECT_EQ(address("mqtt://[fe80::1%25]").host, "fe80::1%25") << "a zone called 25";
 }
 
 TEST(Address, TextIsReadBackAsTheSame) {
-  for (const char* text : {"mqtt://region.example.org:1883", "mqtt://[2001:db8::1]:1884", "mqtt://10.0.0.1:1"}) {
+  for (const char* text : {"mqtt://region.example.org:1883", "mqtt://[2001:db8::1]:1884", "mqtt://10.0.0.1:1",
+                           "mqtt://[fe80::1%25eth0]:1883"}) {
     EXPECT_EQ(address(text).text(), text);
   }
 }
@@ -62,6 +70,25 @@ TEST(Bind, KnowsWhatOnlyThisMachineCanReach) {
   for (const char* text : {"0.0.0.0:1", "[::]:1", "*:1", "10.0.0.1:1", "128.0.0.1:1"}) {
     EXPECT_FALSE(bind(text).is_loopback()) << text;
   }
+}
+
+TEST(Bind, IsReachedByWhatEndsOnThisMachine) {
+  EXPECT_TRUE(bind("127.0.0.1:1883").is_reached_by(address("mqtt://localhost")));
+  EXPECT_TRUE(bind("[::1]:1883").is_reached_by(address("mqtt://localhost")));
+  EXPECT_TRUE(bind("*:1883").is_reached_by(address("mqtt://127.9.9.9")));
+  EXPECT_TRUE(bind("127.0.0.1:1883").is_reached_by(address("mqtt://0.0.0.0")));
+  EXPECT_TRUE(bind("[::1]:1883").is_reached_by(address("mqtt://[::]")));
+  EXPECT_TRUE(bind("0.0.0.0:1883").is_reached_by(address("mqtt://[::ffff:127.0.0.1]")));
+  EXPECT_TRUE(bind("10.0.0.1:1883").is_reached_by(address("mqtt://10.0.0.1")));
+}
+
+TEST(Bind, IsNotReachedAcrossFamiliesAddressesOrPorts) {
+  EXPECT_FALSE(bind("0.0.0.0:1883").is_reached_by(address("mqtt://[::1]")));
+  EXPECT_FALSE(bind("[::]:1883").is_reached_by(address("mqtt://127.0.0.1")));
+  EXPECT_FALSE(bind("127.0.0.1:1883").is_reached_by(address("mqtt://127.0.0.2")));
+  EXPECT_FALSE(bind("10.0.0.1:1883").is_reached_by(address("mqtt://0.0.0.0")));
+  EXPECT_FALSE(bind("*:1883").is_reached_by(address("mqtt://10.0.0.1"))) << "somebody else's, as far as the text tells";
+  EXPECT_FALSE(bind("127.0.0.1:1884").is_reached_by(address("mqtt://127.0.0.1")));
 }
 
 TEST(Bind, CollidesWithWhatItTakesIn) {

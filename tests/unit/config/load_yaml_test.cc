@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "config/messages.h"
 #include "config/yaml_tree.h"
 
 namespace furrow::config {
@@ -159,6 +160,29 @@ TEST(Load, ReadsAFile) {
   const Result<Loaded> minimal = load_file(FURROW_TEST_DATA "/../../config/minimal.yaml", nothing_set());
   ASSERT_TRUE(minimal.has_value());
   EXPECT_EQ(minimal->config.bridges.size(), 1U);
+}
+
+// What an advice tells to write is read as what was meant, wherever it stands.
+TEST(Advice, IsReadAsItIsWritten) {
+  for (const char* text : {"*:1883", "[::]:1883", "mqtt://[::1]:1884", "#", "+/moisture", "farm/#", "a #b", "${X", "@x",
+                           "a: b", "b:", "- c", "'d", "\"e\"", "back\\slash", "{gateway}-{bridge}", "", "a, b", "%f"}) {
+    for (const std::string& file :
+         {"bridges:\n  - username: " + as_written(text), "bridges: [{username: " + as_written(text) + "}]"}) {
+      Diagnostics diagnostics;
+      const YamlNode root = parse_yaml(file, diagnostics);
+      ASSERT_TRUE(diagnostics.empty()) << file << ": " << diagnostics.front().message;
+      EXPECT_EQ(root.items.at(1).items.at(0).items.at(1).text, text) << file;
+    }
+  }
+}
+
+// The values of the key, printed by whoever checks, cannot write to the terminal.
+TEST(Advice, IsPrintableAndNotEndless) {
+  const std::string said =
+      errors_of(load("log: {\"a\\e[31m" + std::string(10'000, 'x') + "\": 1, level: " + std::string(10'000, 'y') + "}",
+                     "f", nothing_set()));
+  EXPECT_EQ(said.find('\x1b'), std::string::npos);
+  EXPECT_LT(said.size(), 1000U);
 }
 
 TEST(YamlTree, RefusesFilesThatAreTooLarge) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "config/assign.h"
@@ -110,9 +111,41 @@ TEST(KeyNames, FindsListsWithAndWithoutBrackets) {
 }
 
 TEST(KeyNames, SuggestsOnlyWhatIsNear) {
-  EXPECT_EQ(explain_unknown("log", "levle"), "unknown key 'levle'; 'log' has level, format");
+  EXPECT_EQ(explain_unknown("log", "evell"), "unknown key 'evell'; 'log' has level, format");
   EXPECT_EQ(explain_unknown("log", "lvel"), "unknown key 'lvel'; did you mean 'level'?");
+  EXPECT_EQ(explain_unknown("log", "levle"), "unknown key 'levle'; did you mean 'level'?");
+  EXPECT_EQ(explain_unknown("log", "Level"), "unknown key 'Level'; did you mean 'level'?");
+  EXPECT_EQ(explain_unknown("sessions", "queue_limits"), "unknown key 'queue_limits'; did you mean 'queue'?");
   EXPECT_EQ(explain_unknown("log", "when_full"), "unknown key 'when_full' here; it belongs into 'sessions.queue'");
+}
+
+TEST(KeyNames, KnowsWhatOtherBrokersSay) {
+  EXPECT_EQ(explain_unknown("bridges[]", "password"),
+            "unknown key 'password'; furrow has 'password_from', a file that holds it");
+  EXPECT_EQ(explain_unknown("bridges[]", "bridge_cafile"),
+            "unknown key 'bridge_cafile'; furrow has 'tls' for it, which is not built yet in this version");
+  EXPECT_EQ(explain_unknown("", "max_queued_messages"),
+            "unknown key 'max_queued_messages'; furrow has 'messages' inside of 'sessions.queue'");
+}
+
+// A name that furrow has itself must never be answered with another one of the same map.
+TEST(KeyNames, NoOtherNameIsOneOfOurOwnThere) {
+  for (const Key& key : keys()) {
+    const std::string_view parent = key.path.substr(0, std::min(key.path.rfind('.'), key.path.size()));
+    for (const std::string_view word : split_words(key.also)) {
+      for (const Key* sibling : keys_in(key.path.find('.') == std::string_view::npos ? "" : parent)) {
+        EXPECT_NE(written_name(sibling->path), word) << key.path;
+        const auto others = split_words(sibling->also);
+        EXPECT_TRUE(sibling == &key || std::find(others.begin(), others.end(), word) == others.end())
+            << word << " is " << key.path << " and " << sibling->path;
+      }
+    }
+  }
+}
+
+TEST(KeyNames, ListsNoMoreThanHelps) {
+  EXPECT_EQ(explain_unknown("bridges[]", "frobnicate"),
+            "unknown key 'frobnicate'; 'furrow help config' shows the keys of 'bridges[]'");
 }
 
 TEST(KeyNames, UntiesDots) {
