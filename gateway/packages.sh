@@ -24,7 +24,13 @@ done
 if ((${#missing[@]} == 0)); then exit 0; fi
 
 as_root=()
-if ((EUID != 0)); then as_root=(sudo); fi
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "missing, and there is no sudo; as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
 echo "installing: ${missing[*]}" >&2
 "${as_root[@]}" apt-get update >&2
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}" >&2

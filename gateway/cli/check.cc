@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "gateway/cli/check_machine.h"
 #include "gateway/cli/config_choice.h"
 #include "gateway/cli/exit_code.h"
 
@@ -18,13 +19,20 @@ std::string count_text(const config::Diagnostics& diagnostics, config::Severity 
 }  // namespace
 
 int run_check(const CheckOptions& options) {
-  const auto choice = choose_config(options.config, kDefaultConfigFile);
+  auto choice = choose_config(options.config, kDefaultConfigFile);
   if (!choice) {
     std::fprintf(stderr, "furrow: %s\n", choice.error().message().c_str());
     return kExitUsage;
   }
   if (choice->embedded) std::printf("no -c, and there is no %s: checking the embedded default\n", kDefaultConfigFile);
-  const config::Diagnostics& diagnostics = choice->loaded.diagnostics;
+  config::Loaded& loaded = choice->loaded;
+  if (options.data) loaded.config.gateway.data = *options.data;
+  // A file that is no YAML says nothing about this machine.
+  if (!config::has_errors(loaded.diagnostics) || !loaded.places.empty()) {
+    check_machine(loaded.config, loaded.places, loaded.diagnostics);
+    config::sort_by_place(loaded.diagnostics);
+  }
+  const config::Diagnostics& diagnostics = loaded.diagnostics;
   for (const config::Diagnostic& one : diagnostics) std::printf("%s\n", config::format(one, choice->name).c_str());
   std::printf("%s: %s, %s\n", choice->name.c_str(), count_text(diagnostics, config::Severity::Error, "error").c_str(),
               count_text(diagnostics, config::Severity::Warning, "warning").c_str());

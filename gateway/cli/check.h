@@ -8,6 +8,7 @@ namespace furrow::gateway {
 
 struct CheckOptions {
   std::optional<std::string> config;
+  std::optional<std::string> data;  // instead of the configured directory
 };
 
 // Prints to standard output; returns the exit code.

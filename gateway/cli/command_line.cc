@@ -6,58 +6,95 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "config/key_names.h"
+#include "config/reference.h"
+#include "config/scalar.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/version.h"
 
 namespace furrow::gateway {
 namespace {
 
+constexpr std::array<std::string_view, 4> kBuilt{"run", "check", "demo", "help"};
 // Promised, and refused by name rather than as a typing mistake.
 constexpr std::array<std::string_view, 4> kNotBuilt{"route", "status", "buffer", "passwd"};
+// The topic of `help` beside the commands: every key of the configuration.
+constexpr std::string_view kConfigTopic = "config";
+
+constexpr std::string_view kFirstSteps =
+    "a command is missing. To begin with:\n"
+    "  furrow demo          shows an outage on this machine: sensors, a gateway, a region, a cut\n"
+    "  furrow help config   shows every key of the configuration; a file of six lines is enough\n"
+    "  furrow check FILE    says what is wrong with a configuration, and what it would not survive\n"
+    "  furrow run FILE      runs the gateway\n"
+    "'furrow help' has the rest";
 
 Answered print(std::FILE* stream, const std::string& text, int exit_code) {
   std::fputs(text.c_str(), stream);
   return {exit_code};
 }
 
-Answered refuse(const std::string& why) {
-  return print(stderr, "furrow: " + why + "\n", kExitUsage);
+Answered refuse(std::string_view why) {
+  return print(stderr, "furrow: " + std::string(why) + "\n", kExitUsage);
 }
 
 bool is_not_built(std::string_view command) {
   return std::find(kNotBuilt.begin(), kNotBuilt.end(), command) != kNotBuilt.end();
 }
 
+std::string all_built() {
+  std::string all;
+  for (const std::string_view one : kBuilt) all += (all.empty() ? "" : ", ") + std::string(one);
+  return all;
+}
+
 Answered refuse_unknown(const std::string& command) {
-  return refuse("there is no command '" + command + "'; built are: run, check, demo, help");
+  std::vector<std::string_view> known(kBuilt.begin(), kBuilt.end());
+  known.insert(known.end(), kNotBuilt.begin(), kNotBuilt.end());
+  const std::string nearest = config::nearest_name(command, known);
+  return refuse("there is no command '" + command + "'; " +
+                (nearest.empty() ? "built are: " + all_built() : "did you mean '" + nearest + "'?"));
 }
 
 Answered refuse_not_built(const std::string& command) {
-  return refuse("'" + command + "' is not built in this version; built are: run, check, demo, help");
+  return refuse("'" + command + "' is not built in this version; built are: " + all_built());
+}
+
+// "20" and "20s" alike: seconds are what one thinks in here, and elsewhere times have a unit.
+Result<Duration> parse_seconds(const std::string& option, const std::string& text, Duration least) {
+  constexpr Duration kMost = std::chrono::hours(24);
+  const bool is_bare = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  const Result<Duration> time = config::parse_time(is_bare ? text + "s" : text);
+  if (!time) return Error(Errc::InvalidArgument, option + ": " + time.error().message());
+  if (*time >= least && *time <= kMost) return *time;
+  return Error(Errc::InvalidArgument, option + ": '" + text + "' is out of range: " + config::time_text(least) +
+                                          " to " + config::time_text(kMost));
 }
 
 class Parser {
  public:
   Parser() {
     app_.require_subcommand(0, 1);  // that there is one is looked at last: `furrow --nonsense` has another mistake
-    app_.failure_message([](const CLI::App*, const CLI::Error& error) {
-      return std::string("furrow: ") + error.what() + "; see furrow --help\n";
-    });
-    app_.set_version_flag("--version", std::string("furrow ") + kVersion);
+    app_.set_version_flag("-V,--version", std::string("furrow ") + kVersion);
     CLI::App* const run = app_.add_subcommand("run", "Run the gateway");
-    run->add_option("-c,--config", run_.config,
+    run->add_option("-c,--config,FILE", run_.config,
                     "Configuration; default: /etc/furrow/furrow.yaml, or built-in values if there is none")
         ->type_name("FILE");
     run->add_option("--data", run_.data, "Data directory, instead of the configured one")->type_name("DIR");
     CLI::App* const check =
         app_.add_subcommand("check", "Check a configuration, and say what would not survive an outage");
-    check->add_option("-c,--config", check_.config, "Configuration; default as for run")->type_name("FILE");
+    check->add_option("-c,--config,FILE", check_.config, "Configuration; default as for run")->type_name("FILE");
+    check->add_option("--data", check_.data, "Data directory, instead of the configured one")->type_name("DIR");
     CLI::App* const demo =
         app_.add_subcommand("demo", "Show an outage: sensors, a gateway, a region, a cut and its end");
-    demo->add_option("--outage", demo_.outage_s, "Seconds without WAN")->type_name("S")->capture_default_str();
-    demo->add_option("--for", demo_.for_s, "Seconds that the sensors publish; default: until Ctrl-C")->type_name("S");
-    CLI::App* const help = app_.add_subcommand("help", "Print help on a command");
+    demo->add_option("--outage", outage_, "How long the WAN is away at each cut, in seconds or as in 2m; default: 10")
+        ->type_name("TIME");
+    demo->add_option("--for", publish_for_, "How long the sensors publish, at least 1s; default: until Ctrl-C")
+        ->type_name("TIME");
+    CLI::App* const help =
+        app_.add_subcommand("help", "Print help on a command, or every key of the configuration (help config)");
     help->add_option("COMMAND", help_topic_);
   }
 
@@ -68,34 +105,84 @@ class Parser {
     if (!command.empty() && command.front() != '-' && !has_command(command)) return refuse_unknown(command);
     try {
       app_.parse(count, arguments);
+    } catch (const CLI::Success& answer) {  // help or the version was asked for
+      return {Answered{app_.exit(answer)}};
+    } catch (const CLI::ExtrasError& error) {
+      return refuse_extra(error.what());
     } catch (const CLI::ParseError& error) {
-      return {Answered{app_.exit(error) == 0 ? kExitFine : kExitUsage}};
+      return refuse(std::string(error.what()) + "; see " + help_command());
     }
     if (app_.got_subcommand("run")) return run_;
     if (app_.got_subcommand("check")) return check_;
-    if (app_.got_subcommand("demo")) return demo_;
+    if (app_.got_subcommand("demo")) return demo();
     if (app_.got_subcommand("help")) return help();
-    return refuse("a command is missing; built are: run, check, demo, help");
+    return refuse(kFirstSteps);
   }
 
  private:
+  Command demo() const {
+    DemoOptions options;
+    const Result<Duration> outage = parse_seconds("--outage", outage_, Duration::zero());
+    if (!outage) return refuse(outage.error().message());
+    options.outage = *outage;
+    if (publish_for_.empty()) return options;
+    // In less than that nothing would be shown, and a tour without a message proves nothing.
+    const Result<Duration> publish_for = parse_seconds("--for", publish_for_, std::chrono::seconds(1));
+    if (!publish_for) return refuse(publish_for.error().message());
+    options.publish_for = *publish_for;
+    return options;
+  }
+
   Command help() {
     // An App that has parsed a command prints help on that one only.
     if (help_topic_.empty()) return print(stdout, Parser().app_.help(), kExitFine);
+    if (help_topic_ == kConfigTopic) return print(stdout, config::reference_yaml(), kExitFine);
     if (is_not_built(help_topic_)) return refuse_not_built(help_topic_);
     if (!has_command(help_topic_)) return refuse_unknown(help_topic_);
     return print(stdout, app_.get_subcommand(help_topic_)->help("furrow"), kExitFine);
   }
 
-  bool has_command(const std::string& name) {
-    const auto commands = app_.get_subcommands([&name](const CLI::App* one) { return one->get_name() == name; });
-    return !commands.empty();
+  // An argument that nobody takes: an option that is mistyped or stands before its command, or one file too many.
+  Command refuse_extra(const std::string& what) const {
+    const std::vector<std::string> extra = app_.remaining(true);
+    const CLI::App* const command = parsed_command();
+    const std::string& first = extra.empty() ? what : extra.front();
+    const std::string name = first.substr(std::min(first.find_first_not_of('-'), first.size()));
+    if (command == nullptr && (name.starts_with("c") || name.starts_with("data"))) {
+      return refuse(first + " stands behind a command: furrow run " + first + " …");
+    }
+    std::vector<std::string_view> known;
+    const CLI::App& asked = command == nullptr ? app_ : *command;
+    for (const CLI::Option* option : asked.get_options()) {
+      for (const std::string& one : option->get_lnames()) known.push_back(one);
+    }
+    const std::string nearest =
+        first.starts_with('-') ? config::nearest_name(name.substr(0, name.find('=')), known) : std::string();
+    if (!nearest.empty()) return refuse("there is no option " + first + "; did you mean --" + nearest + "?");
+    const bool is_option = first.starts_with('-');
+    return refuse((is_option ? "there is no option " : "one argument too many: ") + first + "; see " + help_command());
+  }
+
+  const CLI::App* parsed_command() const {
+    const std::vector<const CLI::App*> commands =
+        app_.get_subcommands([](const CLI::App* one) { return one->parsed(); });
+    return commands.empty() ? nullptr : commands.front();
+  }
+
+  std::string help_command() const {
+    const CLI::App* const command = parsed_command();
+    return command == nullptr ? "furrow help" : "furrow help " + command->get_name();
+  }
+
+  bool has_command(const std::string& name) const {
+    return !app_.get_subcommands([&name](const CLI::App* one) { return one->get_name() == name; }).empty();
   }
 
   CLI::App app_{"furrow: an MQTT edge gateway with a cross-region bridge", "furrow"};
   RunOptions run_;
   CheckOptions check_;
-  DemoOptions demo_;
+  std::string outage_ = "10";
+  std::string publish_for_;
   std::string help_topic_;
 };
 

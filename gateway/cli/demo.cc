@@ -10,10 +10,12 @@
 #include <system_error>
 #include <vector>
 
+#include "config/scalar.h"
 #include "gateway/cli/demo_client.h"
 #include "gateway/cli/demo_ledger.h"
 #include "gateway/cli/demo_process.h"
 #include "gateway/cli/demo_proxy.h"
+#include "gateway/cli/demo_screen.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/clock.h"
 #include "gateway/event_loop.h"
@@ -31,11 +33,13 @@ using std::chrono::seconds;
 constexpr std::size_t kSensors = 3;
 constexpr Duration kReadingInterval = milliseconds(100);
 constexpr Duration kTick = milliseconds(20);
-// Without an end, the outage begins after this.
-constexpr Duration kFirstCut = seconds(10);
+// The WAN is up this long before the first outage, if the tour is not shorter, and after each drain.
+constexpr Duration kUp = seconds(10);
+// The backlog has drained when no more than this is under way: the readings of one second.
+constexpr std::uint64_t kUnderWay = kSensors * static_cast<std::uint64_t>(seconds(1) / kReadingInterval);
 // After the last message has arrived: what would come twice, comes by then.
 constexpr Duration kSettle = seconds(2);
-// By then everything must have arrived, or it is lost.
+// A message is lost when nothing has arrived for this long.
 constexpr Duration kDrainTimeout = seconds(60);
 // A sensor that the gateway does not answer waits with its next reading.
 constexpr std::size_t kUnacknowledgedMax = 50;
@@ -69,17 +73,15 @@ class TemporaryDirectory {
   const std::string path_;
 };
 
+// With a window of 20, a drain takes as many turns on the WAN as it would with a region that has other gateways, too.
 std::string broker_config(const std::string& id) {
-  return "gateway: {id: " + id + ", data: data-" + id + "}\nlisteners: [{bind: 127.0.0.1:0}]\nstatus: {interval: 1s}\n";
+  return "gateway: {id: " + id + ", data: data-" + id +
+         "}\nlisteners: [{bind: 127.0.0.1:0}]\nlimits: {inflight: 20}\nstatus: {interval: 1s}\n";
 }
 
 std::string bridged_config(const std::string& id, const std::string& remote) {
   return broker_config(id) + "bridges:\n  - name: region\n    connect: mqtt://" + remote +
          "\n    backoff: {initial: 500ms, max: 2s}\n    topics: [{filter: farm/#, qos: 2}]\n";
-}
-
-double in_seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
 }
 
 class Demo {
@@ -89,9 +91,8 @@ class Demo {
         clock_(clock),
         log_(log),
         directory_(directory),
-        outage_(seconds(options.outage_s)),
-        publish_for_(options.for_s ? Duration(seconds(*options.for_s)) : Duration::max()),
-        cut_after_(options.for_s ? publish_for_ / 3 : kFirstCut),
+        outage_(options.outage),
+        publish_for_(options.publish_for.value_or(Duration::max())),
         signals_(loop.uv(), {SIGINT, SIGTERM}, [this](int) { on_interrupt(); }),
         timer_(loop.uv(), this, uv_timer_init) {}
 
@@ -100,15 +101,16 @@ class Demo {
     if (!failed_) loop_.run();
     if (failed_) return kExitFailure;
     const DemoLedger::Sums sums = ledger_.sums();
-    std::printf("sent %llu, arrived %llu, lost %llu, duplicated %llu\n", as_printed(sums.sent),
-                as_printed(sums.arrived), as_printed(sums.lost()), as_printed(sums.duplicated));
-    return sums.exactly_once() && sums.sent > 0 ? kExitFine : kExitFailure;
+    const bool fine = sums.exactly_once() && sums.sent > 0;
+    const std::string result = "sent " + std::to_string(sums.sent) + ", arrived " + std::to_string(sums.arrived) +
+                               ", lost " + std::to_string(sums.lost()) + ", duplicated " +
+                               std::to_string(sums.duplicated);
+    fine ? screen_.say_good(result) : screen_.say_bad(result);
+    return fine ? kExitFine : kExitFailure;
   }
 
  private:
-  enum class Wan { Up, Cut, Healed };
-
-  static unsigned long long as_printed(std::uint64_t number) { return number; }
+  enum class Wan { Up, Cut, Draining };
 
   // --- start, one after the other ---
 
@@ -173,6 +175,7 @@ class Demo {
         (publish_for_ == Duration::max() ? "; Ctrl-C ends the tour" : ""));
     started_ = clock_.now();
     next_reading_ = next_report_ = started_;
+    next_cut_ = started_ + std::min(kUp, publish_for_ / 3);
     const auto on_tick = [](uv_timer_t* timer) { static_cast<Demo*>(timer->data)->tick(); };
     const auto tick_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(kTick).count());
     uv_timer_start(timer_.get(), on_tick, 0, tick_ms);
@@ -184,7 +187,7 @@ class Demo {
     const Instant now = clock_.now();
     if (is_publishing(now)) publish(now);
     move_wan(now);
-    if (now >= next_report_) report(now);
+    if (now >= next_report_ || bridge_.state != reported_state_) report(now);
     if (!is_publishing(now) && wan_ != Wan::Cut) look_for_end(now);
   }
 
@@ -201,15 +204,20 @@ class Demo {
   }
 
   void move_wan(Instant now) {
-    if (wan_ == Wan::Up && is_publishing(now) && now - started_ >= cut_after_) {
+    if (wan_ == Wan::Up && is_publishing(now) && now >= next_cut_) {
       wan_ = Wan::Cut;
       cut_at_ = now;
       proxy_->cut();
-      say("WAN: cut in mid-flight, for " + std::to_string(outage_ / seconds(1)) + " s");
+      screen_.say_bad("WAN: cut in mid-flight, for " + config::time_text(outage_));
     } else if (wan_ == Wan::Cut && (now - cut_at_ >= outage_ || interrupted_)) {
-      wan_ = Wan::Healed;
+      wan_ = Wan::Draining;
       proxy_->heal();
-      say("WAN: healed; the gateway drains its buffer");
+      screen_.say_good("WAN: healed; the gateway drains its buffer over a link of 12 kbit/s");
+    } else if (wan_ == Wan::Draining && ledger_.sums().lost() <= kUnderWay) {
+      wan_ = Wan::Up;
+      // Another cut, unless the tour would end in it.
+      const bool has_room = publish_for_ - outage_ >= now + kUp - started_;
+      next_cut_ = has_room ? now + kUp : kNever;
     }
   }
 
@@ -218,21 +226,27 @@ class Demo {
   }
 
   void report(Instant now) {
-    next_report_ = now + seconds(1);
+    if (now >= next_report_) next_report_ = now + seconds(1);
+    reported_state_ = bridge_.state;
     const DemoLedger::Sums sums = ledger_.sums();
-    std::printf("[%5.1f s] sent %5llu   arrived %5llu   in the gateway %5llu   bridge %s\n", in_seconds(now - started_),
-                as_printed(sums.sent), as_printed(sums.arrived), as_printed(bridge_.backlog + bridge_.inflight),
-                bridge_.state.c_str());
-    std::fflush(stdout);
+    // The gateway's own count is up to a second old: what has arrived meanwhile is not there any more.
+    const std::uint64_t waiting = std::min(bridge_.backlog + bridge_.inflight, sums.lost());
+    screen_.report({.since_start = now - started_,
+                    .sent = sums.sent,
+                    .arrived = sums.arrived,
+                    .waiting = waiting,
+                    .bridge = reported_state_});
   }
 
   void look_for_end(Instant now) {
     const auto open = [](const std::unique_ptr<DemoClient>& sensor) { return sensor->unacknowledged() > 0; };
-    const bool complete = ledger_.sums().lost() == 0 && std::none_of(sensors_.begin(), sensors_.end(), open);
+    const DemoLedger::Sums sums = ledger_.sums();
+    const bool complete = sums.lost() == 0 && std::none_of(sensors_.begin(), sensors_.end(), open);
     if (complete && complete_at_ == kNever) complete_at_ = now;
-    if (last_reading_at_ == kNever) last_reading_at_ = now;
+    if (progress_at_ == kNever || sums.arrived != arrived_) progress_at_ = now;
+    arrived_ = sums.arrived;
     const bool settled = complete && now - complete_at_ >= kSettle;
-    if (settled || now - last_reading_at_ >= kDrainTimeout) loop_.stop();
+    if (settled || now - progress_at_ >= kDrainTimeout) loop_.stop();
   }
 
   void on_interrupt() {
@@ -244,17 +258,14 @@ class Demo {
     }
   }
 
-  void say(const std::string& line) {
-    std::printf("%s\n", line.c_str());
-    std::fflush(stdout);
-  }
+  void say(const std::string& line) const { screen_.say(line); }
 
   void fail(const std::string& why) {
     if (failed_) return;
     failed_ = true;
-    std::printf("the demo failed: %s\n", why.c_str());
+    screen_.say_bad("the demo failed: " + why);
     for (const DemoProcess* process : {region_.get(), gateway_.get()}) {
-      if (process != nullptr) std::printf("%s", process->log_tail().c_str());
+      if (process != nullptr) screen_.say(process->log_tail());
     }
     loop_.stop();
   }
@@ -265,7 +276,7 @@ class Demo {
   const TemporaryDirectory& directory_;
   const Duration outage_;
   const Duration publish_for_;
-  const Duration cut_after_;
+  const DemoScreen screen_{DemoScreen::style_of_output()};
 
   Signals signals_;
   UvHandle<uv_timer_t> timer_;
@@ -284,9 +295,12 @@ class Demo {
   Instant started_ = kNever;
   Instant next_reading_{};
   Instant next_report_{};
+  std::string reported_state_;
+  Instant next_cut_ = kNever;
   Instant cut_at_{};
-  Instant last_reading_at_ = kNever;  // publishing and the outage are over
-  Instant complete_at_ = kNever;      // everything has arrived
+  std::uint64_t arrived_ = 0;     // when it was looked at last
+  Instant progress_at_ = kNever;  // something arrived, after publishing and the outage were over
+  Instant complete_at_ = kNever;  // everything has arrived
   bool interrupted_ = false;
   bool failed_ = false;
 };

@@ -5,14 +5,16 @@
 // shows the drain. An independent subscriber at the region counts sequence numbers.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <optional>
+
+#include "broker-core/base/time.h"
 
 namespace furrow::gateway {
 
 struct DemoOptions {
-  std::uint32_t outage_s = 10;
-  std::optional<std::uint32_t> for_s;  // nothing: until Ctrl-C
+  Duration outage = std::chrono::seconds(10);  // of each cut
+  std::optional<Duration> publish_for;         // nothing: until Ctrl-C
 };
 
 // Tells its story on standard output. Returns the exit code: 0 only if what was sent arrived exactly once.

@@ -13,7 +13,7 @@ std::optional<std::size_t> parse(std::string_view text) {
   return number;
 }
 
-// What stands between `before` and `after` in `text`; empty when they are not there.
+// The text between `before` and `after` in `text`; empty when they are not there.
 std::string_view between(std::string_view text, std::string_view before, std::string_view after) {
   if (!text.starts_with(before) || !text.ends_with(after) || text.size() < before.size() + after.size()) return {};
   return text.substr(before.size(), text.size() - before.size() - after.size());

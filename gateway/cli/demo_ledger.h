@@ -21,7 +21,7 @@ class DemoLedger {
   };
   Message send(std::size_t sensor);
 
-  // What came to the subscriber. False: nothing that a sensor has sent.
+  // Counts a message that came to the subscriber. False: no sensor has sent it.
   bool arrive(std::string_view topic, std::string_view payload);
 
   struct Sums {

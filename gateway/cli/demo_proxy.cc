@@ -6,9 +6,13 @@
 
 #include "gateway/tcp_connector.h"
 #include "gateway/tcp_stream.h"
+#include "gateway/uv_handle.h"
 
 namespace furrow::gateway {
 namespace {
+
+// 12 kbit/s: the backlog of an outage takes its time, so that the drain can be seen.
+constexpr std::uint64_t kBytesPerSecond = 1500;
 
 // Closed with this, a connection ends by a reset, and what is under way in it is thrown away.
 void make_close_reset(int descriptor) {
@@ -26,7 +30,8 @@ void make_close_reset(TcpStream& stream) {
 // One connection from below, and the one above that belongs to it.
 class DemoProxy::Pair {
  public:
-  Pair(DemoProxy& proxy) : proxy_(proxy), below_(*this, true), above_(*this, false) {}
+  Pair(DemoProxy& proxy)
+      : proxy_(proxy), below_(*this, true), above_(*this, false), pause_(proxy.loop_, this, uv_timer_init) {}
 
   bool open(Descriptor connection) {
     below_.stream = std::make_unique<TcpStream>(proxy_.loop_, &below_);
@@ -48,7 +53,7 @@ class DemoProxy::Pair {
   struct Side final : TcpStream::Owner {
     Side(Pair& its_pair, bool is_below) : pair(its_pair), below(is_below) {}
     void on_read(ByteView bytes, bool) override { pair.forward(*this, bytes); }
-    void on_written(std::size_t) override { pair.other(*this).stream->set_reading(true); }
+    void on_written(std::size_t) override { pair.resume(pair.other(*this)); }
     void on_ended(std::string_view) override { pair.end(); }
 
     Pair& pair;
@@ -81,9 +86,26 @@ class DemoProxy::Pair {
       proxy_.take_down();
     } else if (!written) {
       end();
-    } else if (to.writing()) {
-      from.stream->set_reading(false);
+    } else {
+      if (from.below) pause_for(bytes.size());
+      if ((from.below && paused_) || to.writing()) from.stream->set_reading(false);
     }
+  }
+
+  // As long as the link is busy with `bytes`.
+  void pause_for(std::size_t bytes) {
+    paused_ = true;
+    const auto on_free = [](uv_timer_t* timer) {
+      auto& pair = *static_cast<Pair*>(timer->data);
+      pair.paused_ = false;
+      pair.resume(pair.below_);
+    };
+    uv_timer_start(pause_.get(), on_free, bytes * 1000 / kBytesPerSecond, 0);
+  }
+
+  void resume(Side& side) {
+    const bool held = (side.below && paused_) || other(side).stream->writing();
+    if (!held) side.stream->set_reading(true);
   }
 
   // Destroys this.
@@ -95,6 +117,8 @@ class DemoProxy::Pair {
   Side below_;
   Side above_;
   std::unique_ptr<TcpConnector> connector_;
+  UvHandle<uv_timer_t> pause_;
+  bool paused_ = false;  // what came up last still occupies the link
 };
 
 Result<std::unique_ptr<DemoProxy>> DemoProxy::start(uv_loop_t& loop, std::uint16_t port, Log& log) {

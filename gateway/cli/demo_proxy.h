@@ -1,4 +1,4 @@
-// The demo's WAN: a TCP proxy that can be cut and healed.
+// The demo's WAN: a TCP proxy that can be cut and healed, and is as slow on the way up as the link of a farm.
 #pragma once
 
 #include <uv.h>

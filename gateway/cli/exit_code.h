@@ -1,4 +1,4 @@
-// What the program tells its caller (scripts, systemd) by its exit code.
+// The exit codes by which the program answers its caller (scripts, systemd).
 #pragma once
 
 namespace furrow::gateway {

@@ -28,7 +28,8 @@ class CliTest(TestCase):
         return said
 
     def test_version(self):
-        self.assertRegex(self.run_and_expect(0, "--version"), r"^furrow \d+\.\d+\.\d+\n$")
+        for option in ("--version", "-V"):
+            self.assertRegex(self.run_and_expect(0, option), r"^furrow \d+\.\d+\.\d+\n$")
 
     def test_help_names_every_command(self):
         for arguments in (["help"], ["--help"]):
@@ -41,9 +42,34 @@ class CliTest(TestCase):
         self.assertIn("--nonsense", self.run_and_expect(2, "run", "--nonsense"))
         self.assertIn("nonsense", self.run_and_expect(2, "nonsense"))
         self.assertIn("nonsense", self.run_and_expect(2, "help", "nonsense"))
-        self.assertIn("a command is missing", self.run_and_expect(2))
         for wrong in ("--nonsense", "-x"):
-            self.assertRegex(self.run_and_expect(2, wrong), rf"^furrow: .*{wrong}; see furrow --help\n$")
+            self.assertRegex(self.run_and_expect(2, wrong), rf"^furrow: .*{wrong}; see furrow help\n$")
+        self.assertIn("one argument too many: b.yaml", self.run_and_expect(2, "check", "a.yaml", "b.yaml"))
+
+    def test_without_a_command_it_says_how_to_begin(self):
+        said = self.run_and_expect(2)
+        self.assertTrue(said.startswith("furrow: a command is missing"), said)
+        for first in ("furrow demo", "furrow check FILE", "furrow run FILE", "furrow help"):
+            self.assertIn(first, said)
+
+    def test_a_typing_mistake_gets_the_nearest_name(self):
+        for wrong, meant in ((["chekc"], "check"), (["rnu"], "run"), (["stauts"], "status"),
+                             (["help", "dmeo"], "demo"), (["run", "--cofnig", "x"], "--config"),
+                             (["check", "-config", "x"], "--config"), (["demo", "--outgae=3"], "--outage")):
+            with self.subTest(wrong=wrong):
+                self.assertRegex(self.run_and_expect(2, *wrong), rf"did you mean '?{meant}'?\?\n$")
+
+    def test_options_before_the_command_are_put_right(self):
+        self.assertIn("furrow run -c", self.run_and_expect(2, "-c", "furrow.yaml"))
+
+    def test_times_of_the_demo(self):
+        for wrong, why in ((["--for", "0"], "1s to 1d"), (["--outage", "soon"], "not a time"),
+                           (["--outage", "2 h"], "write 2h"), (["--for", "2d"], "out of range")):
+            with self.subTest(wrong=wrong):
+                self.assertIn(why, self.run_and_expect(2, "demo", *wrong))
+
+    def test_help_has_every_key_of_the_configuration(self):
+        self.assertEqual(self.run_and_expect(0, "help", "config"), (ROOT / "config/furrow.yaml").read_text())
 
     def test_commands_that_are_not_built_are_refused_by_name(self):
         for command in ("route", "status", "buffer", "passwd"):
@@ -56,10 +82,51 @@ class CliTest(TestCase):
         self.assertIn("1GiB", said)  # what the buffer holds in an outage, in plain words
 
     def test_the_configurations_that_people_copy_are_good(self):
-        example = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
-        for path in (self.config(example), ROOT / "config/minimal.yaml", ROOT / "config/furrow.yaml"):
+        for path in (ROOT / "config/minimal.yaml", ROOT / "config/furrow.yaml"):
             with self.subTest(path=path):
                 self.assertIn("no errors", self.run_and_expect(0, "check", "-c", path))
+        for document in ("README.md", "systemd/README.md"):
+            for example in re.findall(r"```yaml\n(.*?)```", (ROOT / document).read_text(), re.DOTALL):
+                with self.subTest(document=document, example=example):
+                    self.assertIn("no errors", self.run_and_expect(0, "check", self.config(example)))
+
+    def test_a_file_needs_no_option(self):
+        path = self.config(GOOD)
+        said = self.run_and_expect(0, "check", path)
+        self.assertEqual(said, self.run_and_expect(0, "check", "-c", path))
+        self.assertIn("1:1: ", self.run_and_expect(2, "run", self.config("nonsense: 1\n")))
+
+    def test_check_says_what_this_machine_has_against_it(self):
+        (self.folder / "file").write_text("not a directory")
+        (self.folder / "empty.password").write_text("")
+        (self.folder / "open.password").write_text("secret\n")
+        (self.folder / "open.password").chmod(0o644)
+        bridges = "".join(
+            f"  - {{name: {name}, connect: 'mqtt://{name}', username: u, password_from: {name}.password, "
+            "topics: [{filter: a/#}]}\n" for name in ("missing", "empty", "open"))
+        said = self.run_and_expect(0, "check", self.config(f"gateway: {{data: file}}\nbridges:\n{bridges}"))
+        self.assertRegex(said, r":1:17: warning: gateway.data: .*/file cannot be used, because .*/file is a file")
+        self.assertRegex(said, r":3:\d+: warning: .*missing.password: No such file")
+        self.assertRegex(said, r":4:\d+: warning: .*empty.password is empty")
+        self.assertRegex(said, r":5:\d+: warning: .*every user of this machine may read .*open.password")
+
+    def test_check_looks_at_the_data_directory_of_the_command_line(self):
+        path = self.config(GOOD)
+        self.assertNotIn("gateway.data", self.run_and_expect(0, "check", path, "--data", self.folder / "data"))
+        self.assertFalse((self.folder / "data").exists(), "a check changes nothing")
+        said = self.run_and_expect(0, "check", path, "--data", self.folder / "not/there")
+        self.assertIn(f"cannot be made, because there is no {self.folder / 'not'}", said)
+        if os.path.ismount("/dev/shm"):
+            self.assertIn("nothing survives", self.run_and_expect(0, "check", path, "--data", "/dev/shm/furrow"))
+
+    def test_check_knows_the_addresses_of_this_machine(self):
+        path = self.config(GOOD.replace("region.example.org", f"{socket.gethostname().lower()}:1884") +
+                           "listeners: [{bind: 0.0.0.0:1884}]\naccess: {anonymous: true}\n")
+        self.assertIn("this gateway's own listener on 0.0.0.0:1884", self.run_and_expect(0, "check", path))
+
+    def test_check_prints_nothing_that_a_terminal_obeys(self):
+        path = self.config('"\\e[2Jgone": 1\nlog: {"\\e]0;title\\a": 1}\n')
+        self.assertNotIn("\x1b", self.run_and_expect(2, "check", path))
 
     def test_check_finds_every_mistake_with_its_place(self):
         path = self.config(GOOD + "store: {acknowlege: durable}\nstatus: {interval: 10}\nlog: {level: loud}\n")
@@ -125,6 +192,15 @@ class CliTest(TestCase):
         gateway.start()
         self.assertTrue((self.folder / "other").is_dir())
         self.assertFalse(gateway.data.exists())
+
+    def test_a_stop_says_what_waits(self):
+        gateway = self.gateway(GOOD.replace("region.example.org", "127.0.0.1:1"))
+        gateway.start()
+        with Client(gateway.port) as client:
+            client.publish("farm/north", "21", 1)
+            client.publish("farm/south", "22", 1)
+        gateway.stop()
+        self.assertIn("info stopped waiting=2", gateway.log())
 
     def test_a_stop_is_clean(self):
         gateway = self.gateway().start()

@@ -9,13 +9,17 @@ from furrow_testing import BINARY, ROOT, TestCase, main, run_furrow
 
 class FirstStepsTest(TestCase):
     def test_the_tour_ends_with_nothing_lost_or_duplicated(self):
-        done = run_furrow("demo", "--outage", "2", "--for", "8", cwd=self.folder)
+        done = run_furrow("demo", "--outage", "3s", "--for", "9", cwd=self.folder)
         said = done.stdout + done.stderr
         self.assertEqual(done.returncode, 0, said)
         result = re.search(r"sent (\d+), arrived (\d+), lost 0, duplicated 0\s*$", said)
         self.assertIsNotNone(result, said)
         self.assertEqual(result.group(1), result.group(2))
         self.assertGreater(int(result.group(1)), 0)
+        self.assertRegex(said, r"bridge backoff\n(.*\n)*.*bridge draining\n(.*\n)*.*bridge online\n")
+        for sent, arrived, waiting in re.findall(r"sent +(\d+) +arrived +(\d+) +in the gateway +(\d+)", said):
+            self.assertGreaterEqual(int(sent), int(arrived) + int(waiting), said)
+        self.assertNotRegex(said, "\x1b|#", "a pipe gets no colours and no bar")
         self.assertEqual(list(self.folder.iterdir()), [], "the demo left something behind")
 
     def test_without_an_end_ctrl_c_ends_the_tour(self):

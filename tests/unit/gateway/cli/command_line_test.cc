@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 namespace furrow::gateway {
 namespace {
+
+using namespace std::chrono_literals;
 
 Command parse(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "furrow");
@@ -45,20 +48,35 @@ TEST(CommandLine, DemoHasAnOutageOfTenSecondsAndNoEnd) {
   const Command command = parse({"demo"});
   const auto* demo = std::get_if<DemoOptions>(&command);
   ASSERT_NE(demo, nullptr);
-  EXPECT_EQ(demo->outage_s, 10U);
-  EXPECT_FALSE(demo->for_s);
+  EXPECT_EQ(demo->outage, Duration(10s));
+  EXPECT_FALSE(demo->publish_for);
 }
 
-TEST(CommandLine, DemoTakesSeconds) {
-  const Command command = parse({"demo", "--outage", "2", "--for", "8"});
-  const auto* demo = std::get_if<DemoOptions>(&command);
-  ASSERT_NE(demo, nullptr);
-  EXPECT_EQ(demo->outage_s, 2U);
-  EXPECT_EQ(demo->for_s, 8U);
+TEST(CommandLine, DemoTakesTimesWithAndWithoutTheirUnit) {
+  for (const auto& [outage, publish_for] :
+       {std::pair("120", "8"), std::pair("2m", "8s"), std::pair("120s", "8000ms")}) {
+    const Command command = parse({"demo", "--outage", outage, "--for", publish_for});
+    const auto* demo = std::get_if<DemoOptions>(&command);
+    ASSERT_NE(demo, nullptr) << outage;
+    EXPECT_EQ(demo->outage, Duration(120s));
+    EXPECT_EQ(demo->publish_for, Duration(8s));
+  }
+}
+
+TEST(CommandLine, AFileNeedsNoOption) {
+  const Command run = parse({"run", "a.yaml", "--data", "dir"});
+  ASSERT_NE(std::get_if<RunOptions>(&run), nullptr);
+  EXPECT_EQ(std::get<RunOptions>(run).config, "a.yaml");
+  const Command check = parse({"check", "a.yaml", "--data", "dir"});
+  ASSERT_NE(std::get_if<CheckOptions>(&check), nullptr);
+  EXPECT_EQ(std::get<CheckOptions>(check).config, "a.yaml");
+  EXPECT_EQ(std::get<CheckOptions>(check).data, "dir");
 }
 
 TEST(CommandLine, QuestionsAreAnswered) {
   EXPECT_EQ(exit_code({"--version"}), 0);
+  EXPECT_EQ(exit_code({"-V"}), 0);
+  EXPECT_EQ(exit_code({"help", "config"}), 0);
   EXPECT_EQ(exit_code({"--help"}), 0);
   EXPECT_EQ(exit_code({"help"}), 0);
   EXPECT_EQ(exit_code({"help", "run"}), 0);
@@ -72,6 +90,11 @@ TEST(CommandLine, MistakesAreUsageErrors) {
   EXPECT_EQ(exit_code({"run", "--nonsense"}), 2);
   EXPECT_EQ(exit_code({"demo", "--outage", "soon"}), 2);
   EXPECT_EQ(exit_code({"demo", "--outage", "-1"}), 2);
+  EXPECT_EQ(exit_code({"demo", "--for", "0"}), 2);
+  EXPECT_EQ(exit_code({"demo", "--for", ""}), 2);
+  EXPECT_EQ(exit_code({"check", "a.yaml", "b.yaml"}), 2);
+  EXPECT_EQ(exit_code({"check", "a.yaml", "-c", "b.yaml"}), 2);
+  EXPECT_EQ(exit_code({"-c", "a.yaml"}), 2);
   EXPECT_EQ(exit_code({"help", "nonsense"}), 2);
 }
 
