@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -103,6 +104,9 @@ class Parser {
     if (is_not_built(command)) return refuse_not_built(command);
     // CLI11 would only say that a command is missing.
     if (!command.empty() && command.front() != '-' && !has_command(command)) return refuse_unknown(command);
+    if (const std::string option = missing_dash(count, arguments); !option.empty()) {
+      return refuse("there is no option -" + option + "; did you mean --" + option + "?");
+    }
     try {
       app_.parse(count, arguments);
     } catch (const CLI::Success& answer) {  // help or the version was asked for
@@ -125,9 +129,9 @@ class Parser {
     const Result<Duration> outage = parse_seconds("--outage", outage_, Duration::zero());
     if (!outage) return refuse(outage.error().message());
     options.outage = *outage;
-    if (publish_for_.empty()) return options;
+    if (!publish_for_) return options;
     // In less than that nothing would be shown, and a tour without a message proves nothing.
-    const Result<Duration> publish_for = parse_seconds("--for", publish_for_, std::chrono::seconds(1));
+    const Result<Duration> publish_for = parse_seconds("--for", *publish_for_, std::chrono::seconds(1));
     if (!publish_for) return refuse(publish_for.error().message());
     options.publish_for = *publish_for;
     return options;
@@ -140,6 +144,19 @@ class Parser {
     if (is_not_built(help_topic_)) return refuse_not_built(help_topic_);
     if (!has_command(help_topic_)) return refuse_unknown(help_topic_);
     return print(stdout, app_.get_subcommand(help_topic_)->help("furrow"), kExitFine);
+  }
+
+  // The name of an option in `-config`, which CLI11 would take for `-c onfig`; empty when there is none.
+  std::string missing_dash(int count, const char* const* arguments) const {
+    for (int i = 1; i < count; ++i) {
+      const std::string_view argument = arguments[i];
+      if (!argument.starts_with('-') || argument.starts_with("--")) continue;
+      for (const CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
+        if (command->get_option_no_throw("-" + std::string(argument)) != nullptr)
+          return std::string(argument.substr(1));
+      }
+    }
+    return {};
   }
 
   // An argument that nobody takes: an option that is mistyped or stands before its command, or one file too many.
@@ -182,7 +199,7 @@ class Parser {
   RunOptions run_;
   CheckOptions check_;
   std::string outage_ = "10";
-  std::string publish_for_;
+  std::optional<std::string> publish_for_;
   std::string help_topic_;
 };
 
