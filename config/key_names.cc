@@ -74,6 +74,48 @@ std::string whereabouts(const Key& key) {
   return parent.empty() ? "at the top of the file" : "inside of " + in_words(parent);
 }
 
+// `buffer.age`, which stands in two levels.
+std::string advice_for_dots(std::string_view path, std::string_view name) {
+  if (name.find('.') == std::string_view::npos) return {};
+  const Key* key = find_key(path.empty() ? std::string(name) : std::string(path) + "." + std::string(name));
+  if (key == nullptr) return {};
+  return "; write '" + std::string(written_name(name)) + "' inside of " + in_words(parent_of(key->path));
+}
+
+// The key of the map at `path` that was probably meant.
+std::string advice_from_here(std::string_view path, std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Key* key : keys_in(path)) {
+    if (is_also_called(*key, name)) return "; furrow has " + introduced(*key);
+    names.push_back(written_name(key->path));
+  }
+  const std::string nearest = nearest_name(name, names);
+  return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
+}
+
+// The key of another map that has this name, with us or with other brokers.
+std::string advice_from_elsewhere(std::string_view name) {
+  for (const Key& key : keys()) {
+    if (written_name(key.path) == name) return " here; it belongs into " + in_words(parent_of(key.path));
+  }
+  for (const Key& key : keys()) {
+    if (is_also_called(key, name)) return "; furrow has " + introduced(key) + " " + whereabouts(key);
+  }
+  return {};
+}
+
+std::string names_of(std::string_view path) {
+  constexpr std::size_t kListedMax = 10;  // more names help nobody
+  std::vector<std::string_view> names;
+  for (const Key* key : keys_in(path)) {
+    if (key->stage == Stage::Built) names.push_back(written_name(key->path));
+  }
+  if (names.size() > kListedMax) return "'furrow help config' shows the keys of " + in_words(path);
+  std::string listed;
+  for (const std::string_view one : names) listed += (listed.empty() ? "" : ", ") + std::string(one);
+  return in_words(path) + " has " + listed;
+}
+
 }  // namespace
 
 const Key* find_key(std::string_view path) {
@@ -119,38 +161,12 @@ std::string nearest_name(std::string_view name, const std::vector<std::string_vi
 
 std::string explain_unknown(std::string_view path, std::string_view name) {
   constexpr std::size_t kNameBytesMax = 64;
-  constexpr std::size_t kListedMax = 10;  // more names help nobody
   const std::string unknown = "unknown key '" + printable(name, kNameBytesMax) + "'";
   if (name == "<<") return unknown + ": YAML's merging of maps is not read here; write the keys out";
-
-  const std::string inside = path.empty() ? std::string(name) : std::string(path) + "." + std::string(name);
-  if (const Key* dotted = find_key(inside); dotted != nullptr && name.find('.') != std::string_view::npos) {
-    return unknown + "; write '" + std::string(written_name(name)) + "' inside of " + in_words(parent_of(dotted->path));
-  }
-  const std::vector<const Key*> siblings = keys_in(path);
-  for (const Key* key : siblings) {
-    if (is_also_called(*key, name)) return unknown + "; furrow has " + introduced(*key);
-  }
-  std::vector<std::string_view> names;
-  for (const Key* key : siblings) names.push_back(written_name(key->path));
-  if (const std::string nearest = nearest_name(name, names); !nearest.empty()) {
-    return unknown + "; did you mean '" + nearest + "'?";
-  }
-  for (const Key& key : keys()) {
-    if (written_name(key.path) == name) return unknown + " here; it belongs into " + in_words(parent_of(key.path));
-  }
-  for (const Key& key : keys()) {
-    if (is_also_called(key, name)) return unknown + "; furrow has " + introduced(key) + " " + whereabouts(key);
-  }
-  const auto is_built = [](const Key* key) { return key->stage == Stage::Built; };
-  if (std::count_if(siblings.begin(), siblings.end(), is_built) > std::ptrdiff_t{kListedMax}) {
-    return unknown + "; 'furrow help config' shows the keys of " + in_words(path);
-  }
-  std::string known;
-  for (const Key* key : siblings) {
-    if (is_built(key)) known += (known.empty() ? " " : ", ") + std::string(written_name(key->path));
-  }
-  return unknown + "; " + in_words(path) + " has" + known;
+  if (const std::string advice = advice_for_dots(path, name); !advice.empty()) return unknown + advice;
+  if (const std::string advice = advice_from_here(path, name); !advice.empty()) return unknown + advice;
+  if (const std::string advice = advice_from_elsewhere(name); !advice.empty()) return unknown + advice;
+  return unknown + "; " + names_of(path);
 }
 
 }  // namespace furrow::config

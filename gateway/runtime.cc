@@ -169,7 +169,7 @@ Status Runtime::run() {
   world_.loop.run();
   Status stored = store_.stop();
   std::uint64_t waiting = 0;
-  buffers_.for_each([&waiting](const bridge::Buffer& buffer) { waiting += buffer.waiting(); });
+  engine_.buffers().for_each([&waiting](const bridge::Buffer& buffer) { waiting += buffer.waiting(); });
   if (stored) world_.log.write(LogLevel::Info, "stopped", {{"waiting", waiting}});
   return stored;
 }

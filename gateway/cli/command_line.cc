@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker-core/base/printable.h"
 #include "config/key_names.h"
 #include "config/reference.h"
 #include "config/scalar.h"
@@ -41,6 +42,11 @@ Answered refuse(std::string_view why) {
   return print(stderr, "furrow: " + std::string(why) + "\n", kExitUsage);
 }
 
+std::string shown(std::string_view argument) {
+  constexpr std::size_t kArgumentBytesMax = 200;
+  return printable(argument, kArgumentBytesMax);
+}
+
 bool is_not_built(std::string_view command) {
   return std::find(kNotBuilt.begin(), kNotBuilt.end(), command) != kNotBuilt.end();
 }
@@ -55,7 +61,7 @@ Answered refuse_unknown(const std::string& command) {
   std::vector<std::string_view> known(kBuilt.begin(), kBuilt.end());
   known.insert(known.end(), kNotBuilt.begin(), kNotBuilt.end());
   const std::string nearest = config::nearest_name(command, known);
-  return refuse("there is no command '" + command + "'; " +
+  return refuse("there is no command '" + shown(command) + "'; " +
                 (nearest.empty() ? "built are: " + all_built() : "did you mean '" + nearest + "'?"));
 }
 
@@ -166,7 +172,7 @@ class Parser {
     const std::string& first = extra.empty() ? what : extra.front();
     const std::string name = first.substr(std::min(first.find_first_not_of('-'), first.size()));
     if (command == nullptr && (name.starts_with("c") || name.starts_with("data"))) {
-      return refuse(first + " stands behind a command: furrow run " + first + " …");
+      return refuse(shown(first) + " stands behind a command: furrow run " + shown(first) + " …");
     }
     std::vector<std::string_view> known;
     const CLI::App& asked = command == nullptr ? app_ : *command;
@@ -175,9 +181,10 @@ class Parser {
     }
     const std::string nearest =
         first.starts_with('-') ? config::nearest_name(name.substr(0, name.find('=')), known) : std::string();
-    if (!nearest.empty()) return refuse("there is no option " + first + "; did you mean --" + nearest + "?");
+    if (!nearest.empty()) return refuse("there is no option " + shown(first) + "; did you mean --" + nearest + "?");
     const bool is_option = first.starts_with('-');
-    return refuse((is_option ? "there is no option " : "one argument too many: ") + first + "; see " + help_command());
+    return refuse((is_option ? "there is no option " : "one argument too many: ") + shown(first) + "; see " +
+                  help_command());
   }
 
   const CLI::App* parsed_command() const {
