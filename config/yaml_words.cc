@@ -6,6 +6,8 @@
 namespace furrow::config {
 namespace {
 
+constexpr std::size_t kOpenMax = 64;
+
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r';
 }
@@ -15,9 +17,10 @@ class Splitter {
   explicit Splitter(std::string_view text) : text_(text) {}
 
   YamlWords split() {
-    while (at_ < text_.size()) {
+    // Each bracket looks for its end: far more of them than a configuration has would make that a square.
+    while (at_ < text_.size() && words_.open.size() < kOpenMax) {
       begin_line();
-      while (at_ < text_.size() && text_[at_] != '\n') read_word();
+      while (at_ < text_.size() && text_[at_] != '\n' && words_.open.size() < kOpenMax) read_word();
       ++at_;
     }
     return std::move(words_);

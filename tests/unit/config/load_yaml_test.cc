@@ -191,6 +191,15 @@ TEST(YamlTree, RefusesFilesThatAreTooLarge) {
             "furrow.yaml: the file is larger than 1 MiB\n");
 }
 
+// The search for the mistake must not take the square of such a file.
+TEST(YamlTree, RefusesEndlessBracketsAtOnce) {
+  for (const char* part : {"[", "{", "[]", "[a]:", "{\"", "- [", "a: {b", "[::1]:1 ", "'", "* "}) {
+    std::string text = "log: ";
+    while (text.size() < kTextBytesMax / 8) text += part;
+    EXPECT_NE(errors_of(load(text, "f", nothing_set())), "") << part;
+  }
+}
+
 TEST(YamlTree, RefusesTooManyValues) {
   std::string list = "log: [";
   for (std::size_t i = 0; i < kNodesMax; ++i) list += "1,";
