@@ -12,6 +12,7 @@
 
 #include "config/messages.h"
 #include "config/yaml_advice.h"
+#include "config/yaml_words.h"
 
 namespace furrow::config {
 namespace {
@@ -137,11 +138,31 @@ std::string explain(const std::string& message) {
   return message;
 }
 
+// `place`, or the begin of the last line for what the parser found in the comment behind the text.
+Place inside(Place place, const std::string& text) {
+  const auto is_line_end = [](char c) { return c == '\n' || c == '\r'; };  // yaml-cpp's
+  const auto lines = static_cast<std::uint32_t>(std::count_if(text.begin(), text.end(), is_line_end) + 1);
+  return place.line <= lines ? place : Place{lines, 1};
+}
+
 Diagnostic explain(const std::string& text, const YAML::Exception& problem) {
-  const Place place = place_of(problem.mark);
+  const Place place = inside(place_of(problem.mark), text);
   const bool unknown_reference = problem.msg == YAML::ErrorMsg::UNKNOWN_ANCHOR;
   if (auto advice = yaml_advice(text, place, unknown_reference)) return *std::move(advice);
   return {Severity::Error, place, "YAML: " + explain(problem.msg)};
+}
+
+void parse(const std::string& text, TreeBuilder& builder) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  while (parser.HandleNextDocument(builder)) {
+  }
+}
+
+bool may_leave_a_quote_open(const std::string& text) {
+  const YamlWords words = split_yaml(text);
+  return std::any_of(words.folded.begin(), words.folded.end(),
+                     [](const YamlWords::Folded& one) { return one.is_open; });
 }
 
 // A byte that no text has: most likely another file was named. UTF-16 is left to yaml-cpp, which knows it by its first
@@ -175,11 +196,10 @@ YamlNode parse_yaml(const std::string& text, Diagnostics& diagnostics) {
   }
   TreeBuilder builder;
   try {
-    // Behind a comment, because yaml-cpp forgives a quote that is open where the file ends with a line.
-    std::istringstream stream(text + "\n#");
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
-    }
+    parse(text, builder);
+    // yaml-cpp forgives a quote that is open where the file ends with a line, but not with a comment.
+    TreeBuilder stricter;
+    if (may_leave_a_quote_open(text)) parse(text + "\n#", stricter);
     return builder.take_root();
   } catch (const YAML::Exception& problem) {
     diagnostics.push_back(explain(text, problem));
