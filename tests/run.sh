@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Everything that CI checks: installs the packages that are missing, builds, and runs the tests of preset `dev` (ASan,
 # UBSan) once, with the release binary for the integration tests, and a simulator of the same build for its many seeds.
-# --full adds a longer simulation, more crashes of the real binary, preset `tsan`, and as root both commands of the README
-# on bare Debians (tests/fresh.sh).
+# --full adds a longer simulation, more crashes of the real binary, preset `tsan`, and as root both commands of the
+# README on bare Debians (tests/fresh.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
