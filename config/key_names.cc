@@ -62,16 +62,16 @@ bool is_part_of(std::string_view part, std::string_view whole) {
          ("_" + std::string(whole) + "_").find("_" + std::string(part) + "_") != std::string::npos;
 }
 
-// A key that somebody calls by another name.
-std::string introduced(const Key& key) {
-  const std::string name = "'" + std::string(written_name(key.path)) + "'";
+// A key that is asked for by another name; `where` is empty or says which map it stands in.
+std::string introduced(const Key& key, const std::string& where) {
+  const std::string name = "; furrow has '" + std::string(written_name(key.path)) + "'" + where;
   if (key.stage == Stage::Planned) return name + " for it, which is not built yet in this version";
   return name + (key.kind == Kind::File && key.path.ends_with("_from") ? ", a file that holds it" : "");
 }
 
 std::string whereabouts(const Key& key) {
   const std::string_view parent = parent_of(key.path);
-  return parent.empty() ? "at the top of the file" : "inside of " + in_words(parent);
+  return parent.empty() ? " at the top of the file" : " inside of " + in_words(parent);
 }
 
 // `buffer.age`, which stands in two levels.
@@ -86,7 +86,7 @@ std::string advice_for_dots(std::string_view path, std::string_view name) {
 std::string advice_from_here(std::string_view path, std::string_view name) {
   std::vector<std::string_view> names;
   for (const Key* key : keys_in(path)) {
-    if (is_also_called(*key, name)) return "; furrow has " + introduced(*key);
+    if (is_also_called(*key, name)) return introduced(*key, "");
     names.push_back(written_name(key->path));
   }
   const std::string nearest = nearest_name(name, names);
@@ -99,7 +99,7 @@ std::string advice_from_elsewhere(std::string_view name) {
     if (written_name(key.path) == name) return " here; it belongs into " + in_words(parent_of(key.path));
   }
   for (const Key& key : keys()) {
-    if (is_also_called(key, name)) return "; furrow has " + introduced(key) + " " + whereabouts(key);
+    if (is_also_called(key, name)) return introduced(key, whereabouts(key));
   }
   return {};
 }

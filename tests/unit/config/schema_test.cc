@@ -126,6 +126,8 @@ TEST(KeyNames, KnowsWhatOtherBrokersSay) {
             "unknown key 'bridge_cafile'; furrow has 'tls' for it, which is not built yet in this version");
   EXPECT_EQ(explain_unknown("", "max_queued_messages"),
             "unknown key 'max_queued_messages'; furrow has 'messages' inside of 'sessions.queue'");
+  EXPECT_EQ(explain_unknown("", "remote_password"),
+            "unknown key 'remote_password'; furrow has 'password_from' inside of 'bridges[]', a file that holds it");
 }
 
 // A name that furrow has itself must never be answered with another one of the same map.
