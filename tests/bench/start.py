@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """How long furrow takes to start with many stored sessions: from the start of the process until it accepts.
 
-Each session is of MQTT 3.1.1, has one subscription of QoS 1 and, with --waiting, messages in its queue. The figure is the
-median of the starts; the first of them is left out, since the binary may have to be read from disk. On a busy machine
-the processor time, of all threads, says more.
+Each session is of MQTT 3.1.1, has one subscription of QoS 1 and, with --waiting, messages in its queue. The figure is
+the median of the starts; the first of them is left out, since the binary may have to be read from disk. On a busy
+machine the processor time, of all threads, says more.
 """
 
 import argparse
@@ -98,7 +98,8 @@ def main():
         times, cpu, sizes = zip(*runs[1:])
         print(f"{arguments.sessions} sessions, {arguments.waiting} messages each: ready after "
               f"{statistics.median(times) * 1000:.0f} ms ({min(times) * 1000:.0f} to {max(times) * 1000:.0f}), "
-              f"{statistics.median(cpu) * 1000:.0f} ms of processor time, resident {statistics.median(sizes) / 2**20:.1f} MiB")
+              f"{statistics.median(cpu) * 1000:.0f} ms of processor time, "
+              f"resident {statistics.median(sizes) / 2**20:.1f} MiB")
         start(furrow)
 
 
