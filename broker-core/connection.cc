@@ -347,7 +347,7 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
   bool fits = false;
   if (delivery.subscription_ids.empty() && aliases() == nullptr) {
     const ByteView form = publication.form(version(), mqtt::Qos::AtMostOnce, delivery.retain);
-    fits = form.size() <= packet_bytes_max_;
+    fits = !form.empty() && form.size() <= packet_bytes_max_;
     if (fits) output_.append(form);
   } else {
     const Delivery once{.qos = mqtt::Qos::AtMostOnce,

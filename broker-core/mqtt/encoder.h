@@ -33,7 +33,9 @@ void encode(const Acknowledgement<kType>& packet, Version version, ByteBuffer& o
 }
 void encode(const Packet& packet, Version version, ByteBuffer& out);
 
-// The bytes encode() would append for `packet`, fixed header included: what the peer's maximum packet size limits.
+// The bytes encode() would append for `packet`, fixed header included: what the peer's maximum packet size limits. More
+// than kPacketBytesMax when the format has no length for it: a packet that was received in one version may be too large
+// for another, and must not be given to encode().
 std::size_t encoded_size(const Publish& packet, Version version);
 
 // Where the packet identifier stands in an encoded PUBLISH of QoS 1 or 2, counted from its first byte, so that one

@@ -1,6 +1,7 @@
 // Writes the fields of one packet into bytes that were sized before. Internal to the encoder.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -14,31 +15,37 @@
 
 namespace furrow::mqtt {
 
-// What a string or binary data takes, its length included.
+// A string or binary data with its length.
 inline std::size_t text_size(std::size_t size) {
   FURROW_CHECK(size <= kStringBytesMax);
   return 2 + size;
 }
 
-// What a property list takes, its length included; nothing before 5.0.
+// `size` bytes with the variable byte integer before them. More than the format can say counts like the most that it
+// can: the packet is too large then, and FieldWriter will not begin it.
+inline std::size_t sized(std::size_t size) {
+  return variable_byte_integer_size(static_cast<std::uint32_t>(std::min<std::size_t>(size, kVariableByteIntegerMax))) +
+         size;
+}
+
+// A property list with its length; nothing before 5.0.
 inline std::size_t properties_size(PropertyView properties, Version version) {
-  if (version != Version::V5) return 0;
-  const std::size_t size = properties.bytes().size();
-  FURROW_CHECK(size <= kVariableByteIntegerMax);
-  return variable_byte_integer_size(static_cast<std::uint32_t>(size)) + size;
+  return version == Version::V5 ? sized(properties.bytes().size()) : 0;
 }
 
 // The whole packet, fixed header included.
 inline std::size_t packet_size(std::size_t remaining_length) {
-  FURROW_CHECK(remaining_length <= kRemainingLengthMax);
-  return 1 + variable_byte_integer_size(static_cast<std::uint32_t>(remaining_length)) + remaining_length;
+  return 1 + sized(remaining_length);
 }
 
 class FieldWriter {
  public:
   // Makes room in `out` for the whole packet and writes its fixed header.
-  FieldWriter(PacketType type, unsigned flags, std::size_t remaining_length, ByteBuffer& out)
-      : at_(out.extend(packet_size(remaining_length))), end_(at_ + packet_size(remaining_length)) {
+  // REQUIRES: remaining_length <= kRemainingLengthMax.
+  FieldWriter(PacketType type, unsigned flags, std::size_t remaining_length, ByteBuffer& out) {
+    FURROW_CHECK(remaining_length <= kRemainingLengthMax);
+    at_ = out.extend(packet_size(remaining_length));
+    end_ = at_ + packet_size(remaining_length);
     put_byte(static_cast<unsigned>(type) << 4U | flags);
     at_ = put_variable_byte_integer(at_, static_cast<std::uint32_t>(remaining_length));
   }
@@ -74,8 +81,8 @@ class FieldWriter {
   }
 
  private:
-  std::uint8_t* at_;
-  std::uint8_t* end_;
+  std::uint8_t* at_ = nullptr;
+  std::uint8_t* end_ = nullptr;
 };
 
 }  // namespace furrow::mqtt

@@ -36,6 +36,8 @@ enum class Role : std::uint8_t { Server, Client };
 
 // The remaining length of a packet, at most four bytes of seven bits [MQTT 5.0 §1.5.5].
 inline constexpr std::uint32_t kRemainingLengthMax = 268'435'455;
+// The largest packet: that, behind a byte of type and flags and four of length.
+inline constexpr std::size_t kPacketBytesMax = 1 + 4 + std::size_t{kRemainingLengthMax};
 // Strings and binary data carry a two-byte length [MQTT 5.0 §1.5.4].
 inline constexpr std::size_t kStringBytesMax = 65'535;
 

@@ -1,5 +1,7 @@
 #include "broker-core/session/publish_encoding.h"
 
+#include <algorithm>
+
 #include "broker-core/mqtt/encoder.h"
 
 namespace furrow::broker {
@@ -52,7 +54,7 @@ bool encode_publish(const Message::Fields& fields, const Delivery& delivery, mqt
   publish.duplicate = delivery.duplicate;
   ByteBuffer scratch;
   if (version == mqtt::Version::V5) publish.properties = delivery_properties(fields, delivery, now, scratch);
-  if (mqtt::encoded_size(publish, version) > packet_bytes_max) return false;
+  if (mqtt::encoded_size(publish, version) > std::min(packet_bytes_max, mqtt::kPacketBytesMax)) return false;
   mqtt::encode(publish, version, out);
   return true;
 }
@@ -92,8 +94,7 @@ ByteView PublishForms::form(mqtt::Version version, mqtt::Qos qos, bool retain) {
                             .duplicate = false,
                             .packet_id = qos == mqtt::Qos::AtMostOnce ? PacketId{} : kPlaceHolder,
                             .subscription_ids = {}};
-    const bool encoded = encode_publish(*fields_, delivery, version, now_, SIZE_MAX, bytes_);
-    FURROW_CHECK(encoded);
+    if (!encode_publish(*fields_, delivery, version, now_, mqtt::kPacketBytesMax, bytes_)) return {};
     place = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(bytes_.size() - begin)};
   }
   return bytes_.view().subspan(place.begin, place.size);

@@ -31,8 +31,9 @@ class PublishForms {
   // Forgets the forms of the publication before. `fields` must live until the next reset().
   void reset(const Message::Fields& fields, Instant now);
 
-  // The PUBLISH in one form, without subscription identifiers. Its packet identifier is a place holder that the
-  // receiver overwrites in its copy, at mqtt::packet_id_offset(). Valid until the next call.
+  // The PUBLISH in one form, without subscription identifiers; empty when that form would be too large for a packet.
+  // Its packet identifier is a place holder that the receiver overwrites in its copy, at mqtt::packet_id_offset().
+  // Valid until the next call.
   ByteView form(mqtt::Version version, mqtt::Qos qos, bool retain);
 
  private:

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -169,6 +170,38 @@ TEST_F(PublishEncodingTest, ResetForgetsTheFormsOfThePublicationBefore) {
   EXPECT_EQ(decoded(forms.form(Version::V5, Qos::AtMostOnce, false), Version::V5).payload.size(), large.size());
   forms.reset(fields, kReceived);
   EXPECT_EQ(as_text(decoded(forms.form(Version::V5, Qos::AtMostOnce, false), Version::V5).payload), "412");
+}
+
+// MQTT 5 has a byte more for the same message than MQTT 3.1.1: the largest that one client may send is too large for
+// others. Nothing of its payload is read here.
+TEST_F(PublishEncodingTest, LargestMessageOfOneVersionIsTooLargeForAnother) {
+  const std::size_t size = mqtt::kRemainingLengthMax - 2 - fields.topic.size();
+  const auto payload = std::make_unique_for_overwrite<std::uint8_t[]>(size);
+  fields.payload = {payload.get(), size};
+  fields.properties = {};
+  mqtt::Publish publish;
+  publish.topic = fields.topic;
+  publish.payload = fields.payload;
+  EXPECT_EQ(mqtt::encoded_size(publish, Version::V3_1_1), mqtt::kPacketBytesMax);
+  const Delivery once{.qos = Qos::AtMostOnce, .packet_id = {}, .subscription_ids = {}};
+  EXPECT_FALSE(encode_publish(fields, once, Version::V5, kReceived, SIZE_MAX, out));
+  const std::uint32_t id = 1;
+  const Delivery identified{.qos = Qos::AtMostOnce, .packet_id = {}, .subscription_ids = {&id, 1}};
+  EXPECT_FALSE(encode_publish(fields, identified, Version::V5, kReceived, SIZE_MAX, out));
+  EXPECT_TRUE(out.empty());
+  PublishForms forms;
+  forms.reset(fields, kReceived);
+  EXPECT_TRUE(forms.form(Version::V5, Qos::AtMostOnce, false).empty());
+}
+
+// As user properties may, for all that a packet holds.
+TEST_F(PublishEncodingTest, PropertiesThatFillAPacketLeaveNoRoomForMore) {
+  const std::size_t size = mqtt::kRemainingLengthMax;
+  const auto bytes = std::make_unique_for_overwrite<std::uint8_t[]>(size);
+  mqtt::Publish publish;
+  publish.topic = fields.topic;
+  publish.properties = mqtt::PropertyView::from_valid({bytes.get(), size});
+  EXPECT_GT(mqtt::encoded_size(publish, Version::V5), mqtt::kPacketBytesMax);
 }
 
 }  // namespace
