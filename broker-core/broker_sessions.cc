@@ -405,12 +405,23 @@ void Broker::route_to(SharedGroup& group) {
   }
 }
 
-// Before the sessions that join them.
+// Before the sessions that join them. A group that has ended and begun anew within a batch has two queues when the
+// power failed before the removal, which comes last: the younger is the group's, and nothing was left in the other.
 void Broker::restore_groups(const std::vector<RestoredQueue>& queues) {
+  std::unordered_map<std::string_view, QueueId> youngest;
   for (const RestoredQueue& queue : queues) {
     if (queue.row.kind != QueueKind::Group) continue;
-    add_group(
-        std::make_unique<SharedGroup>(queue.row.name, new_subscriber(), queue.row.id, queue.cursor, session_shared_));
+    QueueId& id = youngest[queue.row.name];
+    id = std::max(id, queue.row.id);
+  }
+  for (const RestoredQueue& queue : queues) {
+    if (queue.row.kind != QueueKind::Group) continue;
+    if (queue.row.id == youngest[queue.row.name]) {
+      add_group(
+          std::make_unique<SharedGroup>(queue.row.name, new_subscriber(), queue.row.id, queue.cursor, session_shared_));
+    } else {
+      journal_.remove_queue(queue.row.id);
+    }
   }
 }
 

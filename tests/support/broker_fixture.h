@@ -285,11 +285,12 @@ class BrokerFixture : public ::testing::Test {
     settle();
   }
 
-  // The gateway ends without a word and starts again; all network connections are gone.
-  void crash() {
+  // The gateway ends without a word and starts again; all network connections are gone. Of the batch at the writer,
+  // the first `commits` of its commits are durable (see MemoryStore).
+  void crash(int commits = 0) {
     broker_.reset();
     clients_.clear();
-    store.crash();
+    store.crash(commits);
     settle();
   }
 
