@@ -452,7 +452,7 @@ bool Inflight::handle_pubcomp(PacketId packet_id, Instant now) {
 
 void Inflight::restore(const ExchangeRow& row, Outbox& outbox) {
   FURROW_CHECK(row.direction == ExchangeRow::Direction::Outbound);
-  if (row.sequence >= outbox.next_sequence()) {
+  if (row.sequence >= outbox.next_sequence() || !outbox.lease_restored(row.sequence)) {
     journal_.erase(row);
     return;
   }
@@ -467,7 +467,6 @@ void Inflight::restore(const ExchangeRow& row, Outbox& outbox) {
   exchange.stored = true;
   exchanges_.push_back(exchange);
   last_id_ = row.packet_id;
-  outbox.lease_restored(row.sequence);
 }
 
 // All lie in half of the circle of identifiers, wherever it begins.

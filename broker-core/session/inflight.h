@@ -107,7 +107,8 @@ class Inflight final : private StoreWaiter {
   bool contains(PacketId packet_id) { return find(packet_id) != nullptr; }
 
   // A stored exchange of the last run, found at start, with the outbox that has its message. Erases the row of a
-  // message that was never stored: its sequence number is given to another. REQUIRES: before the first connect(), in
+  // message that was never stored, as its sequence number is given to another, and the second row of a message, which
+  // only damage leaves. REQUIRES: before the first connect(), in
   // the order of sort_by_sending().
   void restore(const ExchangeRow& row, Outbox& outbox);
   static void sort_by_sending(std::vector<ExchangeRow>& rows);

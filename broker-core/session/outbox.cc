@@ -7,6 +7,15 @@ namespace furrow::broker {
 
 using State = PagedQueue::State;
 
+namespace {
+
+// A damaged cursor may count fewer bytes than its messages have.
+void take_off(std::uint64_t& total, std::uint64_t bytes) {
+  total -= std::min(total, bytes);
+}
+
+}  // namespace
+
 Outbox::Outbox(const Options& options, Journal& journal, Books& books)
     : queue_(options.queue),
       stores_books_(options.stores_books && options.queue),
@@ -130,10 +139,10 @@ void Outbox::account(Entry& entry, Outcome outcome, DropReason reason, Instant n
   Commitment* const commitment = std::exchange(entry.commitment, nullptr);
   const std::size_t bytes = entry.message->bytes_size();
   --messages_;
-  bytes_ -= bytes;
+  take_off(bytes_, bytes);
   if (entry.on_disk) {
     --disk_messages_;
-    disk_bytes_ -= bytes;
+    take_off(disk_bytes_, bytes);
   }
   count(outcome, reason, now);
   if (entry.on_disk || (commitment != nullptr && commitment->at_writer())) journal_.touch(*this, now);
@@ -155,6 +164,8 @@ void Outbox::settle(Sequence sequence, Outcome outcome, Instant now, DropReason 
   if (restored == restored_.end()) return;
   restored_.erase(restored);
   leave_gap({.messages = 1, .bytes = contents_.settle_unread(sequence)}, outcome, reason, now);
+  // Where a damaged cursor has counted fewer messages than were in flight, the others are lost.
+  if (contents_.gap_messages() == 0) restored_.clear();
 }
 
 void Outbox::drop_all(DropReason reason, Instant now) {
@@ -216,7 +227,7 @@ BatchNumber Outbox::forgo(Sequence sequence) {
   entry->ephemeral = true;
   if (std::exchange(entry->on_disk, false)) {
     --disk_messages_;
-    disk_bytes_ -= entry->message->bytes_size();
+    take_off(disk_bytes_, entry->message->bytes_size());
   }
   return durable() ? journal_.touch_now(*this) : BatchNumber{};
 }
@@ -228,8 +239,10 @@ std::vector<Sequence>::iterator Outbox::find_restored(Sequence sequence) {
   return found != restored_.end() && *found == sequence ? found : restored_.end();
 }
 
-void Outbox::lease_restored(Sequence sequence) {
+bool Outbox::lease_restored(Sequence sequence) {
+  if (find_restored(sequence) != restored_.end()) return false;
   if (contents_.in_gap(sequence)) restored_.insert(std::ranges::lower_bound(restored_, sequence), sequence);
+  return true;
 }
 
 // Those that a page has brought are in flight again.
@@ -261,9 +274,9 @@ void Outbox::handle_page(const Page& page, const ClockStamp& now) {
 // Messages that were in the store only, told by their counts alone.
 void Outbox::leave_gap(PagedQueue::Counts gone, Outcome outcome, DropReason reason, Instant now) {
   messages_ -= gone.messages;
-  bytes_ -= gone.bytes;
+  take_off(bytes_, gone.bytes);
   disk_messages_ -= gone.messages;
-  disk_bytes_ -= gone.bytes;
+  take_off(disk_bytes_, gone.bytes);
   if (gone.messages == 0) return;
   count(outcome, reason, now, gone.messages);
   journal_.touch(*this, now);

@@ -100,8 +100,9 @@ class Outbox {
   void wake_owner(Instant now) {
     if (owner_ != nullptr) owner_->handle_progress(now);
   }
-  // At start: some window had the message in flight, and has it still. It neither expires nor makes room.
-  void lease_restored(Sequence sequence);
+  // At start: some window had the message in flight, and has it still. It neither expires nor makes room. False when
+  // another exchange of that window, or of another one, has it already: a damaged row said so.
+  [[nodiscard]] bool lease_restored(Sequence sequence);
 
   // Whether anybody has a message in flight, or had one before a restart that was not read yet.
   bool has_leases() const { return inflight() > 0 || !restored_.empty(); }

@@ -67,7 +67,9 @@ bool take_subscription(ByteView& in, std::vector<Subscription>& subscriptions, s
   std::uint32_t id = 0;
   if (!take_varint(in, flags) || !take_bytes(in, filter) || !take_u32(in, id)) return false;
   if ((flags & 3U) > 2 || id > kSubscriptionIdMax) return false;
-  if (!mqtt::is_valid_filter(as_text(filter))) return false;
+  mqtt::SharedFilter shared;
+  const bool half_shared = mqtt::parse_shared(as_text(filter), shared) && shared.filter.empty();
+  if (half_shared || !mqtt::is_valid_filter(as_text(filter))) return false;
   if (unsent != nullptr && (flags & kUnsent) != 0) unsent->push_back(static_cast<std::uint32_t>(subscriptions.size()));
   subscriptions.emplace_back(as_text(filter), SubscriptionOptions{.qos = static_cast<mqtt::Qos>(flags & 3U),
                                                                   .no_local = (flags & 4U) != 0,

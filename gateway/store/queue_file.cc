@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <utility>
 #include <vector>
 
+#include "broker-core/session/plausible_rows.h"
 #include "gateway/store/schema.h"
 
 namespace furrow::gateway {
@@ -20,11 +22,37 @@ using broker::Restored;
 // Segments outlive queues that they name, so an id that came back would find messages that were never its own.
 constexpr std::string_view kLastQueue = "last_queue";
 
+// The columns of exchange_of(), in their order.
+constexpr const char* kWriteExchange =
+    "INSERT OR REPLACE INTO exchange(queue, direction, packet_id, state, sequence, outbox, subscription_id, retain) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
 Bytes copy_of(ByteView bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
+// 0 for what is too large.
+template <typename T>
+T narrowed(std::uint64_t number) {
+  return number <= std::numeric_limits<T>::max() ? static_cast<T>(number) : T{};
+}
+
 }  // namespace
+
+broker::QueueKind queue_kind(std::uint64_t number) {
+  return static_cast<broker::QueueKind>(narrowed<std::uint8_t>(number));
+}
+
+ExchangeRow exchange_of(Statement& row) {
+  return {.queue = {row.number(0)},
+          .direction = static_cast<ExchangeRow::Direction>(narrowed<std::uint8_t>(row.number(1))),
+          .packet_id = {narrowed<std::uint16_t>(row.number(2))},
+          .state = static_cast<ExchangeRow::State>(narrowed<std::uint8_t>(row.number(3))),
+          .sequence = {row.number(4)},
+          .outbox = {row.number(5)},
+          .subscription_id = narrowed<std::uint32_t>(row.number(6)),
+          .retain = row.number(7) != 0};
+}
 
 Result<std::unique_ptr<QueueFile>> QueueFile::open(const DatabaseOptions& options) {
   FURROW_TRY(std::unique_ptr<Database> database, Database::open(options));
@@ -49,10 +77,7 @@ Status QueueFile::prepare() {
             "INSERT OR REPLACE INTO cursor(queue, first_segment, last_segment, settled, next, messages, bytes, holes, "
             "counters) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
            {&write_marks_, "UPDATE cursor SET first_segment = ?2, last_segment = ?3 WHERE queue = ?1"},
-           {&write_exchange_,
-            "INSERT OR REPLACE INTO exchange(queue, direction, packet_id, state, sequence, outbox, subscription_id, "
-            "retain) "
-            "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
+           {&write_exchange_, kWriteExchange},
            {&delete_exchange_, "DELETE FROM exchange WHERE queue = ?1 AND direction = ?2 AND packet_id = ?3"},
            {&delete_exchanges_, "DELETE FROM exchange WHERE queue = ?1"},
            {&delete_cursor_, "DELETE FROM cursor WHERE queue = ?1"},
@@ -71,8 +96,10 @@ Status QueueFile::load_marks() {
   while (true) {
     FURROW_TRY(const bool row, rows.step());
     if (!row) return {};
-    log_.restore_queue(QueueId{rows.number(0)},
-                       {.settled = {rows.number(1)}, .first = {rows.number(2)}, .last = {rows.number(3)}});
+    const QueueId queue{rows.number(0)};
+    const SegmentLog::Marks marks{.settled = {rows.number(1)}, .first = {rows.number(2)}, .last = {rows.number(3)}};
+    if (!marks.make_sense()) return implausible("cursor", queue);
+    log_.restore_queue(queue, marks);
   }
 }
 
@@ -194,49 +221,54 @@ Status QueueFile::erase(QueueId queue) {
   return {};
 }
 
+Error QueueFile::implausible(const char* table, QueueId queue) const {
+  return {Errc::Corrupt, database_->path() + ": a row of the table " + table + " makes no sense (queue " +
+                             std::to_string(queue.value) + ")"};
+}
+
 Status QueueFile::restore(Restored& restored) {
-  FURROW_TRY(Statement queues,
-             database_->prepare("SELECT id, kind, name, settled, next, messages, bytes, holes, counters "
-                                "FROM queue JOIN cursor ON cursor.queue = queue.id ORDER BY id"));
-  while (true) {
-    FURROW_TRY(const bool row, queues.step());
-    if (!row) break;
-    const QueueId id{queues.number(0)};
-    restored.queues.push_back({.row = {.id = id,
-                                       .kind = static_cast<broker::QueueKind>(queues.number(1)),
-                                       .name = std::string(queues.text(2))},
-                               .cursor = {.queue = id,
-                                          .settled = {queues.number(3)},
-                                          .next = {queues.number(4)},
-                                          .holes = copy_of(queues.blob(7)),
-                                          .messages = queues.number(5),
-                                          .bytes = queues.number(6),
-                                          .counters = copy_of(queues.blob(8))}});
-    restored.last_queue = id;
-  }
-
-  FURROW_TRY(Statement exchanges,
-             database_->prepare("SELECT queue, direction, packet_id, state, sequence, outbox, subscription_id, retain "
-                                "FROM exchange ORDER BY queue, direction, packet_id"));
-  while (true) {
-    FURROW_TRY(const bool row, exchanges.step());
-    if (!row) break;
-    restored.exchanges.push_back({.queue = {exchanges.number(0)},
-                                  .direction = static_cast<ExchangeRow::Direction>(exchanges.number(1)),
-                                  .packet_id = {static_cast<std::uint16_t>(exchanges.number(2))},
-                                  .state = static_cast<ExchangeRow::State>(exchanges.number(3)),
-                                  .sequence = {exchanges.number(4)},
-                                  .outbox = {exchanges.number(5)},
-                                  .subscription_id = static_cast<std::uint32_t>(exchanges.number(6)),
-                                  .retain = exchanges.number(7) != 0});
-  }
-
+  FURROW_TRY_STATUS(restore_queues(restored));
+  FURROW_TRY_STATUS(restore_exchanges(restored));
   restored.last_segment = log_.last_segment();
   FURROW_TRY(const std::optional<std::string> last_queue, meta(kLastQueue));
   QueueId noted;
   if (last_queue) std::from_chars(last_queue->data(), last_queue->data() + last_queue->size(), noted.value);
   restored.last_queue = std::max(restored.last_queue, noted);
   return {};
+}
+
+Status QueueFile::restore_queues(Restored& restored) {
+  FURROW_TRY(Statement queues,
+             database_->prepare("SELECT id, kind, name, settled, next, messages, bytes, holes, counters "
+                                "FROM queue JOIN cursor ON cursor.queue = queue.id ORDER BY id"));
+  while (true) {
+    FURROW_TRY(const bool row, queues.step());
+    if (!row) return {};
+    const QueueId id{queues.number(0)};
+    restored.queues.push_back(
+        {.row = {.id = id, .kind = queue_kind(queues.number(1)), .name = std::string(queues.text(2))},
+         .cursor = {.queue = id,
+                    .settled = {queues.number(3)},
+                    .next = {queues.number(4)},
+                    .holes = copy_of(queues.blob(7)),
+                    .messages = queues.number(5),
+                    .bytes = queues.number(6),
+                    .counters = copy_of(queues.blob(8))}});
+    if (!is_plausible(restored.queues.back().row)) return implausible("queue", id);
+    if (!is_plausible(restored.queues.back().cursor)) return implausible("cursor", id);
+    restored.last_queue = id;
+  }
+}
+
+Status QueueFile::restore_exchanges(Restored& restored) {
+  FURROW_TRY(Statement exchanges, database_->prepare("SELECT " + std::string(kExchangeColumns) +
+                                                     " FROM exchange ORDER BY queue, direction, packet_id"));
+  while (true) {
+    FURROW_TRY(const bool row, exchanges.step());
+    if (!row) return {};
+    restored.exchanges.push_back(exchange_of(exchanges));
+    if (!is_plausible(restored.exchanges.back())) return implausible("exchange", restored.exchanges.back().queue);
+  }
 }
 
 Result<std::optional<std::string>> QueueFile::meta(std::string_view key) {

@@ -17,6 +17,14 @@
 
 namespace furrow::gateway {
 
+// The columns of an exchange, and the row that they stand for: one that makes no sense is not plausible (see
+// broker-core/session/plausible_rows.h).
+inline constexpr std::string_view kExchangeColumns =
+    "queue, direction, packet_id, state, sequence, outbox, subscription_id, retain";
+broker::ExchangeRow exchange_of(Statement& row);
+// The kind of a queue from its column.
+broker::QueueKind queue_kind(std::uint64_t number);
+
 class QueueFile {
  public:
   static constexpr const char* kName = "queues.db";
@@ -26,7 +34,7 @@ class QueueFile {
 
   // Writes the queues created, segments, cursors and exchanges of `batch`, and takes `removed` away.
   Status commit(const broker::Batch& batch, std::span<const QueueId> removed);
-  // Adds what is stored to `restored`.
+  // Adds what is stored to `restored`. Errc::Corrupt: a row makes no sense.
   Status restore(broker::Restored& restored);
   Result<broker::Page> read(const broker::ReadRequest& request) { return log_.read(request); }
   // Looks for segments that are worth rewriting as one, in half a MiB at most. Nothing: not there; has_more_to_tidy()
@@ -48,6 +56,9 @@ class QueueFile {
   explicit QueueFile(std::unique_ptr<Database> database) : database_(std::move(database)) {}
   Status prepare();
   Status load_marks();
+  Status restore_queues(broker::Restored& restored);
+  Status restore_exchanges(broker::Restored& restored);
+  Error implausible(const char* table, QueueId queue) const;
   Status write(const broker::Batch& batch, std::span<const QueueId> removed);
   Status create(const broker::QueueRow& row);
   Status write_cursor(const broker::CursorRow& row);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker-core/session/plausible_rows.h"
 #include "gateway/store/row_walk.h"
 
 namespace furrow::gateway {
@@ -108,8 +109,9 @@ class QueueSalvage {
   Status copy_queues() {
     Batch batch;
     walk_rows(damaged_, "queue", "id", "kind, name", report_, [&](std::uint64_t id, Statement& row) {
-      batch.queues_created.push_back(
-          {.id = {id}, .kind = static_cast<broker::QueueKind>(row.number(1)), .name = std::string(row.text(2))});
+      broker::QueueRow queue{.id = {id}, .kind = queue_kind(row.number(1)), .name = std::string(row.text(2))};
+      if (!is_plausible(queue)) return false;
+      batch.queues_created.push_back(std::move(queue));
       CursorRow& cursor = without_cursor_[id];
       cursor.queue = QueueId{id};
       cursor.next = Sequence{1};
@@ -117,14 +119,16 @@ class QueueSalvage {
     });
     walk_rows(damaged_, "cursor", "queue", "settled, next, messages, bytes, holes, counters", report_,
               [&](std::uint64_t id, Statement& row) {
+                CursorRow cursor{.queue = {id},
+                                 .settled = {row.number(1)},
+                                 .next = {row.number(2)},
+                                 .holes = copy_of(row.blob(5)),
+                                 .messages = row.number(3),
+                                 .bytes = row.number(4),
+                                 .counters = copy_of(row.blob(6))};
+                if (!is_plausible(cursor)) return false;
                 if (without_cursor_.erase(id) == 0) return false;  // its queue is lost
-                batch.cursors.push_back({.queue = {id},
-                                         .settled = {row.number(1)},
-                                         .next = {row.number(2)},
-                                         .holes = copy_of(row.blob(5)),
-                                         .messages = row.number(3),
-                                         .bytes = row.number(4),
-                                         .counters = copy_of(row.blob(6))});
+                batch.cursors.push_back(std::move(cursor));
                 return true;
               });
     for (const auto& queue : batch.queues_created) queues_.push_back(queue.id);
@@ -166,17 +170,16 @@ class QueueSalvage {
   }
 
   Status copy_exchanges() {
+    // A file of schema 1 knows no other outbox than the queue itself.
+    std::string select = "SELECT " + std::string(kExchangeColumns) + " FROM exchange";
+    if (!damaged_.prepare(select))
+      select = "SELECT queue, direction, packet_id, state, sequence, queue, 0, 1 FROM exchange";
     Batch batch;
-    walk_both_ends(damaged_, "SELECT queue, direction, packet_id, state, sequence FROM exchange",
-                   "queue, direction, packet_id", "queue DESC, direction DESC, packet_id DESC", report_,
-                   [&](Statement& row) {
-                     const QueueId queue{row.number(0)};
-                     if (!std::ranges::binary_search(queues_, queue)) return;
-                     batch.exchanges.push_back({.queue = queue,
-                                                .direction = static_cast<broker::ExchangeRow::Direction>(row.number(1)),
-                                                .packet_id = {static_cast<std::uint16_t>(row.number(2))},
-                                                .state = static_cast<broker::ExchangeRow::State>(row.number(3)),
-                                                .sequence = {row.number(4)}});
+    walk_both_ends(damaged_, select.c_str(), "queue, direction, packet_id",
+                   "queue DESC, direction DESC, packet_id DESC", report_, [&](Statement& row) {
+                     const broker::ExchangeRow exchange = exchange_of(row);
+                     const bool has_queue = std::ranges::binary_search(queues_, exchange.queue);
+                     if (has_queue && is_plausible(exchange)) batch.exchanges.push_back(exchange);
                    });
     return fresh_.commit(batch, {});
   }

@@ -71,6 +71,10 @@ class SegmentLog {
     Sequence settled;
     SegmentId first;  // 0: nothing is stored
     SegmentId last;
+
+    // Ids are counted up from 1: a last mark beyond this is damage, and would be counted on from.
+    static constexpr std::uint64_t kSegmentMax = std::uint64_t{1} << 62U;
+    bool make_sense() const { return first <= last && last.value < kSegmentMax; }
   };
 
   SegmentLog() = default;

@@ -1,11 +1,14 @@
 #include "gateway/store/session_file.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "gateway/store/crc32c.h"
 #include "gateway/store/schema.h"
+#include "tsl/robin_set.h"
 
 namespace furrow::gateway {
 namespace {
@@ -41,6 +44,13 @@ Result<std::uint64_t> read_rows(Database& database, std::string_view select, std
       ++damaged;
     }
   }
+}
+
+// Whether a client has two rows: the index that forbids it is damaged.
+bool has_doubles(const std::vector<broker::SessionRow>& rows) {
+  tsl::robin_set<std::string_view> clients(rows.size());
+  return !std::ranges::all_of(rows,
+                              [&](const broker::SessionRow& row) { return clients.insert(row.client_id).second; });
 }
 
 }  // namespace
@@ -85,6 +95,7 @@ Status SessionFile::commit(std::span<const broker::SessionRow> sessions,
 Result<std::uint64_t> SessionFile::restore(Restored& restored) {
   FURROW_TRY(const std::uint64_t sessions,
              read_rows(*database_, "SELECT client_id, crc, data FROM session ORDER BY rowid", restored.sessions));
+  if (has_doubles(restored.sessions)) return Error(Errc::Corrupt, database_->path() + ": a client has two rows");
   FURROW_TRY(const std::uint64_t retained,
              read_rows(*database_, "SELECT topic, crc, data FROM retained ORDER BY rowid", restored.retained));
   return sessions + retained;

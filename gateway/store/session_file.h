@@ -24,7 +24,8 @@ class SessionFile {
   static Result<std::unique_ptr<SessionFile>> open(const DatabaseOptions& options);
 
   Status commit(std::span<const broker::SessionRow> sessions, std::span<const broker::RetainedRow> retained);
-  // Adds what is stored to `restored` and returns how many rows failed their checksum and were left out.
+  // Adds what is stored to `restored` and returns how many rows failed their checksum and were left out. Errc::Corrupt:
+  // a client has two rows; a salvage keeps the later.
   Result<std::uint64_t> restore(broker::Restored& restored);
 
   Database& database() { return *database_; }

@@ -504,6 +504,26 @@ TEST_F(InflightTest, RestoredExchangesMakeWayForDroppingTheOldest) {
   EXPECT_EQ(wire.take(), (Lines{"1 half-done dup", "2 c", "3 d"}));
 }
 
+// Two damaged rows name one message: with both it would be sent twice, and given back twice.
+TEST_F(InflightTest, SecondExchangeOfAMessageIsErased) {
+  connect();
+  say({"a", "b"}, kExactlyOnce);
+  persist();
+  sender.reset();
+  Restored restored = world.restart();
+  ASSERT_EQ(restored.exchanges.size(), 2U);
+  restored.exchanges[1].sequence = restored.exchanges[0].sequence;
+  sender = std::make_unique<Sender>(world, restored);
+  wire.take();
+  connect();
+  read_pages();
+  persist();
+  EXPECT_EQ(wire.take(), (Lines{"1 a dup", "2 b"}));
+  connect(10, false);
+  persist();
+  EXPECT_EQ(wire.take(), (Lines{"3 a", "4 b"}));
+}
+
 TEST_F(InflightTest, ExchangeWhoseMessageIsGoneIsErased) {
   connect();
   say("a", kExactlyOnce);
@@ -549,7 +569,6 @@ void exactly_once(std::uint64_t seed) {
   std::uint16_t said = 0;
   const auto transport = [&] {
     for (const std::string& line : wire.take()) {
-
       if (line.starts_with("rel ")) {
         receiver.release(static_cast<std::uint16_t>(std::stoi(line.substr(4))));
         answers.push_back("comp " + line.substr(4));

@@ -274,7 +274,7 @@ TEST_F(OutboxTest, MessagesInFlightBeforeARestartDoNotExpire) {
   world.settle_down();
   queue.reset();
   BridgeQueue again(world, world.restart());
-  again.outbox.lease_restored(Sequence{1});
+  EXPECT_TRUE(again.outbox.lease_restored(Sequence{1}));
   world.pass(seconds(2));
   EXPECT_EQ(again.drain(world), Payloads{});
   EXPECT_EQ(again.books.expired, 1U);
@@ -288,7 +288,7 @@ TEST_F(OutboxTest, MessagesInFlightBeforeARestartMayEndBeforeTheyAreRead) {
   push_stored(*queue, 1, 4);
   queue.reset();
   BridgeQueue again(world, world.restart());
-  for (const std::uint64_t sequence : {1U, 2U, 3U}) again.outbox.lease_restored(Sequence{sequence});
+  for (const std::uint64_t sequence : {1U, 2U, 3U}) EXPECT_TRUE(again.outbox.lease_restored(Sequence{sequence}));
   again.outbox.settle(Sequence{1}, Outbox::Outcome::Delivered, world.now());
   again.outbox.settle(Sequence{2}, Outbox::Outcome::Dropped, world.now(), DropReason::SessionEnded);
   again.outbox.give_back(Sequence{3});
@@ -298,6 +298,54 @@ TEST_F(OutboxTest, MessagesInFlightBeforeARestartMayEndBeforeTheyAreRead) {
   EXPECT_EQ(again.books.drops(DropReason::SessionEnded), 1U);
   EXPECT_TRUE(again.balanced());
   EXPECT_FALSE(again.outbox.has_leases());
+}
+
+// Damaged rows: two exchanges name one message.
+TEST_F(OutboxTest, MessageInFlightBeforeARestartIsLeasedOnce) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 2);
+  queue.reset();
+  BridgeQueue again(world, world.restart());
+  EXPECT_TRUE(again.outbox.lease_restored(Sequence{1}));
+  EXPECT_FALSE(again.outbox.lease_restored(Sequence{1}));
+  EXPECT_EQ(again.drain(world), readings({2}));
+  EXPECT_EQ(again.outbox.inflight(), 1U);
+}
+
+// A damaged cursor: it counts fewer messages than there are exchanges for.
+TEST_F(OutboxTest, LeasesEndWithTheCountOfADamagedCursor) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 4);
+  queue.reset();
+  Restored restored = world.restart();
+  restored.queues.front().cursor.messages = 2;
+  restored.queues.front().cursor.bytes = 5;
+  BridgeQueue again(world, restored);
+  for (const std::uint64_t sequence : {1U, 2U, 3U}) EXPECT_TRUE(again.outbox.lease_restored(Sequence{sequence}));
+  for (const std::uint64_t sequence : {1U, 2U, 3U}) {
+    again.outbox.settle(Sequence{sequence}, Outbox::Outcome::Delivered, world.now());
+  }
+  EXPECT_EQ(again.books.delivered, 2U);
+  EXPECT_EQ(again.outbox.messages(), 0U);
+  EXPECT_EQ(again.outbox.bytes(), 0U);
+  EXPECT_TRUE(again.balanced());
+  world.publish(5, {{again.outbox, kAway}});
+  world.settle_down();
+  EXPECT_EQ(again.drain(world), readings({5}));
+}
+
+// A damaged cursor counts fewer bytes than its messages have: the queue must not count below zero, and be full.
+TEST_F(OutboxTest, BytesOfADamagedCursorDoNotFillTheQueue) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 3);
+  queue.reset();
+  Restored restored = world.restart();
+  restored.queues.front().cursor.bytes = 1;
+  BridgeQueue again(world, restored, {.bytes_max = 1'000});
+  EXPECT_EQ(again.drain(world), readings({1, 2, 3}));
+  EXPECT_EQ(again.outbox.bytes(), 0U);
+  for (std::uint16_t id = 4; id <= 6; ++id) world.publish(id, {{again.outbox, kAway}});
+  EXPECT_EQ(again.drain(world), readings({4, 5, 6}));
 }
 
 // What one receiver was to lose with the process is not in the store; that it is in flight is known in memory alone.
@@ -455,7 +503,7 @@ TEST_F(OutboxTest, CursorSpeaksOnlyOfWhatIsStored) {
   world.persist();
   queue.reset();
   BridgeQueue again(world, world.restart());
-  again.outbox.lease_restored(Sequence{3});
+  EXPECT_TRUE(again.outbox.lease_restored(Sequence{3}));
   again.outbox.settle(Sequence{3}, Outbox::Outcome::Dropped, world.now(), DropReason::SessionEnded);
   EXPECT_EQ(again.outbox.messages(), 2U);
   EXPECT_EQ(again.books.drops(DropReason::SessionEnded), 0U);

@@ -155,5 +155,13 @@ TEST(SessionRecord, SurvivesAnyDamage) {
   EXPECT_GT(refused, 500);
 }
 
+// `$share/GROUP` is a filter like any other, but names no filter of a group.
+TEST(SessionRecord, GroupWithoutAFilterIsDamage) {
+  SessionRecord record;
+  record.queue = QueueId{1};
+  record.subscriptions.push_back({"$share/pumps", {}});
+  EXPECT_FALSE(decode_session("pump-7", encode(record)));
+}
+
 }  // namespace
 }  // namespace furrow::broker
