@@ -82,7 +82,7 @@ void Buffer::set_rules(std::vector<Rule> rules) {
       std::ranges::any_of(map().rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
   subscribe(had, local_filters());
   far_session_.subscriptions().want(map().rules());
-  broker_.journal().note_room();  // for messages that no rule refuses any more
+  broker_.journal().condition().note_opening();  // for messages that no rule refuses any more
 }
 
 void Buffer::set_taking(bool taking) {
@@ -103,7 +103,7 @@ bool Buffer::refuses(const broker::Publication& publication, const broker::Route
   if (delivery.qos == Qos::AtMostOnce) return false;
   const auto mapping = map().up(publication.fields().topic);
   if (!mapping || map().rule(*mapping).qos_max == Qos::AtMostOnce) return false;
-  if (broker_.journal().failing()) {
+  if (broker_.journal().condition().failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
     const bool once = std::min(delivery.qos, map().rule(*mapping).qos_max) == Qos::AtLeastOnce;
     if (!once || !direct() || inflight_.window_full()) return true;
@@ -134,7 +134,7 @@ void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& 
     return;
   }
   // Nobody who sends QoS 0 can be made to wait.
-  if (qos == Qos::AtMostOnce && (broker_.journal().failing() || broker_.store_lags())) {
+  if (qos == Qos::AtMostOnce && (broker_.journal().condition().failing() || broker_.store_lags())) {
     pass(Outbox::Outcome::Dropped, now, DropReason::StoreFailed);
     return;
   }

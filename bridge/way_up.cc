@@ -69,7 +69,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   if (lowered.qos != Qos::AtMostOnce) return Outcome::Written;
   if (delivery.qos == Qos::AtMostOnce) {
     ++in_output_.once;
-    return Outcome::Moved;
+    return Outcome::HandedOver;
   }
   const bool once = delivery.qos == Qos::AtLeastOnce;
   in_output_.answers.push_back({once ? PacketType::Puback : PacketType::Pubrec, delivery.packet_id});

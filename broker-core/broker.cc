@@ -178,7 +178,7 @@ void Broker::note_held(Connection& connection) {
 }
 
 void Broker::handle_not_persisted(Batch batch, Instant now) {
-  journal_.take_back(std::move(batch), now);
+  journal_.handle_not_persisted(std::move(batch), now);
 }
 
 void Broker::handle_page(const Page& page, Instant now) {
@@ -214,7 +214,7 @@ void Broker::handle_memory(std::uint64_t bytes) {
 }
 
 bool Broker::has_work() const {
-  const bool has_room = !holders_.empty() && room_seen_ != journal_.room();
+  const bool has_room = !holders_.empty() && openings_seen_ != journal_.condition().openings();
   const bool is_ready = !delivering_.empty() || !answering_.empty();
   return has_room || is_ready || !going_on_.empty() || !unsendable_.empty() || !session_shared_.looking.empty();
 }
@@ -241,8 +241,8 @@ void Broker::shut_down(Instant now) {
 }
 
 void Broker::handle_store_failing(bool failing) {
-  if (failing == journal_.failing()) return;
-  journal_.set_failing(failing);
+  if (failing == journal_.condition().failing()) return;
+  journal_.condition().set_failing(failing);
   for (Slot& slot : slots_) {
     if (slot.connection) slot.connection->note_window();
   }
@@ -267,8 +267,8 @@ void Broker::close_unsendable(Instant now) {
 }
 
 void Broker::retry_held(Instant now) {
-  if (holders_.empty() || room_seen_ == journal_.room()) return;
-  room_seen_ = journal_.room();
+  if (holders_.empty() || openings_seen_ == journal_.condition().openings()) return;
+  openings_seen_ = journal_.condition().openings();
   const std::vector<HeldPublishes*> holders = holders_;
   for (HeldPublishes* holder : holders) holder->retry(now);
 }
@@ -374,7 +374,7 @@ SubscriberId Broker::add_destination(Destination& destination) {
 
 void Broker::remove_destination(SubscriberId subscriber) {
   if (subscribers_[subscriber.value]->may_refuse()) --refusing_;
-  journal_.note_room();
+  journal_.condition().note_opening();
   subscribers_[subscriber.value] = nullptr;
   free_subscribers_.push_back(subscriber);
 }
@@ -382,7 +382,7 @@ void Broker::remove_destination(SubscriberId subscriber) {
 void Broker::handle_refusals_changed() {
   refusing_ = static_cast<std::size_t>(
       std::ranges::count_if(subscribers_, [](const Destination* one) { return one != nullptr && one->may_refuse(); }));
-  journal_.note_room();
+  journal_.condition().note_opening();
 }
 
 void Broker::subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options) {
@@ -413,7 +413,7 @@ bool Broker::any_refuses(Publication& publication, std::span<const Route> routes
 // All or nothing: all are asked before any takes it.
 bool Broker::refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
                      const ExchangeRow* exchange) const {
-  if (journal_.failing()) {
+  if (journal_.condition().failing()) {
     // What has to be written before it can be acknowledged.
     const bool retains = publication.fields().retain && waits && !options_.journal.retained_lazy;
     return exchange != nullptr || retains || any_refuses(publication, routes, origin);

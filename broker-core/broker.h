@@ -290,7 +290,7 @@ class Broker final {
   std::vector<SubscriberId> free_subscribers_;
   std::size_t refusing_ = 0;  // destinations that may refuse, beside sessions
   std::vector<HeldPublishes*> holders_;
-  std::uint64_t room_seen_ = 0;  // of the journal, when they were tried last
+  std::uint64_t openings_seen_ = 0;  // of the journal, when they were tried last
   QueueId last_queue_;
 
   Deadlines<ConnectionId> connection_deadlines_;

@@ -162,7 +162,7 @@ ByteBuffer Connection::take_unread() {
 
 bool Connection::window_used_up() const {
   if (acknowledgements_waiting() < broker_.limits().inflight) return false;
-  const bool failing = broker_.journal().failing();
+  const bool failing = broker_.journal().condition().failing();
   if (version() == mqtt::Version::V5) return !failing;
   return !owes_acknowledgements() || !(failing || held_publishes() > 0);
 }

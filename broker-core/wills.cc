@@ -61,7 +61,7 @@ void Wills::keep(Session& session, const Will* stored, Instant now) {
 void Wills::write(Session& session) {
   const std::unique_ptr<Will>& will = session.record().will;
   if (session.durable() || !session.record().has_pending_will() || will->stored) return;
-  if (broker_.journal().failing() || broker_.short_of_memory()) {
+  if (broker_.journal().condition().failing() || broker_.short_of_memory()) {
     ++stats_.wills_not_stored;
     return;
   }
@@ -123,7 +123,7 @@ bool Wills::send(const std::string& client_id, Will& will, bool stored, Subscrib
                                .qos = will.qos,
                                .retain = will.retain};
   // Without a ticket a retained value is not refused while the medium takes no writes.
-  const bool waits = stored && !(fields.retain && broker_.journal().failing());
+  const bool waits = stored && !(fields.retain && broker_.journal().condition().failing());
   AckTicket ticket;
   if (waits) {
     published_.push_back({client_id, now});

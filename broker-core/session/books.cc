@@ -13,7 +13,7 @@ std::string_view name(DropReason reason) {
   return kNames[static_cast<std::size_t>(reason)];
 }
 
-std::uint64_t Books::left() const {
+std::uint64_t Books::ended() const {
   return std::accumulate(dropped.begin(), dropped.end(), delivered + expired + quarantined);
 }
 
@@ -32,7 +32,7 @@ Books decode_books(ByteView bytes, std::uint64_t waiting) {
   take_varint(bytes, books.expired);
   take_varint(bytes, books.quarantined);
   for (std::uint64_t& count : books.dropped) take_varint(bytes, count);
-  books.accepted = books.left() + waiting;
+  books.accepted = books.ended() + waiting;
   return books;
 }
 

@@ -46,7 +46,7 @@ struct Books {
   std::uint64_t& drops(DropReason reason) { return dropped[static_cast<std::size_t>(reason)]; }
   std::uint64_t drops(DropReason reason) const { return dropped[static_cast<std::size_t>(reason)]; }
   // Everything that is neither waiting nor in flight any more.
-  std::uint64_t left() const;
+  std::uint64_t ended() const;
 };
 
 Bytes encode(const Books& books);

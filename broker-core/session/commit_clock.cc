@@ -4,7 +4,7 @@ namespace furrow::broker {
 
 bool CommitClock::is_due(const Waiting& waiting, Instant now) const {
   if (rows_due_) return true;
-  if (holds_messages(now)) return waiting.all ? waiting.rows : rows_due_by_ <= now;
+  if (messages_rest(now)) return waiting.all ? waiting.rows : rows_due_by_ <= now;
   if (waiting.all || waiting.tickets) return true;
   return std::min({earliest_due_, rows_due_by_, hurry_due()}) <= now || gathered_bytes_ >= options_.gather_bytes_max;
 }
@@ -16,12 +16,12 @@ Instant CommitClock::next(const Waiting& waiting) const {
   return std::min({std::max(messages_due, messages_not_before_), rows_due_by_, values_due()});
 }
 
-void CommitClock::handle_submitted(bool more, bool retained_left, Instant now) {
+void CommitClock::handle_submitted(bool more, bool more_retained, Instant now) {
   hurried_ = false;
   pace_.begin_next();
   rows_due_ = more;
   rows_due_by_ = kNever;
-  if (!retained_left) retained_due_ = kNever;
+  if (!more_retained) retained_due_ = kNever;
   submitted_at_ = now;
 }
 

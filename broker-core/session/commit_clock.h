@@ -42,8 +42,8 @@ class CommitClock {
   // A publisher is blocked on us.
   void hurry() { hurried_ = true; }
   // The store could not write messages: none before `until`.
-  void hold_messages(Instant until) { messages_not_before_ = until; }
-  bool holds_messages(Instant now) const { return now < messages_not_before_; }
+  void rest_messages(Instant until) { messages_not_before_ = until; }
+  bool messages_rest(Instant now) const { return now < messages_not_before_; }
 
   // --- retained values that a publisher waits for, and for nothing else ---
   void add_value(std::size_t bytes, bool first_of_topic) { pace_.add(bytes, first_of_topic); }
@@ -71,8 +71,8 @@ class CommitClock {
   Instant next(const Waiting& waiting) const;
 
   // --- the writer ---
-  // A batch was submitted. `more`: selected messages did not fit. `retained_left`: retained rows did not.
-  void handle_submitted(bool more, bool retained_left, Instant now);
+  // A batch was submitted. `more`: selected messages did not fit. `more_retained`: not all retained rows did.
+  void handle_submitted(bool more, bool more_retained, Instant now);
   // It is durable, and has answered publishers of this many bytes.
   void handle_durable(std::size_t answered_bytes, Instant now);
 

@@ -52,8 +52,8 @@ void Inflight::start_anew(Instant now) {
     Exchange& exchange = exchanges_[i];
     if (exchange.state == State::Done) continue;
     // The peer had taken it over with its PUBREC; sending it again would repeat it.
-    const bool taken = exchange.state == State::Received || exchange.state == State::Released;
-    if (taken) {
+    const bool accepted = exchange.state == State::Received || exchange.state == State::Released;
+    if (accepted) {
       exchange.outbox->settle(exchange.sequence, Outbox::Outcome::Delivered, now);
     } else {
       exchange.outbox->give_back(exchange.sequence);
@@ -120,8 +120,8 @@ void Inflight::pump(Instant now) {
     const Outbox::Entry* const entry = own_->next_waiting(now);
     if (entry == nullptr || !send_next(*entry, now)) break;
   }
-  // Nothing waits: what was refused because it would have to be written may be sent at once.
-  if (journal_.failing() && (own_ == nullptr || !own_->has_waiting())) journal_.note_room();
+  // With nothing waiting, a message that was refused because it would have to be written may be sent at once.
+  if (journal_.condition().failing() && (own_ == nullptr || !own_->has_waiting())) journal_.condition().note_opening();
 }
 
 // Sends or reserves the next message of the own outbox; false when the window does not allow it.
@@ -138,8 +138,8 @@ bool Inflight::send_next(const Outbox::Entry& entry, Instant now) {
     case PublishSink::Outcome::Written:
       own_->settle(sequence, Outbox::Outcome::Delivered, now);
       break;
-    case PublishSink::Outcome::Moved:
-      own_->settle(sequence, Outbox::Outcome::Moved, now);
+    case PublishSink::Outcome::HandedOver:
+      own_->settle(sequence, Outbox::Outcome::HandedOver, now);
       break;
     case PublishSink::Outcome::TooLarge:
       own_->settle(sequence, Outbox::Outcome::Dropped, now, DropReason::TooLarge);
@@ -224,7 +224,7 @@ void Inflight::publish(Exchange& exchange, const Outbox::Entry& entry, bool dupl
                            {exchange.qos, entry.retain && exchange.retain, duplicate, exchange.packet_id,
                             exchange.outbox == own_ ? entry.subscription_ids.view() : lease_ids},
                            now);
-  if (outcome == PublishSink::Outcome::Written || outcome == PublishSink::Outcome::Moved) {
+  if (outcome == PublishSink::Outcome::Written || outcome == PublishSink::Outcome::HandedOver) {
     if (sampled_ || duplicate) return;
     sampled_ = exchange.packet_id;
     sampled_at_ = now;
@@ -353,15 +353,15 @@ void Inflight::sample(const Exchange& exchange, Instant now) {
   last_progress_ = now;
   if (exchange.packet_id != sampled_) return;
   sampled_ = {};
-  const Duration taken = now - sampled_at_;
+  const Duration time = now - sampled_at_;
   // As TCP smooths its round-trip time [RFC 6298 §2].
-  acknowledgement_time_ = acknowledgement_time_ ? (*acknowledgement_time_ * 7 + taken) / 8 : taken;
+  acknowledgement_time_ = acknowledgement_time_ ? (*acknowledgement_time_ * 7 + time) / 8 : time;
 }
 
 void Inflight::complete(Exchange& exchange, Outbox::Outcome outcome, Instant now) {
   sample(exchange, now);
   if (outcome == Outbox::Outcome::Delivered) {
-    note_taken(exchange);
+    note_accepted(exchange);
     refused_ = false;
     retry_interval_ = kRetryFirst;
   }
@@ -384,11 +384,11 @@ void Inflight::wait_for_quota(Exchange& exchange, Instant now) {
 }
 
 // What the peer refused for now comes after what it took meanwhile: it must not replace a newer retained message.
-void Inflight::note_taken(const Exchange& taken) {
-  if (!resending_ || !taken.retain) return;
-  const Outbox::Entry* const entry = taken.outbox->find(taken.sequence);
+void Inflight::note_accepted(const Exchange& accepted) {
+  if (!resending_ || !accepted.retain) return;
+  const Outbox::Entry* const entry = accepted.outbox->find(accepted.sequence);
   if (entry == nullptr) return;
-  for (std::size_t i = 0; i < exchanges_.size() && &exchanges_[i] != &taken; ++i) {
+  for (std::size_t i = 0; i < exchanges_.size() && &exchanges_[i] != &accepted; ++i) {
     Exchange& exchange = exchanges_[i];
     if (!exchange.resend) continue;
     const Outbox::Entry* const older = exchange.outbox->find(exchange.sequence);
@@ -422,7 +422,7 @@ bool Inflight::handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instan
     return true;
   }
   sample(*exchange, now);
-  note_taken(*exchange);
+  note_accepted(*exchange);
   if (exchange->state == State::Released) {
     sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);  // a repeated PUBREC
   } else if (exchange->state == State::Sent) {

@@ -42,8 +42,8 @@ struct Delivery {
 // The connection that packets are written to.
 class PublishSink {
  public:
-  // Moved: written, at QoS 0, and the sink counts it from here on.
-  enum class Outcome : std::uint8_t { Written, Moved, TooLarge, RuleRemoved };
+  // HandedOver: written, at QoS 0, and the sink counts it from here on.
+  enum class Outcome : std::uint8_t { Written, HandedOver, TooLarge, RuleRemoved };
 
   // Whether more should be written now; false while enough waits for the socket.
   virtual bool writable() const = 0;
@@ -176,7 +176,7 @@ class Inflight final : private StoreWaiter {
     return on_quota_ == OnQuota::Retry && reason == mqtt::ReasonCode::QuotaExceeded;
   }
   void wait_for_quota(Exchange& exchange, Instant now);
-  void note_taken(const Exchange& taken);
+  void note_accepted(const Exchange& accepted);
   void complete(Exchange& exchange, Outbox::Outcome outcome, Instant now);
   void start_anew(Instant now);
   // The exchange is done with; its message is somebody else's to care for.

@@ -365,11 +365,11 @@ void Journal::handle_persisted(BatchNumber watermark, Instant now) {
   wake_waiters(now);
 }
 
-void Journal::take_back(Batch batch, Instant now) {
+void Journal::handle_not_persisted(Batch batch, Instant now) {
   FURROW_CHECK(at_writer_);
   FURROW_CHECK(at_writer_->number == batch.number);
   Submitted plan = *std::exchange(at_writer_, std::nullopt);
-  clock_.hold_messages(now + options_.retry_interval);
+  clock_.rest_messages(now + options_.retry_interval);
   for (Commitment* commitment : plan.commitments) {
     commitment->at_writer_ = false;
     if (commitment->ended_) {
@@ -456,18 +456,18 @@ void Journal::submit(bool all_values, Instant now) {
   plan.number = batch.number;
   plan.exchanges = batch.exchanges.size();
 
-  const bool holding = select(now);
+  const bool resting = select(now);
   const bool complete = write_selected(batch, plan, stamp);
   write_retained(batch, plan, stamp, all_values);
   write_cursors(batch, plan);
   // Some of the tickets are for a PUBLISH that came again: they wait for the first one, which may be held back.
-  if (complete && !holding) plan.tickets = std::exchange(gathering_tickets_, {});
+  if (complete && !resting) plan.tickets = std::exchange(gathering_tickets_, {});
   plan.row_tickets = std::exchange(gathering_row_tickets_, {});
 
-  const bool retained_left = retained_.size() > plan.topics.size();
-  clock_.handle_submitted(!complete, retained_left, now);
+  const bool more_retained = retained_.size() > plan.topics.size();
+  clock_.handle_submitted(!complete, more_retained, now);
   find_earliest_due();
-  if (complete && !holding && !retained_left) draining_ = false;
+  if (complete && !resting && !more_retained) draining_ = false;
 
   if (says_nothing(batch, plan)) {
     // What was due has been settled meanwhile: the number is given to the next batch.
@@ -494,13 +494,13 @@ bool Journal::says_nothing(const Batch& batch, const Submitted& plan) const {
 // along, so that each queue is written in the order of its sequences. True when messages are held back.
 bool Journal::select(Instant now) {
   ++selection_;
-  const bool hold_messages = clock_.holds_messages(now);
-  bool holding = false;
+  const bool messages_rest = clock_.messages_rest(now);
+  bool resting = false;
   for (Commitment* commitment = last_; commitment != nullptr; commitment = commitment->previous_) {
     const std::size_t count = commitment->destination_count();
     commitment->selected_ = false;
-    if (hold_messages && count > 0) {
-      holding = true;
+    if (messages_rest && count > 0) {
+      resting = true;
       continue;
     }
     bool selected = draining_ || commitment->due_ <= now || commitment->aged_ <= now;
@@ -510,7 +510,7 @@ bool Journal::select(Instant now) {
     commitment->selected_ = selected;
     for (std::size_t i = 0; i < count && selected; ++i) commitment->destination(i).outbox->selection_ = selection_;
   }
-  return holding;
+  return resting;
 }
 
 // False when the batch is full before everything selected is in it: the rest, in the same order, goes with the next

@@ -34,6 +34,7 @@
 #include "broker-core/message.h"
 #include "broker-core/session/ack_queue.h"
 #include "broker-core/session/commit_clock.h"
+#include "broker-core/session/store_condition.h"
 #include "broker-core/store.h"
 #include "tsl/robin_map.h"
 
@@ -143,6 +144,10 @@ class Journal {
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
+  // Kept for those who refuse messages; the journal itself does not ask.
+  StoreCondition& condition() { return condition_; }
+  const StoreCondition& condition() const { return condition_; }
+
   // --- outboxes ---
   void attach(Outbox& outbox);
   void detach(Outbox& outbox);
@@ -233,7 +238,7 @@ class Journal {
   void handle_persisted(BatchNumber watermark, Instant now);
   // The store could write nothing of `batch`, which is the one at the writer, and has forgotten it: its messages wait
   // for a while, and its other rows go with the next batch, so that queues drain while messages cannot be written.
-  void take_back(Batch batch, Instant now);
+  void handle_not_persisted(Batch batch, Instant now);
   // `waiter` is told once when a batch has become durable or a page was read.
   void wake_on_progress(StoreWaiter& waiter) { waiters_.push_back(&waiter); }
   void forget(StoreWaiter& waiter) { std::erase(waiters_, &waiter); }
@@ -250,16 +255,6 @@ class Journal {
   // Submits everything that waits, due or not (clean stop, link loss). No batch may be at the writer twice: what does
   // not fit goes with the following ones.
   void flush_all(Instant now);
-  // The medium does not take writes: nothing is to be accepted that would have to be written.
-  void set_failing(bool failing) {
-    if (failing_ && !failing) note_room();
-    failing_ = failing;
-  }
-  bool failing() const { return failing_; }
-  // Grows whenever a message that was refused may be taken now: a queue has room, or the medium does, or the far side
-  // takes it without.
-  std::uint64_t room() const { return room_; }
-  void note_room() { ++room_; }
   // Whether nothing waits and nothing is at the writer.
   bool idle() const;
   Instant next_deadline() const;
@@ -316,6 +311,7 @@ class Journal {
   const Options options_;
   Store& store_;
   const StampClock stamp_;
+  StoreCondition condition_;
 
   tsl::robin_map<std::uint64_t, Outbox*> outboxes_;
   std::vector<Outbox*> touched_;
@@ -330,8 +326,6 @@ class Journal {
 
   CommitClock clock_;
   std::uint64_t retained_added_ = 0;
-  bool failing_ = false;
-  std::uint64_t room_ = 0;
   bool draining_ = false;              // flush_all() has more to submit
   std::uint64_t selection_ = 0;        // marks outboxes while a batch is selected
   std::size_t settled_unwritten_ = 0;  // settled messages whose cursor is not written yet; a queue may count as one

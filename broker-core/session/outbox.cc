@@ -120,7 +120,7 @@ void Outbox::count(Outcome outcome, DropReason reason, Instant now, std::uint64_
     case Outcome::Dropped:
       books_.drops(reason) += messages;
       break;
-    case Outcome::Moved:
+    case Outcome::HandedOver:
       books_.accepted -= messages;
       break;
   }
@@ -147,7 +147,7 @@ void Outbox::account(Entry& entry, Outcome outcome, DropReason reason, Instant n
   count(outcome, reason, now);
   if (entry.on_disk || (commitment != nullptr && commitment->at_writer())) journal_.touch(*this, now);
   if (commitment != nullptr) journal_.settled(*commitment, *this, entry.sequence);
-  if (limits_.when_full == WhenFull::Refuse) journal_.note_room();
+  if (limits_.when_full == WhenFull::Refuse) journal_.condition().note_opening();
 }
 
 void Outbox::finish(Entry& entry, Outcome outcome, DropReason reason, Instant now) {

@@ -107,8 +107,8 @@ class Outbox {
   // Whether anybody has a message in flight, or had one before a restart that was not read yet.
   bool has_leases() const { return inflight() > 0 || !restored_.empty(); }
 
-  // Moved: it leaves the books; whoever has it now accepts it, or says with pass() what became of it.
-  enum class Outcome : std::uint8_t { Delivered, Expired, Quarantined, Dropped, Moved };
+  // HandedOver: it leaves the books; whoever has it now accepts it, or says with pass() what became of it.
+  enum class Outcome : std::uint8_t { Delivered, Expired, Quarantined, Dropped, HandedOver };
   // Ends a message; `reason` counts for Outcome::Dropped. REQUIRES: it waits in memory, or is in flight.
   void settle(Sequence sequence, Outcome outcome, Instant now, DropReason reason = DropReason::QueueFull);
   // Counts a message that was accepted and done with at once: QoS 0 written to the socket, or not taken.

@@ -116,7 +116,8 @@ void Session::begin(std::uint16_t window, bool session_present, Instant now) {
   begun_ = true;
   window_ = window;
   if (Inflight* const own = inflight()) own->connect(*connection_, window, session_present, now);
-  if (shared_.journal.failing()) shared_.journal.note_room();  // for what can be sent to it at once
+  // What can be sent to it at once need not be written.
+  if (StoreCondition& store = shared_.journal.condition(); store.failing()) store.note_opening();
   pump(now);
 }
 
@@ -182,7 +183,7 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
 bool Session::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
   if (delivery.qos == mqtt::Qos::AtMostOnce) return false;
   const bool has_outbox = extras_ && extras_->outbox;
-  if (durable() && shared_.journal.failing()) {
+  if (durable() && shared_.journal.condition().failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
     const bool busy = (has_outbox && extras_->outbox->has_waiting()) || commit_wait() == Duration::zero();
     if (delivery.qos == mqtt::Qos::ExactlyOnce || !begun_ || busy) return true;

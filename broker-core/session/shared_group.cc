@@ -96,7 +96,7 @@ void SharedGroup::deliver(Publication& publication, const RoutedDelivery& delive
 
 bool SharedGroup::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
   if (delivery.qos == mqtt::Qos::AtMostOnce) return false;
-  if (durable() && shared_.journal.failing()) {
+  if (durable() && shared_.journal.condition().failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
     const auto has_room = [](const Member& member) { return member.session->has_room(); };
     const bool expected = !outbox_.has_waiting() && std::ranges::any_of(members_, has_room);

@@ -111,7 +111,7 @@ StoreStatus StatusSources::store_status(const std::vector<BridgeStatus>& bridges
   const broker::Books& sessions = broker_.session_books();
   StoreStatus status{.health = store_.health(),
                      .since = store_.since(),
-                     .messages = sessions.accepted - sessions.left(),
+                     .messages = sessions.accepted - sessions.ended(),
                      .bytes = broker_.session_queue_bytes()};
   for (const BridgeStatus& one : bridges) {
     status.messages += one.snapshot.backlog_messages + one.snapshot.inflight;

@@ -14,7 +14,7 @@ Books some_books() {
   books.expired = 3;
   books.quarantined = 1;
   for (std::size_t i = 0; i < kDropReasonCount; ++i) books.dropped[i] = 10 + i;
-  books.accepted = books.left() + 7;
+  books.accepted = books.ended() + 7;
   return books;
 }
 
@@ -25,7 +25,7 @@ TEST(Books, LeftIsTheSumOfEveryWayOut) {
   books.quarantined = 3;
   books.drops(DropReason::QueueFull) = 4;
   books.drops(DropReason::SessionEnded) = 5;
-  EXPECT_EQ(books.left(), 15U);
+  EXPECT_EQ(books.ended(), 15U);
 }
 
 TEST(Books, StoredBooksBalanceWithWhatIsStillWaiting) {

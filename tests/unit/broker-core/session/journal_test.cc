@@ -532,7 +532,7 @@ TEST_F(JournalTest, OutboxThatGoesAwayReleasesWhatWaitedForIt) {
   }
   EXPECT_EQ(world.acks().ids, Ids{1});
   EXPECT_EQ(books.drops(DropReason::SessionEnded), 2U);
-  EXPECT_EQ(books.accepted, books.left());
+  EXPECT_EQ(books.accepted, books.ended());
   world.turn_after(kOnline);
   world.persist();
   EXPECT_EQ(world.acks().ids, (Ids{1, 2}));

@@ -112,7 +112,7 @@ class JournalWorld {
   bool writer_idle() const { return store_.submitted().empty(); }
   void persist() { journal_->handle_persisted(store_.complete_one(), now_); }
   // The store could not write the batch, and does not keep it.
-  void refuse() { journal_->take_back(store_.fail_one(), now_); }
+  void refuse() { journal_->handle_not_persisted(store_.fail_one(), now_); }
   bool answer_read() {
     const std::optional<Page> page = store_.answer_read();
     if (page) journal_->handle_page(*page, now_);
@@ -187,7 +187,7 @@ struct BridgeQueue {
               OutboxOwner* owner = nullptr)
       : outbox({limits, queue, owner, true}, JournalWorld::cursor_of(restored, queue), world.journal(), books) {}
 
-  bool balanced() const { return books.accepted == books.left() + outbox.messages(); }
+  bool balanced() const { return books.accepted == books.ended() + outbox.messages(); }
 
   // Sends the next message, as far as it is in memory, and returns its payload; empty when there is none.
   std::string send(Instant now) {

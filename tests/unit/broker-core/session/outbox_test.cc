@@ -186,7 +186,7 @@ TEST_F(OutboxTest, DropsBehindAnUnansweredMessageDoNotPileUp) {
 TEST_F(OutboxTest, WhatIsMovedLeavesTheBooksUntilItsNewOwnerSaysWhatBecameOfIt) {
   BridgeQueue queue(world, OutboxLimits{});
   world.publish(1, {{queue.outbox, kAway}});
-  queue.outbox.settle(Sequence{1}, Outbox::Outcome::Moved, world.now());
+  queue.outbox.settle(Sequence{1}, Outbox::Outcome::HandedOver, world.now());
   EXPECT_EQ(queue.books.accepted, 0U);
   EXPECT_TRUE(queue.balanced());
   EXPECT_EQ(world.acks().ids, std::vector<std::uint16_t>{1});

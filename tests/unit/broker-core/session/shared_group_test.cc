@@ -75,7 +75,7 @@ class SharedGroupTest : public BrokerFixture {
   // accepted = delivered + waiting + expired + dropped, over all sessions and groups.
   void expect_balance(std::uint64_t waiting) {
     const broker::Books& books = broker().session_books();
-    EXPECT_EQ(books.accepted, books.left() + waiting);
+    EXPECT_EQ(books.accepted, books.ended() + waiting);
   }
 
  private:

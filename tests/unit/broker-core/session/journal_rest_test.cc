@@ -1,4 +1,4 @@
-// What the store could not write: it is held back for a while, and the far side may still take it.
+// Messages that the store could not write rest for a while, and the far side may still take them.
 #include <string>
 #include <utility>
 
@@ -27,7 +27,7 @@ TEST_F(JournalTest, AMessageTakenBackIsAcknowledgedOnceTheFarSideHasIt) {
   EXPECT_EQ(world.journal().waiting_bytes(), 0U);
 }
 
-TEST_F(JournalTest, CursorsAreWrittenWhileMessagesAreHeldBack) {
+TEST_F(JournalTest, CursorsAreWrittenWhileMessagesRest) {
   world.publish(1, {{cloud.outbox, kAway}});
   world.settle_down();
   world.publish(2, {{backup.outbox, kAway}});
@@ -59,7 +59,7 @@ TEST_F(JournalTest, SessionRowTakenBackDoesNotReplaceANewerOne) {
   EXPECT_EQ(rows[1].data, Bytes{3});
 }
 
-TEST_F(JournalTest, HeldBackMessagesAreTriedAgainAfterARestAndInOrder) {
+TEST_F(JournalTest, MessagesAreTriedAgainInOrderAfterTheirRest) {
   world.publish(1, {{cloud.outbox, kAway}});
   world.turn_after(milliseconds(100));
   world.refuse();
@@ -76,7 +76,7 @@ TEST_F(JournalTest, HeldBackMessagesAreTriedAgainAfterARestAndInOrder) {
   EXPECT_EQ(cloud.outbox.disk_messages(), 2U);
 }
 
-TEST_F(JournalTest, AStopDoesNotSpinWhileMessagesAreHeldBack) {
+TEST_F(JournalTest, StopDoesNotSpinWhileMessagesRest) {
   world.publish(1, {{cloud.outbox, kAway}});
   world.turn_after(milliseconds(100));
   world.refuse();
@@ -107,7 +107,7 @@ TEST_F(JournalTest, AnOutboxMayEndWhileItsMessageIsAtTheWriter) {
 }
 
 // A PUBLISH that came again is answered when the first one is safe.
-TEST_F(JournalTest, TicketsOfRowsWaitForMessagesThatAreHeldBack) {
+TEST_F(JournalTest, TicketsOfRowsWaitForMessagesThatRest) {
   world.publish(1, {{cloud.outbox, kAway}});
   world.turn_after(milliseconds(100));
   world.refuse();
