@@ -3,11 +3,10 @@
 // The core gathers rows into a Batch and submits it; batches become durable whole and in order. `Batch n durable`
 // (committed and synced) means that everything in it and in all batches before it is. While one batch syncs, the core
 // gathers the next (group commit). The two files of the store (queues; sessions and retained messages) are not atomic
-// together: within a batch the queue file is committed before the sessions, so a queue exists before the session that
-// names it, and `queues_removed` last for the same reason. Retained messages are committed before the queue file: once
-// it knows the packet identifier of an inbound QoS 2 message, a repetition is not taken again, and the value would be
-// lost. All rows are values and bytes: the thread that executes them
-// shares nothing with the core.
+// together: within a batch the queue file is committed before the sessions, so that a queue exists before the session
+// that names it, and `queues_removed` last for the same reason. Retained messages are committed before the queue file:
+// once that has the packet identifier of an inbound QoS 2 message, a repetition is not published again, and the value
+// would be lost. All rows are values and bytes: the thread that executes them shares nothing with the core.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +33,8 @@ struct QueueRow {
   std::string name;
 };
 
-// A run of messages, written at once and shared by all queues that want them. The formats of `directory` and `records`
-// are those of session/segment.h; the store adds and checks a CRC over id, directory and records.
+// A run of messages, written together and shared by all queues that want them. session/segment.h has the formats of
+// `directory` and `records`; the store adds and checks a CRC over id, directory and records.
 struct SegmentRow {
   SegmentId id;
   std::uint32_t messages = 0;
@@ -43,21 +42,20 @@ struct SegmentRow {
   Bytes records;
 };
 
-// How far a queue is settled, with its books: replaces the queue's cursor row.
+// How far a queue is settled, and its books: replaces the queue's cursor row.
 struct CursorRow {
   QueueId queue;
   Sequence settled;  // every message up to here is settled: acknowledged, dropped or expired
-  Sequence next;     // behind all that is stored: what the next message accepted after a start gets
-  // Messages settled out of order, beyond `settled`: runs, each a varint distance from the end of the one before (the
-  // first from settled + 1) and a varint count. See session/hole.h.
+  Sequence next;     // behind all that is stored: the sequence of the first message accepted after a start
+  // Messages settled out of order, beyond `settled`; session/hole.h has the format.
   Bytes holes;
   std::uint64_t messages = 0;  // stored and not settled, as of this batch
   std::uint64_t bytes = 0;
   Bytes counters;  // the books, opaque to the store; balanced with the rows of the same transaction
 };
 
-// One exchange that must outlive a crash: a half-done one of QoS 2, or one of QoS 1 that its receiver alone may finish.
-// Outbound: we sent the PUBLISH; inbound: we received it.
+// An exchange that must outlive a crash: of QoS 2, or of QoS 1 where its receiver alone may finish it. Outbound: we
+// sent the PUBLISH; inbound: we received it.
 struct ExchangeRow {
   enum class Direction : std::uint8_t { Outbound = 1, Inbound = 2 };
   enum class State : std::uint8_t {
@@ -70,24 +68,24 @@ struct ExchangeRow {
   Direction direction = Direction::Outbound;
   PacketId packet_id;
   State state = State::Published;
-  // Outbound: the message, and the queue that it lies in, which may be that of a shared subscription. At start a row
-  // whose sequence its queue has not reached (CursorRow::next) speaks of a message that was never stored.
+  // Outbound: the message, and the queue that it lies in, which may be that of a shared subscription. A row with a
+  // sequence that its queue has not reached (CursorRow::next) is, at start, one of a message that was never stored.
   Sequence sequence = {};
   QueueId outbox = {};
-  // How a message of a shared subscription is sent: with the identifier of the member's subscription (0 = none), and
-  // whether with the retain flag that it has.
+  // A message of a shared subscription is sent with the identifier of the member's subscription (0 = none), and with
+  // its retain flag only where that subscription wants it.
   std::uint32_t subscription_id = 0;
   bool retain = true;
 };
 
-// A session, or (with `data` empty) its removal: of a client, or of a bridge at its far broker. `data` is encoded by
-// session/session_record.h, which says how the two are told apart.
+// The session of a client, or of a bridge at its far broker; without `data`, its removal. session/session_record.h
+// encodes `data`, and says how the two are told apart.
 struct SessionRow {
   std::string client_id;
   std::optional<Bytes> data;
 };
 
-// The retained message of a topic, or (without `data`) its removal.
+// The retained message of a topic; without `data`, its removal.
 struct RetainedRow {
   std::string topic;
   std::optional<Bytes> data;
@@ -103,7 +101,7 @@ struct Batch {
   // The file of sessions and retained messages, one transaction:
   std::vector<SessionRow> sessions;
   std::vector<RetainedRow> retained;
-  // The queue file again: the queue with its cursor, its exchanges and what only it needed of the segments.
+  // The queue file again: each queue with its cursor, its exchanges, and the segments that nobody else needs.
   std::vector<QueueId> queues_removed;
 
   bool empty() const {
@@ -122,7 +120,7 @@ struct ReadRequest {
 };
 
 struct Page {
-  ReadNumber number = {};  // of the request that it answers: a queue may have several readers
+  ReadNumber number = {};  // of the request that this answers: a queue may have several readers
   QueueId queue;
   std::vector<SegmentRow> segments;  // in the order of their ids
   SegmentId last;                    // where the next request continues
@@ -130,10 +128,11 @@ struct Page {
   std::uint32_t damaged = 0;         // segments that could not be read or failed their CRC, skipped
 };
 
-// What the store says of itself in the status topic.
+// As the status topic shows it.
 enum class StoreState : std::uint8_t { Ok, Slow, Full, ReadOnly, Failing, Salvaging };
 
-// Whether messages can be written: while not, only what the far side acknowledges in time can be acknowledged here.
+// Whether messages can be written. While they cannot, a message is acknowledged only if the far side acknowledges it in
+// time.
 inline bool takes_messages(StoreState state) {
   return state == StoreState::Ok || state == StoreState::Slow;
 }
@@ -146,7 +145,7 @@ struct StoreHealth {
   std::uint64_t commits = 0;        // since start
 };
 
-// What the core finds at start.
+// The rows that the core finds at start, each of which can be one that was written (session/plausible_rows.h).
 struct RestoredQueue {
   QueueRow row;
   CursorRow cursor;
@@ -161,8 +160,8 @@ struct Restored {
 };
 
 // The verbs. Answers come as Broker::handle_persisted(watermark, now) and Broker::handle_page(page, now), in a later
-// turn, never from within. A batch with messages that could not be written at all may be given back instead, by
-// Broker::handle_not_persisted(batch): it has then never been submitted, and batches behind it go on.
+// turn, never from within. A batch with messages, of which nothing could be written, may be given back instead by
+// Broker::handle_not_persisted(batch): then it counts as never submitted, and batches behind it go on.
 class Store {
  public:
   virtual ~Store() = default;

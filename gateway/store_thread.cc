@@ -24,7 +24,7 @@ void show(const Error& error, StoreHealth& health) {
 StoreThread::StoreThread(std::unique_ptr<SqliteStore> store, Options options)
     : options_(std::move(options)), store_(std::move(store)), health_(store_->health()), thread_([this] { run(); }) {}
 
-// Whoever wants to know how it went calls stop().
+// A caller that wants to know how it went calls stop() before.
 StoreThread::~StoreThread() {
   (void)stop();
 }
@@ -164,13 +164,13 @@ bool StoreThread::execute_batch(Lock& lock) {
   return true;
 }
 
-// What cannot be done now can be done later, and what is wrong shows with the next commit.
+// A failure needs no report: the store is tidied later, and the next commit shows what is wrong.
 bool StoreThread::tidy(Lock& lock) {
   if (shown_health().state != StoreState::Ok) return false;
   lock.unlock();
   const Result<bool> more = store_->tidy();
   lock.lock();
-  // Whoever came meanwhile found nobody waiting to be told.
+  // Work that arrived while the lock was released notified nobody: look again.
   return (more && *more) || !batches_.empty() || !reads_.empty() || stopping_;
 }
 
@@ -188,11 +188,11 @@ void StoreThread::wait(Lock& lock) {
   for (const Read& read : reads_) until = std::min(until, read.not_before);
   const Duration pause = std::max(until - options_.now(), Duration::zero());
   const bool nothing_came = work_.wait_for(lock, pause) == std::cv_status::timeout;
-  // While a batch or a read fails its own error is what counts.
+  // While a batch or a read fails, health_ is about that.
   if (nothing_came && !failure_ && failing_read() == nullptr) refresh_health(lock);
 }
 
-// A file that could not be made smaller is as good as before, and what is wrong with it shows with the next commit.
+// A file that could not be made smaller is as good as before, and the next commit shows what is wrong with it.
 void StoreThread::compact(Lock& lock) {
   compacted_ = true;
   lock.unlock();
@@ -202,7 +202,8 @@ void StoreThread::compact(Lock& lock) {
   health_ = std::move(health);
 }
 
-// Where the batch that failed was withdrawn, nobody else may write for as long as the state says that it fails.
+// With the failed batch withdrawn, nothing writes while the state says that writing fails: the medium is probed, or the
+// failure would be reported for ever.
 void StoreThread::refresh_health(Lock& lock) {
   const bool probe = unproven_;
   lock.unlock();

@@ -2,8 +2,8 @@
 //
 // The loop submits and takes events; the thread calls `wake` when there are new ones. Pages are read between commits,
 // so a page shows what is durable when it is read, and reading goes on while commits fail. A batch that fails is
-// repeated until it succeeds or is withdrawn; batches behind it wait. A read that fails is repeated, too, and others go
-// on. One mutex guards all that both threads touch, and is never held over a call into the store.
+// repeated until it succeeds or is withdrawn; batches behind it wait. A read that fails is repeated, too, and other
+// reads go on. One mutex guards everything that both threads touch, and is never held over a call into the store.
 #pragma once
 
 #include <condition_variable>
@@ -30,11 +30,11 @@ class StoreThread final : public broker::Store {
     std::function<void()> wake;
     // The monotonic clock; called on the writer thread.
     std::function<Instant()> now;
-    // How long after a failure the batch is tried again.
+    // A batch or a read that failed is tried again after this long.
     Duration retry_interval = std::chrono::seconds(1);
-    // After so long without work the store is compacted, should that be worth it.
+    // After this long without work the store is compacted, should that be worth it.
     Duration compact_after = std::chrono::seconds(30);
-    // A commit that takes longer makes the state Slow.
+    // A commit that takes longer than this makes the state Slow.
     Duration slow_after = std::chrono::seconds(2);
   };
 
@@ -48,22 +48,22 @@ class StoreThread final : public broker::Store {
   void read(broker::ReadRequest request) override;
 
   struct Events {
-    BatchNumber durable;  // everything up to this batch is
+    BatchNumber durable;  // all batches up to this one are
     broker::StoreHealth health;
     std::vector<broker::Page> pages;        // each is handed out once
-    std::optional<Instant> commit_started;  // one is under way
+    std::optional<Instant> commit_started;  // of the commit under way
     bool can_withdraw = false;              // withdraw() would give a batch back
   };
-  // What has happened up to `now`. Without a wake it is worth asking while a commit is under way: that it is slow shows
-  // in `health` while it lasts.
+  // The events up to `now`. While a commit is under way they are worth asking for without a wake: `health` shows that
+  // it is slow.
   Events take_events(Instant now);
 
-  // Takes back the batch that failed, if there were messages in it and nothing of it is durable: batches without
-  // messages can go on then, which is how a full disk drains. Nothing when there is no such batch (any more).
+  // Gives back the batch that failed, if it has messages and nothing of it is durable: batches without messages can go
+  // on then, which is how a full disk drains. Nothing when there is no such batch (any more).
   std::optional<broker::Batch> withdraw();
 
-  // Finishes what is queued, or gives up at the first failure, and ends the thread. The error is that of the batch that
-  // could not be written. No wake comes after it returns.
+  // Writes the queued batches, or gives up at the first failure, and ends the thread. The error is that of the batch
+  // that could not be written. No wake comes after stop() has returned.
   Status stop();
 
  private:
@@ -71,17 +71,17 @@ class StoreThread final : public broker::Store {
   struct Read {
     broker::ReadRequest request;
     Instant not_before = Instant::min();
-    std::optional<Error> failure = std::nullopt;  // the last time it was tried
+    std::optional<Error> failure = std::nullopt;  // of the last attempt
   };
 
   void run();
   const Read* failing_read() const;
-  // Each does one thing with the lock released meanwhile; false when there is nothing to do now.
+  // Each does one piece of work, with the lock released meanwhile; false when there is none now.
   bool serve_read(Lock& lock);
   bool execute_batch(Lock& lock);
-  // Only when there is nothing else to do; false when the thread may wait.
+  // For when there is no other work; false when the thread may wait.
   bool tidy(Lock& lock);
-  // The store's own, or that a read fails.
+  // The store's own health, or that a read fails.
   broker::StoreHealth shown_health() const;
   // Waits for work, for the next attempt, or to look again at a state that is not Ok.
   void wait(Lock& lock);
@@ -102,10 +102,10 @@ class StoreThread final : public broker::Store {
   broker::StoreHealth health_;
   std::vector<broker::Page> pages_;
   std::optional<Instant> commit_started_;
-  std::optional<Error> failure_;       // of the front batch, the last time it was tried
+  std::optional<Error> failure_;       // of the last attempt at the front batch
   bool untouched_ = false;             // nothing of the front batch is durable
   bool unproven_ = false;              // a commit failed, and none has succeeded since
-  Instant retry_at_ = Instant::min();  // the front batch, not before
+  Instant retry_at_ = Instant::min();  // the front batch is not tried before
   bool compacted_ = true;              // since the last commit
   bool stopping_ = false;
   bool gave_up_ = false;

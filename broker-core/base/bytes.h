@@ -13,7 +13,7 @@
 
 namespace furrow {
 
-// Borrowed bytes; whoever hands one out says for how long.
+// Borrowed bytes; the function that hands them out says for how long.
 using ByteView = std::span<const std::uint8_t>;
 
 inline constexpr std::size_t KiB = 1024;

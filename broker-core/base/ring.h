@@ -75,7 +75,7 @@ class Ring {
     head_ = 0;
   }
 
-  // Destroys all elements and gives the heap back.
+  // Destroys all elements and frees the memory.
   void release() {
     clear();
     std::allocator<T>{}.deallocate(slots_, capacity_);

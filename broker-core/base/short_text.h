@@ -53,7 +53,7 @@ class ShortText {
   std::size_t heap_bytes() const { return size_ > kInlineMax ? size_ : 0; }
 
  private:
-  // Kept as bytes, because a pointer member would align the class to eight and cost whoever has one four.
+  // Kept as bytes, because a pointer member would align the class to eight and cost each owner four bytes.
   char* heap() const {
     char* place = nullptr;
     std::memcpy(&place, bytes_.data(), sizeof place);

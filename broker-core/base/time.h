@@ -24,7 +24,7 @@ inline constexpr Instant kNever = Instant::max();
 // Wall-clock time since 1970, UTC. For stamps that people read and for ages across restarts; never for timers.
 using WallTime = std::chrono::time_point<std::chrono::system_clock, Duration>;
 
-// One moment on every clock we have, stored beside what must keep its age over a restart.
+// One moment on every clock we have, stored with messages that must keep their age over a restart.
 struct ClockStamp {
   std::uint64_t boot = 0;  // names this boot of the machine; monotonic times of different boots do not compare
   Instant monotonic{};     // since boot, suspended time included

@@ -22,7 +22,7 @@ class FieldReader {
   FieldReader(ByteView body, ProtocolError& error) : rest_(body), error_(error) {}
 
   bool at_end() const { return rest_.empty(); }
-  // What was not taken yet.
+  // The bytes that were not taken yet.
   ByteView rest() const { return rest_; }
 
   bool take_byte(std::uint8_t& value) {

@@ -14,7 +14,7 @@
 
 namespace furrow::mqtt {
 
-// What a body cannot say itself.
+// Facts about a packet that its body does not tell.
 struct PacketContext {
   Version version;
   Role role;
@@ -32,7 +32,7 @@ bool decode_unsuback(PacketContext context, ByteView body, Unsuback& packet, Pro
 bool decode_disconnect(PacketContext context, ByteView body, Disconnect& packet, ProtocolError& error);
 bool decode_auth(PacketContext context, ByteView body, Auth& packet, ProtocolError& error);
 
-// What follows the packet identifier of PUBACK, PUBREC, PUBREL or PUBCOMP, which is `type`.
+// Decodes what follows the packet identifier of a PUBACK, PUBREC, PUBREL or PUBCOMP, as `type` says.
 bool decode_acknowledgement_rest(PacketType type, PacketContext context, ByteView rest, ReasonCode& reason,
                                  PropertyView& properties, ProtocolError& error);
 

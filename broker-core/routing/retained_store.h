@@ -84,14 +84,14 @@ class RetainedStore {
     std::uint32_t slot_ = kNone;  // at place_; kNone: at the end
   };
 
-  // How many messages there are, and the sum of their memory_bytes().
+  // The number of messages, and the sum of their memory_bytes().
   std::size_t messages() const { return by_topic_.size(); }
   std::size_t bytes() const { return bytes_; }
   // Those among them that set_own() put here.
   std::size_t own_messages() const { return own_messages_; }
   std::size_t own_bytes() const { return own_bytes_; }
 
-  // What the store takes beside the messages.
+  // The bytes that the store takes beside the messages.
   std::size_t overhead_bytes() const;
 
  private:

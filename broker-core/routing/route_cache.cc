@@ -18,12 +18,12 @@ bool is_no_local(const Match& match) {
   return match.options.no_local;
 }
 
-// How many routes, and identifiers in them, `matches` give at most.
+// The number of routes, and of identifiers in them, that `matches` give at most.
 std::size_t count_max(std::span<const Match> matches) {
   return matches.size() * (std::ranges::any_of(matches, is_no_local) ? 2 : 1);
 }
 
-// What remembering `topic` with `matches` takes at most.
+// The bytes that it takes at most to remember `topic` with `matches`.
 std::size_t cost(std::string_view topic, std::span<const Match> matches) {
   return topic.size() + count_max(matches) * (sizeof(Route) + sizeof(std::uint32_t));
 }

@@ -20,8 +20,8 @@
 
 namespace furrow::broker {
 
-// What one subscriber gets of a topic: its overlapping subscriptions as one [MQTT-3.3.4-2, -3]. Where only some say
-// no-local they give two routes: of its own messages it gets what the others ask for [MQTT-3.8.3-3].
+// One subscriber of a topic, with its overlapping subscriptions as one [MQTT-3.3.4-2, -3]. Where only some of these say
+// no-local they give two routes: the subscriber gets its own messages as the others ask for them [MQTT-3.8.3-3].
 struct Route {
   enum class From : std::uint8_t { Anyone, Others, Itself };
 

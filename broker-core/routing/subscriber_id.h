@@ -1,6 +1,6 @@
-// Who a subscription belongs to, as the routing tables see it: a number given by the broker.
+// The owner of a subscription, as the routing tables see it: a number given by the broker.
 //
-// A session and a shared group each have one. The tables never look behind it, so they know nothing of either.
+// Each session and each shared group has one. The tables never look behind the number, so they know nothing of either.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What a subscription asks for, in a word where many are kept, and how a match is reported.
+// The options of a subscription, packed into a word where many are kept, and how a match is reported.
 #pragma once
 
 #include <cstdint>

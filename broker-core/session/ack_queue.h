@@ -1,8 +1,9 @@
 // The acknowledgements that one publisher waits for, in the order in which its packets came.
 //
-// A PUBACK, PUBREC or PUBCOMP may have to wait until its message is safe; those behind it wait too, since they leave in
-// order of receipt [MQTT-4.6.0-2, -3]. Whoever completes a ticket need not know whether the publisher is still
-// connected: a detached queue swallows the answer, and the client asks again when it is back. Thread: loop.
+// A PUBACK, PUBREC or PUBCOMP may have to wait until its message is safe; the acknowledgements behind it wait too,
+// since they leave in order of receipt [MQTT-4.6.0-2, -3]. A ticket is completed without a look at whether the
+// publisher is still connected: a detached queue swallows the answer, and the client asks again when it is back.
+// Thread: loop.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +32,10 @@ class AckQueue {
 
   // A place in the order for one acknowledgement that has to wait.
   std::uint64_t open(mqtt::PacketType type, PacketId packet_id);
-  // Says what `ticket` was waiting for; it leaves once all before it have.
+  // The acknowledgement of `ticket` may leave, with `reason`, and does once all before it have left.
   void complete(std::uint64_t ticket, mqtt::ReasonCode reason);
 
-  // Writes an acknowledgement that need not wait: at once, or behind those that do.
+  // Writes an acknowledgement that need not wait: at once, or behind others that wait.
   void pass(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason);
 
   // The publisher is gone: nothing is written any more.
@@ -43,7 +44,7 @@ class AckQueue {
   // Whether this acknowledgement is still to leave. Looks at each that waits.
   bool awaits(mqtt::PacketType type, PacketId packet_id) const;
 
-  // How many acknowledgements wait, here and behind those that do.
+  // The number of acknowledgements that have not left yet.
   std::size_t waiting() const { return slots_.size(); }
 
  private:

@@ -2,8 +2,9 @@
 //
 //   accepted = delivered + backlog + inflight + quarantined + expired + sum of dropped        at every moment
 //
-// `backlog` and `inflight` are what the outbox holds; everything else is counted here, and is stored in the same
-// transaction as the rows it counts. The stored form leaves out `accepted`: after a crash it is the sum of the rest.
+// The messages of `backlog` and `inflight` are in the outbox; all others are counted here, and their counts are stored
+// in the same transaction as the rows that they count. `accepted` is not stored: after a crash it is the sum of the
+// rest.
 #pragma once
 
 #include <array>
@@ -45,12 +46,13 @@ struct Books {
 
   std::uint64_t& drops(DropReason reason) { return dropped[static_cast<std::size_t>(reason)]; }
   std::uint64_t drops(DropReason reason) const { return dropped[static_cast<std::size_t>(reason)]; }
-  // Everything that is neither waiting nor in flight any more.
+  // All messages that neither wait nor are in flight any more.
   std::uint64_t ended() const;
 };
 
 Bytes encode(const Books& books);
-// The stored books of a queue in which `waiting` messages are left. Counters that an older version did not know are 0.
+// The stored books of a queue in which `waiting` messages are stored. Counters that an older version did not know are
+// 0.
 Books decode_books(ByteView bytes, std::uint64_t waiting);
 
 }  // namespace furrow::broker

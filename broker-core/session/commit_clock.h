@@ -1,10 +1,10 @@
 // When the journal writes: how long messages and rows may wait, and how commits bring publishers together.
 //
-// A message names its own moment. One that waits for a destination that is away gathers with others, for an interval or
-// until enough bytes are there, unless a publisher is blocked on us: then the batch leaves as soon as those that it
-// should share are there. Commits for retained values alone have a pace of their own (retained_pace.h). Messages that
-// the store could not write rest for a while; rows without messages go on. Knows no messages: the journal tells it what
-// it adds. Thread: loop. Time: passed in.
+// A message names its own moment. A message that waits for a destination that is away gathers with others, for an
+// interval or until there are enough bytes. A publisher that is blocked on us ends that: then the batch leaves as soon
+// as the messages that should share it are there. Commits for retained values alone have a pace of their own
+// (retained_pace.h). Messages that the store could not write rest for a while, and rows without messages go on. Knows
+// no messages: the journal says what it adds. Thread: loop. Time: passed in.
 #pragma once
 
 #include <algorithm>
@@ -32,11 +32,11 @@ class CommitClock {
   // --- messages ---
   // A message must be written at `due`, if it is still there then.
   void note_message(Instant due) { earliest_due_ = std::min(earliest_due_, due); }
-  // The earliest of those that are there.
+  // The earliest moment of all messages that wait.
   void set_earliest(Instant due) { earliest_due_ = due; }
-  // Whether the earliest message is due as far as known; it may be gone.
+  // Whether a message was due by `now`; it may have been settled since.
   bool earliest_is_due(Instant now) const { return earliest_due_ <= now; }
-  // Bytes that wait for a destination that is away.
+  // Bytes of messages for a destination that is away.
   void add_gathered(std::size_t bytes) { gathered_bytes_ += bytes; }
   void remove_gathered(std::size_t bytes) { gathered_bytes_ -= bytes; }
   // A publisher is blocked on us.
@@ -45,11 +45,11 @@ class CommitClock {
   void rest_messages(Instant until) { messages_not_before_ = until; }
   bool messages_rest(Instant now) const { return now < messages_not_before_; }
 
-  // --- retained values that a publisher waits for, and for nothing else ---
+  // --- retained values whose publishers wait for nothing else ---
   void add_value(std::size_t bytes, bool first_of_topic) { pace_.add(bytes, first_of_topic); }
   void remove_value(std::size_t bytes) { pace_.remove(bytes); }
   void hurry_values() { pace_.hurry(); }
-  // Whether a batch is to be submitted for retained values alone; and that it will be.
+  // Whether a batch is due for retained values alone; then, that it is submitted.
   bool values_are_due(Instant now) const { return values_due() <= now; }
   void pay_for_values(Instant now) { pace_.pay(now); }
 
@@ -59,10 +59,10 @@ class CommitClock {
   void need_retained(Instant due) { retained_due_ = std::min(retained_due_, due); }
   bool retained_is_due(Instant now) const { return retained_due_ <= now; }
 
-  // What waits, for the decisions below.
+  // The journal's part in the decisions below.
   struct Waiting {
-    bool rows = false;     // something to write beside messages
-    bool tickets = false;  // for what is gathered now, with all messages
+    bool rows = false;     // rows wait, beside messages
+    bool tickets = false;  // acknowledgements wait until all messages and rows of now are durable
     bool all = false;      // everything is to be written, due or not
   };
   // Whether a batch is to be submitted now.
@@ -73,11 +73,11 @@ class CommitClock {
   // --- the writer ---
   // A batch was submitted. `more`: selected messages did not fit. `more_retained`: not all retained rows did.
   void handle_submitted(bool more, bool more_retained, Instant now);
-  // It is durable, and has answered publishers of this many bytes.
+  // The batch is durable, and has answered publishers of this many bytes.
   void handle_durable(std::size_t answered_bytes, Instant now);
 
  private:
-  // When the next commit need not wait any longer for those who are to go with it: at once when they are there.
+  // When a hurried flush stops waiting for others: at once when as many bytes have gathered as last time.
   Instant rejoined() const {
     return gathered_bytes_ + pace_.bytes() >= rejoined_bytes_ ? Instant::min() : rejoined_by_;
   }
@@ -88,10 +88,10 @@ class CommitClock {
 
   const Options options_;
 
-  Instant earliest_due_ = kNever;  // not later than the earliest message; stale after one has ended
+  Instant earliest_due_ = kNever;  // not later than the earliest message; too early after that one has ended
   std::size_t gathered_bytes_ = 0;
   bool hurried_ = false;
-  // A hurried flush waits for this much to gather, or until then.
+  // A hurried flush waits until this many bytes have gathered, or until then.
   std::size_t rejoined_bytes_ = 0;
   Instant rejoined_by_ = Instant::min();
   Instant submitted_at_{};  // the batch at the writer, or the last one

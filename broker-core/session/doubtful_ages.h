@@ -1,5 +1,5 @@
-// Runs of messages whose true age nobody knew when they were read: they were stored in an earlier boot of the machine,
-// and how long it was off since then is unknown until the wall clock is trusted.
+// Runs of messages whose true age was unknown when they were read: they were stored in an earlier boot of the machine,
+// and the time that it was off since is unknown until the wall clock is trusted.
 //
 // Until then their age is a lower bound; correct() adds what was left out. Owned by an outbox. Thread: loop.
 #pragma once

@@ -1,7 +1,7 @@
-// Which sequences are settled among those that are not: how cursors keep it (CursorRow::settled, holes).
+// The settled sequences among those that are not settled: how a cursor keeps them (CursorRow::settled, holes).
 //
-//   holes := { distance count }*      varints: a run of `count` settled sequences, `distance` behind the end of the run
-//                                     before; the first counts from CursorRow::settled + 1
+//   holes := { distance count }*      varints: a run of `count` settled sequences that begins `distance` behind the end
+//                                     of the run before; the first distance counts from CursorRow::settled + 1
 #pragma once
 
 #include <span>
@@ -27,7 +27,7 @@ class HoleWriter {
 
   // Sequences [first, end) are not settled. REQUIRES: runs come in order.
   void add_unsettled(Sequence first, Sequence end);
-  // All others up to row.next are. Last call.
+  // All others up to row.next are settled. Last call.
   void finish();
 
  private:
@@ -37,7 +37,7 @@ class HoleWriter {
   Sequence unsettled_end_;  // of the run added last; 0 before the first
 };
 
-// The holes behind `settled`, in order; ends where the bytes make no sense.
+// The holes behind `settled`, in order, up to where the bytes make no sense.
 std::vector<Hole> decode_holes(Sequence settled, ByteView holes);
 
 // REQUIRES: `holes` are in order.

@@ -35,7 +35,7 @@ void Inflight::connect(PublishSink& sink, Windows windows, bool session_present,
     start_anew(now);
     return;
   }
-  // All is counted again as it is resent; what waits between PUBREC and PUBREL has nothing to resend.
+  // Exchanges are counted again as they are resent; one that waits between PUBREC and PUBREL has nothing to resend.
   for (std::size_t i = 0; i < exchanges_.size(); ++i) {
     Exchange& exchange = exchanges_[i];
     if (exchange.state == State::Received) {
@@ -51,7 +51,7 @@ void Inflight::start_anew(Instant now) {
   for (std::size_t i = exchanges_.size(); i-- > 0;) {
     Exchange& exchange = exchanges_[i];
     if (exchange.state == State::Done) continue;
-    // The peer had taken it over with its PUBREC; sending it again would repeat it.
+    // The peer has the message since its PUBREC; sending it again would repeat it.
     const bool accepted = exchange.state == State::Received || exchange.state == State::Released;
     if (accepted) {
       exchange.outbox->settle(exchange.sequence, Outbox::Outcome::Delivered, now);
@@ -237,8 +237,8 @@ void Inflight::publish(Exchange& exchange, const Outbox::Entry& entry, bool dupl
   close(exchange, now);
 }
 
-// Repeats what was in flight when the last connection ended, and goes on with what waited for the store: in order, as
-// far as the window, the sink and the store allow.
+// Resends what was in flight when the last connection ended, and continues exchanges that waited for the store: in
+// order, as far as the window, the sink and the store allow.
 void Inflight::go_on(Instant now) {
   resending_ = unread_ = false;
   retry_pending_ = retry_pending_ && now < retry_at_;
@@ -247,7 +247,7 @@ void Inflight::go_on(Instant now) {
     if (exchange.resend && exchange.state == State::Sent && exchange.outbox->find(exchange.sequence) == nullptr) {
       wait_for_page(exchange, now);
     } else if (exchange.resend) {
-      // Behind one that has to wait, all wait.
+      // Behind an exchange that has to wait, all wait.
       resending_ = resending_ || !may_resend(exchange, now);
       if (!resending_) resend(exchange, now);
     } else if (may_continue(exchange)) {
@@ -258,8 +258,8 @@ void Inflight::go_on(Instant now) {
   if (unread_ || durable_waits_ > 0) await_store();
 }
 
-// The message was in flight before a restart, and is behind all of its outbox that is in memory: nothing there waits
-// for it, or it might wait for room itself.
+// The message was in flight before a restart, and lies behind all messages of its outbox that are in memory. None of
+// those waits for it: it may itself have to wait until they have made room.
 void Inflight::wait_for_page(Exchange& exchange, Instant now) {
   if (exchange.outbox->has_lost(exchange.sequence)) {
     close(exchange, now);
@@ -372,18 +372,19 @@ void Inflight::complete(Exchange& exchange, Outbox::Outcome outcome, Instant now
   pop_done();
 }
 
-// It stays in flight, and is published again as after a broken connection: in order, and before anything new.
+// The message stays in flight, and is published again as after a broken connection: in order, before any new message.
 void Inflight::wait_for_quota(Exchange& exchange, Instant now) {
   sample(exchange, now);
   if (!std::exchange(exchange.resend, true)) --count_;
   resending_ = refused_ = refused_before_ = true;
-  // What was under way together is refused together.
+  // Messages that were under way together are refused together.
   if (std::exchange(retry_pending_, true)) return;
   retry_at_ = now + retry_interval_;
   retry_interval_ = std::min(2 * retry_interval_, kRetryMax);
 }
 
-// What the peer refused for now comes after what it took meanwhile: it must not replace a newer retained message.
+// A message that the peer refused for now comes after one that it has accepted since: it must not replace a newer
+// retained message.
 void Inflight::note_accepted(const Exchange& accepted) {
   if (!resending_ || !accepted.retain) return;
   const Outbox::Entry* const entry = accepted.outbox->find(accepted.sequence);

@@ -5,14 +5,14 @@
 //   QoS 1:  Sent → PUBACK → settled
 //   QoS 2:  [Reserved] → Sent → PUBREC → [Received] → Released → PUBCOMP → settled
 //
-// An exchange is a lease: its message stays in the outbox that it was taken from, which may be the sender's own or that
-// of a shared subscription, until the exchange settles it there or gives it back. The states in brackets are waits for
-// the store: the message and its packet identifier are durable before the PUBLISH first leaves, and the PUBREC is
-// durable before the PUBREL leaves, so that a crash at any point neither loses nor repeats. A sender whose session ends
-// with its connection is not there after a crash, so of a message that it takes from a durable outbox it is made
-// durable instead that the outbox has it no more [MQTT-4.8.2-5]. What is removed after PUBCOMP is removed lazily:
-// repeating the PUBREL is harmless. Packet identifiers rise with the order of sending, so those in flight lie in one
-// cyclic interval and none is used twice. Thread: loop. Time: passed in. Spec: MQTT 5.0 §4.3, §4.4, §4.9.
+// An exchange is a lease: its message stays in the outbox that it was taken from, the sender's own or that of a shared
+// subscription, until the exchange settles it there or gives it back. The states in brackets are waits for the store:
+// the message and its packet identifier are durable before the PUBLISH first leaves, and the PUBREC is durable before
+// the PUBREL leaves, so that a crash at any point neither loses nor repeats. A sender whose session ends with its
+// connection is gone after a crash: when it takes a message from a durable outbox, the outbox's loss of the message is
+// made durable instead [MQTT-4.8.2-5]. Rows are removed lazily after PUBCOMP: repeating the PUBREL is harmless. Packet
+// identifiers rise with the order of sending, so those in flight lie in one cyclic interval and none is used twice.
+// Thread: loop. Time: passed in. Spec: MQTT 5.0 §4.3, §4.4, §4.9.
 #pragma once
 
 #include <cstdint>
@@ -56,12 +56,12 @@ class PublishSink {
 
 class Inflight final : private StoreWaiter {
  public:
-  // What a peer may say of a message that it does not take for now (0x97): to a client that is the end of it. A bridge
-  // keeps it, and what comes behind it, and tries again, since its publisher was told that it is safe.
+  // A peer may refuse a message for now (0x97). A session drops the message then. A bridge keeps it, and all behind it,
+  // and tries again, since the publisher was told that the message is safe.
   enum class OnQuota : std::uint8_t { Drop, Retry };
 
-  // `identifiers` is the queue whose packet identifiers these are; 0 for a sender that is not there after a crash.
-  // `owner` is told when the store has brought something that lets it go on, and calls pump() then.
+  // `identifiers` is the queue whose packet identifiers these are; 0 for a sender that is gone after a crash. `owner`
+  // is told when the store has answered and more may be sent, and calls pump() then.
   Inflight(OutboxOwner& owner, QueueId identifiers, Journal& journal, OnQuota on_quota = OnQuota::Drop)
       : on_quota_(on_quota), owner_(owner), identifiers_(identifiers), journal_(journal) {}
   ~Inflight();
@@ -71,9 +71,9 @@ class Inflight final : private StoreWaiter {
   // The sender's own queue, which pump() takes from; must outlive this. Without one only take() brings messages.
   void set_own(Outbox& own) { own_ = &own; }
 
-  // A connection is up. `window` is the peer's receive maximum or our own limit, whichever is less; at least 1.
-  // `session_present`: what is in flight is resent in order with the same identifiers [MQTT-4.4.0-1]; else it starts
-  // anew, and a QoS 2 message whose PUBREC had come counts as delivered.
+  // A connection is up. `window` is the peer's receive maximum or our own limit, whichever is less; at least 1. With
+  // `session_present`, messages in flight are resent in order with the same identifiers [MQTT-4.4.0-1]; without, they
+  // start anew, and a QoS 2 message whose PUBREC had come counts as delivered.
   void connect(PublishSink& sink, std::uint16_t window, bool session_present, Instant now) {
     connect(sink, {window, window}, session_present, now);
   }
@@ -89,16 +89,16 @@ class Inflight final : private StoreWaiter {
   void end(Instant now);
   bool connected() const { return sink_ != nullptr; }
 
-  // Sends what the window and the sink allow. Call when messages, acknowledgements, room or durability arrived.
+  // Sends as many messages as the window and the sink allow. Call when there is a new message, an acknowledgement, room
+  // in the sink, or an answer of the store.
   void pump(Instant now);
-  // Sends the message that `outbox`, not the own one, has returned from next_waiting(); it is the outbox's until it is
-  // settled. `delivery` says how; its QoS is 1 or 2, and it has one subscription identifier at most.
-  // REQUIRES: can_take().
+  // Takes the message that another outbox than the own has returned from next_waiting(), and sends it as `delivery`
+  // says: at QoS 1 or 2, and with one subscription identifier at most. REQUIRES: can_take().
   void take(Outbox& outbox, const DeliveryOptions& delivery, Instant now);
-  // No other than this sender may have what it has taken from `outbox`, also after a crash [MQTT-3.10.4-3].
+  // Messages taken from `outbox` stay with this sender alone, also after a crash [MQTT-3.10.4-3].
   void keep_leases(const Outbox& outbox);
 
-  // What the peer answered. False when no such exchange is open: the caller says so to the peer if its version can.
+  // The peer has answered. False when no such exchange is open: the caller tells the peer if the protocol version can.
   bool handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
   bool handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
   bool handle_pubcomp(PacketId packet_id, Instant now);
@@ -124,7 +124,7 @@ class Inflight final : private StoreWaiter {
   std::optional<Duration> acknowledgement_time() const { return acknowledgement_time_; }
   // When the last acknowledgement came, or the connection began; while a message is refused, when it is tried again.
   Instant last_progress() const { return std::max(last_progress_, retry_at_); }
-  // Whether the peer has refused a message for now, and has taken none since; and when pump() tries that again.
+  // Whether the peer has refused a message for now, and has accepted none since; and when pump() tries it again.
   bool refused() const { return connected() && refused_; }
   Instant retry_due() const { return connected() && retry_pending_ ? retry_at_ : kNever; }
 
@@ -145,11 +145,11 @@ class Inflight final : private StoreWaiter {
     mqtt::Qos qos = mqtt::Qos::AtLeastOnce;
     State state = State::Sent;
     bool retain = false;  // the retain flag may be set, if the message has it
-    bool resend = false;  // was in flight on an earlier connection and is not yet again on this one
+    bool resend = false;  // was in flight on an earlier connection, and was not resent on this one yet
     bool stored = false;  // an ExchangeRow speaks of it
   };
 
-  // Bounds the ring: with the oldest unanswered, no more identifiers than this are given behind it (times the window).
+  // Bounds the ring: behind an unanswered message no more than this many windows of identifiers are given.
   static constexpr std::uint32_t kRangeFactor = 4;
   // Half of all identifiers: those in flight stay apart however large the window is.
   static constexpr std::uint32_t kRangeMax = 0x7FFF;
@@ -179,7 +179,7 @@ class Inflight final : private StoreWaiter {
   void note_accepted(const Exchange& accepted);
   void complete(Exchange& exchange, Outbox::Outcome outcome, Instant now);
   void start_anew(Instant now);
-  // The exchange is done with; its message is somebody else's to care for.
+  // The exchange is done with; the caller has settled the message or given it back.
   void close(Exchange& exchange, Instant now);
   void pop_done();
   ExchangeRow row(const Exchange& exchange, ExchangeRow::State state) const;
@@ -203,16 +203,16 @@ class Inflight final : private StoreWaiter {
   std::uint32_t durable_waits_ = 0;  // exchanges Reserved or Received
   bool resending_ = false;           // some exchanges have not been resent on this connection yet
   bool unread_ = false;              // the messages of some lie in the store only, since a restart
-  bool awaits_store_ = false;        // the journal will tell of its progress
+  bool awaits_store_ = false;        // the journal will call handle_store_progress()
 
   PacketId sampled_;  // the message whose acknowledgement time is being taken
   Instant sampled_at_{};
   std::optional<Duration> acknowledgement_time_;
   Instant last_progress_{};
 
-  bool refused_ = false;         // a message, for now, and none was taken since
-  bool refused_before_ = false;  // a message, for now, on this connection
-  bool retry_pending_ = false;   // what was refused has not been sent again yet
+  bool refused_ = false;         // the peer has refused a message for now, and has accepted none since
+  bool refused_before_ = false;  // the peer has refused a message for now on this connection
+  bool retry_pending_ = false;   // the refused message has not been sent again yet
   Instant retry_at_ = Instant::min();
   Duration retry_interval_ = kRetryFirst;
 };

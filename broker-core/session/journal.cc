@@ -16,14 +16,14 @@ RetainedRow retained_row(const std::string& topic, const MessageRef& message, co
   return {topic, message ? std::optional(encode_message(*message, stamp)) : std::nullopt};
 }
 
-// What is older goes before what is being gathered.
+// Older rows go before those being gathered.
 template <typename Rows>
 void put_before(Rows& older, Rows& newer) {
   older.insert(older.end(), std::make_move_iterator(newer.begin()), std::make_move_iterator(newer.end()));
   newer = std::move(older);
 }
 
-// What the allocator adds to each of three blocks.
+// The allocator adds this much to three blocks.
 constexpr std::size_t kHeapOverhead = 3 * 16;
 
 }  // namespace
@@ -136,9 +136,9 @@ void Journal::seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode re
   if (commitment.is_empty()) release(commitment);
 }
 
-// A commitment that waits for its retained row alone goes with whatever is written next, and the clock says when the
-// row is written for its own sake. While a destination may yet settle the message, that is waited for: else it would be
-// written, too.
+// A commitment that waits for its retained row alone goes with the next batch that is written anyway, and the clock
+// says when the row is written for its own sake. While a destination may yet settle the message, the row waits for
+// that: else the message would be written, too.
 void Journal::wait_for_value(Commitment& commitment) {
   const bool alone = commitment.retained_ && commitment.destination_count() == 0 && !commitment.exchange_;
   if (!alone || commitment.at_writer_ || !commitment.ticket_) return;
@@ -161,7 +161,7 @@ void Journal::hasten(Commitment& commitment, Instant now) {
   clock_.note_message(commitment.due_);
 }
 
-// Every destination has settled it, or it is durable: answers the publisher.
+// Every destination has settled the message, or it is durable: answers the publisher.
 void Journal::release(Commitment& commitment) {
   unlink(commitment);
   AckTicket ticket = std::move(commitment.ticket_);
@@ -174,7 +174,7 @@ void Journal::release(Commitment& commitment) {
   ticket.complete(reason);
 }
 
-// What waits is counted by the clock, unless it is at the writer.
+// The clock counts commitments that wait, but not those at the writer.
 void Journal::enter_clock(const Commitment& commitment) {
   if (commitment.gathers_) clock_.add_gathered(commitment.message_->bytes_size());
   if (commitment.paced_) clock_.add_value(commitment.message_->bytes_size(), false);
@@ -251,7 +251,7 @@ BatchNumber Journal::put(QueueRow row) {
   return gathering_.number;
 }
 
-// A client has one row in a batch, its newest: clients that come and go while the writer is held up cost no more.
+// A client has one row in a batch, its newest: clients that come and go while the writer is busy cost no more.
 void Journal::gather(SessionRow row) {
   const auto [place, is_first] = session_places_.try_emplace(row.client_id, gathering_.sessions.size());
   if (is_first) {
@@ -346,7 +346,7 @@ void Journal::handle_persisted(BatchNumber watermark, Instant now) {
     const auto value = retained_.find(topic);
     if (value != retained_.end() && value->second.at_writer) retained_.erase(value);
   }
-  // Its table too: after a burst of new topics it is larger than all that the retained store keeps of them.
+  // The table goes, too: after a burst of new topics it is larger than all that the retained store keeps of them.
   if (retained_.empty()) decltype(retained_)().swap(retained_);
   for (Commitment* commitment : plan.commitments) {
     if (commitment->ended_) {
@@ -384,7 +384,7 @@ void Journal::handle_not_persisted(Batch batch, Instant now) {
     if (value != retained_.end()) value.value().at_writer = false;
     clock_.need_retained(now);
   }
-  // Of the rows, those that are derived from commitments, queues and retained values are derived anew.
+  // Rows that are derived from commitments, queues and retained values are derived anew; the others are kept.
   batch.exchanges.resize(plan.exchanges);
   put_before(batch.queues_created, gathering_.queues_created);
   put_before(batch.exchanges, gathering_.exchanges);
@@ -403,7 +403,7 @@ void Journal::handle_not_persisted(Batch batch, Instant now) {
 
 // --- when to write ---
 
-// Whether there is something to write beside messages.
+// Whether rows wait, beside messages.
 bool Journal::has_rows() const {
   return !gathering_.empty() || !gathering_row_tickets_.empty() || !retained_.empty() || !touched_.empty();
 }
@@ -422,7 +422,7 @@ void Journal::find_earliest_due() {
 
 void Journal::flush_if_due(Instant now) {
   if (at_writer_) return;
-  // The one that this was for may have been settled in time; then nothing is written, cursors neither.
+  // The message that was due may have been settled in time: then nothing is written, not even cursors.
   if (clock_.earliest_is_due(now)) find_earliest_due();
   const bool due = clock_.is_due(waiting(), now);
   const bool values_due = clock_.values_are_due(now);
@@ -460,7 +460,7 @@ void Journal::submit(bool all_values, Instant now) {
   const bool complete = write_selected(batch, plan, stamp);
   write_retained(batch, plan, stamp, all_values);
   write_cursors(batch, plan);
-  // Some of the tickets are for a PUBLISH that came again: they wait for the first one, which may be held back.
+  // Some of the tickets are for a PUBLISH that came again: they wait for the first one, which may be resting.
   if (complete && !resting) plan.tickets = std::exchange(gathering_tickets_, {});
   plan.row_tickets = std::exchange(gathering_row_tickets_, {});
 
@@ -470,7 +470,7 @@ void Journal::submit(bool all_values, Instant now) {
   if (complete && !resting && !more_retained) draining_ = false;
 
   if (says_nothing(batch, plan)) {
-    // What was due has been settled meanwhile: the number is given to the next batch.
+    // The messages that were due have been settled meanwhile: the next batch gets the number.
     gathering_.number = batch.number;
     for (Commitment* commitment : plan.commitments) {
       commitment->at_writer_ = false;
@@ -490,8 +490,8 @@ bool Journal::says_nothing(const Batch& batch, const Submitted& plan) const {
          std::ranges::none_of(plan.commitments, waits);
 }
 
-// Selects what goes into the batch. Walking backwards, whatever shares a queue with a later selected message is pulled
-// along, so that each queue is written in the order of its sequences. True when messages are held back.
+// Selects the commitments for the batch. Walks backwards: a message that shares a queue with a later selected one is
+// selected, too, so that each queue is written in the order of its sequences. True when messages rest.
 bool Journal::select(Instant now) {
   ++selection_;
   const bool messages_rest = clock_.messages_rest(now);
@@ -513,8 +513,7 @@ bool Journal::select(Instant now) {
   return resting;
 }
 
-// False when the batch is full before everything selected is in it: the rest, in the same order, goes with the next
-// one.
+// False when the batch is full before all selected messages are in it: the others, in the same order, go with the next.
 bool Journal::write_selected(Batch& batch, Submitted& plan, const ClockStamp& stamp) {
   std::optional<SegmentWriter> writer(std::in_place, stamp);
   const auto finish_segment = [&] {
@@ -541,7 +540,7 @@ bool Journal::write_selected(Batch& batch, Submitted& plan, const ClockStamp& st
   return true;
 }
 
-// The message with the queues that are to keep it, if there are any.
+// Writes the message for the queues that are to keep it, if there are any.
 void Journal::write_message(Commitment& commitment, SegmentWriter& writer) {
   std::uint32_t kept = 0;
   for (std::size_t i = 0; i < commitment.destination_count(); ++i) {
@@ -563,7 +562,7 @@ void Journal::write_message(Commitment& commitment, SegmentWriter& writer) {
 }
 
 void Journal::write_retained(Batch& batch, Submitted& plan, const ClockStamp& stamp, bool all_values) {
-  // Those that publishers of this batch wait for; nothing where an earlier batch had the value already.
+  // The values that publishers of this batch wait for; none where an earlier batch had the value already.
   for (const Commitment* commitment : plan.commitments) {
     if (!commitment->retained_) continue;
     const auto changed = retained_.find(std::string(commitment->message_->topic()));

@@ -16,8 +16,8 @@
 // A batch is a plan: submitting one marks what is in it and changes nothing else. The store's yes makes true what it
 // says, its no clears the marks. Between the two nothing in memory says that the batch is durable.
 //
-// Per queue, messages are written in the order of their sequences: when one is written, all before it that are not yet
-// settled go with it. One batch is at the writer at a time; while it syncs, the next gathers (group commit).
+// The messages of a queue are written in the order of their sequences: with one go all before it that are not yet
+// settled. One batch is at the writer at a time; while it syncs, the next gathers (group commit).
 // Thread: loop. Time: passed in. Owns commitments; refers to outboxes by registration, which an outbox ends in its
 // destructor.
 #pragma once
@@ -66,9 +66,9 @@ class Commitment {
   // Nothing has to become durable (any more).
   bool is_empty() const { return destination_count() == 0 && !retained_ && !exchange_; }
   void add(Destination destination);
-  // False when it is not there.
+  // False when there is no such destination.
   bool remove(const Outbox& outbox, Sequence sequence);
-  // What it costs in memory while it waits, with the entry of a first destination.
+  // The memory that it takes while it waits, with the entry of a first destination.
   std::size_t memory_bytes() const { return kOverhead + message_->bytes_size(); }
   static const std::size_t kOverhead;
 
@@ -77,12 +77,12 @@ class Commitment {
   mqtt::ReasonCode reason_ = mqtt::ReasonCode::Success;  // what the ticket is completed with
   Instant due_ = kNever;                                 // when it must be written
   Instant aged_ = kNever;                                // from this moment it joins any batch that is written anyway
-  Instant due_max_ = kNever;  // the bounds of both, whatever a destination added later is willing to wait
+  Instant due_max_ = kNever;  // upper bounds of both, however long a destination added later is willing to wait
   Instant aged_max_ = kNever;
   Duration wait_{};              // the longest of its destinations
   bool retained_ = false;        // its topic's retained row must be durable
-  bool first_of_topic_ = false;  // and is the first that the topic has
-  bool paced_ = false;           // a publisher waits for that row alone
+  bool first_of_topic_ = false;  // the topic had no value before
+  bool paced_ = false;           // a publisher waits for the retained row alone
   bool sealed_ = false;          // in the list of those that wait; before that it cannot end
   bool selected_ = false;        // goes into the batch being built
   bool at_writer_ = false;       // in the batch at the writer
@@ -96,7 +96,7 @@ class Commitment {
   Commitment* next_ = nullptr;
 };
 
-// Told once, after it has asked, that a batch has become durable or a page was read.
+// Is told, once for each time that it has asked, when a batch has become durable or a page was read.
 class StoreWaiter {
  public:
   virtual void handle_store_progress(Instant now) = 0;
@@ -112,27 +112,27 @@ class Journal {
     bool acknowledge_when_received = false;
     // `store.retained: lazy`: acknowledgements do not wait for the retained row.
     bool retained_lazy = false;
-    // How often commits are made for retained values alone, in the long run (retained_pace.h), and how long a value may
-    // wait for a newer one of its topic.
+    // In the long run one commit each interval is made for retained values alone (retained_pace.h), and a value waits
+    // no longer than that for a newer one of its topic.
     Duration retained_interval = std::chrono::seconds(1);
     // How long messages gather for a destination that is away, unless somebody waits: fewer, larger commits wear the
     // flash less, and each message shares its commit with more others.
     Duration gather_interval = std::chrono::milliseconds(100);
-    // What ends that early.
+    // Bounds that end the gathering early.
     CommitClock::Options clock = {};
-    // How long a settled cursor may stay unwritten, and for how many messages on disk: a crash repeats them, which is
-    // allowed at QoS 1.
+    // A cursor may stay unwritten for this long, and for this many settled messages that are on disk: a crash repeats
+    // them, which is allowed at QoS 1.
     Duration cursor_interval = std::chrono::seconds(1);
     std::size_t cursor_messages_max = 2'000;
-    // How long counters may stay unwritten when nothing else is written.
+    // Counters may stay unwritten for this long when nothing else is written.
     Duration books_interval = std::chrono::minutes(10);
-    // How long messages that the store could not write wait until they are tried again.
+    // Messages that the store could not write rest for this long before they are tried again.
     Duration retry_interval = std::chrono::seconds(1);
     // Retained rows of one batch; more go with the following ones.
     std::size_t retained_rows_max = 1'000;
-    // Records of one segment row; more are split.
+    // Bytes of records in one segment row; more are split.
     std::size_t segment_bytes_max = 64 * KiB;
-    // Records of one batch: bounds the time of a commit and the memory that it holds.
+    // Bytes of messages in one batch: bounds the time that a commit takes, and its memory.
     std::size_t batch_bytes_max = 1 * MiB;
   };
 
@@ -151,10 +151,10 @@ class Journal {
   // --- outboxes ---
   void attach(Outbox& outbox);
   void detach(Outbox& outbox);
-  // The cursor or books of `outbox` changed: its row goes with the next batch, at the latest after
-  // Options::cursor_interval or so many messages (what is settled lies on disk), or Options::books_interval (only the
-  // books changed).
+  // `outbox` has settled a message that is on disk: its cursor goes with the next batch, or with one of its own after
+  // Options::cursor_interval or `cursor_messages_max` such messages.
   void touch(Outbox& outbox, Instant now);
+  // Only its books have changed: as touch(), after Options::books_interval.
   void touch_books(Outbox& outbox, Instant now);
   // Every durable outbox.
   template <typename Visit>
@@ -164,86 +164,86 @@ class Journal {
 
   // --- messages: open, add what must be durable, then seal ---
   Commitment& open(MessageRef message);
-  // `wait` is how long the destination is willing to wait for its own acknowledgement; 0 = it is away.
+  // The destination is willing to wait `wait` for its own acknowledgement; 0 = it is away.
   void add_destination(Commitment& commitment, Outbox& outbox, Sequence sequence, Duration wait, Instant now);
   // `first_of_topic`: the topic had no value before.
   void add_retained(Commitment& commitment, bool first_of_topic, Instant now);
   void add_exchange(Commitment& commitment, const ExchangeRow& row, Instant now);
-  // From now on the commitment may end at any time. `ticket` is completed with `reason` once it has.
+  // From now on the commitment may end at any time; `ticket` is then completed with `reason`.
   void seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode reason);
 
-  // `outbox` has settled the message that it has under `sequence`: acknowledged, dropped or expired. The commitment may
-  // end here.
+  // `outbox` has settled the message `sequence`: it was acknowledged, dropped or has expired. The commitment may end
+  // here.
   void settled(Commitment& commitment, Outbox& outbox, Sequence sequence);
   // `outbox` needs the message on disk now (QoS 2: before the PUBLISH leaves).
   void hasten(Commitment& commitment, Instant now);
 
-  // --- other rows; they go with the next batch, which is written as soon as the writer is idle ---
+  // --- other rows: they go with the next batch, which is written as soon as the writer is idle ---
   BatchNumber put(QueueRow row);
   BatchNumber put(SessionRow row);
   BatchNumber put(const ExchangeRow& row);
-  // Takes out the row that was found at start.
+  // Takes a row away that was found at start.
   void erase(ExchangeRow row) {
     row.state = ExchangeRow::State::Erased;
     (void)put(row);
   }
   BatchNumber remove_queue(QueueId queue);
-  // As put(), without haste: the row goes with whatever is written next, or with the next cursor.
+  // As put(), without haste: the row goes with the next batch that is written anyway, or after
+  // Options::cursor_interval.
   void put_lazy(QueueRow row, Instant now);
   void put_lazy(SessionRow row, Instant now);
   void put_lazy(const ExchangeRow& row, Instant now);
-  // Rows that were put without haste so far go with the next batch, as those of put() do.
+  // Rows that were put without haste until now go with the next batch, as those of put() do.
   BatchNumber hasten_rows() {
     clock_.need_rows_now();
     return gathering_.number;
   }
   // The cursor of `outbox` goes with the next batch, as a row of put() does.
   BatchNumber touch_now(Outbox& outbox);
-  // Completes `ticket` when the batch being gathered is durable, and all messages that wait now are, too.
+  // Completes `ticket` when all messages that wait now, and all rows put until now, are durable.
   void complete_when_durable(AckTicket ticket);
-  // As soon as the rows put so far are durable, whatever becomes of messages.
+  // Completes `ticket` when all rows put until now are durable, whatever becomes of messages.
   void complete_with_rows(AckTicket ticket);
 
-  // The retained message of `topic` changed (empty: was removed); `message` lives in the retained store.
-  // Written within Options::retained_interval, the newest value only; before that when a publisher waits for it and
-  // RetainedPace allows.
+  // The retained message of `topic` has changed (empty: was removed); `message` lives in the retained store. Only the
+  // newest value is written, within Options::retained_interval, or before that when a publisher waits for it and
+  // RetainedPace allows it.
   void retained_changed(std::string_view topic, MessageRef message, Instant now);
-  // Whether the newest value of the topic may not be durable yet, here or at the far side: what a crash brings back of
-  // messages that were settled may be an older value.
+  // Whether the newest value of the topic may not be durable yet, here or at the far side: a crash may bring back a
+  // settled message, and with it an older value.
   bool retained_unsafe(std::string_view topic) const {
     return at_writer_.has_value() || settled_unwritten_ > 0 || retained_.contains(std::string(topic));
   }
 
   // --- time ---
-  // The wall clock is trusted (again): how long the machine was off is known now, and what was read while it was not
-  // becomes as old as it is.
+  // The wall clock is trusted now: messages that were read before get the time spent powered off added to their age.
   void correct_ages(Instant now);
-  // For outboxes: messages have expired, or are too old.
+  // For outboxes: messages have expired, or have become too old.
   void note_expired(std::uint64_t messages, Instant now) {
     if (now < corrected_until_) expired_by_correction_ += messages;
   }
-  // What has expired within a minute of such a correction: from outside it looks as if it all had expired at once.
+  // Messages that have expired within a minute of such a correction: to an operator they seem to have expired at once.
   std::uint64_t expired_by_correction() const { return expired_by_correction_; }
 
   // --- progress ---
   BatchNumber durable() const { return durable_; }
   bool is_durable(BatchNumber batch) const { return batch <= durable_; }
-  // A publisher can go no further before it is acknowledged: do not wait for more messages.
+  // A publisher can go no further before it is acknowledged: the next batch does not wait for more messages.
   void hurry() { clock_.hurry(); }
-  // Nor for newer retained values: its own are among those that wait.
+  // The same for a publisher of retained values: the next batch does not wait for newer ones.
   void hurry_retained() { clock_.hurry_values(); }
   // How often add_retained() was called.
   std::uint64_t retained_added() const { return retained_added_; }
-  // Every batch up to `watermark` is durable: what it says is true now, and whoever waited for it goes on.
+  // Every batch up to `watermark` is durable: what it says is true now, and those who waited for it go on.
   void handle_persisted(BatchNumber watermark, Instant now);
-  // The store could write nothing of `batch`, which is the one at the writer, and has forgotten it: its messages wait
-  // for a while, and its other rows go with the next batch, so that queues drain while messages cannot be written.
+  // The store could write nothing of `batch`, the one at the writer, and has forgotten it. Its messages rest for a
+  // while, and its other rows go with the next batch: so queues drain while messages cannot be written.
   void handle_not_persisted(Batch batch, Instant now);
-  // `waiter` is told once when a batch has become durable or a page was read.
+  // Tells `waiter`, once, when a batch has become durable or a page was read.
   void wake_on_progress(StoreWaiter& waiter) { waiters_.push_back(&waiter); }
   void forget(StoreWaiter& waiter) { std::erase(waiters_, &waiter); }
-  // For outboxes: asks the store for a page; the answer, under the number returned, reaches the outbox and then its
-  // owner.
+  // For outboxes: asks the store for a page. The answer has the number returned here, and reaches the outbox and then
+  // its owner.
   ReadNumber read(ReadRequest request) {
     request.number = ReadNumber{++last_read_.value};
     store_.read(request);
@@ -252,8 +252,7 @@ class Journal {
   void handle_page(const Page& page, Instant now);
   // Submits a batch if one is due and the writer is idle. Call once a loop turn and at next_deadline().
   void flush_if_due(Instant now);
-  // Submits everything that waits, due or not (clean stop, link loss). No batch may be at the writer twice: what does
-  // not fit goes with the following ones.
+  // Submits everything that waits, due or not (clean stop, link loss): a batch as soon as the one before is answered.
   void flush_all(Instant now);
   // Whether nothing waits and nothing is at the writer.
   bool idle() const;
@@ -263,16 +262,16 @@ class Journal {
   std::size_t waiting_bytes() const { return waiting_bytes_; }
 
  private:
-  // The batch at the writer, as far as it has to be remembered.
+  // The batch at the writer, as far as its answer needs it.
   struct Submitted {
     BatchNumber number;
     std::vector<Commitment*> commitments;  // in the order of their arrival
-    std::vector<QueueId> queues;           // whose cursors it has
-    std::vector<std::string> topics;       // of retained rows
-    std::vector<AckTicket> tickets;        // of rows and messages
-    std::vector<AckTicket> row_tickets;    // of rows alone
-    std::size_t exchanges = 0;             // rows that were gathered; behind them are those of commitments
-    std::size_t bytes = 0;
+    std::vector<QueueId> queues;           // of its cursors
+    std::vector<std::string> topics;       // of its retained rows
+    std::vector<AckTicket> tickets;        // of complete_when_durable()
+    std::vector<AckTicket> row_tickets;    // of complete_with_rows()
+    std::size_t exchanges = 0;             // the first exchange rows are those put; the others are of commitments
+    std::size_t bytes = 0;                 // of its messages
   };
   struct Retained {
     MessageRef message;      // empty: the topic has none any more
@@ -280,7 +279,7 @@ class Journal {
   };
 
   static constexpr Duration kCorrectionTime = std::chrono::seconds(60);
-  // Of commitments that are kept to be used again: those of a few full batches of small messages.
+  // This many commitments are kept to be used again: those of a few full batches of small messages.
   static constexpr std::size_t kSpareMax = 4096;
 
   CommitClock::Waiting waiting() const;

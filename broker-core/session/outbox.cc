@@ -62,7 +62,7 @@ void Outbox::make_durable(QueueId queue, Instant now) {
 
 // --- limits ---
 
-// One message alone never is: an empty queue takes whatever a client may send, or it would never arrive.
+// One message alone is never over the limit: an empty queue takes whatever a client may send, or it would never arrive.
 bool Outbox::over_limit(std::uint64_t more_messages, std::uint64_t more_bytes) const {
   const std::uint64_t messages = messages_ - (bounds_waiting_only_ ? inflight() : 0) + more_messages;
   const std::uint64_t bytes = bytes_ - (bounds_waiting_only_ ? contents_.inflight_bytes() : 0) + more_bytes;
@@ -80,7 +80,7 @@ bool Outbox::make_room(const Message& message, Instant now) {
   const bool fits = limits_.bytes_max == 0 || bytes <= limits_.bytes_max;
   if (limits_.when_full != WhenFull::DropOldest || !fits) return false;
   drop_oldest(1, bytes, now);
-  // The oldest that wait may be on disk only: then the limit is exceeded until the page that is being read arrives.
+  // The oldest messages may be on disk only: then the limit is exceeded until the page that is being read arrives.
   return !over_limit(1, bytes) || contents_.gap_messages() > 0;
 }
 
@@ -88,7 +88,7 @@ bool Outbox::make_room(const Message& message, Instant now) {
 void Outbox::drop_oldest(std::uint64_t messages, std::uint64_t bytes, Instant now) {
   while (over_limit(messages, bytes)) {
     const Entry* entry = next_waiting(now);
-    // What has expired makes room, too.
+    // Messages that have expired make room, too.
     if (!over_limit(messages, bytes) || entry == nullptr) return;
     settle(entry->sequence, Outcome::Dropped, now, DropReason::QueueFull);
   }
@@ -134,7 +134,7 @@ void Outbox::pass(Outcome outcome, Instant now, DropReason reason) {
   count(outcome, reason, now);
 }
 
-// All of its end but for its place among the others.
+// Ends the message, but for its place among the others.
 void Outbox::account(Entry& entry, Outcome outcome, DropReason reason, Instant now) {
   Commitment* const commitment = std::exchange(entry.commitment, nullptr);
   const std::size_t bytes = entry.message->bytes_size();
@@ -245,7 +245,7 @@ bool Outbox::lease_restored(Sequence sequence) {
   return true;
 }
 
-// Those that a page has brought are in flight again.
+// Messages that a page has brought, and that were in flight, are so again.
 void Outbox::take_restored() {
   for (const Sequence sequence : std::exchange(restored_, {})) {
     if (Entry* const entry = contents_.find(sequence)) {
@@ -267,11 +267,11 @@ void Outbox::read_ahead() {
 void Outbox::handle_page(const Page& page, const ClockStamp& now) {
   leave_gap(contents_.take(page, queue_, now), Outcome::Dropped, DropReason::SalvageLost, now.monotonic);
   if (!restored_.empty()) take_restored();
-  // What was on disk only can be dropped now.
+  // Messages that were on disk only can be dropped now.
   if (limits_.when_full == WhenFull::DropOldest) drop_oldest(0, 0, now.monotonic);
 }
 
-// Messages that were in the store only, told by their counts alone.
+// Settles messages that were in the store only, known by their counts.
 void Outbox::leave_gap(PagedQueue::Counts gone, Outcome outcome, DropReason reason, Instant now) {
   messages_ -= gone.messages;
   take_off(bytes_, gone.bytes);

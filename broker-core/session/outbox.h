@@ -2,10 +2,10 @@
 // bounded, in order, durable when its owner is.
 //
 // An outbox keeps each message until it is settled, exactly once: delivered, expired, or dropped for a reason; the
-// books say which. Whoever sends takes the first waiting message in flight, and settles it or gives it back: the
-// message itself stays here meanwhile, so that nothing that a window holds is less safe than what waits
-// (session/inflight.h has the exchanges). Where messages are, in memory or in the store, is session/paged_queue.h.
-// Thread: loop. Time: passed in. Knows neither connection nor protocol version.
+// books say which. A sender takes the first waiting message in flight, and settles it or gives it back. Meanwhile the
+// message stays here, so that one in flight is as safe as one that waits (session/inflight.h has the exchanges). Where
+// messages are, in memory or in the store, is session/paged_queue.h. Thread: loop. Time: passed in. Knows neither
+// connection nor protocol version.
 #pragma once
 
 #include <cstdint>
@@ -42,14 +42,14 @@ class Outbox {
     QueueId queue;                     // 0: memory only
     OutboxOwner* owner = nullptr;      // told when a page was read
     bool stores_books = false;         // the books are this outbox's own and go with its cursor row; only with a queue
-    bool bounds_waiting_only = false;  // the limits are for what waits: several windows bound what is in flight
+    bool bounds_waiting_only = false;  // the limits do not count messages in flight: several windows bound those
   };
 
   // A durable outbox registers itself with `journal` for its lifetime. `books` and `journal` must outlive it.
   Outbox(const Options& options, Journal& journal, Books& books);
-  // A queue found at start: everything stored and not settled waits. Accepted counts what is left.
+  // A queue found at start: every message that is stored and not settled waits, and counts as accepted.
   Outbox(const Options& options, const CursorRow& cursor, Journal& journal, Books& books);
-  // Messages left are dropped, counted as `session_ended`.
+  // Messages that are still here are dropped, counted as `session_ended`.
   ~Outbox();
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
@@ -57,20 +57,19 @@ class Outbox {
   bool durable() const { return static_cast<bool>(queue_); }
   QueueId queue() const { return queue_; }
   void set_limits(OutboxLimits limits) { limits_ = limits; }
-  // From now on the messages are kept in the store, those that are here among them. REQUIRES: !durable().
+  // From now on messages are kept in the store, and so are those that are here already. REQUIRES: !durable().
   void make_durable(QueueId queue, Instant now);
 
-  // Whether push() would refuse a message of `bytes`: only under WhenFull::Refuse.
+  // Whether a message of `bytes` is to be refused: only under WhenFull::Refuse.
   bool refuses(std::size_t bytes) const;
-  // Whether so much more is taken without a drop. One message alone always is.
+  // Whether this many more messages and bytes fit without a drop. One message alone always fits.
   bool has_place(std::uint64_t messages, std::uint64_t bytes) const { return !over_limit(messages, bytes); }
-  // Whether the limit is reached, whatever happens then.
+  // Whether a limit is reached, under any policy.
   bool full() const { return over_limit(1, 1); }
 
-  // Accepts `message`; counts what was dropped to make room, or that it was itself dropped.
-  // `commitment` is called for only when the message is taken and the outbox is durable; `wait` is how long the owner
-  // would wait for the far acknowledgement before the message must be written (0 = it is away). REQUIRES:
-  // !refuses(message size).
+  // Accepts `message`, and drops the oldest to make room, or `message` itself, as the policy says; the books count it.
+  // `commitment` is called once the message has a place, if the outbox is durable. The message must be written when its
+  // acknowledgement takes longer than `wait` (0 = the receiver is away). REQUIRES: !refuses(message size).
   template <typename CommitmentOf>
   void push(MessageRef message, const DeliveryOptions& options, Duration wait, Instant now, CommitmentOf&& commitment) {
     ++books_.accepted;
@@ -89,41 +88,41 @@ class Outbox {
   // The next message to send, after dropping what has expired or is too old; nullptr when none is in memory. Valid
   // until the next call that changes anything.
   const Entry* next_waiting(Instant now);
-  // The message that next_waiting() has returned is in flight from now on. REQUIRES: nothing has changed since.
+  // Takes the message that next_waiting() has returned in flight. REQUIRES: nothing has changed since.
   const Entry& take() { return contents_.send_next(); }
   // The message, if it is in memory and not settled. Valid until the next call that changes anything.
   const Entry* find(Sequence sequence) const { return contents_.find(sequence); }
-  // Whether a message in flight before a restart is neither in memory nor in the store any more.
+  // Whether a message that was in flight before a restart is neither in memory nor in the store any more.
   bool has_lost(Sequence sequence) const { return find(sequence) == nullptr && !contents_.in_gap(sequence); }
-  // What was in flight waits again, in its place. The caller sees to it that somebody sends it: see wake_owner().
+  // A message that was in flight waits again, in its place. Nobody is told: see wake_owner().
   void give_back(Sequence sequence);
   void wake_owner(Instant now) {
     if (owner_ != nullptr) owner_->handle_progress(now);
   }
-  // At start: some window had the message in flight, and has it still. It neither expires nor makes room. False when
-  // another exchange of that window, or of another one, has it already: a damaged row said so.
+  // At start: some window had the message in flight, and has it again. The message neither expires nor makes room.
+  // False when another exchange, of this window or another one, has it already: a damaged row says so.
   [[nodiscard]] bool lease_restored(Sequence sequence);
 
-  // Whether anybody has a message in flight, or had one before a restart that was not read yet.
+  // Whether any window has a message in flight, or had one before a restart that was not read yet.
   bool has_leases() const { return inflight() > 0 || !restored_.empty(); }
 
-  // HandedOver: it leaves the books; whoever has it now accepts it, or says with pass() what became of it.
+  // HandedOver: the message leaves the books, and its new keeper says with pass() what became of it.
   enum class Outcome : std::uint8_t { Delivered, Expired, Quarantined, Dropped, HandedOver };
   // Ends a message; `reason` counts for Outcome::Dropped. REQUIRES: it waits in memory, or is in flight.
   void settle(Sequence sequence, Outcome outcome, Instant now, DropReason reason = DropReason::QueueFull);
-  // Counts a message that was accepted and done with at once: QoS 0 written to the socket, or not taken.
+  // Counts a message that did not come through the queue: QoS 0 written to the socket, or dropped.
   void pass(Outcome outcome, Instant now, DropReason reason = DropReason::QueueFull);
-  // Counts waiting messages for which `is_outdated` holds as expired. Looks at the first `count` of QoS 1 and 2 that it
-  // does not hold for, as far as they are in memory.
+  // Settles waiting messages as expired for which `is_outdated` says so. Goes on, as far as messages are in memory,
+  // until `count` of QoS 1 and 2 have been found that are not outdated.
   template <typename Predicate>
   void expire_if(Predicate is_outdated, std::size_t count, Instant now);
 
-  // Asks the journal for the message on disk (QoS 2). Null effect when it is, or is on its way there.
+  // Asks the journal to write the message now (QoS 2), unless it is on disk or on its way there.
   void hasten(Sequence sequence, Instant now);
-  // Whether the message is as safe as this outbox makes it.
+  // Whether the message is on disk, or was settled, or is of an outbox in memory: nothing is to be waited for.
   bool is_safe(Sequence sequence) const;
-  // The message, which is in flight, is not kept in the store any more: the receiver loses it with the process. Returns
-  // the batch that says so.
+  // The message, which is in flight, is no longer kept in the store: its receiver would be gone after a crash, and the
+  // message with it. Returns the batch that says so.
   BatchNumber forgo(Sequence sequence);
 
   // --- what waits ---
@@ -143,20 +142,20 @@ class Outbox {
   // --- the journal's side ---
   // A page that was asked for.
   void handle_page(const Page& page, const ClockStamp& now);
-  // The wall clock is trusted again: what was read while it was not is as old as it should be.
+  // The wall clock is trusted now: messages that were read before get the time spent powered off added to their age.
   void correct_ages(const ClockStamp& now) { contents_.correct_ages(now); }
-  // How the message is to be written; nothing when it is not to be in the store.
+  // How the message is to be written; nothing when the store is not to keep it.
   std::optional<DeliveryOptions> written_form(Sequence sequence) const;
   // The batch that has the message is durable.
   void mark_stored(Sequence sequence);
-  // Messages have been marked: those beyond the memory's budget leave it.
+  // Messages have been marked as stored: those beyond the budget leave memory.
   void spill() { contents_.spill(); }
   // The row that says how far the queue is settled. `added` and `added_bytes` are the messages that its batch brings.
   CursorRow cursor(std::uint64_t added, std::uint64_t added_bytes) const;
 
-  // Drops everything, counted under `reason`.
+  // Drops all messages, counted under `reason`.
   void drop_all(DropReason reason, Instant now);
-  // Settles what is waiting beyond age or expiry at the front. Returns when to look again.
+  // Settles waiting messages at the front that have expired or are too old. Returns when to look again.
   Instant expire(Instant now);
 
  private:

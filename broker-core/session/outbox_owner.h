@@ -1,4 +1,4 @@
-// Who sends from an outbox, or has exchanges in flight.
+// The session, bridge or group that sends from an outbox, or has exchanges in flight.
 #pragma once
 
 #include "broker-core/base/time.h"

@@ -99,8 +99,9 @@ void PagedQueue::pop_settled() {
   }
 }
 
-// Takes the settled ones out from between those in flight: behind one that is never answered, what expires or is
-// dropped would pile up. Done when they are the larger part, so each is moved past once.
+// Takes settled entries out from between those in flight: behind a message that is never answered, the entries of
+// others that expire or are dropped would pile up. Waits until the settled ones are the larger part, so each is passed
+// once.
 void PagedQueue::compact() {
   std::size_t place = send_index_;
   for (std::size_t i = send_index_; i-- > 0;) {
@@ -206,8 +207,8 @@ std::uint64_t PagedQueue::settle_unread(Sequence sequence) {
   return gap_messages_ == 0 ? clear_gap().bytes : 0;
 }
 
-// Takes what the segment holds of the gap. False when it stopped before the end: the gap is empty, the front is full,
-// or what follows is still in the tail; the segment is read again when it is needed.
+// Takes the segment's messages of the gap. False when it stopped before the end, as the gap is empty, the front is
+// full, or the next messages are still in the tail; the segment is read again when it is needed.
 bool PagedQueue::take_segment(const SegmentRow& segment, QueueId queue, const ClockStamp& now) {
   SegmentReader reader(segment.directory, segment.records, queue, now);
   SegmentReader::Record record;
@@ -259,7 +260,7 @@ void PagedQueue::write_cursor(CursorRow& row) const {
   writer.finish();
 }
 
-// A queue is written in the order of its sequences: looks back from the end, to the last that is.
+// A queue is written in the order of its sequences: looks back from the end, to the last message that is written.
 Sequence PagedQueue::first_unwritten() const {
   Sequence first = next_;
   for (const Ring<Entry>* const ring : {&tail_, &front_}) {

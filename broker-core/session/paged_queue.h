@@ -5,9 +5,9 @@
 //                                               [ waiting ]   tail: in memory until it is on disk
 //
 // Once the front is larger than a fixed budget, the messages behind it leave memory as soon as they are on disk, and
-// are read back in pages as the front drains: memory does not grow with the backlog. A queue that is in memory only has
-// only a front. A sequence number that is missing between two entries is settled. Knows neither limits nor books: that
-// is session/outbox.h. Thread: loop.
+// are read back in pages as the front drains: memory does not grow with the backlog. A queue in memory has nothing but
+// a front. A sequence number that is missing between two entries is settled. Limits and books are those of
+// session/outbox.h. Thread: loop.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class PagedQueue {
   enum class State : std::uint8_t {
     Waiting,   // to be sent
     InFlight,  // some window has it
-    Settled,   // done, and behind something that is not
+    Settled,   // done with, and behind a message that is not
   };
   struct Entry {
     MessageRef message;                // empty once settled
@@ -43,7 +43,7 @@ class PagedQueue {
     State state = State::Waiting;
     bool retain = false;
     bool on_disk = false;
-    bool ages = true;        // may become too old: a retained value is as old as it is
+    bool ages = true;        // may become too old; a retained value may not
     bool ephemeral = false;  // no longer kept in the store: see Outbox::forgo()
   };
 
@@ -65,13 +65,13 @@ class PagedQueue {
   }
 
   // References to entries are invalid after each of these.
-  void send(Entry& entry);       // it waited, and is in flight now
-  Entry& send_next();            // the same, of what next_waiting() has returned; REQUIRES: nothing has changed since
-  void give_back(Entry& entry);  // it was in flight, and waits again in its place
-  void settle(Entry& entry);     // its message is let go of; an entry of the front
-  // Takes everything out, in memory and in the gap.
+  void send(Entry& entry);       // waiting → in flight
+  Entry& send_next();            // the same for what next_waiting() has returned. REQUIRES: nothing has changed since
+  void give_back(Entry& entry);  // in flight → waiting, in its place
+  void settle(Entry& entry);     // lets go of the message. REQUIRES: an entry of the front
+  // Forgets all messages, in memory and in the gap.
   void clear();
-  // Takes out what the gap holds, told by its counts alone.
+  // Forgets the messages of the gap, which are known by their counts alone.
   struct Counts {
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0;
@@ -83,32 +83,32 @@ class PagedQueue {
   std::uint64_t inflight_bytes() const { return inflight_bytes_; }
   // The oldest message in memory; nothing when there is none.
   std::optional<Instant> oldest() const;
-  // What the next accepted message gets.
+  // The sequence of the next accepted message.
   Sequence next_sequence() const { return next_; }
 
   // --- the store ---
-  // What to read next, if the front has room for it; then, that it was asked for. The answer goes to take().
+  // What to read next, if the front has room for it. The answer goes to take(), under the number given to note_asked().
   std::optional<ReadRequest> read_request(QueueId queue);
   void note_asked(ReadNumber number) { reading_ = number; }
-  // A message of the gap is done with before it was read. What is known of its bytes then: none, or, with the last one,
+  // Settles a message of the gap before it was read. Its bytes are not known: returns none, or with the last message
   // all that the gap still counts. REQUIRES: in_gap(sequence).
   [[nodiscard]] std::uint64_t settle_unread(Sequence sequence);
-  // Takes what the answer to read_request() has of the gap; a page that was not asked for, or not by this queue, has
-  // nothing to give. Messages that were in flight before a restart wait, too. Returns what the store should have had
-  // and has not, since it was damaged; the gap is empty then. Bytes alone are those of messages settled unread.
+  // Takes the messages of the gap that the answer to read_request() has; a page that was not asked for, or not by this
+  // queue, has none. Messages that were in flight before a restart wait, too. Returns the messages that a damaged store
+  // should have had and has not; the gap is empty then. Bytes without messages are those of messages settled unread.
   Counts take(const Page& page, QueueId queue, const ClockStamp& now);
-  // Entries have been marked as being on disk: those behind a full front leave memory.
+  // Entries have been marked as on disk: those behind a full front leave memory.
   void spill();
   std::uint64_t gap_messages() const { return gap_messages_; }
   std::uint64_t gap_bytes() const { return gap_bytes_; }
-  // Says which sequences are settled, of those that are in the store or in the batch being built: fills row.settled,
-  // row.next and row.holes.
+  // Fills row.settled, row.next and row.holes: which sequences are settled, of those that are in the store or in the
+  // batch being built.
   void write_cursor(CursorRow& row) const;
-  // The wall clock is trusted again.
+  // The wall clock is trusted now.
   void correct_ages(const ClockStamp& now) { doubtful_ages_.correct(*this, now); }
 
   // --- looking ---
-  // Sequence of the oldest entry in memory; the next one when nothing is.
+  // The sequence of the oldest entry in memory; next_sequence() when there is none.
   Sequence first_in_memory() const;
   // Unsettled entries of the front with a sequence in [first, end), in order.
   template <typename Visit>
@@ -120,7 +120,7 @@ class PagedQueue {
       if (entry.sequence >= first && entry.state != State::Settled) visit(entry);
     }
   }
-  // Every entry of the front, settled ones among them, and then of the tail.
+  // Every entry of the front, also settled ones, and then of the tail.
   template <typename Visit>
   void for_each(Visit visit) {
     for (std::size_t i = 0; i < front_.size(); ++i) visit(front_[i]);
@@ -132,11 +132,11 @@ class PagedQueue {
   const Ring<Entry>& tail() const { return tail_; }
 
  private:
-  // Beyond this, what waits leaves memory as soon as it is on disk.
+  // With more than this in memory, waiting messages leave it as soon as they are on disk.
   static constexpr std::size_t kFrontBytesMax = 1 * MiB;
-  // A small message takes several times as much memory as it takes of a page.
+  // A small message takes several times its share of a page in memory.
   static constexpr std::size_t kPageShare = 4;
-  // Fewer settled entries than this between those in flight are not worth moving the others.
+  // Up to this many settled entries may lie between those in flight before the others are moved.
   static constexpr std::size_t kSettledMax = 64;
   static constexpr std::size_t kEntryOverhead = sizeof(Entry) + sizeof(Message) + 16;
 
@@ -151,7 +151,7 @@ class PagedQueue {
 
   Ring<Entry> front_;
   std::size_t send_index_ = 0;   // no entry before it waits
-  std::size_t front_bytes_ = 0;  // memory of what waits in front_; what is in flight is bounded by windows
+  std::size_t front_bytes_ = 0;  // memory of waiting entries of front_; windows bound those in flight
   std::uint64_t waiting_ = 0;    // entries of front_
   std::uint64_t inflight_ = 0;   // entries of front_
   std::uint64_t inflight_bytes_ = 0;
@@ -164,7 +164,7 @@ class PagedQueue {
   std::vector<Hole> holes_;  // settled before the restart, in the gap; in order
   SegmentId read_after_;
   Sequence read_end_;   // gap_end_ when the page under way was asked for
-  ReadNumber reading_;  // the page under way; 0: none is
+  ReadNumber reading_;  // the page under way; 0 = none
   DoubtfulAges doubtful_ages_;
 
   Ring<Entry> tail_;

@@ -9,7 +9,7 @@ namespace furrow::broker {
 namespace {
 
 constexpr PacketId kPlaceHolder{1};
-// A buffer that a large message has blown up is given back.
+// A buffer that has grown beyond this with a large message is given back.
 constexpr std::size_t kKeptCapacityMax = 256 * KiB;
 
 std::uint32_t expiry_left_s(const Message::Fields& fields, Instant now) {
@@ -70,7 +70,7 @@ bool encode_aliased_publish(const Message::Fields& fields, const Delivery& deliv
   aliased.properties = mqtt::PropertyView::from_valid(scratch.view());
   if (alias->known) aliased.topic = {};
   if (encode_publish(aliased, delivery, mqtt::Version::V5, now, packet_bytes_max, out)) return true;
-  // The three bytes that tell of an alias may be those too many.
+  // The packet may be too large for the three bytes that introduce an alias, and fit without.
   if (!alias->known) aliases.forget(fields.topic);
   return encode_publish(fields, delivery, mqtt::Version::V5, now, packet_bytes_max, out);
 }

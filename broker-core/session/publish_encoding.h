@@ -16,12 +16,12 @@ namespace furrow::broker {
 // The parts of a PUBLISH that do not depend on the receiver; borrowed for the call. A bridge changes the topic.
 Message::Fields fields_of(const Message& message);
 
-// Appends the PUBLISH to `out`, unless it would be larger than `packet_bytes_max`: then appends nothing and returns
-// false. Message expiry is sent as what is left of it at `now` [MQTT-3.3.2-6].
+// Appends the PUBLISH to `out`. False, and nothing appended, when it would be larger than `packet_bytes_max` or than
+// the format allows. The message expiry interval is sent as what remains of it at `now` [MQTT-3.3.2-6].
 bool encode_publish(const Message::Fields& fields, const Delivery& delivery, mqtt::Version version, Instant now,
                     std::size_t packet_bytes_max, ByteBuffer& out);
 
-// As encode_publish() in MQTT 5, with a topic alias where `aliases` has one; `scratch` is used meanwhile.
+// As encode_publish() in MQTT 5, with a topic alias where `aliases` has one; `scratch` is overwritten.
 bool encode_aliased_publish(const Message::Fields& fields, const Delivery& delivery, Instant now,
                             std::size_t packet_bytes_max, TopicAliases& aliases, ByteBuffer& scratch, ByteBuffer& out);
 

@@ -16,7 +16,7 @@ Instant RetainedPace::due() const {
 
 void RetainedPace::pay(Instant now) {
   if (at_once_) return;
-  // No debt: a commit for values that nobody waits for is made after an interval, paid or not.
+  // No debt: a commit for values that no publisher waits for is made after an interval, paid or not.
   empty_at_ = std::min(now, std::max(empty_at_, now - kCommitsMax * interval_) + interval_);
 }
 

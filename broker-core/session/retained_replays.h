@@ -1,12 +1,12 @@
-// What new subscriptions of one session are still to be sent of the retained messages.
+// The retained messages that new subscriptions of one session are still to be sent.
 //
-// A cursor over the retained store for each of them, one after the other. It is the topic where it goes on and nothing
-// else: what it takes does not depend on what is retained, and what is sent is the value of that moment. The session
-// moves it while its client takes messages, past its queue: a message of QoS 1 or 2 is sent only while nothing waits
-// there, so that none waits itself, or pushes out another one.
+// Each subscription has a replay: a place in the retained store, told by the topic where it goes on and nothing else.
+// So its memory does not depend on how much is retained, and a value is sent as it is at that moment. Replays run one
+// after the other while the client takes messages, past the session's queue: a message of QoS 1 or 2 is sent only while
+// nothing waits there, so that it neither waits itself nor pushes another one out.
 //
-// A live message does not overtake the retained value of its topic that is older: that is sent ahead, out of turn, and
-// remembered, so that it does not come behind it. Owned by the session. Thread: loop. Time: passed in.
+// A live message does not overtake the older retained value of its topic: the value is sent ahead, out of turn, and its
+// topic remembered, so that the replay skips it. Owned by the session. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstddef>
@@ -30,10 +30,10 @@ namespace furrow::broker {
 
 class RetainedReplays {
  public:
-  // Topics that are looked at in one go: about a millisecond on a small machine.
+  // This many topics are looked at in one go: about a millisecond on a small machine.
   static constexpr std::size_t kStepsMax = 5'000;
-  // Topics whose value was sent ahead that are remembered. Only those count that have had a live message which is not
-  // retained beside a value which is: few have. Beyond, live messages overtake, and are counted.
+  // This many topics are remembered whose value was sent ahead. A topic gets there with a live message that is not
+  // retained, beside a value that is: few have both. Beyond, live messages overtake, and are counted.
   static constexpr std::size_t kAheadMax = 1'000;
 
   // The replay of one subscription.
@@ -41,7 +41,7 @@ class RetainedReplays {
    public:
     std::string_view filter() const { return filter_.view(); }
     SubscriptionOptions options() const { return unpack_options(options_); }
-    // What the message was pushed into the session's queue as.
+    // The last message that was sent, by its sequence in the session's queue.
     void note_sent(Sequence sequence) { last_ = sequence; }
     Sequence last() const { return last_; }
 
@@ -66,10 +66,10 @@ class RetainedReplays {
   bool set_looking() { return !std::exchange(looking_, true); }
   void reset_looking() { looking_ = false; }
 
-  // Begins with the first topic that is not less than `from`, anew if it was under way. `stored`: the session's row has
-  // to say so until it is finished.
+  // Begins with the first topic that is not less than `from`, anew if the replay was under way. With `stored`, the
+  // session's row says that it is not finished.
   void start(const Subscription& subscription, std::string_view from, bool stored);
-  // What the client wants now, should the replay be under way.
+  // The client has changed the options of its subscription, should the replay be under way.
   void change(const Subscription& subscription);
   // True when the session's row said that it is not finished.
   bool end(std::string_view filter);
@@ -85,8 +85,8 @@ class RetainedReplays {
     Blocked,  // `send` has taken no more
     Looking,  // for the next message: call again soon
   };
-  // Goes on for as long as `send` takes messages: bool(Replay&, const MessageRef&), which is called before the store
-  // changes. What has expired is removed.
+  // Goes on for as long as `send`, bool(Replay&, const MessageRef&), takes messages. Values that have expired are
+  // removed from the store.
   template <typename Send>
   Progress advance(RetainedStore& store, Journal& journal, Instant now, Send send) {
     std::size_t steps = kStepsMax;
@@ -99,8 +99,8 @@ class RetainedReplays {
     return Progress::Sent;
   }
 
-  // Calls `send`, bool(Replay&), for each replay that has yet to come to `topic`; once all of them have returned true,
-  // they skip it. False when that could not be remembered, and nothing was done.
+  // Calls `send`, bool(Replay&), for each replay that has yet to come to `topic`; if all return true, these replays
+  // skip the topic. False when that could not be remembered: then nothing was sent.
   template <typename Send>
   bool send_ahead(std::string_view topic, Send send) {
     const std::uint64_t hash = keyed_hash(hash_key_, topic);
@@ -119,8 +119,8 @@ class RetainedReplays {
     return true;
   }
 
-  // Forgets those that are done: all is sent, and `is_settled`, bool(const Replay&), says so of what was sent. True
-  // when the session's row has to say so, too.
+  // Forgets replays that have sent all values, once `is_settled`, bool(const Replay&), says that the client has
+  // acknowledged them. True when the session's row must be written, as it says otherwise.
   template <typename IsSettled>
   bool finish(IsSettled is_settled) {
     bool stored = false;
@@ -168,8 +168,8 @@ class RetainedReplays {
   std::vector<Replay> replays_;  // in the order of their numbers
   std::uint32_t last_number_ = 0;
   bool looking_ = false;  // the session is to go on with the next turn
-  // Topics whose value was sent ahead, by hash, to the replays up to that number. That another one has the same hash,
-  // and misses its value, happens once in 10^11 replays of 100,000 values.
+  // The hash of each topic whose value was sent ahead, and the number of the last replay that it was sent for. Another
+  // topic with the same hash would miss its value: once in 10^11 replays of 100,000 values.
   tsl::robin_map<std::uint64_t, std::uint32_t> ahead_;
 };
 

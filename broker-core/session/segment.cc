@@ -24,7 +24,7 @@ constexpr std::uint8_t kSameLength = 0x80;
 constexpr std::uint8_t kMessageFlags =
     kQosMask | kRetain | kHasExpiry | kHasProperties | kSharedBeginning | kSameLength;
 
-// A few bytes of a record may stand for so many of a topic: what a reader needs stays in proportion to what it reads.
+// Bounds the shared beginning of a topic, so that a small damaged segment cannot expand into a large one.
 constexpr std::size_t kSharedBytesMax = 127;
 
 // Of a delivery's options; the lowest two bits are the QoS.
@@ -64,7 +64,7 @@ std::size_t record_bytes_max(const Message& message) {
   return 1 + 8 * kVarintBytesMax + message.bytes_size();
 }
 
-// Its text goes with the first that has it.
+// The text of a topic goes with the first record that has it.
 std::uint8_t* write_topic(std::uint8_t* out, std::string_view topic, const TopicPlace& place) {
   out = write_varint(out, place.index);
   if (place.shared > 0) *out++ = static_cast<std::uint8_t>(place.shared);

@@ -1,14 +1,16 @@
-// The bytes of a segment: messages of one flush, each once, with the queues that want it.
+// The bytes of a segment: the messages of one flush, each written once, with the queues that want it.
 //
 //   directory  := version:1 { queue first_sequence last_sequence messages bytes }*
 //   records    := stamp record*
 //   stamp      := boot:8 monotonic_us:8 wall_us:8 trusted:1      little-endian, when it was written
 //   record     := flags:1 age_ms topic [expiry_s] [properties] [length] payload [deliveries]
-//   flags      := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties, 5 deliveries: none of its own,
-//                 those of the record before once more, 6 a new topic that begins like the one before, 7 payload: no
-//                 length, it is as long as that of the record before
-//   topic      := index into the topics seen so far in this segment, or their count and then [shared:1] length bytes: a
-//                 new one, behind as many bytes of the one before, the last of those seen, as it shares with that
+//   flags      := bits 0-1 QoS as published, 2 retain, 3 has expiry, 4 has properties,
+//                 5 no deliveries: they are those of the record before,
+//                 6 a new topic has [shared],
+//                 7 no length: the payload is as long as that of the record before
+//   topic      := index into the topics seen so far in this segment; or their count, and a new topic follows as
+//                 [shared:1] length bytes, where `shared` is how many leading bytes it has in common with the topic
+//                 introduced before it, and the bytes are the rest
 //   deliveries := count { queue_index sequence_distance options [count subscription_identifier*] }*
 //   options    := bits 0-1 QoS, 2 retain flag, 3 has subscription identifiers
 //
@@ -57,7 +59,7 @@ bool parse_directory(ByteView directory, std::vector<DirectoryEntry>& entries);
 struct TopicPlace {
   std::uint32_t index = 0;
   bool is_new = true;
-  std::size_t shared = 0;  // of a new one: how many bytes it begins with like the one before, and leaves out
+  std::size_t shared = 0;  // leading bytes that a new topic has in common with the one before, and leaves out
 };
 
 class SegmentWriter {
@@ -106,14 +108,14 @@ class SegmentWriter {
   std::uint32_t recent_ = 0;  // the part used last: most flushes are for one queue
 };
 
-// What the records of a segment so far leave to the next.
+// What a record of a segment takes over from those before it.
 struct Seen {
-  std::vector<std::string_view> topics;  // point into the segment's bytes, or to what was joined of two places there
+  std::vector<std::string_view> topics;  // point into the segment's bytes, or into `joined`
   std::forward_list<std::string> joined;
   std::size_t payload_bytes = 0;  // of the last
 };
 
-// Walks all that a segment holds: a record, its deliveries, the next record.
+// Walks a segment: a record, its deliveries, the next record.
 class SegmentRecords {
  public:
   // Both views must live while this does.
@@ -141,7 +143,7 @@ class SegmentRecords {
 
  private:
   bool begin_deliveries(bool repeated);
-  // What is left of those of the record, and all behind.
+  // The deliveries of the record that are yet to be read, and all bytes behind them.
   ByteView& deliveries() { return repeats_ ? repeated_ : rest_; }
   bool read_delivery(Delivery& delivery);
 
@@ -151,7 +153,7 @@ class SegmentRecords {
   // Changes with the walk.
   ByteView rest_;
   ByteView written_;                   // from the deliveries that were written last
-  ByteView repeated_;                  // where the record repeats them: what is left of them, and all behind
+  ByteView repeated_;                  // as rest_, where the record repeats those deliveries
   bool repeats_ = false;               // whether it does
   std::uint64_t deliveries_left_ = 0;  // of the record
   std::vector<Sequence> sequences_;    // per queue of the directory: the one seen last, 0 = none yet
@@ -159,7 +161,7 @@ class SegmentRecords {
   bool damaged_ = false;
 };
 
-// Walks the messages that a segment holds for one queue.
+// Walks the messages that a segment has for one queue.
 class SegmentReader {
  public:
   // `now` turns stored ages into times of reception. Both views must live while the reader does.

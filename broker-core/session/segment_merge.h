@@ -1,5 +1,5 @@
-// Several segments made one, of what is still wanted of them: what a slow queue pins shrinks to what is its own, and
-// rows of a message each become one row.
+// Makes one segment of the messages that are still wanted of several: a slow queue then pins only its own messages, and
+// rows with a message each become one row.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ class SegmentMerge {
   // Whether a queue still has to deliver the message.
   using Wanted = std::function<bool(QueueId, Sequence)>;
 
-  // Takes what is wanted of `segment`, the next in the order of ids. False, and nothing is taken of this one nor may be
-  // of further ones, when it cannot be joined: its bytes make no sense, or it was written after another start of the
-  // machine, and how much younger its messages are nobody may know yet.
+  // Adds the wanted messages of `segment`, the next in the order of ids. False when it cannot be joined: its bytes make
+  // no sense, or it was written in another boot of the machine, and how much younger its messages are may be unknown
+  // yet. Then nothing of it was added, and no further segment may be.
   bool add(const SegmentRow& segment, const Wanted& wanted);
 
   bool empty() const { return records_.empty(); }
@@ -41,7 +41,7 @@ class SegmentMerge {
     MessageRef message;
     std::vector<Delivery> deliveries;
   };
-  // The last message of a queue so far, and in which record it was.
+  // The last message of a queue so far, and the record that it was in.
   struct Reached {
     Sequence sequence;
     std::size_t record = 0;

@@ -85,8 +85,8 @@ bool Session::erase_subscription(std::string_view filter) {
   return true;
 }
 
-// Walks a short list. Of a long one, which a SUBSCRIBE might make it walk as often as it is long, it keeps an index;
-// new ones are at the end, and entered when somebody asks.
+// Short lists are scanned. Long ones are indexed, or one SUBSCRIBE with many filters would cost n²; new subscriptions
+// are appended, and indexed at the next look-up.
 std::uint32_t Session::place_of(std::string_view filter) {
   const std::vector<Subscription>& subscriptions = record_.subscriptions;
   if (!has_many_subscriptions()) {

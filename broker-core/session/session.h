@@ -140,7 +140,7 @@ class Session final : public Destination {
   bool received_erase(PacketId packet_id);
 
  private:
-  // What most sensors need none of: they receive no QoS 1, send no QoS 2, and subscribe to little.
+  // Allocated on first use: most sensors receive no QoS 1, send no QoS 2 and subscribe to little.
   struct Extras final : OutboxOwner {
     explicit Extras(Session& owner) : session(owner) {}
     void handle_progress(Instant now) override { session.pump(now); }

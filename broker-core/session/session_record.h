@@ -1,8 +1,6 @@
-// What the store keeps of a session, as values, and its bytes.
+// The part of a session that the store keeps, as values and as bytes.
 //
-//   session := version:1 queue expiry_s flags [stamp] [will] count subscription*     queue 0: the client left no
-//   session,
-//                                                                                    only its will
+//   session := version:1 queue expiry_s flags [stamp] [will] count subscription*     queue 0: no session, only a will
 //   flags   := bit 0 connected, 1 has a will
 //   stamp   := boot:8 monotonic_us:8 wall_us:8 trusted:1      when the connection ended; only if not connected
 //   will    := qos|retain<<2 delay_s expiry_s+1 topic payload properties     (expiry 0: none)
@@ -47,7 +45,7 @@ struct WillMessage {
 
 struct Will : WillMessage {
   // Not stored:
-  std::uint64_t published = 0;  // the number under which it was published, and is not yet safe; else 0
+  std::uint64_t published = 0;  // the number that it was published under, while it is not safe yet; else 0
   bool stored = false;          // of a client without a durable session: the client's row has it, or is about to
 };
 
@@ -94,14 +92,14 @@ inline Instant expiry_of(const SessionRecord& record, Instant ended) {
   return record.expiry_s == kExpiryNever ? kNever : ended + std::chrono::seconds(record.expiry_s);
 }
 
-// Where the store has the session that a bridge has at its far broker, among those of clients, none of whose
-// identifiers has a U+0000 [MQTT-1.5.4-2].
+// The key, among the client identifiers of the store, of the session that a bridge has at its far broker: no client's
+// identifier has the U+0000 [MQTT-1.5.4-2] that it begins with.
 std::string far_session_key(std::string_view bridge);
 bool is_far_session(std::string_view client_id);
 
 // `unsent`: the places of the subscriptions whose retained messages have not all been sent, in order.
 Bytes encode(const SessionRecord& record, std::span<const std::uint32_t> unsent = {});
-// The record of a client that left nothing but its will.
+// The row of a client that has no session, only a will.
 Bytes encode_will_alone(const WillMessage& will);
 // Nothing when the bytes are damaged. Appends to `unsent`, if given.
 std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes,

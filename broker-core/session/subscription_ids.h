@@ -1,5 +1,5 @@
-// The subscription identifiers that one delivery carries [MQTT-3.3.4-3, -4, -5]: none or one in most cases, so those
-// need no heap.
+// The subscription identifiers that one delivery carries [MQTT-3.3.4-3, -4, -5]. Most carry none or one, which need no
+// heap.
 #pragma once
 
 #include <algorithm>

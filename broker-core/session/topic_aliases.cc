@@ -30,7 +30,7 @@ std::optional<TopicAliases::Alias> TopicAliases::use(std::string_view topic) {
 void TopicAliases::forget(std::string_view topic) {
   const auto found = by_topic_.find(topic);
   if (found == by_topic_.end()) return;
-  // The number stays taken, for the next topic that finds no free one: it is the least recently used now.
+  // The number is kept for the next topic that finds no free one: it is the least recently used now.
   const auto slot = found->second;
   by_topic_.erase(found);
   slot->topic.clear();

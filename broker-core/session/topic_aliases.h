@@ -1,8 +1,8 @@
-// Topic aliases of one network connection: those that we assign, and those that the peer does.
+// Topic aliases of one network connection: ours, and those of the peer.
 //
-// The topic name is most of a 12-byte reading; an alias takes its place from the second message on. Bounded: ours by
-// the maximum given and topics of kTopicBytesMax, the least recently used makes room; the peer's by the maximum that we
-// announced. Neither owns heap before the first alias. Spec: MQTT 5.0 §3.3.2.3.4.
+// The topic name is most of a 12-byte reading; an alias takes its place from the second message on. Our aliases are
+// bounded by the maximum given and by topics of kTopicBytesMax, and the least recently used makes room; the peer's are
+// bounded by the maximum that we announced. Neither class owns heap before the first alias. Spec: MQTT 5.0 §3.3.2.3.4.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace furrow::broker {
 
-// Those that we assign.
+// The aliases that we assign.
 class TopicAliases {
  public:
   static constexpr std::uint16_t kAliasesMax = 1024;
@@ -44,7 +44,7 @@ class TopicAliases {
   std::unordered_map<std::string_view, std::list<Slot>::iterator> by_topic_;  // keys point into slots_
 };
 
-// Those that the peer assigns.
+// The aliases that the peer assigns.
 class ReceivedAliases {
  public:
   // From now on `number` stands for `topic` [MQTT-3.3.2-12]. REQUIRES: number > 0, within what was announced.

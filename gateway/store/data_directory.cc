@@ -64,7 +64,7 @@ std::string user_name(uid_t user) {
   return found != nullptr ? found->pw_name : "uid " + std::to_string(user);
 }
 
-// Who may not write to the file, and what to do about it.
+// Says that our user may not write to the file, and what to do about it.
 Error not_writable(const std::string& path, const struct stat& file) {
   const std::string us = user_name(::geteuid());
   const std::string owner = user_name(file.st_uid);
@@ -131,7 +131,7 @@ Status DataDirectory::lock() {
     return Error(Errc::InUse, "data directory " + path_ + " is used by " + lock_holder(lock_) +
                                   ", another furrow: stop it or choose another directory with --data");
   }
-  // Whoever finds the lock taken wants to know by whom; without room for the number it is still taken.
+  // The number is for a second gateway, to name us in its error; without room for it the lock is taken all the same.
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock_, 0) == 0) (void)!::pwrite(lock_, pid.data(), pid.size(), 0);
   return {};

@@ -31,9 +31,9 @@ class DataDirectory {
   // Renames `from` to `to` within the directory; a missing `from` is fine.
   Status rename(const std::string& from, const std::string& to) const;
   Status remove(const std::string& file) const;  // a missing file is fine
-  // Makes names that came, changed or went survive a power cut.
+  // Names that were made, changed or removed survive a power cut from now on.
   Status sync() const;
-  // What an unprivileged process can still write to this file system.
+  // The bytes that an unprivileged process can still write to this file system.
   std::uint64_t free_bytes() const;
 
  private:
@@ -44,7 +44,7 @@ class DataDirectory {
   int lock_ = -1;  // owns the descriptor
 };
 
-// `2025-11-23T10:11:12Z` without its separators: what a file that is moved aside is called after.
+// `2025-11-23T10:11:12Z` without its separators, for the names of files that are moved aside.
 std::string compact_utc(WallTime time);
 
 }  // namespace furrow::gateway

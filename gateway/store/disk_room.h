@@ -1,9 +1,9 @@
-// How much more the store may write to its file system, and what it does when others have filled it.
+// How much more the store may write to its file system, and what it does when others have filled that.
 //
-// The store's files may grow by what is free beyond the reserve. Others are not bound by that: so a ballast file of our
-// own lies in the data directory, and goes when there is no room for even the write-ahead log. What it held lets the
-// queues drain, and is never given to new messages. It comes back when there is room again.
-// Thread: any, one at a time.
+// The store's files may grow by the bytes that are free beyond the reserve. Other programs are not bound by the
+// reserve: so a ballast file of our own lies in the data directory, and is deleted when there is no room even for the
+// write-ahead log. Its space lets the queues drain, and is never given to new messages. The ballast comes back when
+// there is room. Thread: any, one at a time.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ class DiskRoom {
 
   struct Options {
     std::uint64_t reserve = 0;
-    // What the file system has left for us; empty: no limit is known, and there is no ballast.
+    // The free bytes of the file system; empty: no limit is known, and there is no ballast.
     std::function<std::uint64_t()> free_bytes;
     std::string ballast;  // its path; empty: none
   };
@@ -33,18 +33,18 @@ class DiskRoom {
   // Finds the ballast of the run before; keep_ballast() makes one.
   explicit DiskRoom(Options options);
 
-  // What the file system has left; kUnlimited when nobody knows.
+  // The free bytes of the file system; kUnlimited when they are not known.
   std::uint64_t free_bytes() const { return options_.free_bytes ? options_.free_bytes() : kUnlimited; }
   // Bytes by which files may grow for new messages.
   std::uint64_t growth() const;
-  // Measures again: full below kFullBelow bytes of room, until there is twice that. `reusable` tells what is free
-  // inside the files; it is asked for when that matters.
+  // Measures again: full below kFullBelow bytes of room, until there is twice that. `reusable` says how many bytes are
+  // free inside the files; it is called only where that matters.
   void measure(const std::function<std::uint64_t()>& reusable);
   bool is_full() const { return full_; }
   // For people: how much is free, and how much of it is kept.
   std::string reason() const;
 
-  // Something could not be written for want of space. True when the ballast made some: try again.
+  // A write failed for want of space. True when giving up the ballast has made some: try again.
   bool give_up_ballast();
   // Makes the ballast if it is missing and there is room for it.
   void keep_ballast();

@@ -10,12 +10,12 @@ using Stretch = SegmentLog::Stretch;
 
 namespace {
 
-// What a message takes in a segment beside its topic, which is not there for each, and its payload.
+// Bytes of a message in a segment beside its payload and its topic, which is not written for each.
 constexpr std::uint64_t kRecordOverhead = 16;
 
-// What a flush cuts its segments at, too.
+// Merged segments are as large as those of a flush.
 constexpr std::uint64_t kMergedBytes = 64 * KiB;
-// Of small flushes: a damaged segment costs all that it holds.
+// Those of small flushes stay small: a damaged segment costs all its messages.
 constexpr std::uint64_t kSmallMergedBytes = 8 * KiB;
 
 bool has_waste(const Stretch& stretch, const LogTidy::Options& options) {
@@ -68,7 +68,7 @@ void LogTidy::failed() {
   small_look_ = SegmentId{small_look_.value + 1};
 }
 
-// What the last pass could not make smaller the next one cannot either: it takes half as much again.
+// The next pass could not make smaller what the last one could not: it waits until half as much again is in use.
 Status LogTidy::look_for_waste(SegmentLog& log, const Options& options) {
   commits_ = 0;
   FURROW_TRY(const std::uint64_t in_use, database_->used_bytes());

@@ -1,10 +1,10 @@
 // Decides which segments are rewritten as one: where a slow queue pins what all others have settled, and where each
 // flush was of a few messages.
 //
-// Two things are looked for. What was written since the start is watched: so many small segments become one. And when
+// Segments written since the start are watched: each time that enough of them are small, these become one. And when
 // more than half of what the file has in use is wanted by no queue any more, a pass goes through the log from its
-// start. A step looks at one stretch; nothing lies in memory between steps but where they are. Thread: that of the
-// database.
+// start. A step looks at one stretch; between steps, memory has nothing but the places that they have reached. Thread:
+// that of the database.
 #pragma once
 
 #include <cstdint>
@@ -23,31 +23,31 @@ namespace furrow::gateway {
 class LogTidy {
  public:
   struct Options {
-    // So many segments of which 8 KiB or less are wanted become one.
+    // This many segments with 8 KiB or less that is wanted become one.
     std::uint32_t small_segments = 64;
-    // Waste is looked for in a file that has more than this in use,
+    // A file with less than this in use is not searched for waste.
     std::uint64_t in_use_min = 16 * MiB;
-    // once in so many commits.
+    // A larger one is searched each time that there have been this many commits.
     std::uint32_t commits_between = 256;
     // A stretch with less waste than this is not worth a commit.
     std::uint64_t waste_min = 16 * KiB;
   };
 
   LogTidy() = default;
-  // What was written up to `last` was watched when it was written.
+  // Segments up to `last` were watched when they were written.
   static Result<LogTidy> prepare(Database& database, SegmentId last);
 
   void note_commit() { ++commits_; }
 
-  // A stretch that is worth rewriting; call done() with how far that came, or failed(). Nothing: there is none behind
-  // what was looked at so far; has_more() says whether to ask again at once.
+  // A stretch that is worth rewriting; call done() with the segment that the rewriting has reached, or failed().
+  // Nothing when this step has found none; has_more() says whether to ask again at once.
   Result<std::optional<SegmentLog::Stretch>> next(SegmentLog& log, const Options& options);
   bool has_more(const SegmentLog& log) const { return pass_end_ || small_look_ <= log.last_segment(); }
   void done(SegmentId reached);
   // The file cannot be written to now: give the pass up.
   void failed();
 
-  // What the queues want of a segment, by their cursors.
+  // Tells by their cursors what the queues want of a segment.
   SegmentLog::Wanted wanted(const SegmentLog& log);
 
  private:

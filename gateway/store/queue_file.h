@@ -1,5 +1,4 @@
-// queues.db: durable queues with their cursors, the log of segments, half-done QoS 2 exchanges, and what the gateway
-// notes.
+// queues.db: durable queues with their cursors, the log of segments, exchanges, and notes of the gateway.
 //
 // Each call that changes something is one transaction. Thread: any, one at a time.
 #pragma once
@@ -29,7 +28,7 @@ class QueueFile {
  public:
   static constexpr const char* kName = "queues.db";
 
-  // Creates or migrates the file; memory and time do not depend on the number of segments.
+  // Creates or migrates the file. Takes memory and time that do not depend on the number of segments.
   static Result<std::unique_ptr<QueueFile>> open(const DatabaseOptions& options);
 
   // Writes the queues created, segments, cursors and exchanges of `batch`, and takes `removed` away.
@@ -37,8 +36,8 @@ class QueueFile {
   // Adds what is stored to `restored`. Errc::Corrupt: a row makes no sense.
   Status restore(broker::Restored& restored);
   Result<broker::Page> read(const broker::ReadRequest& request) { return log_.read(request); }
-  // Looks for segments that are worth rewriting as one, in half a MiB at most. Nothing: not there; has_more_to_tidy()
-  // says whether to look on.
+  // Looks for segments that are worth rewriting as one, in half a MiB at most. Nothing when there are none there;
+  // has_more_to_tidy() says whether to look on.
   Result<std::optional<SegmentLog::Stretch>> find_untidy(const LogTidy::Options& options);
   bool has_more_to_tidy() const { return tidy_.has_more(log_); }
   // Rewrites what find_untidy() has found.

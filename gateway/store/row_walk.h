@@ -15,8 +15,9 @@ namespace furrow::gateway {
 
 class RowWalk {
  public:
-  // The end of a walk whose end is not known: so many keys looked up in vain one after the other end it, too.
+  // The last key for a walk whose end is unknown.
   static constexpr std::uint64_t kKeyMax = std::numeric_limits<std::int64_t>::max();
+  // A walk ends after this many keys in a row were looked up in vain.
   static constexpr std::uint64_t kLookupsMax = 65'536;
 
   enum class Step {
@@ -35,11 +36,11 @@ class RowWalk {
   Step next();
   Statement& row() { return looking_up_ ? lookup_ : scan_; }
   std::uint64_t key() const { return key_; }
-  // A medium that fails to read may read the next time: a walk that is not told to skip such errors ends there, and
-  // status() says why. What is damaged is skipped by every walk.
+  // A medium that fails to read may succeed the next time: a walk that is not told to skip such errors ends there, and
+  // status() says why. Every walk skips damage.
   void skip_io_errors(bool skip) { skips_io_errors_ = skip; }
   const Status& status() const { return status_; }
-  // Ends the walk early. A walk that is under way holds up checkpoints.
+  // Ends the walk early. A walk under way keeps checkpoints from being made.
   void stop();
 
  private:

@@ -29,8 +29,8 @@ std::uint64_t last_key(const Database& damaged, const std::string& table, const 
   return last ? *last : RowWalk::kKeyMax;
 }
 
-// Counts what a walk shows. Keys that cannot be read behind the last row are many when the end of the table is not
-// known, and most of them were never there: they count as one.
+// Counts the rows of a walk, and the keys that cannot be read. When the end of the table is unknown, the keys behind
+// the last row are many, and most were never there: they count as one.
 class Tally {
  public:
   Tally(SalvageReport& report, bool end_known) : report_(report), end_known_(end_known) {}
@@ -228,7 +228,7 @@ Result<SalvageReport> salvage(Database& damaged, SessionFile& fresh) {
   return report;
 }
 
-// The log goes first: beside another file it would be taken for that one's.
+// The log goes first: beside another file SQLite would take it for that file's log.
 Result<std::string> finish_salvage(const DataDirectory& directory, const std::string& name, WallTime now) {
   if (!directory.has(name + ".salvaged")) return std::string();
   const std::string base = name + ".corrupt-" + compact_utc(now);

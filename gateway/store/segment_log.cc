@@ -200,7 +200,7 @@ class SegmentLog::Sweep {
       FURROW_TRY_STATUS(log_.walk_.status());
     }
     for (const Run& run : dead_) FURROW_TRY_STATUS(log_.erase(run.first, run.last));
-    // What a damaged directory says cannot be known; such a segment goes when no queue's marks enclose it.
+    // A segment with a damaged directory may belong to any queue: it goes when no queue's marks enclose it.
     for (const SegmentId id : damaged_) {
       if (!log_.is_within_marks(id)) FURROW_TRY_STATUS(log_.erase(id, id));
     }
@@ -241,7 +241,7 @@ class SegmentLog::Sweep {
       run_open_ = false;
       if (head.readable && !head.intact) damaged_.push_back(head.id);
     }
-    // Whoever is followed beyond the last segment of its marks has nothing left.
+    // A queue that is still followed here has nothing stored any more.
     for (const QueueId queue : followed_) {
       if (Entry& entry = *log_.change(queue); entry.followed) leave(entry, {});
     }
@@ -414,7 +414,7 @@ Result<SegmentId> SegmentLog::merge(const Stretch& stretch, const Wanted& wanted
   return last;
 }
 
-// What lay anywhere from `first` to `last` lies in `last` now.
+// All that lay in segments `first` to `last` lies in `last` now.
 void SegmentLog::move_marks(SegmentId first, SegmentId last) {
   const auto moves = [&](SegmentId mark) { return first <= mark && mark < last; };
   std::vector<QueueId> moved;

@@ -1,10 +1,10 @@
 // The segments on disk, and which of them are still needed.
 //
-// A segment is shared by many queues. Each queue keeps two marks, the first and the last segment that may hold messages
-// it has not settled: no list of segments lies in memory, whatever the backlog. When queues settle further, one sweep
-// walks from their first marks forward, past what they no longer need; the queue that passes a segment last takes it
-// away. So each queue passes each segment of its stretch once, and a segment's directory is read once for all queues
-// that move together.
+// A segment is shared by many queues. Each queue keeps two marks, the first and the last segment that may have messages
+// that it has not settled: no list of segments lies in memory, whatever the backlog. When queues settle further, one
+// sweep walks from their first marks forward, past segments that they no longer need; a segment that no queue needs any
+// more is erased. So each queue passes each segment of its stretch once, and a segment's directory is read once for all
+// queues that move together.
 //
 // Changes happen inside a transaction of the caller's; keep() or undo() ends it for the marks. Thread: that of the
 // database.
@@ -24,11 +24,11 @@
 
 namespace furrow::gateway {
 
-// Both checksums of a segment in one number: of its id and directory (upper half), so that a directory can be trusted
-// without reading the records, and of id, directory and records (lower half).
+// The two checksums of a segment in one number: that of id and directory (upper half), so that a directory can be
+// trusted without reading the records, and that of id, directory and records (lower half).
 std::uint64_t segment_checks(SegmentId id, ByteView directory, ByteView records);
 
-// Reads stored segments in the order of their ids: their directories, and the records of those that are wanted.
+// Reads stored segments in the order of their ids: all directories, and records where they are asked for.
 class SegmentWalk {
  public:
   struct Head {
@@ -36,7 +36,7 @@ class SegmentWalk {
     bool readable = false;       // its row can be read
     bool intact = false;         // its directory is what was written
     std::uint64_t bytes = 0;     // of its directory and records
-    std::uint64_t messages = 0;  // each once, for whatever number of queues
+    std::uint64_t messages = 0;  // each counts once, however many queues have it
     std::vector<broker::DirectoryEntry> directory;
 
     const broker::DirectoryEntry* entry_of(QueueId queue) const;
@@ -51,7 +51,7 @@ class SegmentWalk {
   }
   // False at the end.
   bool next(Head& head);
-  // As RowWalk; status() is also of fetch().
+  // As those of RowWalk; status() tells of fetch(), too.
   void skip_io_errors(bool skip);
   const Status& status() const { return fetched_ ? rows_.status() : fetched_; }
   // The whole segment of `head`, which next() gave last; empty when it is damaged, or cannot be read (see status()).
@@ -83,7 +83,7 @@ class SegmentLog {
   // The marks of a queue as they were stored. For the start.
   void restore_queue(QueueId queue, const Marks& marks);
 
-  // Ids given from now on must be larger.
+  // The ids of new segments must be larger.
   SegmentId last_segment() const { return last_segment_; }
   // nullptr: no such queue.
   const Marks* find(QueueId queue) const;
@@ -105,29 +105,29 @@ class SegmentLog {
   Result<broker::Page> read(const broker::ReadRequest& request);
 
   // --- making it smaller ---
-  // How many of the messages that a segment has for a queue are still wanted, at most; and which.
+  // Tells which messages queues still want: an upper bound for the part of a queue in a segment, and each one.
   struct Wanted {
     std::function<std::uint64_t(const broker::DirectoryEntry&)> count;
     broker::SegmentMerge::Wanted is_wanted;
   };
-  // Segments that follow each other, as many as are worth rewriting at once.
+  // Neighbouring segments, as many as are worth rewriting at once.
   struct Stretch {
     SegmentId first;
     SegmentId last;
     std::size_t segments = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t bytes_wanted = 0;  // about; of shared messages rather too many
+    std::uint64_t bytes_wanted = 0;  // an estimate, too high where messages are shared
     bool at_end = false;             // no segment lies behind it
   };
-  // The stretch behind `after`, up to `until` and about `wanted_max` bytes of what is wanted at most. Damaged segments
-  // are in none: one that begins it comes alone.
+  // The stretch behind `after`, up to `until`, with about `wanted_max` bytes that are wanted at most. It ends before a
+  // damaged segment; one right behind `after` comes alone, and counts as no segment.
   Result<Stretch> survey(SegmentId after, SegmentId until, const Wanted& wanted, std::uint64_t wanted_max);
-  // Inside a transaction: makes one segment of what is wanted of the stretch, under the id of the last, so that queues
-  // that have been read up to somewhere between lose nothing. Returns how far it came: where a segment cannot be joined
-  // to those before, it stops.
+  // Inside a transaction: makes one segment of the wanted messages of the stretch, under the id of the last, so that
+  // queues that have been read up to somewhere between lose nothing. Stops before a segment that cannot be joined to
+  // those before it, and returns the last that was.
   Result<SegmentId> merge(const Stretch& stretch, const Wanted& wanted);
 
-  // The medium fails to read again and again: what cannot be read counts as damaged from now on, or no longer does.
+  // With `skip`, segments that the medium fails to read count as damaged; else reading ends there with an error.
   void skip_io_errors(bool skip) { walk_.skip_io_errors(skip); }
 
  private:
@@ -135,7 +135,7 @@ class SegmentLog {
     Marks marks;
     bool changed = false;   // in this transaction
     bool removed = false;   // in this transaction
-    bool followed = false;  // by the sweep: its first mark is being looked for
+    bool followed = false;  // the sweep is looking for its first mark
   };
   struct Change {
     QueueId queue;

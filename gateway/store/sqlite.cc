@@ -87,7 +87,7 @@ std::uint64_t size_of(sqlite3* connection, int pointer) {
 }
 
 // Finds where the last frame of a log of `size` bytes ends; 0 when there is none. A frame belongs to the log when its
-// salt is that of the log's header: what follows is left from logs before, or zeros (SQLite, "WAL-mode File Format").
+// salt is that of the log's header: behind it are remains of earlier logs, or zeros (SQLite, "WAL-mode File Format").
 int find_log_end(sqlite3_file* log, std::uint64_t size, std::uint32_t page_bytes, std::uint64_t& end) {
   using Salt = std::array<char, 8>;
   constexpr std::uint64_t kHeaderBytes = 32;
@@ -265,7 +265,7 @@ Result<std::uint64_t> Database::query_number(std::string_view sql) const {
   return row ? statement.number(0) : 0;
 }
 
-// PASSIVE suffices: nobody else reads or writes.
+// PASSIVE suffices: no other connection reads or writes.
 Status Database::checkpoint() {
   const int code = sqlite3_wal_checkpoint_v2(connection_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (code != SQLITE_OK) return sqlite_error(connection_.get(), code, path_ + ": checkpoint");
@@ -293,9 +293,9 @@ void Database::checkpoint_if_due() {
   if (std::uint64_t{log_pages_} * page_bytes_ >= kLogBytesDue) checkpoint_status_ = checkpoint();
 }
 
-// What follows the last frame is not looked at: a frame counts when its checksum and its salt are those of this log
-// (SQLite, "WAL-mode File Format"). Zeros rather than allocated blocks: a file system notes the first write to those,
-// too.
+// SQLite does not look behind the last frame: a frame counts when its checksum and its salt are those of this log
+// (SQLite, "WAL-mode File Format"). Zeros are written, as a file system notes the first write to a merely allocated
+// block, too.
 Status Database::extend_log(std::uint64_t bytes) {
   sqlite3_file* log = file_of(connection_.get(), SQLITE_FCNTL_JOURNAL_POINTER);
   if (log == nullptr) return {};
@@ -307,7 +307,7 @@ Status Database::extend_log(std::uint64_t bytes) {
     const int size = static_cast<int>(std::min<std::uint64_t>(kZeros.size(), bytes - at));
     code = log->pMethods->xWrite(log, kZeros.data(), size, static_cast<sqlite3_int64>(at));
   }
-  // What is gathered for one write (StoreVfs) is written, and may fail, only now.
+  // Bytes that StoreVfs has gathered for one write are written, and may fail, only now.
   if (code == SQLITE_OK) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
   if (code == SQLITE_OK) return {};
   // The log as it was can be synced again.
@@ -348,17 +348,17 @@ Result<std::uint64_t> Database::used_bytes() const {
   return pages * page_bytes_ - reusable;
 }
 
-// The checkpoint cuts the file; without it the log would hold the new one and the file the old one.
+// The checkpoint cuts the file; without it the new file would be in the log, and the old one in the file.
 Status Database::compact() {
   FURROW_TRY_STATUS(execute("VACUUM"));
   return checkpoint();
 }
 
-// Counted from the file, not from the pages that the log holds beyond it: those it has yet to grow by.
+// Counts from the size of the file: pages that are only in the log yet are growth.
 Status Database::limit_growth(std::uint64_t bytes) {
   const std::uint64_t now = size_of(connection_.get(), SQLITE_FCNTL_FILE_POINTER) / page_bytes_;
   const std::uint64_t pages = std::clamp<std::uint64_t>(now + bytes / page_bytes_, 1, kPagesMax);
-  // One that is far away is as good as the exact one, and is not set anew with each commit.
+  // A limit that is far away is as good as the exact one, and is not set anew with each commit.
   const bool far_away = pages_max_ > now && (pages_max_ - now) * page_bytes_ >= kGrowthFar;
   if (pages == pages_max_ || (far_away && pages_max_ <= pages)) return {};
   FURROW_TRY_STATUS(execute("PRAGMA max_page_count=" + std::to_string(pages)));

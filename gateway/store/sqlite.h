@@ -51,7 +51,7 @@ class Statement {
   int bind_code_ = SQLITE_OK;  // of the first binding that failed
 };
 
-// Resets a statement at the end of a block, whatever way it is left.
+// Resets a statement when its block ends, in whatever way.
 class StatementScope {
  public:
   explicit StatementScope(Statement& statement) : statement_(statement) {}
@@ -88,14 +88,14 @@ class Database {
   // The one number that `sql` (a pragma, an aggregate) answers.
   Result<std::uint64_t> query_number(std::string_view sql) const;
 
-  // Moves what the write-ahead log holds into the file.
+  // Moves the content of the write-ahead log into the file.
   Status checkpoint();
-  // Writes what the log holds once more, in place, and syncs it: after this it is on the medium, even when a process
-  // before had a sync that failed.
+  // Writes the content of the log once more, in place, and syncs it: after this it is on the medium, even when a
+  // process before had a sync that failed.
   Status rewrite_log();
-  // Does so once the log is large. Call after a commit.
+  // Makes a checkpoint once the log is large. Call after a commit.
   void checkpoint_if_due();
-  // How that went the last time: what is committed is durable either way, but a log that cannot be emptied grows.
+  // The result of the last such checkpoint: commits are durable either way, but a log that cannot be emptied grows.
   const Status& checkpoint_status() const { return checkpoint_status_; }
 
   // Writes zeros behind the log until it has `bytes`.
@@ -107,13 +107,13 @@ class Database {
   std::uint64_t log_bytes() const;
   // Bytes of the file and its log.
   std::uint64_t file_bytes() const;
-  // Bytes inside the file that are free to be used again; and of pages that hold something, be they in the log yet.
+  // Bytes inside the file that are free to be used again, and bytes in use, also of pages that are only in the log yet.
   Result<std::uint64_t> reusable_bytes() const;
   Result<std::uint64_t> used_bytes() const;
-  // Gives what is free inside the file back to the file system. As long as what is not free takes: nothing may be under
-  // way.
+  // Gives the free bytes inside the file back to the file system. Takes as long as writing the others. REQUIRES: no
+  // statement is under way.
   Status compact();
-  // From now on the file grows by at most `bytes` from its present size; then what needs more gets Errc::NoSpace.
+  // From now on the file grows by at most `bytes` from its present size; a write that needs more gets Errc::NoSpace.
   Status limit_growth(std::uint64_t bytes);
   // Whether the file still lies under its path: commits into one that was deleted would be lost.
   bool is_in_place() const;

@@ -14,14 +14,15 @@ using broker::Restored;
 using broker::StoreHealth;
 using broker::StoreState;
 
-// So often a commit or a read that the medium fails is tried before what cannot be read counts as lost, provided that
+// A commit or a read that the medium fails is tried this often before unreadable places count as damaged, provided that
 // the medium is there: a bad sector must not stop a queue for ever, and a loose cable must not empty it.
 constexpr unsigned kIoFailuresMax = 5;
-// A file of more than this of which no more than that is in use is made small again: what is in use is written twice.
+// A file larger than the first, with no more in use than the second, is made small again: the part in use is written
+// twice for that.
 constexpr std::uint64_t kCompactAbove = 16 * MiB;
 constexpr std::uint64_t kCompactUpTo = 1 * MiB;
 constexpr const char* kBallastName = "ballast";
-// What the log holds when a checkpoint is due, and the batch that made it so.
+// The size of the log when a checkpoint is due, and of the batch that made it so.
 constexpr std::uint64_t kLogBytes = 6 * MiB;
 // A file that is damaged again and again lies on a medium that cannot be helped; each salvage keeps a copy of it.
 constexpr unsigned kSalvagesMax = 3;
@@ -42,7 +43,7 @@ bool has_queue_rows(const Batch& batch) {
   return !batch.queues_created.empty() || !batch.segments.empty() || !batch.cursors.empty() || !batch.exchanges.empty();
 }
 
-// Retained messages have to be durable before what the queue file says; with nothing there they go with the sessions.
+// Retained messages must be durable before the rows of the queue file; without such rows they go with the sessions.
 bool retained_first(const Batch& batch) {
   return !batch.retained.empty() && has_queue_rows(batch);
 }
@@ -110,9 +111,9 @@ Status SqliteStore::open_files() {
   return directory_ ? directory_->sync() : Status();
 }
 
-// What the core finds it acts on at once, so that must be durable. It may be in the page cache only, and another sync
-// of the log does not help where one has failed: the kernel then takes what it could not write for clean. So it is
-// written again; and only then moved, as a power cut in the middle of that needs the log.
+// The core acts at once on the rows that it finds, so they must be durable. They may be in the page cache only, and
+// where a sync of the log has failed another one does not help: the kernel takes pages that it could not write for
+// clean. So the log is written again, and only then moved, as a power cut in the middle of the move needs it.
 Status SqliteStore::empty_log(Database& database) {
   const auto move = [&] {
     Status written = database.rewrite_log();
@@ -181,7 +182,7 @@ Result<SalvageReport> SqliteStore::fill_salvage() {
   return report;
 }
 
-// A file whose table of contents cannot be read is not one with a bad sector: a salvage would find nothing in it.
+// With a table of contents that cannot be read a file has more than a bad sector: a salvage would find nothing in it.
 template <typename File>
 bool SqliteStore::is_damaged(const Error& error) const {
   if (!directory_) return false;
@@ -195,7 +196,7 @@ void SqliteStore::look_for_damage(const Status& status, std::unique_ptr<File>& f
   if (is_corrupt(status) && directory_ && salvages_ < kSalvagesMax) file.reset();
 }
 
-// At a start nobody tries again for long: a row on a bad sector is damage.
+// A start does not try for long: a row on a bad sector counts as damage.
 template <typename File>
 Status SqliteStore::look_at_rows(Status status, std::unique_ptr<File>& file) {
   const bool bad_sector = is_io(status) && file->database().is_mostly_readable();
@@ -357,7 +358,7 @@ bool SqliteStore::has_bad_sectors(unsigned failures) const {
 
 Result<Page> SqliteStore::read(const ReadRequest& request) {
   FURROW_TRY_STATUS(require(queues_));
-  // What a page cache still has can be read when the medium is gone; that a sync succeeds shows that it is there.
+  // Pages in the page cache can be read when the medium is gone; a sync that succeeds shows that it is there.
   const auto failing = read_failures_.find(request.queue);
   const bool skip = failing != read_failures_.end() && has_bad_sectors(failing->second) && probe();
   FURROW_TRY_STATUS(require(queues_));

@@ -36,7 +36,7 @@ struct StoreOptions {
   // they fit where others were. Batches without go on, so that queues can drain. Sessions and retained messages, which
   // have limits of their own, may use it.
   std::uint64_t disk_reserve = 0;
-  // Bytes that the file system has left; empty: asked from it, or without limit on a VFS of the caller's.
+  // Says how many bytes the file system has free; empty: the store asks it, or has no limit on a VFS of the caller's.
   std::function<std::uint64_t()> free_bytes = {};
   WallTime now{};  // names files that are moved aside
   LogTidy::Options tidy = {};
@@ -51,28 +51,28 @@ class SqliteStore {
   Result<broker::Restored> restore();
 
   // Executes the batch, all or nothing per file, in the order that broker-core/store.h gives. After an error the caller
-  // repeats the same batch: what is durable of it is not done twice. Errc::Corrupt: the repetition salvages first.
-  // Errc::NoSpace: the medium is full, or the reserve is reached.
-  // REQUIRES: each queue of a cursor exists; messages stored for a queue come with its cursor.
+  // repeats the same batch: its steps that are durable are not done twice. Errc::Corrupt: the repetition salvages
+  // first. Errc::NoSpace: the medium is full, or the reserve is reached. REQUIRES: each queue of a cursor exists;
+  // messages stored for a queue come with its cursor.
   Status commit(const broker::Batch& batch);
 
-  // What is durable of a queue. Damaged segments are skipped and counted; so are those that the medium still fails to
-  // read after several calls, each of which answers Errc::Io, while the rest of it can be read and written.
+  // A page of the queue's durable segments. Damaged ones are skipped and counted; so are those that the medium still
+  // fails to read after several calls, each of which answers Errc::Io, while the rest of it can be read and written.
   Result<broker::Page> read(const broker::ReadRequest& request);
 
-  // Whether nothing of the last batch is durable, but for retained messages, which may be written twice: it failed
-  // whole, and need not be repeated.
+  // Whether the last batch failed whole, and need not be repeated: nothing of it is durable, but for retained messages,
+  // which may be written twice.
   bool is_untouched() const { return progress_.step == Step::Retained || progress_.step == Step::Queues; }
 
-  // Writes as much as shows whether the medium takes anything.
+  // Writes a row, to see whether the medium takes writes.
   Status probe();
-  // Measures the space that is left. Call now and then; commit() does so by itself.
+  // Measures the free space. Call now and then; commit() does so by itself.
   void measure_room();
-  // Keeps the log of segments small (LogTidy), one step, of half a MiB at most, at a time. True when there may be more
-  // to do. Call when nothing else is to be done.
+  // Keeps the log of segments small (LogTidy): one step, of half a MiB at most. True when there may be more to do. Call
+  // when there is no other work.
   Result<bool> tidy();
-  // Makes the queue file small again when it is large and almost empty. Call when nothing has been written for a while:
-  // it takes no longer than a few commits, but a queue that drains would only need the room again.
+  // Makes the queue file small again when it is large and almost empty, which takes no longer than a few commits. Call
+  // when nothing has been written for a while: a queue that still drains would soon need the room again.
   Status compact();
   broker::StoreHealth health() const;
 
@@ -81,7 +81,7 @@ class SqliteStore {
   Status set_meta(std::string_view key, std::string_view value);
 
  private:
-  // How far the batch in hand is.
+  // The step that the batch has reached.
   enum class Step : std::uint8_t { Retained, Queues, Sessions, Removals, Done };
   struct Progress {
     BatchNumber batch;
@@ -92,7 +92,7 @@ class SqliteStore {
   DatabaseOptions database_options(const std::string& file) const;
   void find_room();
   Status open_files();
-  // Moves what the write-ahead log holds into the file.
+  // Moves the content of the write-ahead log into the file.
   Status empty_log(Database& database);
   template <typename File>
   Status open_file(std::unique_ptr<File>& file);
@@ -116,7 +116,7 @@ class SqliteStore {
   // Closes `file` if `status` says that its rows cannot be read and it may be salvaged; returns `status`.
   template <typename File>
   Status look_at_rows(Status status, std::unique_ptr<File>& file);
-  // Whether after so many failures in a row what cannot be read counts as damaged.
+  // Whether, after this many failures in a row, places that cannot be read count as damaged.
   bool has_bad_sectors(unsigned failures) const;
   Status take_step(const broker::Batch& batch);
   Status commit_queues(const broker::Batch& batch, std::span<const QueueId> removed);
@@ -136,10 +136,11 @@ class SqliteStore {
   Progress progress_;
   std::uint64_t commits_ = 0;
   unsigned salvages_ = 0;
-  // In a row, by the medium; of reads those of each queue, as others go on meanwhile. What succeeds has no entry.
+  // Failures of the medium in a row. Reads are counted for each queue, as others go on meanwhile; success ends an
+  // entry.
   unsigned commit_failures_ = 0;
   std::unordered_map<QueueId, unsigned> read_failures_;
-  // The log says once that segments are damaged: each queue that wanted one finds it, and each time it is read.
+  // The log says once that segments are damaged: each queue that wants one would find it anew, with each read.
   bool damage_reported_ = false;
 };
 

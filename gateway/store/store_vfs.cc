@@ -10,7 +10,7 @@
 namespace furrow::gateway {
 namespace {
 
-// As much as a commit of many messages writes.
+// A commit of many messages writes about as much.
 constexpr std::size_t kGatherMax = 64 * KiB;
 
 // A file of ours; the file of the VFS below lies right behind it, where SQLite left room for it.
@@ -44,7 +44,7 @@ class StoreFile : public sqlite3_file {
     return noted([&] { return below()->pMethods->xSync(below(), flags); });
   }
 
-  // SQLite takes EIO for a damaged file and would say SQLITE_CORRUPT; but what a medium fails to read it may read
+  // SQLite takes EIO for a damaged file and would say SQLITE_CORRUPT; but a medium that fails to read may succeed
   // later.
   int read(void* bytes, int size, sqlite3_int64 offset) {
     if (const int flushed = flush(); flushed != SQLITE_OK) return flushed;
@@ -52,7 +52,7 @@ class StoreFile : public sqlite3_file {
     return code == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : code;
   }
 
-  // Whatever was written is in the file below; else what write() and sync() answer from now on.
+  // Writes the gathered bytes to the file below. An error is what write() and sync() answer from now on.
   int flush() {
     if (gathered_.empty()) return SQLITE_OK;
     code_ = put(gathered_.data(), gathered_.size(), at_);

@@ -1,15 +1,15 @@
-// A SQLite VFS above another one: gathers what is written side by side, counts what is written and synced, and keeps
-// the errno of what failed.
+// A SQLite VFS above another one: gathers neighbouring writes into one, counts bytes and syncs, and keeps the errno of
+// the last call that failed.
 //
 // SQLite writes each page of its log in two pieces; here a commit is one write. Until the next sync, read or other look
-// at a file, its bytes lie in memory, 64 KiB at most: a process that dies loses nothing that SQLite takes for durable.
-// A write that fails when its turn comes fails whatever is asked of the file next, and each write and sync from then
-// on, until its place is written to again, as SQLite does after it has rolled back.
+// at a file, up to 64 KiB of its bytes lie in memory: a process that dies loses nothing that SQLite takes for durable.
+// When such a delayed write fails, the call that caused it fails, and each write and sync from then on, until its place
+// is written to again, as SQLite does after it has rolled back.
 //
-// SQLite has no figure for the bytes it hands to the medium; on flash that is the figure that matters. And it does not
+// SQLite has no figure for the bytes that it hands to the medium; on flash that is the figure that matters. Nor does it
 // ask for the errno of a commit that fails, which tells a read-only disk from a broken one: xGetLastError() answers
-// with that of the last call that failed. Offers no shared memory, so a connection must take its locking mode EXCLUSIVE
-// before WAL. Thread: that of its connections.
+// with the errno of the last call that failed. Offers no shared memory, so a connection must take its locking mode
+// EXCLUSIVE before WAL. Thread: that of its connections.
 #pragma once
 
 #include <sqlite3.h>
@@ -45,7 +45,7 @@ class StoreVfs {
   const WriteCounts& counts() const { return vfs_.record.counts; }
 
  private:
-  // What SQLite gets to see; open() finds its way back from it.
+  // The object that SQLite knows; open() finds the base and the record from it.
   struct Vfs : sqlite3_vfs {
     sqlite3_vfs* base = nullptr;
     VfsRecord record;
