@@ -248,6 +248,7 @@ void Gateway::run(Instant now) {
   finish_remake(now);
   process_->engine.end_turn(mine, *this);
   bounds_.check_memory(process_->broker().journal());
+  if (disk_.miscounted()) ledger_.fail(setup_.name + ": a cursor leaves open other messages than it counts");
   check();
   const bool stopped = stop_by_ != kNever && process_->broker().journal().idle();
   if (stopped) {

@@ -45,6 +45,7 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "will-despite-restart",
     "identifiers-erased-lazily",
     "replay-forgotten",
+    "cursor-beyond-stored",
 };
 
 // How seldom what is erased without haste is erased.
@@ -166,6 +167,9 @@ void Mutator::change(broker::Batch& batch) {
         cursor.holes.clear();
       }
       break;
+    case Mutation::CursorBeyondStored:
+      reach_beyond_stored(batch);
+      break;
     case Mutation::PassingWillNotStored:
       std::erase_if(batch.sessions, is_will_alone);
       break;
@@ -201,6 +205,19 @@ void Mutator::hold_erasures(broker::Batch& batch) {
   std::erase_if(batch.exchanges, holds);
   if (++batches_ % kLazyBatches != 0) return;
   std::ranges::move(std::exchange(held_exchanges_, {}), std::back_inserter(batch.exchanges));
+}
+
+// An exchange may be stored before its message, while a full disk takes rows alone: the cursor then tells of the
+// message as if it were there.
+void Mutator::reach_beyond_stored(broker::Batch& batch) {
+  for (const ExchangeRow& row : batch.exchanges) {
+    if (row.direction != Direction::Outbound || row.state == State::Erased) continue;
+    Sequence& last = leased_[row.outbox];
+    last = std::max(last, row.sequence);
+  }
+  for (broker::CursorRow& cursor : batch.cursors) {
+    cursor.next = std::max(cursor.next, Sequence{leased_[cursor.queue].value + 1});
+  }
 }
 
 void Mutator::change(broker::Page& page, const ClockStamp& now) const {
@@ -268,6 +285,7 @@ void Mutator::crash() {
   held_segments_.clear();
   held_exchanges_.clear();
   handed_out_.clear();
+  leased_.clear();
 }
 
 }  // namespace furrow::sim

@@ -46,13 +46,14 @@ enum class Mutation : std::uint8_t {
   WillDespiteRestart,
   IdentifiersErasedLazily,
   ReplayForgotten,
+  CursorBeyondStored,
 };
-inline constexpr std::size_t kMutations = 28;  // with None
+inline constexpr std::size_t kMutations = 29;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);
 
-// What passes between one gateway and its store, its clock or a peer, changed as the mutation wants it.
+// Changes, as the mutation wants it, what passes between one gateway and its store, its clock or a peer.
 class Mutator {
  public:
   explicit Mutator(Mutation mutation) : mutation_(mutation) {}
@@ -60,7 +61,9 @@ class Mutator {
   bool mutates() const { return mutation_ != Mutation::None; }
   // Whether a batch is called durable as soon as it is submitted.
   bool acknowledges_early() const { return mutation_ == Mutation::AckBeforeCommit; }
-  // Whether a connection is read from that is not to be.
+  // Whether a batch that was not written may be given back: what the mutation has changed in it, the core derives anew.
+  bool may_give_back() const { return !mutates() || mutation_ == Mutation::CursorBeyondStored; }
+  // Whether connections are read from that are not to be.
   bool reads_on() const { return mutation_ == Mutation::ReadingNotPaused; }
   void change(broker::Batch& batch);
   void change(broker::Page& page, const ClockStamp& now) const;
@@ -69,10 +72,10 @@ class Mutator {
   void change(broker::Restored& restored) const;
   void change(ClockStamp& stamp);
   std::uint16_t changed_receive_maximum(std::uint16_t maximum) const;
-  // What a client's CONNECT and DISCONNECT say.
+  // The will delay of a client's CONNECT, and the reason of its DISCONNECT.
   std::uint32_t changed_will_delay(std::uint32_t delay_s) const;
   mqtt::ReasonCode changed_goodbye() const;
-  // How often a message of QoS 0 comes from a client.
+  // How many times a message of QoS 0 comes from a client.
   unsigned copies_of_qos0();
   // The gateway begins to stop in order.
   void stop() { stopping_ = true; }
@@ -81,12 +84,14 @@ class Mutator {
 
  private:
   void hold_erasures(broker::Batch& batch);
+  void reach_beyond_stored(broker::Batch& batch);
 
   const Mutation mutation_;
   bool stopping_ = false;
   std::vector<broker::SegmentRow> held_segments_;
   std::vector<broker::ExchangeRow> held_exchanges_;
   std::map<QueueId, Sequence> handed_out_;  // the last message that a page had of a queue
+  std::map<QueueId, Sequence> leased_;      // the last message of a queue that an exchange was stored for
   std::uint64_t batches_ = 0;
   std::uint64_t boots_ = 0;
   std::uint64_t qos0_messages_ = 0;
