@@ -232,7 +232,7 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
     return;
   }
   broker::HeldPublishes::Owner& owner = *this;
-  if (!held_) held_ = std::make_unique<broker::HeldPublishes>(broker_, buffer_.subscriber(), owner);
+  if (!held_) held_ = std::make_unique<broker::HeldPublishes>(broker_.router(), buffer_.subscriber(), owner);
   held_->push(fields, std::move(ticket), exchange, publish.packet_id, buffer_.rules().key(mapping.rule));
 }
 

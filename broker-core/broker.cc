@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "broker-core/mqtt/topic.h"
-
 namespace furrow::broker {
 
 namespace {
@@ -29,34 +27,24 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                Instant now)
     : options_(options),
       log_(log),
-      stamp_(stamp),
       random_(options.seed),
       journal_(options.journal, store, std::move(stamp), restored.last_segment),
-      tree_(random_.next()),
+      router_(options_.limits, conditions_, journal_, stats_, random_),
       session_shared_{.journal = journal_,
                       .books = session_books_,
-                      .queue_limits = options.limits.session_queue,
-                      .interval = options.commit_interval,
-                      .retained = retained_,
+                      .limits = options_.limits,
+                      .interval = options_.commit_interval,
+                      .conditions = conditions_,
+                      .retained = router_.retained(),
                       .stats = stats_,
-                      .hash_key = tree_.hash_key()},
-      routes_(tree_),
-      retained_({.messages_max = options.limits.retained_messages,
-                 .bytes_max = options.limits.retained_bytes,
-                 .hash_seed = random_.next()}),
-      sessions_(tree_.hash_key()),
-      subscribers_(1, nullptr),
-      last_queue_(restored.last_queue),
-      wills_(*this, sessions_, stats_, now) {
-  restore(restored, now);
-}
-
-Broker::~Broker() {
-  wills_.detach();
-  // Connections refer to sessions, sessions to the journal.
-  slots_.clear();
-  sessions_.clear();
-  groups_.clear();
+                      .hash_key = router_.hash_key(),
+                      .last_queue = restored.last_queue},
+      groups_(session_shared_, router_),
+      sessions_(session_shared_, router_, groups_, log, random_, now) {
+  const ClockStamp at_start = journal_.stamp(now);
+  router_.restore(std::exchange(restored.retained, {}), at_start, now);
+  groups_.restore(restored.queues);
+  sessions_.restore(restored, at_start, now);
 }
 
 // --- connections ---
@@ -190,53 +178,40 @@ void Broker::handle_timeout(Instant now) {
   while (connection_deadlines_.pop_due(now, id)) {
     if (Connection* connection = find(id)) connection->handle_timeout(now);
   }
-  if (stopping_) return;
-  check_sessions(now);
-  wills_.handle_timeout(now);
+  sessions_.handle_timeout(now);
 }
 
 void Broker::handle_turn_end(Instant now) {
-  retry_held(now);
+  router_.retry_held(now);
   if (!going_on_.empty()) go_on(now);
   if (!unsendable_.empty()) close_unsendable(now);
-  if (!memberless_groups_.empty()) end_groups();
-  for (const ConnectionId id : std::exchange(session_shared_.looking, {})) {
-    Connection* const connection = find(id);
-    if (connection != nullptr && connection->session() != nullptr) connection->session()->continue_replays(now);
-  }
+  groups_.end_memberless();
+  sessions_.handle_turn_end(now);
   journal_.flush_if_due(now);
   check_waiting();
 }
 
 void Broker::handle_memory(std::uint64_t bytes) {
   const bool is_short = options_.limits.memory_bytes > 0 && bytes > options_.limits.memory_bytes;
-  if (std::exchange(session_shared_.short_of_memory, is_short) && !is_short) wills_.write_rest();
+  if (std::exchange(conditions_.short_of_memory, is_short) && !is_short) sessions_.handle_room();
 }
 
 bool Broker::has_work() const {
-  const bool has_room = !holders_.empty() && openings_seen_ != journal_.condition().openings();
   const bool is_ready = !delivering_.empty() || !answering_.empty();
-  return has_room || is_ready || !going_on_.empty() || !unsendable_.empty() || !session_shared_.looking.empty();
+  return router_.has_room_for_held() || is_ready || !going_on_.empty() || !unsendable_.empty() || sessions_.has_work();
 }
 
 Instant Broker::next_deadline() const {
   if (has_work()) return Instant::min();
-  const Instant next = std::min(connection_deadlines_.next(), journal_.next_deadline());
-  if (stopping_) return next;
-  const Instant sessions = session_deadlines_.empty() ? kNever : session_deadlines_.begin()->first;
-  return std::min({next, sessions, wills_.next_deadline()});
+  return std::min({connection_deadlines_.next(), journal_.next_deadline(), sessions_.next_deadline()});
 }
 
 void Broker::shut_down(Instant now) {
-  stopping_ = true;
+  sessions_.shut_down(now);
   for (Slot& slot : slots_) {
     if (!slot.connection || slot.connection->closing()) continue;
     slot.connection->close(mqtt::ReasonCode::ServerShuttingDown, "the gateway stops", now);
   }
-  // Sessions expire from now on, not from the next start.
-  sessions_.for_each([&](Session& session) {
-    if (session.durable() && session.stored_connected()) session.store_lazily(now);
-  });
   journal_.flush_all(now);
 }
 
@@ -246,16 +221,13 @@ void Broker::handle_store_failing(bool failing) {
   for (Slot& slot : slots_) {
     if (slot.connection) slot.connection->note_window();
   }
-  if (!failing) wills_.write_rest();
+  if (!failing) sessions_.handle_room();
 }
 
 void Broker::handle_clock_trusted(Instant now) {
   journal_.correct_ages(now);
-  const ClockStamp stamp = stamp_(now);
-  for (const auto& [message, written] : std::exchange(undated_retained_, {})) message->age(uncounted(written, stamp));
-  sessions_.for_each([&](Session& session) {
-    if (session.connection() == nullptr) look_at(session, now);
-  });
+  router_.handle_clock_trusted(journal_.stamp(now));
+  sessions_.handle_clock_trusted(now);
 }
 
 void Broker::close_unsendable(Instant now) {
@@ -264,13 +236,6 @@ void Broker::close_unsendable(Instant now) {
     if (connection == nullptr) continue;
     connection->close(mqtt::ReasonCode::PacketTooLarge, "the client takes no packet as large as one that was due", now);
   }
-}
-
-void Broker::retry_held(Instant now) {
-  if (holders_.empty() || openings_seen_ == journal_.condition().openings()) return;
-  openings_seen_ = journal_.condition().openings();
-  const std::vector<HeldPublishes*> holders = holders_;
-  for (HeldPublishes* holder : holders) holder->retry(now);
 }
 
 void Broker::go_on(Instant now) {
@@ -287,8 +252,8 @@ void Broker::go_on(Instant now) {
 void Broker::check_waiting() {
   const std::size_t limit = options_.limits.commit_waiting_bytes;
   const bool over = short_of_memory() || (limit > 0 && journal_.waiting_bytes() > limit);
-  if (over == waiting_over_limit_) return;
-  waiting_over_limit_ = over;
+  if (over == conditions_.store_lags) return;
+  conditions_.store_lags = over;
   if (over) ++stats_.reading_paused;
   // Who does not wait any more has become ready with the answer.
   for (Slot& slot : slots_) {
@@ -356,145 +321,13 @@ bool Broker::closing(ConnectionId connection) const {
 bool Broker::reading_paused(ConnectionId connection) const {
   const Connection* found = find(connection);
   if (found == nullptr) return false;
-  const bool waits_for_store = waiting_over_limit_ && found->acknowledgements_waiting() > 0;
+  const bool waits_for_store = conditions_.store_lags && found->acknowledgements_waiting() > 0;
   return found->held() || found->overdrawn() || (waits_for_store && !found->may_make_room());
 }
 
 bool Broker::awaits_acknowledgement(ConnectionId connection) const {
   const Connection* found = find(connection);
   return found != nullptr && found->acknowledgements_waiting() > 0;
-}
-
-SubscriberId Broker::add_destination(Destination& destination) {
-  const SubscriberId subscriber = new_subscriber();
-  subscribers_[subscriber.value] = &destination;
-  if (destination.may_refuse()) ++refusing_;
-  return subscriber;
-}
-
-void Broker::remove_destination(SubscriberId subscriber) {
-  if (subscribers_[subscriber.value]->may_refuse()) --refusing_;
-  journal_.condition().note_opening();
-  subscribers_[subscriber.value] = nullptr;
-  free_subscribers_.push_back(subscriber);
-}
-
-void Broker::handle_refusals_changed() {
-  refusing_ = static_cast<std::size_t>(
-      std::ranges::count_if(subscribers_, [](const Destination* one) { return one != nullptr && one->may_refuse(); }));
-  journal_.condition().note_opening();
-}
-
-void Broker::subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options) {
-  tree_.insert(filter, subscriber, options);
-}
-
-void Broker::unsubscribe(SubscriberId subscriber, std::string_view filter) {
-  tree_.erase(filter, subscriber);
-}
-
-// --- publishing ---
-
-namespace {
-
-RoutedDelivery delivery_of(const Route& route, const Message::Fields& fields) {
-  return {std::min(route.qos, fields.qos), fields.retain && route.retain_as_published, route.subscription_ids};
-}
-
-}  // namespace
-
-bool Broker::any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const {
-  return std::ranges::any_of(routes, [&](const Route& route) {
-    return route.takes(origin) &&
-           subscribers_[route.subscriber.value]->refuses(publication, delivery_of(route, publication.fields()));
-  });
-}
-
-// All or nothing: all are asked before any takes it.
-bool Broker::refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
-                     const ExchangeRow* exchange) const {
-  if (journal_.condition().failing()) {
-    // What has to be written before it can be acknowledged.
-    const bool retains = publication.fields().retain && waits && !options_.journal.retained_lazy;
-    return exchange != nullptr || retains || any_refuses(publication, routes, origin);
-  }
-  const bool possible = refusing_ > 0 || options_.limits.session_queue.when_full == WhenFull::Refuse;
-  return possible && any_refuses(publication, routes, origin);
-}
-
-Broker::Published Broker::publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
-                                  const ExchangeRow* exchange, Instant now) {
-  Publication publication(fields, journal_, forms_, now);
-  const std::span<const Route> routes = routes_.lookup(fields.topic);
-  if (refuses(publication, routes, origin, static_cast<bool>(ticket), exchange)) {
-    return {mqtt::ReasonCode::QuotaExceeded, true};
-  }
-  ++stats_.messages_received;
-  if (fields.retain) retain(publication, static_cast<bool>(ticket), now);
-  for (const Route& route : routes) {
-    if (route.takes(origin)) subscribers_[route.subscriber.value]->deliver(publication, delivery_of(route, fields));
-  }
-  const mqtt::ReasonCode reason = routes.empty() ? mqtt::ReasonCode::NoMatchingSubscribers : mqtt::ReasonCode::Success;
-  if (exchange != nullptr) journal_.add_exchange(publication.commitment(), *exchange, now);
-  if (publication.has_commitment()) {
-    journal_.seal(publication.commitment(), std::move(ticket), reason);
-  } else {
-    ticket.complete(reason);
-  }
-  return {reason, false};
-}
-
-void Broker::retain(Publication& publication, bool wait, Instant now) {
-  // The value's own message: the retained store keeps it longer than the queues do.
-  const std::string_view topic = publication.fields().topic;
-  const bool removes = publication.fields().payload.empty();
-  if (!removes && short_of_memory() && !retained_.contains(topic)) {
-    ++stats_.memory_over_limit;
-    return;
-  }
-  const RetainedStore::Outcome outcome = retained_.set(publication.message());
-  switch (outcome) {
-    case RetainedStore::Outcome::Full:
-      ++stats_.retained_over_limit;
-      return;
-    case RetainedStore::Outcome::NotThere:
-    case RetainedStore::Outcome::Unchanged:
-      // As it was asked for already, but perhaps not yet stored so.
-      if (!journal_.retained_unsafe(topic)) return;
-      break;
-    default:
-      journal_.retained_changed(topic, removes ? MessageRef{} : publication.message(), now);
-  }
-  if (wait && !options_.journal.retained_lazy) {
-    journal_.add_retained(publication.commitment(), outcome == RetainedStore::Outcome::Stored, now);
-  }
-}
-
-namespace {
-
-Message::Fields status_fields(std::string_view topic, std::string_view payload, Instant now) {
-  return {.topic = topic,
-          .payload = as_bytes(payload),
-          .properties = {},
-          .expiry_s = std::nullopt,
-          .received = now,
-          .qos = mqtt::Qos::AtMostOnce,
-          .retain = true};
-}
-
-}  // namespace
-
-void Broker::publish_status(std::string_view topic, std::string_view payload, Instant now) {
-  const Message::Fields fields = status_fields(topic, payload, now);
-  Publication publication(fields, journal_, forms_, now);
-  (void)retained_.set_own(publication.message());
-  for (const Route& route : routes_.lookup(topic)) {
-    subscribers_[route.subscriber.value]->deliver(publication, delivery_of(route, fields));
-  }
-}
-
-void Broker::retain_status(std::string_view topic, std::string_view payload, Instant now) {
-  (void)retained_.set_own(Message::make(status_fields(topic, payload, now)));
 }
 
 }  // namespace furrow::broker

@@ -15,11 +15,8 @@
 
 #include <functional>
 #include <memory>
-#include <set>
-#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -27,21 +24,17 @@
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
 #include "broker-core/base/ring.h"
+#include "broker-core/conditions.h"
 #include "broker-core/connection.h"
+#include "broker-core/groups.h"
 #include "broker-core/held_publishes.h"
 #include "broker-core/limits.h"
-#include "broker-core/publication.h"
-#include "broker-core/routing/retained_store.h"
-#include "broker-core/routing/route_cache.h"
-#include "broker-core/routing/subscription_tree.h"
+#include "broker-core/router.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
-#include "broker-core/session/session_queues.h"
-#include "broker-core/session/session_table.h"
-#include "broker-core/session/shared_group.h"
+#include "broker-core/sessions.h"
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
-#include "broker-core/wills.h"
 
 namespace furrow::broker {
 
@@ -62,7 +55,6 @@ class Broker final {
   // `restored` is what the store held at start: sessions, their queues and retained messages come back; the queues of
   // bridges and their sessions at far brokers are left in it for the owner. `now` is the first moment.
   Broker(const Options& options, Store& store, Journal::StampClock stamp, Log& log, Restored& restored, Instant now);
-  ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
@@ -119,56 +111,55 @@ class Broker final {
 
   // --- commands ---
   // Another kind of destination (a bridge); must live until remove_destination().
-  SubscriberId add_destination(Destination& destination);
-  void remove_destination(SubscriberId subscriber);
+  SubscriberId add_destination(Destination& destination) { return router_.add(destination); }
+  void remove_destination(SubscriberId subscriber) { router_.remove(subscriber); }
   // Destinations refuse what they did not refuse before, or no longer.
-  void handle_refusals_changed();
-  // HeldPublishes only: who has messages to publish once there is room.
-  void add_holder(HeldPublishes& holder) { holders_.push_back(&holder); }
-  void remove_holder(HeldPublishes& holder) { std::erase(holders_, &holder); }
-  void subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options);
-  void unsubscribe(SubscriberId subscriber, std::string_view filter);
-
-  struct Published {
-    mqtt::ReasonCode reason = mqtt::ReasonCode::Success;  // success, no matching subscribers, or why it was not taken
-    bool refused = false;  // no destination took it; `ticket` was not used: acknowledge it with `reason`, or hold it
-  };
-  // Routes a message. `origin` is who published it (no-local). `ticket`, if any, is completed once the message is safe.
-  // `exchange`, if any, is stored with it: the packet identifier of an inbound QoS 2 message.
+  void handle_refusals_changed() { router_.handle_refusals_changed(); }
+  void subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options) {
+    router_.subscribe(subscriber, filter, options);
+  }
+  void unsubscribe(SubscriberId subscriber, std::string_view filter) { router_.unsubscribe(subscriber, filter); }
+  // As the router does it.
+  using Published = Router::Published;
   Published publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
-                    Instant now);
-  // A status topic: retained in memory only, delivered live as QoS 0, never queued, never stored. An empty payload
-  // deletes it.
-  void publish_status(std::string_view topic, std::string_view payload, Instant now);
-  // The same for new subscribers only: those that are there hear nothing of it.
-  void retain_status(std::string_view topic, std::string_view payload, Instant now);
+                    Instant now) {
+    return router_.publish(fields, origin, std::move(ticket), exchange, now);
+  }
+  void publish_status(std::string_view topic, std::string_view payload, Instant now) {
+    router_.publish_status(topic, payload, now);
+  }
+  void retain_status(std::string_view topic, std::string_view payload, Instant now) {
+    router_.retain_status(topic, payload, now);
+  }
   // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before what is retained of
   // it is sent. Of this broker it may change nothing but by retain_status(). Empty: nobody refreshes.
-  void set_status_refresh(std::function<void(Instant)> refresh) { status_refresh_ = std::move(refresh); }
+  void set_status_refresh(std::function<void(Instant)> refresh) { router_.set_status_refresh(std::move(refresh)); }
+  // For publishers that hold what was refused.
+  Router& router() { return router_; }
   // A queue id never used before, for a bridge's outbox.
-  QueueId new_queue() { return QueueId{++last_queue_.value}; }
+  QueueId new_queue() { return session_shared_.new_queue(); }
 
   // --- getters ---
   Journal& journal() { return journal_; }
   const Journal& journal() const { return journal_; }
   const Limits& limits() const { return options_.limits; }
-  bool short_of_memory() const { return session_shared_.short_of_memory; }
+  bool short_of_memory() const { return conditions_.short_of_memory; }
   // Whether more than `limits.commit_waiting` waits for the store, as of the last turn's end, or memory is short.
-  bool store_lags() const { return waiting_over_limit_; }
+  bool store_lags() const { return conditions_.store_lags; }
   const CommitInterval& commit_interval() const { return options_.commit_interval; }
   const Stats& stats() const { return stats_; }
   // All persistent sessions together.
   const Books& session_books() const { return session_books_; }
   // Of the messages in the queues of sessions. Looks at every session: for the status, not for each message.
-  std::uint64_t session_queue_bytes() const;
+  std::uint64_t session_queue_bytes() const { return sessions_.queue_bytes() + groups_.queue_bytes(); }
   std::size_t connections() const { return connection_count_; }
-  std::size_t clients() const { return clients_connected_; }
+  std::size_t clients() const { return sessions_.connected(); }
   std::size_t sessions() const { return sessions_.size(); }
-  std::size_t subscriptions() const { return tree_.size(); }
+  std::size_t subscriptions() const { return router_.subscriptions(); }
   // Looks at every group: for the status.
-  SubscriptionCounts subscription_counts() const;
-  const RetainedStore& retained() const { return retained_; }
-  const Wills& wills() const { return wills_; }
+  SubscriptionCounts subscription_counts() const { return groups_.count(router_.subscriptions()); }
+  const RetainedStore& retained() const { return router_.retained(); }
+  const Wills& wills() const { return sessions_.wills(); }
 
   // Entries in what is kept by connection: bounded by their number, whatever they do.
   struct ListSizes {
@@ -192,81 +183,36 @@ class Broker final {
   const Connection* find(ConnectionId connection) const;
   // `delivers`: a message is in its output.
   void mark_ready(Connection& connection, bool delivers = false);
-  // Somebody subscribes to topics of the gateway's own.
-  void refresh_status(Instant now) const {
-    if (status_refresh_) status_refresh_(now);
-  }
-  std::string assign_client_id();
-  // The session for a CONNECT: taken over, resumed or new. Ends what clean start ends.
-  struct Opened {
-    Session& session;
-    bool present = false;  // for CONNACK
-  };
-  Opened open_session(const std::string& client_id, bool clean_start, std::uint32_t expiry_s,
-                      std::unique_ptr<Will> will, Instant now);
-  // The connection of `session` is gone: its will, its expiry.
-  void leave_session(Session& session, bool publish_will, Instant now);
-  mqtt::ReasonCode add_subscription(Session& session, const Subscription& subscription, Instant now, bool& is_new,
-                                    bool& changed);
-  bool remove_subscription(Session& session, std::string_view filter, Instant now);
   // Heap for an output, and where it goes once it is written: a burst to many would else make and free it each turn.
   ByteBuffer take_buffer();
   void give_back(ByteBuffer&& buffer);
-  void clients_connected(int change) { clients_connected_ += static_cast<std::size_t>(change); }
 
   // --- inside ---
-  void restore(Restored& restored, Instant now);
-  void restore_session(SessionRow& row, const ClockStamp& stamp, SessionQueues& queues, Instant now);
-  void restore_will(const std::string& client_id, std::unique_ptr<Will> will, Instant now);
-  SubscriberId new_subscriber();  // its destination is to be set
-  Session& new_session(const std::string& client_id, QueueId queue);
-  void end_session(Session& session, Instant now);
-  void end_session_before_will(Session& session, Instant due, Instant now);
-  void end_groups();
-  void attach_subscription(Session& session, const Subscription& subscription, Instant now);
-  void detach_subscription(Session& session, std::string_view filter, Instant now);
-  SharedGroup& group_for(std::string_view filter);
-  SharedGroup& add_group(std::unique_ptr<SharedGroup> group);
-  void route_to(SharedGroup& group);
-  void restore_groups(const std::vector<RestoredQueue>& queues);
-  void restore_exchanges(std::vector<ExchangeRow>& rows, Instant now);
-  void restore_outbound(Session& session, std::vector<ExchangeRow>& rows,
-                        const std::unordered_map<std::uint64_t, SharedGroup*>& groups, Instant now);
-  void end_orphans(std::vector<RestoredQueue>& queues, const SessionQueues& unclaimed, Instant now);
-  void retain(Publication& publication, bool wait, Instant now);
   bool has_room_for(std::string_view peer);
   void leave_address(std::string_view peer);
-  void retry_held(Instant now);
   void go_on(Instant now);
   void note_held(Connection& connection);
   void prune_deadlines();
   void hurry_for(const Connection& connection, bool dry, bool with_retained);
   void close_unsendable(Instant now);
-  bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
-               const ExchangeRow* exchange) const;
-  bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
   void check_waiting();
-  void look_at(Session& session, Instant when);
-  void check_sessions(Instant now);
-  void check_session(Session& session, Instant now);
 
   // Constant after construction.
   const Options options_;
   Log& log_;
-  Journal::StampClock stamp_;
 
+  // In the order in which one refers to another.
+  Stats stats_;
+  Conditions conditions_;
+  Books session_books_;
   Random random_;
   Journal journal_;
-  Books session_books_;
-  SubscriptionTree tree_;
+  Router router_;
   Session::Shared session_shared_;
-  RouteCache routes_;
-  RetainedStore retained_;
-  // Retained values that expire, found at start, whose age nobody knew.
-  std::vector<std::pair<MessageRef, ClockStamp>> undated_retained_;
-  PublishForms forms_;
-  mqtt::Packet packet_;  // what is being decoded; one for all connections
+  Groups groups_;
+  Sessions sessions_;
 
+  mqtt::Packet packet_;  // what is being decoded; one for all connections
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   // Connections with something to do for the caller; an entry counts while its connection says that it is in this list.
@@ -275,31 +221,12 @@ class Broker final {
   std::vector<ConnectionId> unsendable_;  // whose client takes no packet as large as one that was due
   std::vector<ConnectionId> full_;        // whose outputs are worth a write
   std::vector<ByteBuffer> spare_buffers_;
-  std::size_t spare_bytes_ = 0;         // capacity of spare_buffers_
-  std::vector<ConnectionId> held_;      // waiting for the store
-  std::vector<ConnectionId> going_on_;  // sent more than their windows, which may have room again
-  bool waiting_over_limit_ = false;
+  std::size_t spare_bytes_ = 0;                           // capacity of spare_buffers_
+  std::vector<ConnectionId> held_;                        // waiting for the store
+  std::vector<ConnectionId> going_on_;                    // sent more than their windows, which may have room again
   tsl::robin_map<std::string, std::uint32_t> addresses_;  // connections of each, where that is limited
   std::size_t connection_count_ = 0;
-  std::size_t clients_connected_ = 0;
-
-  SessionTable sessions_;
-  std::unordered_map<std::string, std::unique_ptr<SharedGroup>> groups_;  // by `$share/GROUP/FILTER`
-  std::vector<SharedGroup*> memberless_groups_;  // which end once nobody has messages of theirs in flight
-  std::vector<Destination*> subscribers_;        // by SubscriberId
-  std::vector<SubscriberId> free_subscribers_;
-  std::size_t refusing_ = 0;  // destinations that may refuse, beside sessions
-  std::vector<HeldPublishes*> holders_;
-  std::uint64_t openings_seen_ = 0;  // of the journal, when they were tried last
-  QueueId last_queue_;
-
   Deadlines<ConnectionId> connection_deadlines_;
-  // Wills and expiries of sessions without a connection, with their client identifiers.
-  std::set<std::pair<Instant, std::string_view>> session_deadlines_;
-  Stats stats_;
-  std::function<void(Instant)> status_refresh_;
-  Wills wills_;
-  bool stopping_ = false;
 };
 
 }  // namespace furrow::broker

@@ -233,8 +233,7 @@ void Connection::end(bool graceful, Instant now) {
   }
   Session& session = *std::exchange(session_, nullptr);
   session.detach();
-  broker_.clients_connected(-1);
-  broker_.leave_session(session, !graceful, now);
+  broker_.sessions_.leave(session, !graceful, now);
 }
 
 void Connection::write_disconnect(mqtt::ReasonCode reason, std::string_view why) {

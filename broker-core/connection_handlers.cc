@@ -156,7 +156,8 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
       version() == Version::V5 && packet.properties.number(PropertyId::RequestProblemInformation).value_or(1) != 0;
   keep_alive_s_ = keep_alive_granted_s(packet, broker_.limits().keep_alive_max);
   bridge_ = packet.bridge;
-  accept_connect(packet, packet.client_id.empty() ? broker_.assign_client_id() : std::string(packet.client_id), now);
+  accept_connect(packet,
+                 packet.client_id.empty() ? broker_.sessions_.assign_client_id() : std::string(packet.client_id), now);
 }
 
 void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::string_view client_id, Instant now) {
@@ -179,17 +180,17 @@ void Connection::accept_connect(const mqtt::Connect& packet, const std::string& 
   const Limits& limits = broker_.limits();
   const std::uint32_t asked_s = expiry_asked_s(packet);
   const std::uint32_t granted_s = expiry_granted_s(asked_s, limits.session_expiry_max);
-  const Broker::Opened opened = broker_.open_session(client_id, packet.clean_start, granted_s,
-                                                     packet.will ? make_will(*packet.will) : nullptr, now);
+  const Sessions::Opened opened = broker_.sessions_.open({.client_id = client_id,
+                                                          .clean_start = packet.clean_start,
+                                                          .expiry_s = granted_s,
+                                                          .will = packet.will ? make_will(*packet.will) : nullptr},
+                                                         now);
   session_ = &opened.session;
   session_->attach(*this);
   state_ = State::Connected;
   last_received_ = now;
   arm();
-  broker_.clients_connected(+1);
-  Stats& stats = broker_.mutable_stats();
-  ++stats.connects_accepted;
-  stats.clients_maximum = std::max<std::uint64_t>(stats.clients_maximum, broker_.clients());
+  ++broker_.mutable_stats().connects_accepted;
 
   Held held;
   held.until = session_->stored_in();
@@ -358,7 +359,7 @@ bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::F
   // Before 5.0 a refusal cannot be said: the message waits, unacknowledged, until there is room.
   std::unique_ptr<HeldPublishes>& waiting = extras().held_publishes;
   HeldPublishes::Owner& self = *this;
-  if (!waiting) waiting = std::make_unique<HeldPublishes>(broker_, session_->subscriber(), self);
+  if (!waiting) waiting = std::make_unique<HeldPublishes>(broker_.router(), session_->subscriber(), self);
   waiting->push(fields, std::move(ticket), exchange, packet.packet_id);
   if (waiting->size() > broker_.limits().inflight && waiting->bytes() > kHeldBytesMax) {
     ++broker_.mutable_stats().inflight_over_limit;
@@ -481,13 +482,11 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
                                                    .no_local = request.no_local || (bridge_ && !shared),
                                                    .retain_as_published = request.retain_as_published || bridge_,
                                                    .subscription_id = subscription_id});
-  bool is_new = false;
-  bool differs = false;
-  const ReasonCode reason = broker_.add_subscription(*session_, subscription, now, is_new, differs);
+  const auto [reason, is_new, differs] = broker_.sessions_.subscribe(*session_, subscription, now);
   changed = changed || differs;
   // A shared subscription is sent none [MQTT 5.0 §3.8.4].
   if (is_error(reason) || shared) return reason;
-  if (is_reserved(request.filter)) broker_.refresh_status(now);
+  if (is_reserved(request.filter)) broker_.router().refresh_status(now);
   switch (request.retain_handling) {
     case mqtt::RetainHandling::Send:
       changed = session_->start_replay(subscription) || changed;
@@ -521,7 +520,7 @@ void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
 }
 
 ReasonCode Connection::unsubscribe(std::string_view filter, Instant now, bool& changed) {
-  if (!broker_.remove_subscription(*session_, filter, now)) return ReasonCode::NoSubscriptionExisted;
+  if (!broker_.sessions_.unsubscribe(*session_, filter, now)) return ReasonCode::NoSubscriptionExisted;
   changed = true;
   return ReasonCode::Success;
 }

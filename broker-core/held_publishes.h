@@ -16,14 +16,14 @@
 
 namespace furrow::broker {
 
-class Broker;
+class Router;
 
 class HeldPublishes {
  public:
   struct Held {
     MessageRef message;
     AckTicket ticket;
-    std::optional<ExchangeRow> exchange;  // stored with it, as for Broker::publish()
+    std::optional<ExchangeRow> exchange;  // stored with it, as for Router::publish()
     PacketId packet_id;
     std::uint32_t rule = 0;  // a bridge's; nothing to this class
   };
@@ -37,7 +37,7 @@ class HeldPublishes {
   };
 
   // `origin` is who publishes. Both references must outlive it.
-  HeldPublishes(Broker& broker, SubscriberId origin, Owner& owner);
+  HeldPublishes(Router& router, SubscriberId origin, Owner& owner);
   ~HeldPublishes();
   HeldPublishes(const HeldPublishes&) = delete;
   HeldPublishes& operator=(const HeldPublishes&) = delete;
@@ -46,7 +46,7 @@ class HeldPublishes {
   std::size_t size() const { return held_.size(); }
   // What they take of memory, about.
   std::size_t bytes() const { return bytes_; }
-  // Keeps a copy of what Broker::publish() refused; the arguments are those that it was given, and `rule` is Held's.
+  // Keeps a copy of what Router::publish() refused; the arguments are those that it was given, and `rule` is Held's.
   void push(const Message::Fields& fields, AckTicket ticket, const ExchangeRow* exchange, PacketId packet_id,
             std::uint32_t rule = 0) {
     held_.push_back({Message::make(fields), std::move(ticket),
@@ -59,7 +59,7 @@ class HeldPublishes {
  private:
   static std::size_t bytes_of(const Held& held) { return sizeof(Held) + sizeof(Message) + held.message->bytes_size(); }
 
-  Broker& broker_;
+  Router& router_;
   const SubscriberId origin_;
   Owner& owner_;
   Ring<Held> held_;

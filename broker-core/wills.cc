@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "broker-core/broker.h"
+#include "broker-core/router.h"
+#include "broker-core/session/session_table.h"
 
 namespace furrow::broker {
 
@@ -14,17 +15,17 @@ Instant later(Instant when, std::uint32_t seconds) {
 
 }  // namespace
 
-Wills::Wills(Broker& broker, const SessionTable& sessions, Stats& stats, Instant started)
-    : broker_(broker), sessions_(sessions), stats_(stats), started_(started) {}
+Wills::Wills(Router& router, Session::Shared& shared, const SessionTable& sessions, Instant started)
+    : router_(router), shared_(shared), sessions_(sessions), started_(started) {}
 
 Wills::~Wills() {
-  detach();
+  acknowledgements_->detach();  // the journal may yet complete tickets
 }
 
 // --- clients without a durable session ---
 
 void Wills::wait(const std::string& client_id, std::unique_ptr<Will> will, Instant due, Instant now) {
-  if (!will->stored) broker_.journal().put_lazy(SessionRow{client_id, encode_will_alone(*will)}, now);
+  if (!will->stored) shared_.journal.put_lazy(SessionRow{client_id, encode_will_alone(*will)}, now);
   will->stored = true;
   const auto [waiting, is_new] = waiting_.try_emplace(client_id, Waiting{std::move(will), due});
   FURROW_CHECK(is_new);
@@ -40,32 +41,32 @@ std::unique_ptr<Will> Wills::take(std::string_view client_id) {
   return will;
 }
 
-void Wills::keep(Session& session, const Will* stored, Instant now) {
+void Wills::keep(Session& session, const Will* stored, std::size_t clients, Instant now) {
   Will* const will = session.record().will.get();
   if (stored != nullptr && (will == nullptr || *will != *stored)) {
     // The old will must not stay behind, however soon the client leaves.
     SessionRow row{session.client_id(), std::nullopt};
     if (will != nullptr) row.data = encode_will_alone(*will);
-    broker_.journal().put_lazy(std::move(row), now);
+    shared_.journal.put_lazy(std::move(row), now);
   }
   if (will == nullptr) return;
   will->stored = stored != nullptr;
   if (!will->stored) unwritten_.push_back({now, session.subscriber()});
   // Each of those that wait has a row, as each client may have one.
-  const std::uint32_t limit = broker_.limits().connections;
-  if (limit == 0 || waiting_.empty() || waiting_.size() + broker_.clients() < limit) return;
-  ++stats_.wills_over_limit;
+  const std::uint32_t limit = shared_.limits.connections;
+  if (limit == 0 || waiting_.empty() || waiting_.size() + clients < limit) return;
+  ++shared_.stats.wills_over_limit;
   publish_waiting(waiting_.find(waiting_by_due_.begin()->second), now);
 }
 
 void Wills::write(Session& session) {
   const std::unique_ptr<Will>& will = session.record().will;
   if (session.durable() || !session.record().has_pending_will() || will->stored) return;
-  if (broker_.journal().condition().failing() || broker_.short_of_memory()) {
-    ++stats_.wills_not_stored;
+  if (shared_.journal.condition().failing() || shared_.conditions.short_of_memory) {
+    ++shared_.stats.wills_not_stored;
     return;
   }
-  broker_.journal().put(SessionRow{session.client_id(), encode_will_alone(*will)});
+  shared_.journal.put(SessionRow{session.client_id(), encode_will_alone(*will)});
   will->stored = true;
 }
 
@@ -103,14 +104,14 @@ void Wills::publish(Session& session, Instant now) {
 
 void Wills::withdraw(Session& session, Instant now) {
   const std::unique_ptr<Will> will = std::move(session.record().will);
-  if (will->stored) broker_.journal().put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
+  if (will->stored) shared_.journal.put_lazy(SessionRow{session.client_id(), std::nullopt}, now);
 }
 
 void Wills::publish_waiting(WaitingMap::iterator waiting, Instant now) {
   const std::string client_id = waiting->first;
   const std::unique_ptr<Will> will = take(client_id);
   if (send(client_id, *will, true, SubscriberId{}, now)) return;
-  broker_.journal().put_lazy(SessionRow{client_id, std::nullopt}, now);
+  shared_.journal.put_lazy(SessionRow{client_id, std::nullopt}, now);
 }
 
 // True when the row, which is `stored`, is needed until the message is safe.
@@ -123,15 +124,15 @@ bool Wills::send(const std::string& client_id, Will& will, bool stored, Subscrib
                                .qos = will.qos,
                                .retain = will.retain};
   // Without a ticket a retained value is not refused while the medium takes no writes.
-  const bool waits = stored && !(fields.retain && broker_.journal().condition().failing());
+  const bool waits = stored && !(fields.retain && shared_.journal.condition().failing());
   AckTicket ticket;
   if (waits) {
     published_.push_back({client_id, now});
     will.published = safe_ + published_.size();
     ticket = {acknowledgements_, acknowledgements_->open(mqtt::PacketType::Puback, PacketId{})};
   }
-  if (broker_.publish(fields, origin, ticket, nullptr, now).refused) {
-    ++stats_.dropped_refused;
+  if (router_.publish(fields, origin, ticket, nullptr, now).refused) {
+    ++shared_.stats.dropped_refused;
     ticket.complete(mqtt::ReasonCode::QuotaExceeded);
   }
   return waits;
@@ -151,7 +152,7 @@ void Wills::write_acknowledgement(mqtt::PacketType, PacketId, mqtt::ReasonCode) 
   }
   // The client has come back, and its row has the new will.
   if (will != nullptr && !is_the_same && will->stored) return;
-  broker_.journal().put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.at);
+  shared_.journal.put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.at);
 }
 
 // --- time ---

@@ -27,14 +27,13 @@
 #include "broker-core/base/time.h"
 #include "broker-core/routing/subscriber_id.h"
 #include "broker-core/session/ack_queue.h"
+#include "broker-core/session/session.h"
 #include "broker-core/session/session_record.h"
 
 namespace furrow::broker {
 
-class Broker;
-class Session;
+class Router;
 class SessionTable;
-struct Stats;
 
 class Wills final : private AckSink {
  public:
@@ -43,21 +42,20 @@ class Wills final : private AckSink {
   // How long a will may be in memory only. One that is half as old goes along.
   static constexpr Duration kWriteInterval = std::chrono::seconds(1);
 
-  // All three must live until detach(). `started` is the first moment of the broker.
-  Wills(Broker& broker, const SessionTable& sessions, Stats& stats, Instant started);
+  // The references must outlive it. `started` is the first moment of the broker.
+  Wills(Router& router, Session::Shared& shared, const SessionTable& sessions, Instant started);
   ~Wills();
   Wills(const Wills&) = delete;
   Wills& operator=(const Wills&) = delete;
-  // The broker ends: nobody is told any more that a will is safe.
-  void detach() { acknowledgements_->detach(); }
 
   // --- clients without a durable session ---
   // The will waits for its client until `due`, and its row keeps it.
   void wait(const std::string& client_id, std::unique_ptr<Will> will, Instant due, Instant now);
   // The client connects: the will that waits for it is not published [MQTT-3.1.3-9]. Nothing when there is none.
   std::unique_ptr<Will> take(std::string_view client_id);
-  // `session`, which is new, has the will of its CONNECT; the client's row still has `stored`, if anything.
-  void keep(Session& session, const Will* stored, Instant now);
+  // `session`, which is new, has the will of its CONNECT; the client's row still has `stored`, if anything. `clients`
+  // others are connected.
+  void keep(Session& session, const Will* stored, std::size_t clients, Instant now);
 
   // --- sessions ---
   // When to publish the will of a session whose connection has ended at `ended`; never if there is nothing to publish.
@@ -99,9 +97,9 @@ class Wills final : private AckSink {
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
 
   // Constant after construction.
-  Broker& broker_;
+  Router& router_;
+  Session::Shared& shared_;
   const SessionTable& sessions_;
-  Stats& stats_;
   const Instant started_;
 
   Ring<Unwritten> unwritten_;  // of sessions that are not durable; some have ended since

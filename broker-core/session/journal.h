@@ -147,6 +147,9 @@ class Journal {
   // Kept for those who refuse messages; the journal itself does not ask.
   StoreCondition& condition() { return condition_; }
   const StoreCondition& condition() const { return condition_; }
+  const Options& options() const { return options_; }
+  // The wall clock and boot that go with a moment of the monotonic clock.
+  ClockStamp stamp(Instant now) const { return stamp_(now); }
 
   // --- outboxes ---
   void attach(Outbox& outbox);

@@ -134,7 +134,7 @@ void Session::end(Instant now) {
 // --- the queue and the window ---
 
 Outbox::Options Session::outbox_options() {
-  return {.limits = shared_.queue_limits, .queue = record_.queue, .owner = &extras()};
+  return {.limits = shared_.limits.session_queue, .queue = record_.queue, .owner = &extras()};
 }
 
 Outbox& Session::make_outbox(Instant now) {
@@ -170,7 +170,7 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
     return;
   }
   Outbox& own = make_outbox(publication.now());
-  if (shared_.short_of_memory && !durable() && own.has_waiting()) {
+  if (shared_.conditions.short_of_memory && !durable() && own.has_waiting()) {
     own.pass(Outbox::Outcome::Dropped, publication.now(), DropReason::QueueFull);
     return;
   }
@@ -256,7 +256,7 @@ void Session::replay(Instant now) {
   const auto send = [&](RetainedReplays::Replay& one, const MessageRef& message) { return replay(one, message, now); };
   const auto progress = replays.advance(shared_.retained, shared_.journal, now, send);
   if (progress == RetainedReplays::Progress::Looking && replays.set_looking()) {
-    shared_.looking.push_back(connection_->id());
+    shared_.looking.push_back(subscriber_);
   }
   const bool stored = replays.finish([&](const RetainedReplays::Replay& one) {
     const Outbox* const own = outbox();

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "broker-core/conditions.h"
+#include "broker-core/limits.h"
 #include "broker-core/mqtt/packet.h"
 #include "broker-core/publication.h"
 #include "broker-core/routing/hash_index.h"
@@ -39,16 +41,20 @@ struct CommitInterval {
 
 class Session final : public Destination {
  public:
-  struct Shared {  // what all sessions of a broker have in common; outlives them
+  // What all sessions and groups of a broker have in common; outlives them.
+  struct Shared {
     Journal& journal;
     Books& books;
-    OutboxLimits queue_limits;
-    CommitInterval interval;
+    const Limits& limits;            // may change between two calls
+    const CommitInterval& interval;  // likewise
+    const Conditions& conditions;
     RetainedStore& retained;
     Stats& stats;
     HashKey hash_key;                        // secret: peers choose their filters
-    bool short_of_memory = false;            // nothing more waits in memory alone
-    std::vector<ConnectionId> looking = {};  // whose replays go on with the next turn, room or not
+    QueueId last_queue = {};                 // given to a queue of any kind
+    std::vector<SubscriberId> looking = {};  // whose replays go on with the next turn, room or not
+
+    QueueId new_queue() { return QueueId{++last_queue.value}; }
   };
 
   // `queue` is 0 for a session that ends with its connection.

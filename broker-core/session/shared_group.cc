@@ -20,7 +20,7 @@ SharedGroup::SharedGroup(std::string filter, SubscriberId subscriber, QueueId qu
 
 // What is in flight is bounded by the windows of the members.
 Outbox::Options SharedGroup::options(QueueId queue, const Session::Shared& shared, OutboxOwner& owner) {
-  return {.limits = shared.queue_limits, .queue = queue, .owner = &owner, .bounds_waiting_only = true};
+  return {.limits = shared.limits.session_queue, .queue = queue, .owner = &owner, .bounds_waiting_only = true};
 }
 
 // --- members ---
@@ -84,7 +84,7 @@ void SharedGroup::deliver(Publication& publication, const RoutedDelivery& delive
   }
   const bool others_wait = outbox_.next_waiting(now) != nullptr || outbox_.has_waiting();
   Member* const member = others_wait ? nullptr : pick(true);
-  if (member == nullptr && shared_.short_of_memory && !durable()) {
+  if (member == nullptr && shared_.conditions.short_of_memory && !durable()) {
     outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::QueueFull);
     return;
   }

@@ -1,0 +1,163 @@
+#include "broker-core/router.h"
+
+#include <algorithm>
+
+#include "broker-core/held_publishes.h"
+
+namespace furrow::broker {
+
+namespace {
+
+RoutedDelivery delivery_of(const Route& route, const Message::Fields& fields) {
+  return {std::min(route.qos, fields.qos), fields.retain && route.retain_as_published, route.subscription_ids};
+}
+
+Message::Fields status_fields(std::string_view topic, std::string_view payload, Instant now) {
+  return {.topic = topic,
+          .payload = as_bytes(payload),
+          .properties = {},
+          .expiry_s = std::nullopt,
+          .received = now,
+          .qos = mqtt::Qos::AtMostOnce,
+          .retain = true};
+}
+
+}  // namespace
+
+Router::Router(const Limits& limits, const Conditions& conditions, Journal& journal, Stats& stats, Random& random)
+    : limits_(limits),
+      conditions_(conditions),
+      journal_(journal),
+      stats_(stats),
+      tree_(random.next()),
+      routes_(tree_),
+      retained_(
+          {.messages_max = limits.retained_messages, .bytes_max = limits.retained_bytes, .hash_seed = random.next()}) {}
+
+// --- receivers ---
+
+SubscriberId Router::add(Destination& destination) {
+  const SubscriberId number = subscribers_.reserve();
+  subscribers_.set(number, destination);
+  return number;
+}
+
+void Router::remove(SubscriberId number) {
+  subscribers_.remove(number);
+  journal_.condition().note_opening();
+}
+
+void Router::handle_refusals_changed() {
+  subscribers_.count_refusals();
+  journal_.condition().note_opening();
+}
+
+// --- messages ---
+
+bool Router::any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const {
+  return std::ranges::any_of(routes, [&](const Route& route) {
+    return route.takes(origin) &&
+           subscribers_[route.subscriber].refuses(publication, delivery_of(route, publication.fields()));
+  });
+}
+
+// All or nothing: all are asked before any takes it.
+bool Router::refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
+                     const ExchangeRow* exchange) const {
+  if (journal_.condition().failing()) {
+    // Refused is what has to be written before it can be acknowledged.
+    const bool retains = publication.fields().retain && waits && !journal_.options().retained_lazy;
+    return exchange != nullptr || retains || any_refuses(publication, routes, origin);
+  }
+  const bool possible = subscribers_.may_refuse() || limits_.session_queue.when_full == WhenFull::Refuse;
+  return possible && any_refuses(publication, routes, origin);
+}
+
+Router::Published Router::publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
+                                  const ExchangeRow* exchange, Instant now) {
+  Publication publication(fields, journal_, forms_, now);
+  const std::span<const Route> routes = routes_.lookup(fields.topic);
+  if (refuses(publication, routes, origin, static_cast<bool>(ticket), exchange)) {
+    return {mqtt::ReasonCode::QuotaExceeded, true};
+  }
+  ++stats_.messages_received;
+  if (fields.retain) retain(publication, static_cast<bool>(ticket), now);
+  for (const Route& route : routes) {
+    if (route.takes(origin)) subscribers_[route.subscriber].deliver(publication, delivery_of(route, fields));
+  }
+  const mqtt::ReasonCode reason = routes.empty() ? mqtt::ReasonCode::NoMatchingSubscribers : mqtt::ReasonCode::Success;
+  if (exchange != nullptr) journal_.add_exchange(publication.commitment(), *exchange, now);
+  if (publication.has_commitment()) {
+    journal_.seal(publication.commitment(), std::move(ticket), reason);
+  } else {
+    ticket.complete(reason);
+  }
+  return {reason, false};
+}
+
+void Router::retain(Publication& publication, bool wait, Instant now) {
+  // The value's own message: the retained store keeps it longer than the queues do.
+  const std::string_view topic = publication.fields().topic;
+  const bool removes = publication.fields().payload.empty();
+  if (!removes && conditions_.short_of_memory && !retained_.contains(topic)) {
+    ++stats_.memory_over_limit;
+    return;
+  }
+  const RetainedStore::Outcome outcome = retained_.set(publication.message());
+  switch (outcome) {
+    case RetainedStore::Outcome::Full:
+      ++stats_.retained_over_limit;
+      return;
+    case RetainedStore::Outcome::NotThere:
+    case RetainedStore::Outcome::Unchanged:
+      // As it was asked for already, but perhaps not yet stored so.
+      if (!journal_.retained_unsafe(topic)) return;
+      break;
+    default:
+      journal_.retained_changed(topic, removes ? MessageRef{} : publication.message(), now);
+  }
+  if (wait && !journal_.options().retained_lazy) {
+    journal_.add_retained(publication.commitment(), outcome == RetainedStore::Outcome::Stored, now);
+  }
+}
+
+void Router::publish_status(std::string_view topic, std::string_view payload, Instant now) {
+  const Message::Fields fields = status_fields(topic, payload, now);
+  Publication publication(fields, journal_, forms_, now);
+  (void)retained_.set_own(publication.message());
+  for (const Route& route : routes_.lookup(topic)) {
+    subscribers_[route.subscriber].deliver(publication, delivery_of(route, fields));
+  }
+}
+
+void Router::retain_status(std::string_view topic, std::string_view payload, Instant now) {
+  (void)retained_.set_own(Message::make(status_fields(topic, payload, now)));
+}
+
+void Router::retry_held(Instant now) {
+  if (!has_room_for_held()) return;
+  openings_seen_ = journal_.condition().openings();
+  const std::vector<HeldPublishes*> holders = holders_;
+  for (HeldPublishes* holder : holders) holder->retry(now);
+}
+
+// --- the store ---
+
+void Router::restore(const std::vector<RetainedRow>& rows, const ClockStamp& stamp, Instant now) {
+  for (const RetainedRow& row : rows) {
+    ClockStamp written;
+    MessageRef message = row.data ? decode_message(*row.data, stamp, written) : MessageRef{};
+    if (message && message->expires_at() > now) {
+      if (message->expiry_s() && !stamp.trusted) undated_retained_.emplace_back(message, written);
+      (void)retained_.set(std::move(message));
+    } else {
+      journal_.retained_changed(row.topic, {}, now);  // expired, or damaged
+    }
+  }
+}
+
+void Router::handle_clock_trusted(const ClockStamp& stamp) {
+  for (const auto& [message, written] : std::exchange(undated_retained_, {})) message->age(uncounted(written, stamp));
+}
+
+}  // namespace furrow::broker

@@ -1,0 +1,119 @@
+// Routing: who gets a message, whether they all take it, and what is retained of it.
+//
+// Owns the subscriptions and the retained messages. Knows its receivers as destinations by number, and neither sessions
+// nor connections nor bridges. Thread: loop. Time: passed in. Spec: MQTT 5.0 §3.3.1.3, §4.7.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker-core/base/random.h"
+#include "broker-core/conditions.h"
+#include "broker-core/limits.h"
+#include "broker-core/publication.h"
+#include "broker-core/routing/retained_store.h"
+#include "broker-core/routing/route_cache.h"
+#include "broker-core/routing/subscription_tree.h"
+#include "broker-core/session/journal.h"
+#include "broker-core/stats.h"
+#include "broker-core/store.h"
+#include "broker-core/subscribers.h"
+
+namespace furrow::broker {
+
+class HeldPublishes;
+
+class Router final {
+ public:
+  // The references must outlive it. `random` gives the secrets of its hash tables.
+  Router(const Limits& limits, const Conditions& conditions, Journal& journal, Stats& stats, Random& random);
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  // --- receivers ---
+  // `destination` must live until remove().
+  SubscriberId add(Destination& destination);
+  // A number for a destination that is made with it; set() follows.
+  SubscriberId reserve() { return subscribers_.reserve(); }
+  void set(SubscriberId number, Destination& destination) { subscribers_.set(number, destination); }
+  // Its subscriptions are to be gone.
+  void remove(SubscriberId number);
+  // Destinations refuse what they did not refuse before, or no longer.
+  void handle_refusals_changed();
+  void subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options) {
+    tree_.insert(filter, subscriber, options);
+  }
+  void unsubscribe(SubscriberId subscriber, std::string_view filter) { tree_.erase(filter, subscriber); }
+
+  // --- messages ---
+  struct Published {
+    mqtt::ReasonCode reason = mqtt::ReasonCode::Success;  // success, no matching subscribers, or why it was not taken
+    bool refused = false;  // no destination took it; `ticket` was not used: acknowledge it with `reason`, or hold it
+  };
+  // All destinations of a message take it, or none does. `origin` is who published it (no-local). `ticket`, if any, is
+  // completed once the message is safe. `exchange`, if any, is stored with it: the packet identifier of an inbound QoS
+  // 2 message.
+  Published publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
+                    Instant now);
+  // A status topic: retained in memory only, delivered live as QoS 0, never queued, never stored. An empty payload
+  // deletes it.
+  void publish_status(std::string_view topic, std::string_view payload, Instant now);
+  // The same for new subscribers only: those that are there hear nothing of it.
+  void retain_status(std::string_view topic, std::string_view payload, Instant now);
+  // As Broker::set_status_refresh(); and a client subscribes to topics of the gateway's own.
+  void set_status_refresh(std::function<void(Instant)> refresh) { status_refresh_ = std::move(refresh); }
+  void refresh_status(Instant now) const {
+    if (status_refresh_) status_refresh_(now);
+  }
+
+  // --- publishers that cannot be told of a refusal ---
+  // HeldPublishes only.
+  void add_holder(HeldPublishes& holder) { holders_.push_back(&holder); }
+  void remove_holder(HeldPublishes& holder) { std::erase(holders_, &holder); }
+  // Whether what they hold may be taken now.
+  bool has_room_for_held() const { return !holders_.empty() && openings_seen_ != journal_.condition().openings(); }
+  // Tries it, if so.
+  void retry_held(Instant now);
+
+  // --- the store ---
+  // At start, before anything is routed.
+  void restore(const std::vector<RetainedRow>& rows, const ClockStamp& stamp, Instant now);
+  // The wall clock is trusted: retained values of unknown age get their true one.
+  void handle_clock_trusted(const ClockStamp& stamp);
+
+  RetainedStore& retained() { return retained_; }
+  const RetainedStore& retained() const { return retained_; }
+  std::size_t subscriptions() const { return tree_.size(); }
+  // For tables that are keyed by what peers choose.
+  HashKey hash_key() const { return tree_.hash_key(); }
+
+ private:
+  bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
+               const ExchangeRow* exchange) const;
+  bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
+  void retain(Publication& publication, bool wait, Instant now);
+
+  // Constant after construction.
+  const Limits& limits_;
+  const Conditions& conditions_;
+  Journal& journal_;
+  Stats& stats_;
+
+  Subscribers subscribers_;
+  SubscriptionTree tree_;
+  RouteCache routes_;
+  RetainedStore retained_;
+  // Retained values that expire, found at start, whose age nobody knew.
+  std::vector<std::pair<MessageRef, ClockStamp>> undated_retained_;
+  PublishForms forms_;
+  std::function<void(Instant)> status_refresh_;
+  std::vector<HeldPublishes*> holders_;
+  std::uint64_t openings_seen_ = 0;  // of the journal, when they were tried last
+};
+
+}  // namespace furrow::broker
