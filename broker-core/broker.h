@@ -20,12 +20,11 @@
 #include <utility>
 #include <vector>
 
-#include "broker-core/base/deadlines.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
-#include "broker-core/base/ring.h"
 #include "broker-core/conditions.h"
 #include "broker-core/connection.h"
+#include "broker-core/connection_table.h"
 #include "broker-core/groups.h"
 #include "broker-core/held_publishes.h"
 #include "broker-core/limits.h"
@@ -37,11 +36,6 @@
 #include "broker-core/store.h"
 
 namespace furrow::broker {
-
-// The place of a connection in tables by connection, from 0; no two connections have the same at a time.
-constexpr std::uint32_t slot_of(ConnectionId id) {
-  return static_cast<std::uint32_t>(id.value) - 1;
-}
 
 class Broker final {
  public:
@@ -60,13 +54,13 @@ class Broker final {
 
   // --- the world → the broker ---
   // A client connected from `peer`. 0 when the limit is reached: close it.
-  ConnectionId handle_accept(std::string peer, Instant now);
+  ConnectionId handle_accept(std::string peer, Instant now) { return connections_.accept(std::move(peer), now); }
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
   // The caller has written out and consumed bytes of output(connection).
   void handle_sent(ConnectionId connection, std::size_t bytes, Instant now);
   // The network connection is gone; the id is invalid from now on.
-  void handle_closed(ConnectionId connection, Instant now);
+  void handle_closed(ConnectionId connection, Instant now) { connections_.remove(connection, now); }
   void handle_persisted(BatchNumber watermark, Instant now);
   // The store wrote nothing of the batch at the writer, and forgets it.
   void handle_not_persisted(Batch batch, Instant now);
@@ -95,7 +89,7 @@ class Broker final {
   // --- the broker → the world ---
   // A connection whose output, closing or reading_paused changed; false when there is none. Each is given once a
   // change. A connection that becomes ready while the caller polls (handle_sent() has more for it) is given again.
-  bool poll_ready(ConnectionId& connection);
+  bool poll_ready(ConnectionId& connection) { return connections_.poll_ready(connection); }
   ByteBuffer& output(ConnectionId connection);
   // Whether to close the network connection once output() is empty.
   bool closing(ConnectionId connection) const;
@@ -104,7 +98,7 @@ class Broker final {
 
   // A connection whose output is worth a write before the turn ends; false when there is none. A caller that asks while
   // it still reads keeps outputs in the processor's cache, and QoS 0 from being dropped for lack of a write.
-  bool poll_full(ConnectionId& connection);
+  bool poll_full(ConnectionId& connection) { return connections_.poll_full(connection); }
 
   // Whether acknowledgements to this client wait for the store.
   bool awaits_acknowledgement(ConnectionId connection) const;
@@ -152,7 +146,7 @@ class Broker final {
   const Books& session_books() const { return session_books_; }
   // Of the messages in the queues of sessions. Looks at every session: for the status, not for each message.
   std::uint64_t session_queue_bytes() const { return sessions_.queue_bytes() + groups_.queue_bytes(); }
-  std::size_t connections() const { return connection_count_; }
+  std::size_t connections() const { return connections_.size(); }
   std::size_t clients() const { return sessions_.connected(); }
   std::size_t sessions() const { return sessions_.size(); }
   std::size_t subscriptions() const { return router_.subscriptions(); }
@@ -166,40 +160,15 @@ class Broker final {
     std::size_t held = 0;
     std::size_t deadlines = 0;
   };
-  ListSizes list_sizes_for_test() const { return {held_.size(), connection_deadlines_.size()}; }
+  ListSizes list_sizes_for_test() const {
+    return {connection_shared_.agenda.held(), connection_shared_.agenda.deadlines().size()};
+  }
 
  private:
-  friend class Connection;  // the handlers of packets are the connection's; what they change is here
-
-  struct Slot {
-    std::unique_ptr<Connection> connection;
-    std::uint32_t generation = 0;
-  };
-
-  // --- for connections ---
-  Stats& mutable_stats() { return stats_; }
-  Log& log() { return log_; }
-  Connection* find(ConnectionId connection);
-  const Connection* find(ConnectionId connection) const;
-  // `delivers`: a message is in its output.
-  void mark_ready(Connection& connection, bool delivers = false);
-  // Heap for an output, and where it goes once it is written: a burst to many would else make and free it each turn.
-  ByteBuffer take_buffer();
-  void give_back(ByteBuffer&& buffer);
-
-  // --- inside ---
-  bool has_room_for(std::string_view peer);
-  void leave_address(std::string_view peer);
-  void go_on(Instant now);
-  void note_held(Connection& connection);
-  void prune_deadlines();
-  void hurry_for(const Connection& connection, bool dry, bool with_retained);
-  void close_unsendable(Instant now);
   void check_waiting();
 
   // Constant after construction.
   const Options options_;
-  Log& log_;
 
   // In the order in which one refers to another.
   Stats stats_;
@@ -211,22 +180,8 @@ class Broker final {
   Session::Shared session_shared_;
   Groups groups_;
   Sessions sessions_;
-
-  mqtt::Packet packet_;  // what is being decoded; one for all connections
-  std::vector<Slot> slots_;
-  std::vector<std::uint32_t> free_slots_;
-  // Connections with something to do for the caller; an entry counts while its connection says that it is in this list.
-  Ring<ConnectionId> delivering_;
-  Ring<ConnectionId> answering_;
-  std::vector<ConnectionId> unsendable_;  // whose client takes no packet as large as one that was due
-  std::vector<ConnectionId> full_;        // whose outputs are worth a write
-  std::vector<ByteBuffer> spare_buffers_;
-  std::size_t spare_bytes_ = 0;                           // capacity of spare_buffers_
-  std::vector<ConnectionId> held_;                        // waiting for the store
-  std::vector<ConnectionId> going_on_;                    // sent more than their windows, which may have room again
-  tsl::robin_map<std::string, std::uint32_t> addresses_;  // connections of each, where that is limited
-  std::size_t connection_count_ = 0;
-  Deadlines<ConnectionId> connection_deadlines_;
+  Connection::Shared connection_shared_;
+  ConnectionTable connections_;
 };
 
 }  // namespace furrow::broker

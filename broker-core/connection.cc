@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "broker-core/broker.h"
 #include "broker-core/mqtt/encoder.h"
 #include "broker-core/session/publish_encoding.h"
+#include "broker-core/sessions.h"
 
 namespace furrow::broker {
 
@@ -38,13 +38,15 @@ std::string_view explanation(mqtt::ReasonCode reason) {
   }
 }
 
-Connection::Connection(ConnectionId id, std::string peer, Broker& broker, Instant now)
+Connection::Connection(ConnectionId id, std::string peer, Shared& shared, Instant now)
     : id_(id),
-      broker_(broker),
+      shared_(shared),
       peer_(std::move(peer)),
-      decoder_(mqtt::Role::Server, packet_bytes_limit(broker.limits())),
+      decoder_(mqtt::Role::Server, packet_bytes_limit(shared.limits)),
       last_received_(now),
-      armed_(deadline()) {}
+      armed_(deadline()) {
+  shared_.agenda.add_deadline(armed_, id_);
+}
 
 Connection::~Connection() {
   // When the broker itself ends: what waits in the journal outlives us and must not answer any more.
@@ -54,17 +56,29 @@ Connection::~Connection() {
 
 // --- bytes in ---
 
-void Connection::handle_bytes(ByteView bytes, Instant now) {
+void Connection::handle_bytes(ByteView bytes, bool dry, Instant now) {
   if (closing()) return;
   const std::size_t before = decoder_.unfinished_bytes();
+  const std::uint64_t retained = shared_.journal.retained_added();
   decode(bytes, now);
   if (state_ == State::Connected && decoder_.unfinished_bytes() / kProgressBytes > before / kProgressBytes) {
     last_received_ = now;
   }
+  hurry(dry, retained);
+}
+
+// Nobody is held back by our patience. A publisher that waits for few retained values may as well be a sensor that
+// renews its topics: RetainedPace decides.
+void Connection::hurry(bool dry, std::uint64_t retained) {
+  const std::size_t waiting = acknowledgements_waiting();
+  const bool used_up = waiting >= shared_.limits.inflight;
+  if (used_up || (dry && waiting >= kWaitingPublishesMin)) shared_.journal.hurry();
+  const bool with_retained = retained != shared_.journal.retained_added();
+  if (with_retained && (used_up || (dry && waiting >= kUsualWindowMin))) shared_.journal.hurry_retained();
 }
 
 void Connection::decode(ByteView bytes, Instant now) {
-  mqtt::Packet& packet = broker_.packet_;
+  mqtt::Packet& packet = shared_.packet;
   mqtt::ProtocolError error;
   while (!closing()) {
     if (held() || overdrawn()) {
@@ -73,7 +87,7 @@ void Connection::decode(ByteView bytes, Instant now) {
     }
     switch (decoder_.next(bytes, packet, error)) {
       case mqtt::Decoder::Step::Decoded:
-        ++broker_.mutable_stats().packets_received;
+        ++shared_.stats.packets_received;
         if (state_ == State::Connected) last_received_ = now;
         handle_packet(packet, now);
         break;
@@ -87,12 +101,12 @@ void Connection::decode(ByteView bytes, Instant now) {
 }
 
 void Connection::handle_malformed(const mqtt::ProtocolError& error, Instant now) {
-  if (error.reason == mqtt::ReasonCode::PacketTooLarge) ++broker_.mutable_stats().packets_over_limit;
+  if (error.reason == mqtt::ReasonCode::PacketTooLarge) ++shared_.stats.packets_over_limit;
   // A CONNECT is answered once its level is known, and MQTT 5 is known from nothing else. Before MQTT 5 only an unknown
   // level is answered [MQTT 3.1.1: MQTT-3.1.2-2]; who does not speak MQTT hears nothing.
   const bool answered = version() == mqtt::Version::V5 || error.reason == mqtt::ReasonCode::UnsupportedProtocolVersion;
   if (state_ == State::AwaitConnect && answered) {
-    ++broker_.mutable_stats().protocol_errors;
+    ++shared_.stats.protocol_errors;
     refuse_connect(error.reason, error.what, {}, now);
     return;
   }
@@ -116,13 +130,23 @@ void Connection::handle_packet(const mqtt::Packet& packet, Instant now) {
 // --- what waits ---
 
 void Connection::hold(Held held, Instant now) {
-  if (broker_.journal().is_durable(held.until) && writable()) {
+  if (shared_.journal.is_durable(held.until) && writable()) {
     finish_hold(held, now);
     return;
   }
   extras().held = std::make_unique<Held>(std::move(held));
-  broker_.note_held(*this);
-  broker_.mark_ready(*this);
+  note_held();
+  note_reading();
+}
+
+void Connection::note_held() {
+  if (!std::exchange(in_held_, true)) shared_.agenda.add_held(id_);
+}
+
+void Connection::handle_persisted(Instant now) {
+  in_held_ = false;
+  resume(now);
+  if (held()) note_held();
 }
 
 void Connection::finish_hold(Held& held, Instant now) {
@@ -131,11 +155,11 @@ void Connection::finish_hold(Held& held, Instant now) {
   if (!sent_if_it_fits(begin)) return;
   greeted_ = true;
   if (held.session_starts) {
-    broker_.log().write(LogLevel::Info, "connection.opened",
-                        {{"client", session_->client_id()},
-                         {"peer", peer_},
-                         {"version", static_cast<std::uint64_t>(version())},
-                         {"session_present", held.session_present ? "true" : "false"}});
+    shared_.log.write(LogLevel::Info, "connection.opened",
+                      {{"client", session_->client_id()},
+                       {"peer", peer_},
+                       {"version", static_cast<std::uint64_t>(version())},
+                       {"session_present", held.session_present ? "true" : "false"}});
     session_->begin(held.window, held.session_present, now);
   } else {
     session_->pump(now);  // SUBACK: retained messages follow
@@ -143,7 +167,7 @@ void Connection::finish_hold(Held& held, Instant now) {
 }
 
 void Connection::resume(Instant now) {
-  if (!held() || !broker_.journal().is_durable(extras_->held->until) || !writable()) return;
+  if (!held() || !shared_.journal.is_durable(extras_->held->until) || !writable()) return;
   const std::unique_ptr<Held> held = std::move(extras_->held);
   const ByteBuffer unread = take_unread();
   finish_hold(*held, now);
@@ -161,37 +185,44 @@ ByteBuffer Connection::take_unread() {
 // --- more than the window ---
 
 bool Connection::window_used_up() const {
-  if (acknowledgements_waiting() < broker_.limits().inflight) return false;
-  const bool failing = broker_.journal().condition().failing();
+  if (acknowledgements_waiting() < shared_.limits.inflight) return false;
+  const bool failing = shared_.journal.condition().failing();
   if (version() == mqtt::Version::V5) return !failing;
   return !owes_acknowledgements() || !(failing || held_publishes() > 0);
 }
 
 void Connection::put_off(const mqtt::Publish& packet) {
-  Stats& stats = broker_.mutable_stats();
+  Stats& stats = shared_.stats;
   ++stats.inflight_over_limit;
-  // It counts when it is read again.
+  // The packet counts when it is read again.
   --stats.packets_received;
   --stats.publishes_received;
   stats.payload_bytes_received -= packet.payload.size();
   encode(packet, version(), extras().unread);
-  broker_.mark_ready(*this);  // not to be read from
+  note_reading();
 }
 
 void Connection::note_window() {
   if (!overdrawn() || extras_->going_on) return;
   extras_->going_on = true;
-  broker_.going_on_.push_back(id_);
+  shared_.agenda.add_going_on(id_);
 }
 
 void Connection::go_on(Instant now) {
   if (!overdrawn()) return;
   extras_->going_on = false;
   if (window_used_up()) return;
+  const std::uint64_t retained = shared_.journal.retained_added();
   const ByteBuffer unread = take_unread();
   last_received_ = now;
-  broker_.mark_ready(*this);  // perhaps to be read from again
+  note_reading();
   decode(unread.view(), now);
+  hurry(!overdrawn(), retained);
+}
+
+bool Connection::reading_paused() const {
+  const bool waits_for_store = shared_.conditions.store_lags && acknowledgements_waiting() > 0;
+  return held() || overdrawn() || (waits_for_store && !may_make_room());
 }
 
 // --- the end ---
@@ -201,7 +232,7 @@ void Connection::close(mqtt::ReasonCode reason, std::string_view why, Instant no
 }
 
 void Connection::reject(mqtt::ReasonCode reason, std::string_view why, Instant now) {
-  ++broker_.mutable_stats().protocol_errors;
+  ++shared_.stats.protocol_errors;
   leave(LogLevel::Warning, reason, why, now);
 }
 
@@ -217,7 +248,7 @@ void Connection::start_closing(bool graceful, Instant now) {
   state_ = State::Closing;
   last_received_ = now;
   arm();
-  written();
+  wrote();
   end(graceful, now);
 }
 
@@ -233,7 +264,7 @@ void Connection::end(bool graceful, Instant now) {
   }
   Session& session = *std::exchange(session_, nullptr);
   session.detach();
-  broker_.sessions_.leave(session, !graceful, now);
+  shared_.sessions.leave(session, !graceful, now);
 }
 
 void Connection::write_disconnect(mqtt::ReasonCode reason, std::string_view why) {
@@ -249,26 +280,26 @@ void Connection::write_disconnect(mqtt::ReasonCode reason, std::string_view why)
     encode(mqtt::Disconnect{reason, {}}, version(), output_);
     if (output_.size() - begin > packet_bytes_max_) output_.truncate(begin);
   }
-  if (output_.size() > begin) ++broker_.mutable_stats().packets_sent;
+  if (output_.size() > begin) ++shared_.stats.packets_sent;
 }
 
 bool Connection::sent_if_it_fits(std::size_t begin) {
   if (output_.size() - begin > packet_bytes_max_) {
     output_.truncate(begin);
-    broker_.unsendable_.push_back(id_);
+    shared_.agenda.add_unsendable(id_);
     return false;
   }
-  ++broker_.mutable_stats().packets_sent;
-  written();
+  ++shared_.stats.packets_sent;
+  wrote();
   return true;
 }
 
 void Connection::log_closed(LogLevel level, std::string_view reason, std::string_view why) const {
-  broker_.log().write(level, "connection.closed",
-                      {{"client", session_ != nullptr ? std::string_view(session_->client_id()) : std::string_view()},
-                       {"peer", peer_},
-                       {"reason", reason},
-                       {"why", why}});
+  shared_.log.write(level, "connection.closed",
+                    {{"client", session_ != nullptr ? std::string_view(session_->client_id()) : std::string_view()},
+                     {"peer", peer_},
+                     {"reason", reason},
+                     {"why", why}});
 }
 
 // --- time ---
@@ -289,30 +320,30 @@ void Connection::arm() {
   const Instant due = deadline();
   if (due >= armed_) return;
   armed_ = due;
-  broker_.connection_deadlines_.add(due, id_);
+  shared_.agenda.add_deadline(due, id_);
 }
 
 void Connection::handle_timeout(Instant now) {
   if (now < armed_) return;  // an earlier one has come in place of this one
   armed_ = kNever;
   // A client that we do not read from is not silent, as long as it reads.
-  if (broker_.reading_paused(id_) && writable()) last_received_ = now;
+  if (reading_paused() && writable()) last_received_ = now;
   if (deadline() > now) {
     arm();
     return;
   }
   switch (state_) {
     case State::AwaitConnect:
-      ++broker_.mutable_stats().connect_timeouts;
+      ++shared_.stats.connect_timeouts;
       close(mqtt::ReasonCode::KeepAliveTimeout, "no CONNECT came in time", now);
       break;
     case State::Connected:
-      ++broker_.mutable_stats().keep_alive_timeouts;
+      ++shared_.stats.keep_alive_timeouts;
       close(mqtt::ReasonCode::KeepAliveTimeout, "no packet came for 1.5 times the keep-alive", now);
       break;
     case State::Closing:
       output_.release();
-      written();
+      wrote();
       break;
   }
 }
@@ -320,7 +351,7 @@ void Connection::handle_timeout(Instant now) {
 // --- bytes out ---
 
 void Connection::handle_sent(Instant now) {
-  if (output_.empty()) broker_.give_back(std::move(output_));  // an idle connection owns no heap
+  if (output_.empty()) shared_.spare_buffers.give_back(std::move(output_));  // an idle connection owns no heap
   if (closing()) return;
   if (held()) last_received_ = now;  // not read from, but alive
   resume(now);
@@ -328,20 +359,16 @@ void Connection::handle_sent(Instant now) {
 }
 
 bool Connection::writable() const {
-  return output_.size() < (broker_.short_of_memory() ? kOutputBytesShort : kOutputBytesMax);
-}
-
-void Connection::written(bool message) {
-  broker_.mark_ready(*this, message);
+  return output_.size() < (shared_.conditions.short_of_memory ? kOutputBytesShort : kOutputBytesMax);
 }
 
 void Connection::write_qos0(Publication& publication, const RoutedDelivery& delivery) {
-  Stats& stats = broker_.mutable_stats();
+  Stats& stats = shared_.stats;
   if (!writable()) {
     ++stats.dropped_qos0_slow;
     return;
   }
-  if (output_.capacity() == 0) output_ = broker_.take_buffer();
+  prepare_output();
   const std::size_t before = output_.size();
   bool fits = false;
   if (delivery.subscription_ids.empty() && aliases() == nullptr) {
@@ -360,16 +387,16 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
     ++stats.dropped_too_large;  // [MQTT-3.1.2-25]
     return;
   }
-  count_message(publication.fields().payload.size());
-  if (before < kOutputFullBytes && output_.size() >= kOutputFullBytes) broker_.full_.push_back(id_);
-  written(true);
+  if (before < kOutputFullBytes && output_.size() >= kOutputFullBytes) shared_.agenda.add_full(id_);
+  wrote_message(publication.fields().payload.size());
 }
 
-void Connection::count_message(std::size_t payload_bytes) {
-  Stats& stats = broker_.mutable_stats();
+void Connection::wrote_message(std::size_t payload_bytes) {
+  Stats& stats = shared_.stats;
   ++stats.packets_sent;
   ++stats.messages_sent;
   stats.payload_bytes_sent += payload_bytes;
+  become_ready(Agenda::Ready::Delivering);
 }
 
 // False, and nothing written, when it would be larger than the client takes [MQTT-3.1.2-24].
@@ -380,15 +407,13 @@ bool Connection::encode_for_client(const Message::Fields& fields, const Delivery
 }
 
 PublishSink::Outcome Connection::write_publish(const Message& message, const Delivery& delivery, Instant now) {
-  Stats& stats = broker_.mutable_stats();
-  if (output_.capacity() == 0) output_ = broker_.take_buffer();
+  prepare_output();
   if (!encode_for_client(fields_of(message), delivery, now)) {
     // The books of the queue count the others.
-    if (delivery.qos == mqtt::Qos::AtMostOnce) ++stats.dropped_too_large;
+    if (delivery.qos == mqtt::Qos::AtMostOnce) ++shared_.stats.dropped_too_large;
     return Outcome::TooLarge;
   }
-  count_message(message.payload().size());
-  written(true);
+  wrote_message(message.payload().size());
   if (delivery.qos != mqtt::Qos::AtMostOnce) note_window();  // its acknowledgement may come behind what waits
   return Outcome::Written;
 }
@@ -400,7 +425,7 @@ void Connection::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
 }
 
 void Connection::write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) {
-  if (output_.capacity() == 0) output_ = broker_.take_buffer();
+  prepare_output();
   const std::size_t begin = output_.size();
   const std::string_view why = is_error(reason) && tells_problems_ ? explanation(reason) : std::string_view();
   if (!why.empty()) {

@@ -25,12 +25,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "broker-core/agenda.h"
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ids.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/time.h"
+#include "broker-core/conditions.h"
 #include "broker-core/held_publishes.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/decoder.h"
@@ -39,17 +42,34 @@
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/session.h"
 #include "broker-core/session/topic_aliases.h"
+#include "broker-core/spare_buffers.h"
+#include "broker-core/stats.h"
 
 namespace furrow::broker {
 
-class Broker;
+class Router;
+class Sessions;
 
 // What a client is told beside a reason code of failure; empty where the code says it all.
 std::string_view explanation(mqtt::ReasonCode reason);
 
 class Connection final : public AckSink, public PublishSink, private HeldPublishes::Owner {
  public:
-  Connection(ConnectionId id, std::string peer, Broker& broker, Instant now);
+  // What all connections of a broker have in common, and all that they know of it; outlives them.
+  struct Shared {
+    const Limits& limits;  // may change between two calls
+    const Conditions& conditions;
+    Stats& stats;
+    Log& log;
+    Journal& journal;
+    Router& router;      // takes what is published
+    Sessions& sessions;  // opens and leaves them, and changes what they subscribe to
+    Agenda agenda = {};
+    SpareBuffers spare_buffers = {};
+    mqtt::Packet packet = {};  // is being decoded; one for all connections
+  };
+
+  Connection(ConnectionId id, std::string peer, Shared& shared, Instant now);
   ~Connection();
 
   ConnectionId id() const { return id_; }
@@ -59,37 +79,36 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   Session* session() const { return session_; }
   bool closing() const { return state_ == State::Closing; }
 
-  void handle_bytes(ByteView bytes, Instant now);
+  // `dry`: the socket had no more than these bytes.
+  void handle_bytes(ByteView bytes, bool dry, Instant now);
   // The network connection is gone, or is about to be closed by us. Ends what it had with its session; idempotent.
   // `graceful`: DISCONNECT came, so there is no will to publish.
   void end(bool graceful, Instant now);
   // Says goodbye as the version can, and closes. The log says why.
   void close(mqtt::ReasonCode reason, std::string_view why, Instant now);
-  // What is held may go on now.
-  void resume(Instant now);
+  // A batch is durable, and the connection was held: it may go on now.
+  void handle_persisted(Instant now);
   bool held() const { return extras_ && extras_->held; }
   // The window may have room: go_on() comes with the end of the turn. Null effect when nothing waits for it.
   void note_window();
   // What came beyond the window goes on, as far as that allows now.
   void go_on(Instant now);
-  bool overdrawn() const { return extras_ && !extras_->held && !extras_->unread.empty(); }
-  // What it sends may make the room that its own messages wait for.
-  bool may_make_room() const { return held_publishes() > 0 && owes_acknowledgements(); }
-  // Whether another PUBLISH of QoS 1 or 2 has to wait.
-  bool window_used_up() const;
+  // Whether not to read from it for now.
+  bool reading_paused() const;
+  // That may have changed.
+  void note_reading() { become_ready(Agenda::Ready::Answering); }
 
   // What is to be written to the network.
   ByteBuffer& output() { return output_; }
+  // Whether the output is worth a write of its own while a turn still reads.
+  bool is_full() const { return output_.size() >= kOutputFullBytes; }
+  // Whether the agenda has it as `as`; from now on it has not.
+  bool take_ready(Agenda::Ready as) { return ready_ == as && std::exchange(ready_, Agenda::Ready::No) == as; }
   // The socket took bytes: perhaps more can be sent.
   void handle_sent(Instant now);
 
   // Acknowledgements that this publisher waits for.
   std::size_t acknowledgements_waiting() const { return acknowledgements_ ? acknowledgements_->waiting() : 0; }
-
-  // Its messages that are refused for now.
-  std::size_t held_publishes() const {
-    return extras_ && extras_->held_publishes ? extras_->held_publishes->size() : 0;
-  }
 
   // QoS 0, at once or not at all: counted as dropped when the client does not read.
   void write_qos0(Publication& publication, const RoutedDelivery& delivery);
@@ -99,14 +118,12 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
 
-  // When something is due if nothing arrives: the CONNECT, 1.5 × keep-alive [MQTT-3.1.2-22], or the end of closing.
-  Instant deadline() const;
+  // When handle_timeout() comes next.
+  Instant armed() const { return armed_; }
   void handle_timeout(Instant now);
 
  private:
   enum class State : std::uint8_t { AwaitConnect, Connected, Closing };
-  // Whether it is in a list of the broker's, with something to do for the caller; in the order of haste.
-  enum class Ready : std::uint8_t { No, Answering, Delivering };
 
   // What has to wait before this connection goes on.
   struct Held {
@@ -130,7 +147,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     std::unique_ptr<Aliases> aliases;
     std::unique_ptr<HeldPublishes> held_publishes;
     ByteBuffer unread;      // what arrived while it is held, or beyond its window
-    bool going_on = false;  // in the broker's list of those that note_window() named
+    bool going_on = false;  // in the agenda's list of those that note_window() named
   };
 
   void decode(ByteView bytes, Instant now);
@@ -178,14 +195,30 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
                              bool& changed);
   mqtt::ReasonCode unsubscribe(std::string_view filter, Instant now, bool& changed);
 
+  // A publisher that has sent all it may, or has nothing more to send, waits for us. `retained` values were added to
+  // the journal before its bytes were handled.
+  void hurry(bool dry, std::uint64_t retained);
+
   // Sends held.response and what follows it: now if that is durable and the client reads, else once it is so.
   void hold(Held held, Instant now);
+  void note_held();
+  void resume(Instant now);
   void finish_hold(Held& held, Instant now);
   Extras& extras();
   // What arrived meanwhile, to be handled now.
   ByteBuffer take_unread();
+  // Whether another PUBLISH of QoS 1 or 2 has to wait.
+  bool window_used_up() const;
   // The PUBLISH, and what follows, waits until the window has room.
   void put_off(const mqtt::Publish& packet);
+  // Whether something waits for the window.
+  bool overdrawn() const { return extras_ && !extras_->held && !extras_->unread.empty(); }
+  // Its messages that are refused for now.
+  std::size_t held_publishes() const {
+    return extras_ && extras_->held_publishes ? extras_->held_publishes->size() : 0;
+  }
+  // Whether what it sends may make the room that its own messages wait for.
+  bool may_make_room() const { return held_publishes() > 0 && owes_acknowledgements(); }
   bool owes_acknowledgements() const { return session_ != nullptr && session_->inflight_count() > 0; }
   Aliases* aliases() const { return extras_ ? extras_->aliases.get() : nullptr; }
   AckQueue& acknowledgements();
@@ -198,22 +231,31 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   bool encode_for_client(const Message::Fields& fields, const Delivery& delivery, Instant now);
   void write_disconnect(mqtt::ReasonCode reason, std::string_view why);
   void log_closed(LogLevel level, std::string_view reason, std::string_view why) const;
+  // When something is due if nothing arrives: the CONNECT, 1.5 × keep-alive [MQTT-3.1.2-22], or the end of closing.
+  Instant deadline() const;
   // Makes handle_timeout() come at deadline(), unless it comes earlier anyway.
   void arm();
-  // A PUBLISH has been written.
-  void count_message(std::size_t payload_bytes);
-  // There is something to write, or to close; `message`: a PUBLISH.
-  void written(bool message = false);
+  // There is something to do for the caller.
+  void become_ready(Agenda::Ready as) {
+    if (ready_ >= as) return;
+    ready_ = as;
+    shared_.agenda.add_ready(id_, as);
+  }
+  // The output has grown, by a PUBLISH, which is counted, or by anything else.
+  void wrote_message(std::size_t payload_bytes);
+  void wrote() { become_ready(Agenda::Ready::Answering); }
+  void prepare_output() {
+    if (output_.capacity() == 0) output_ = shared_.spare_buffers.take();
+  }
   // The packet at the end of the output, from `begin` on, is to be sent. False when it is larger than the client takes
   // [MQTT-3.1.2-24]: then it is taken back, and the connection, of which nothing can come any more, ends with the turn.
   bool sent_if_it_fits(std::size_t begin);
 
   // Constant after construction.
   const ConnectionId id_;
-  Broker& broker_;
+  Shared& shared_;
   const std::string peer_;
 
-  friend class Broker;
   mqtt::Decoder decoder_;
   ByteBuffer output_;
   Session* session_ = nullptr;
@@ -230,10 +272,10 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   State state_ = State::AwaitConnect;
   bool ended_ = false;
   bool greeted_ = false;  // CONNACK has been written
-  bool in_held_ = false;  // in the broker's list of those that wait for the store
-  Ready ready_ = Ready::No;
+  bool in_held_ = false;  // in the agenda's list of those that wait for the store
+  Agenda::Ready ready_ = Agenda::Ready::No;
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
-  Instant armed_;          // when handle_timeout() comes next
+  Instant armed_;
 };
 static_assert(sizeof(Connection) <= 184, "every idle client has one");
 

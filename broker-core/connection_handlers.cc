@@ -1,10 +1,11 @@
 // What each packet of a client does: CONNECT, PUBLISH and its acknowledgements, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT.
 #include <algorithm>
 
-#include "broker-core/broker.h"
 #include "broker-core/connection.h"
 #include "broker-core/mqtt/encoder.h"
 #include "broker-core/mqtt/topic.h"
+#include "broker-core/router.h"
+#include "broker-core/sessions.h"
 
 namespace furrow::broker {
 
@@ -148,20 +149,20 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
     extras().aliases = std::make_unique<Aliases>();
     aliases()->assigned.reset(static_cast<std::uint16_t>(std::min<std::uint32_t>(aliases_max, kTopicAliasesMax)));
   }
-  if (const auto fault = fault_of(packet, broker_.limits(), broker_.mutable_stats())) {
+  if (const auto fault = fault_of(packet, shared_.limits, shared_.stats)) {
     refuse_connect(fault->reason, fault->what, packet.client_id, now);
     return;
   }
   tells_problems_ =
       version() == Version::V5 && packet.properties.number(PropertyId::RequestProblemInformation).value_or(1) != 0;
-  keep_alive_s_ = keep_alive_granted_s(packet, broker_.limits().keep_alive_max);
+  keep_alive_s_ = keep_alive_granted_s(packet, shared_.limits.keep_alive_max);
   bridge_ = packet.bridge;
-  accept_connect(packet,
-                 packet.client_id.empty() ? broker_.sessions_.assign_client_id() : std::string(packet.client_id), now);
+  accept_connect(packet, packet.client_id.empty() ? shared_.sessions.assign_client_id() : std::string(packet.client_id),
+                 now);
 }
 
 void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::string_view client_id, Instant now) {
-  ++broker_.mutable_stats().connects_refused;
+  ++shared_.stats.connects_refused;
   ByteBuffer properties;
   mqtt::PropertyWriter(properties).text(PropertyId::ReasonString, why);
   encode(mqtt::Connack{false, reason, mqtt::PropertyView::from_valid(properties.view())}, version(), output_);
@@ -170,27 +171,27 @@ void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::st
     encode(mqtt::Connack{false, reason, {}}, version(), output_);
     if (output_.size() > packet_bytes_max_) output_.clear();  // [MQTT-3.1.2-24]
   }
-  if (!output_.empty()) ++broker_.mutable_stats().packets_sent;
-  broker_.log().write(LogLevel::Warning, "connection.refused",
-                      {{"client", client_id}, {"peer", peer_}, {"reason", name(reason)}, {"why", why}});
+  if (!output_.empty()) ++shared_.stats.packets_sent;
+  shared_.log.write(LogLevel::Warning, "connection.refused",
+                    {{"client", client_id}, {"peer", peer_}, {"reason", name(reason)}, {"why", why}});
   start_closing(false, now);
 }
 
 void Connection::accept_connect(const mqtt::Connect& packet, const std::string& client_id, Instant now) {
-  const Limits& limits = broker_.limits();
+  const Limits& limits = shared_.limits;
   const std::uint32_t asked_s = expiry_asked_s(packet);
   const std::uint32_t granted_s = expiry_granted_s(asked_s, limits.session_expiry_max);
-  const Sessions::Opened opened = broker_.sessions_.open({.client_id = client_id,
-                                                          .clean_start = packet.clean_start,
-                                                          .expiry_s = granted_s,
-                                                          .will = packet.will ? make_will(*packet.will) : nullptr},
-                                                         now);
+  const Sessions::Opened opened = shared_.sessions.open({.client_id = client_id,
+                                                         .clean_start = packet.clean_start,
+                                                         .expiry_s = granted_s,
+                                                         .will = packet.will ? make_will(*packet.will) : nullptr},
+                                                        now);
   session_ = &opened.session;
   session_->attach(*this);
   state_ = State::Connected;
   last_received_ = now;
   arm();
-  ++broker_.mutable_stats().connects_accepted;
+  ++shared_.stats.connects_accepted;
 
   Held held;
   held.until = session_->stored_in();
@@ -205,7 +206,7 @@ void Connection::accept_connect(const mqtt::Connect& packet, const std::string& 
 
 ByteBuffer Connection::connack(const mqtt::Connect& packet, const std::string& client_id, bool session_present,
                                std::optional<std::uint32_t> expiry_cut_s) const {
-  const Limits& limits = broker_.limits();
+  const Limits& limits = shared_.limits;
   ByteBuffer properties;
   mqtt::PropertyWriter writer(properties);
   if (expiry_cut_s) writer.number(PropertyId::SessionExpiryInterval, *expiry_cut_s);
@@ -241,19 +242,19 @@ std::string_view Connection::topic_of(const mqtt::Publish& packet, Instant now) 
 }
 
 bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now) {
-  const Limits& limits = broker_.limits();
+  const Limits& limits = shared_.limits;
   const bool v5 = version() == Version::V5;
   const bool acknowledged = packet.qos != Qos::AtMostOnce;
   if (v5 && acknowledged) {
     if (inbound_ >= std::max(limits.inflight, kUnacknowledgedMax)) {
-      ++broker_.mutable_stats().inflight_over_limit;
+      ++shared_.stats.inflight_over_limit;
       reject(ReasonCode::ReceiveMaximumExceeded, "more unacknowledged messages than receive maximum", now);
       return false;  // [MQTT-3.3.4-9]
     }
     ++inbound_;
   }
   if (is_too_deep(topic, limits.topic_levels)) {
-    ++broker_.mutable_stats().topic_levels_over_limit;
+    ++shared_.stats.topic_levels_over_limit;
     if (v5 && acknowledged) {
       refuse_publish(packet, ReasonCode::TopicNameInvalid);
     } else {
@@ -262,14 +263,14 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
     return false;
   }
   if (is_reserved(topic)) {
-    ++broker_.mutable_stats().dropped_not_authorized;
+    ++shared_.stats.dropped_not_authorized;
     // Before 5.0 a refusal cannot be said, other than by closing [MQTT 3.1.1: MQTT-3.3.5-2].
     refuse_publish(packet, v5 ? ReasonCode::NotAuthorized : ReasonCode::Success);
     return false;
   }
   if (v5 && has_too_many_user_properties(packet.properties, limits.user_properties)) {
-    ++broker_.mutable_stats().user_properties_over_limit;
-    if (!acknowledged) ++broker_.mutable_stats().dropped_over_limit;
+    ++shared_.stats.user_properties_over_limit;
+    if (!acknowledged) ++shared_.stats.dropped_over_limit;
     refuse_publish(packet, ReasonCode::QuotaExceeded);
     return false;
   }
@@ -282,7 +283,7 @@ void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) 
 }
 
 void Connection::handle(const mqtt::Publish& packet, Instant now) {
-  Stats& stats = broker_.mutable_stats();
+  Stats& stats = shared_.stats;
   ++stats.publishes_received;
   stats.payload_bytes_received += packet.payload.size();
   const std::string_view topic = packet.properties.empty() ? packet.topic : topic_of(packet, now);
@@ -309,7 +310,7 @@ void Connection::handle(const mqtt::Publish& packet, Instant now) {
   }
   switch (packet.qos) {
     case Qos::AtMostOnce:
-      if (broker_.publish(fields, session_->subscriber(), {}, nullptr, now).refused) {
+      if (shared_.router.publish(fields, session_->subscriber(), {}, nullptr, now).refused) {
         ++stats.dropped_refused;
       }
       break;
@@ -333,7 +334,7 @@ bool Connection::handle_repeated(const mqtt::Publish& packet) {
   AckTicket waiting = ticket(PacketType::Pubrec, packet.packet_id);
   if (session_->durable()) {
     // It may have come by an earlier connection, and not be stored yet.
-    broker_.journal().complete_when_durable(std::move(waiting));
+    shared_.journal.complete_when_durable(std::move(waiting));
   } else {
     waiting.complete(ReasonCode::Success);
   }
@@ -348,9 +349,9 @@ void Connection::publish_at_least_once(const mqtt::Publish& packet, const Messag
 bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::Fields& fields, AckTicket ticket,
                                    const ExchangeRow* exchange, Instant now) {
   const bool behind_others = held_publishes() > 0;
-  const Broker::Published published = behind_others
-                                          ? Broker::Published{.refused = true}
-                                          : broker_.publish(fields, session_->subscriber(), ticket, exchange, now);
+  const Router::Published published =
+      behind_others ? Router::Published{.refused = true}
+                    : shared_.router.publish(fields, session_->subscriber(), ticket, exchange, now);
   if (!published.refused) return true;
   if (version() == Version::V5) {
     ticket.complete(published.reason);
@@ -359,10 +360,10 @@ bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::F
   // Before 5.0 a refusal cannot be said: the message waits, unacknowledged, until there is room.
   std::unique_ptr<HeldPublishes>& waiting = extras().held_publishes;
   HeldPublishes::Owner& self = *this;
-  if (!waiting) waiting = std::make_unique<HeldPublishes>(broker_.router(), session_->subscriber(), self);
+  if (!waiting) waiting = std::make_unique<HeldPublishes>(shared_.router, session_->subscriber(), self);
   waiting->push(fields, std::move(ticket), exchange, packet.packet_id);
-  if (waiting->size() > broker_.limits().inflight && waiting->bytes() > kHeldBytesMax) {
-    ++broker_.mutable_stats().inflight_over_limit;
+  if (waiting->size() > shared_.limits.inflight && waiting->bytes() > kHeldBytesMax) {
+    ++shared_.stats.inflight_over_limit;
     reject(ReasonCode::QuotaExceeded, "more unacknowledged messages than this gateway keeps", now);
   }
   return false;
@@ -382,7 +383,7 @@ void Connection::publish_exactly_once(const mqtt::Publish& packet, const Message
 }
 
 void Connection::handle(const mqtt::Pubrel& packet, Instant) {
-  Journal& journal = broker_.journal();
+  Journal& journal = shared_.journal;
   const bool known = session_->received_erase(packet.packet_id);
   const bool durable = session_->durable();
   if (known && durable) {
@@ -474,19 +475,19 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
 ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id, Instant now,
                                  bool& changed) {
   const bool shared = mqtt::is_shared(request.filter);
-  if (is_too_deep(request.filter, broker_.limits().topic_levels)) {
-    ++broker_.mutable_stats().topic_levels_over_limit;
+  if (is_too_deep(request.filter, shared_.limits.topic_levels)) {
+    ++shared_.stats.topic_levels_over_limit;
     return ReasonCode::TopicFilterInvalid;
   }
   const Subscription subscription(request.filter, {.qos = request.qos,
                                                    .no_local = request.no_local || (bridge_ && !shared),
                                                    .retain_as_published = request.retain_as_published || bridge_,
                                                    .subscription_id = subscription_id});
-  const auto [reason, is_new, differs] = broker_.sessions_.subscribe(*session_, subscription, now);
+  const auto [reason, is_new, differs] = shared_.sessions.subscribe(*session_, subscription, now);
   changed = changed || differs;
   // A shared subscription is sent none [MQTT 5.0 §3.8.4].
   if (is_error(reason) || shared) return reason;
-  if (is_reserved(request.filter)) broker_.router().refresh_status(now);
+  if (is_reserved(request.filter)) shared_.router.refresh_status(now);
   switch (request.retain_handling) {
     case mqtt::RetainHandling::Send:
       changed = session_->start_replay(subscription) || changed;
@@ -520,7 +521,7 @@ void Connection::handle(const mqtt::Unsubscribe& packet, Instant now) {
 }
 
 ReasonCode Connection::unsubscribe(std::string_view filter, Instant now, bool& changed) {
-  if (!broker_.sessions_.unsubscribe(*session_, filter, now)) return ReasonCode::NoSubscriptionExisted;
+  if (!shared_.sessions.unsubscribe(*session_, filter, now)) return ReasonCode::NoSubscriptionExisted;
   changed = true;
   return ReasonCode::Success;
 }
@@ -541,7 +542,7 @@ void Connection::handle(const mqtt::Disconnect& packet, Instant now) {
       reject(ReasonCode::ProtocolError, "DISCONNECT keeps a session that CONNECT did not ask to keep", now);
       return;
     }
-    record.expiry_s = expiry_granted_s(*asked_s, broker_.limits().session_expiry_max);
+    record.expiry_s = expiry_granted_s(*asked_s, shared_.limits.session_expiry_max);
     if (session_->durable()) session_->store_lazily(now);
   }
   log_closed(LogLevel::Info, name(packet.reason), "the client sent DISCONNECT");
