@@ -6,14 +6,14 @@ namespace furrow::broker {
 
 Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, Log& log, Restored& restored,
                Instant now)
-    : options_(options),
+    : settings_(options),
       random_(options.seed),
       journal_(options.journal, store, std::move(stamp), restored.last_segment),
-      router_(options_.limits, conditions_, journal_, stats_, random_),
+      router_(settings_.limits, conditions_, journal_, stats_, random_),
       session_shared_{.journal = journal_,
                       .books = session_books_,
-                      .limits = options_.limits,
-                      .interval = options_.commit_interval,
+                      .limits = settings_.limits,
+                      .interval = settings_.commit_interval,
                       .conditions = conditions_,
                       .retained = router_.retained(),
                       .stats = stats_,
@@ -21,7 +21,7 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                       .last_queue = restored.last_queue},
       groups_(session_shared_, router_),
       sessions_(session_shared_, router_, groups_, log, random_, now),
-      connection_shared_{.limits = options_.limits,
+      connection_shared_{.limits = settings_.limits,
                          .conditions = conditions_,
                          .stats = stats_,
                          .log = log,
@@ -78,7 +78,7 @@ void Broker::handle_turn_end(Instant now) {
 
 // Reading from those who wait for acknowledgements pauses while too much waits for the store.
 void Broker::check_waiting() {
-  const std::size_t limit = options_.limits.commit_waiting_bytes;
+  const std::size_t limit = settings_.limits.commit_waiting_bytes;
   const bool lags = short_of_memory() || (limit > 0 && journal_.waiting_bytes() > limit);
   if (std::exchange(conditions_.store_lags, lags) == lags) return;
   if (lags) ++stats_.reading_paused;
@@ -86,7 +86,8 @@ void Broker::check_waiting() {
 }
 
 void Broker::handle_memory(std::uint64_t bytes) {
-  const bool is_short = options_.limits.memory_bytes > 0 && bytes > options_.limits.memory_bytes;
+  allocated_bytes_ = bytes;
+  const bool is_short = settings_.limits.memory_bytes > 0 && bytes > settings_.limits.memory_bytes;
   if (std::exchange(conditions_.short_of_memory, is_short) && !is_short) sessions_.handle_room();
 }
 
@@ -101,6 +102,16 @@ void Broker::handle_clock_trusted(Instant now) {
   journal_.correct_ages(now);
   router_.handle_clock_trusted(journal_.stamp(now));
   sessions_.handle_clock_trusted(now);
+}
+
+void Broker::apply(const Settings& settings, Instant now) {
+  settings_ = settings;
+  journal_.set_options(settings_.journal);
+  router_.handle_limits_changed();
+  groups_.handle_limits_changed();
+  sessions_.handle_limits_changed(now);
+  connections_.handle_limits_changed();
+  handle_memory(allocated_bytes_);
 }
 
 bool Broker::has_work() const {

@@ -27,11 +27,11 @@
 #include "broker-core/connection_table.h"
 #include "broker-core/groups.h"
 #include "broker-core/held_publishes.h"
-#include "broker-core/limits.h"
 #include "broker-core/router.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
 #include "broker-core/sessions.h"
+#include "broker-core/settings.h"
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
 
@@ -39,10 +39,7 @@ namespace furrow::broker {
 
 class Broker final {
  public:
-  struct Options {
-    Limits limits;
-    Journal::Options journal;
-    CommitInterval commit_interval;
+  struct Options : Settings {
     std::uint64_t seed = 1;  // for client identifiers that we assign and for hashing
   };
 
@@ -128,6 +125,8 @@ class Broker final {
   // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before what is retained of
   // it is sent. Of this broker it may change nothing but by retain_status(). Empty: nobody refreshes.
   void set_status_refresh(std::function<void(Instant)> refresh) { router_.set_status_refresh(std::move(refresh)); }
+  // From now on these settings hold: for everything, and as settings.h says. Call it in a turn, like handle_*.
+  void apply(const Settings& settings, Instant now);
   // For publishers that hold what was refused.
   Router& router() { return router_; }
   // A queue id never used before, for a bridge's outbox.
@@ -136,11 +135,11 @@ class Broker final {
   // --- getters ---
   Journal& journal() { return journal_; }
   const Journal& journal() const { return journal_; }
-  const Limits& limits() const { return options_.limits; }
+  const Limits& limits() const { return settings_.limits; }
   bool short_of_memory() const { return conditions_.short_of_memory; }
   // Whether more than `limits.commit_waiting` waits for the store, as of the last turn's end, or memory is short.
   bool store_lags() const { return conditions_.store_lags; }
-  const CommitInterval& commit_interval() const { return options_.commit_interval; }
+  const CommitInterval& commit_interval() const { return settings_.commit_interval; }
   const Stats& stats() const { return stats_; }
   // All persistent sessions together.
   const Books& session_books() const { return session_books_; }
@@ -167,8 +166,8 @@ class Broker final {
  private:
   void check_waiting();
 
-  // Constant after construction.
-  const Options options_;
+  Settings settings_;
+  std::uint64_t allocated_bytes_ = 0;  // as handle_memory() has said
 
   // In the order in which one refers to another.
   Stats stats_;

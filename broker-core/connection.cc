@@ -160,7 +160,7 @@ void Connection::finish_hold(Held& held, Instant now) {
                        {"peer", peer_},
                        {"version", static_cast<std::uint64_t>(version())},
                        {"session_present", held.session_present ? "true" : "false"}});
-    session_->begin(held.window, held.session_present, now);
+    session_->begin(held.receive_maximum, held.session_present, now);
   } else {
     session_->pump(now);  // SUBACK: retained messages follow
   }
@@ -200,6 +200,14 @@ void Connection::put_off(const mqtt::Publish& packet) {
   stats.payload_bytes_received -= packet.payload.size();
   encode(packet, version(), extras().unread);
   note_reading();
+}
+
+// A client of MQTT 5 was told how large its packets may be [MQTT-3.2.2-15]: for this connection that holds.
+void Connection::handle_limits_changed() {
+  const std::uint32_t limit = packet_bytes_limit(shared_.limits);
+  const bool was_told = state_ == State::Connected && version() == mqtt::Version::V5;
+  if (!was_told || limit > decoder_.packet_bytes_max()) decoder_.set_packet_bytes_max(limit);
+  note_window();
 }
 
 void Connection::note_window() {

@@ -91,6 +91,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   bool held() const { return extras_ && extras_->held; }
   // The window may have room: go_on() comes with the end of the turn. Null effect when nothing waits for it.
   void note_window();
+  // Shared::limits are others: the next packet is held to them.
+  void handle_limits_changed();
   // What came beyond the window goes on, as far as that allows now.
   void go_on(Instant now);
   // Whether not to read from it for now.
@@ -131,7 +133,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     ByteBuffer response;          // the CONNACK, SUBACK or UNSUBACK
     bool session_starts = false;  // CONNACK: the session's messages follow
     bool session_present = false;
-    std::uint16_t window = 0;  // CONNACK: how many messages may be in flight to the client
+    std::uint16_t receive_maximum = 0;  // CONNACK: the client's
   };
 
   // Topic aliases of this connection, once there is one.

@@ -1,5 +1,6 @@
 // What each packet of a client does: CONNECT, PUBLISH and its acknowledgements, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT.
 #include <algorithm>
+#include <limits>
 
 #include "broker-core/connection.h"
 #include "broker-core/mqtt/encoder.h"
@@ -197,8 +198,8 @@ void Connection::accept_connect(const mqtt::Connect& packet, const std::string& 
   held.until = session_->stored_in();
   held.session_starts = true;
   held.session_present = opened.present;
-  const std::uint32_t receive_maximum = packet.properties.number(PropertyId::ReceiveMaximum).value_or(limits.inflight);
-  held.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(receive_maximum, limits.inflight));
+  held.receive_maximum = static_cast<std::uint16_t>(
+      packet.properties.number(PropertyId::ReceiveMaximum).value_or(std::numeric_limits<std::uint16_t>::max()));
   held.response = connack(packet, client_id, opened.present,
                           granted_s == asked_s ? std::nullopt : std::optional<std::uint32_t>(granted_s));
   hold(std::move(held), now);

@@ -112,6 +112,15 @@ void ConnectionTable::note_windows() {
   for_each([](Connection& connection) { connection.note_window(); });
 }
 
+void ConnectionTable::handle_limits_changed() {
+  addresses_.clear();
+  const bool counts_addresses = shared_.limits.connections_per_address > 0;
+  for_each([&](Connection& connection) {
+    if (counts_addresses) ++addresses_[std::string(host_of(connection.peer()))];
+    connection.handle_limits_changed();
+  });
+}
+
 void ConnectionTable::note_reading() {
   // One that does not wait any more has become ready with its answer.
   for_each([](Connection& connection) {

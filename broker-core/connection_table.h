@@ -49,8 +49,9 @@ class ConnectionTable {
   void handle_timeout(Instant now);
   // Goes on with those whose windows have room again, and closes those that cannot be sent what was due.
   void handle_turn_end(Instant now);
-  // Limits, or whether the store takes writes, have changed: windows may have room.
+  // What windows allow has changed, as the store takes writes, or no longer.
   void note_windows();
+  void handle_limits_changed();
   // Reading from those that wait for acknowledgements pauses from now on, or no longer.
   void note_reading();
   void close_all(mqtt::ReasonCode reason, std::string_view why, Instant now);

@@ -103,6 +103,10 @@ SubscriptionCounts Groups::count(std::size_t subscriptions) const {
   return counts;
 }
 
+void Groups::handle_limits_changed() {
+  for (const auto& [filter, group] : by_filter_) group->outbox().set_limits(shared_.limits.session_queue);
+}
+
 std::uint64_t Groups::queue_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& [filter, group] : by_filter_) bytes += group->outbox().bytes();

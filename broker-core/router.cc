@@ -160,4 +160,9 @@ void Router::handle_clock_trusted(const ClockStamp& stamp) {
   for (const auto& [message, written] : std::exchange(undated_retained_, {})) message->age(uncounted(written, stamp));
 }
 
+void Router::handle_limits_changed() {
+  retained_.set_limits(limits_.retained_messages, limits_.retained_bytes);
+  journal_.condition().note_opening();  // queues may take what they have refused
+}
+
 }  // namespace furrow::broker

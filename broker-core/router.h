@@ -85,6 +85,7 @@ class Router final {
   void restore(const std::vector<RetainedRow>& rows, const ClockStamp& stamp, Instant now);
   // The wall clock is trusted: retained values of unknown age get their true one.
   void handle_clock_trusted(const ClockStamp& stamp);
+  void handle_limits_changed();
 
   RetainedStore& retained() { return retained_; }
   const RetainedStore& retained() const { return retained_; }

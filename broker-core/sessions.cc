@@ -253,6 +253,10 @@ void Sessions::handle_clock_trusted(Instant now) {
   });
 }
 
+void Sessions::handle_limits_changed(Instant now) {
+  table_.for_each([&](Session& session) { session.handle_limits_changed(now); });
+}
+
 void Sessions::shut_down(Instant now) {
   stopping_ = true;
   table_.for_each([&](Session& session) {

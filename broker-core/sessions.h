@@ -71,6 +71,7 @@ class Sessions {
   void handle_turn_end(Instant now);
   // The wall clock is trusted: how long clients have been away is known.
   void handle_clock_trusted(Instant now);
+  void handle_limits_changed(Instant now);
   // The medium takes writes again, or memory is free again.
   void handle_room() { wills_.write_rest(); }
   // A clean stop, before connections are closed: wills wait in the store for the next start, and sessions expire from

@@ -100,10 +100,10 @@ bridge::Rule rule(const config::TopicRule& from) {
 }  // namespace
 
 broker::Broker::Options broker_options(const config::Config& config, std::uint64_t seed) {
-  return {.limits = limits(config),
-          .journal = journal_options(config.store),
-          .commit_interval = {.fixed = config.store.interval},
-          .seed = seed};
+  return {{.limits = limits(config),
+           .journal = journal_options(config.store),
+           .commit_interval = {.fixed = config.store.interval}},
+          seed};
 }
 
 bridge::Options bridge_options(const config::Bridge& bridge, const std::string& gateway_id, std::uint64_t seed) {

@@ -127,6 +127,13 @@ inline Decoder::Step Decoder::read_header(ByteView bytes, Header& header, Protoc
   return Step::Decoded;
 }
 
+void Decoder::set_packet_bytes_max(std::uint32_t packet_bytes_max) {
+  Header header;
+  ProtocolError error;
+  const bool has_begun = unfinished_bytes() > 0 && read_header(tail_.view(), header, error) == Step::Decoded;
+  packet_bytes_max_ = has_begun ? std::max(packet_bytes_max, header.packet_size) : packet_bytes_max;
+}
+
 Decoder::Step Decoder::next(ByteView& input, Packet& packet, ProtocolError& error) {
   if (!tail_.empty()) [[unlikely]] {
     if (!tail_taken_) return next_from_tail(input, packet, error);

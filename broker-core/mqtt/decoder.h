@@ -51,6 +51,10 @@ class Decoder {
   // 3.1.1 until it is known.
   Version version() const { return version_; }
 
+  std::uint32_t packet_bytes_max() const { return packet_bytes_max_; }
+  // For packets to come. One of which more than its length has arrived may still be finished, and others as large.
+  void set_packet_bytes_max(std::uint32_t packet_bytes_max);
+
   // Bytes of an unfinished packet kept here.
   std::size_t unfinished_bytes() const { return tail_taken_ ? 0 : tail_.size(); }
 

@@ -21,7 +21,10 @@ bool is_same_value(const Message& one, const Message& other) {
 }  // namespace
 
 RetainedStore::RetainedStore(const Options& options)
-    : options_(options), hash_key_(HashKey::from_seed(options.hash_seed)), order_(slots_) {}
+    : hash_key_(HashKey::from_seed(options.hash_seed)),
+      messages_max_(options.messages_max),
+      bytes_max_(options.bytes_max),
+      order_(slots_) {}
 
 RetainedStore::Outcome RetainedStore::set(MessageRef message) {
   return set(std::move(message), false);
@@ -59,8 +62,10 @@ RetainedStore::Outcome RetainedStore::add(MessageRef message, bool own) {
 RetainedStore::Outcome RetainedStore::replace(std::uint32_t slot, MessageRef message, bool own) {
   if (is_same_value(*slots_[slot], *message)) return Outcome::Unchanged;
   const std::size_t before = own_[slot] ? 0 : slots_[slot]->memory_bytes();
-  const std::size_t messages = by_topic_.size() - own_messages_ + (own_[slot] ? 1 : 0);
-  if (!own && !fits(messages, bytes_ - own_bytes_ - before + message->memory_bytes())) return Outcome::Full;
+  const std::size_t after = message->memory_bytes();
+  // A topic that clients have already may be beyond a lowered limit: only its bytes count, and only if they grow.
+  const std::size_t messages = own_[slot] ? by_topic_.size() - own_messages_ + 1 : 0;
+  if (!own && after > before && !fits(messages, bytes_ - own_bytes_ - before + after)) return Outcome::Full;
   discount(slot);
   slots_[slot] = std::move(message);
   own_[slot] = own;
@@ -145,8 +150,7 @@ std::uint32_t RetainedStore::find_slot(std::string_view topic) const {
 }
 
 bool RetainedStore::fits(std::size_t messages, std::size_t bytes) const {
-  return (options_.messages_max == 0 || messages <= options_.messages_max) &&
-         (options_.bytes_max == 0 || bytes <= options_.bytes_max);
+  return (messages_max_ == 0 || messages <= messages_max_) && (bytes_max_ == 0 || bytes <= bytes_max_);
 }
 
 std::size_t RetainedStore::overhead_bytes() const {

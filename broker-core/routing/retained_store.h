@@ -45,6 +45,13 @@ class RetainedStore {
     Full,       // a limit is reached; nothing changed, and the caller counts
   };
 
+  // Messages that are here stay, whatever the limits; 0 = no limit. A topic that is here takes a value that is no
+  // larger than its last one.
+  void set_limits(std::size_t messages_max, std::size_t bytes_max) {
+    messages_max_ = messages_max;
+    bytes_max_ = bytes_max;
+  }
+
   // Keeps `message` for its topic, or with an empty payload removes what is there [MQTT-3.3.1-5, -6, -7]. Messages are
   // equal when content and QoS are and neither expires: one that expires starts a new interval.
   // REQUIRES: mqtt::is_valid_name(message->topic()).
@@ -107,8 +114,10 @@ class RetainedStore {
   void discount(std::uint32_t slot);
 
   // Constant after construction.
-  const Options options_;
   const HashKey hash_key_;
+  // Changes with set_limits().
+  std::size_t messages_max_;
+  std::size_t bytes_max_;
   // Changes with set() and remove(). Invariant: by_topic_ and order_ hold the slots with a message, free_ the others;
   // bytes_ == sum of their memory_bytes().
   std::vector<MessageRef> slots_;

@@ -28,6 +28,10 @@ class CommitClock {
     Duration rejoin_time_max = std::chrono::milliseconds(5);
   };
   CommitClock(const Options& options, Duration retained_interval) : options_(options), pace_(retained_interval) {}
+  void set_options(const Options& options, Duration retained_interval) {
+    options_ = options;
+    pace_.set_interval(retained_interval);
+  }
 
   // --- messages ---
   // A message must be written at `due`, if it is still there then.
@@ -86,7 +90,7 @@ class CommitClock {
   // When retained values are written for their own sake.
   Instant values_due() const { return std::min(retained_due_, std::max(pace_.due(), rejoined())); }
 
-  const Options options_;
+  Options options_;
 
   Instant earliest_due_ = kNever;  // not later than the earliest message; too early after that one has ended
   std::size_t gathered_bytes_ = 0;

@@ -83,6 +83,8 @@ class Inflight final : private StoreWaiter {
     std::uint16_t exactly_once;
   };
   void connect(PublishSink& sink, Windows windows, bool session_present, Instant now);
+  // The window of the connection that is up is another one; what is in flight stays so. pump() follows.
+  void set_window(std::uint16_t window) { windows_ = {window, window}; }
   void disconnect() { sink_ = nullptr; }
   // The session ends: messages of QoS 1 that were taken from other outboxes wait there again, those of QoS 2 are
   // dropped there, counted as `session_ended` [MQTT-4.8.2-4, -5]. Last call.

@@ -148,6 +148,11 @@ class Journal {
   StoreCondition& condition() { return condition_; }
   const StoreCondition& condition() const { return condition_; }
   const Options& options() const { return options_; }
+  // What waits keeps the time that it has; its answer may come as before.
+  void set_options(const Options& options) {
+    options_ = options;
+    clock_.set_options(options.clock, options.retained_interval);
+  }
   // The wall clock and boot that go with a moment of the monotonic clock.
   ClockStamp stamp(Instant now) const { return stamp_(now); }
 
@@ -310,7 +315,7 @@ class Journal {
   void write_cursors(Batch& batch, Submitted& plan);
   bool says_nothing(const Batch& batch, const Submitted& plan) const;
 
-  const Options options_;
+  Options options_;
   Store& store_;
   const StampClock stamp_;
   StoreCondition condition_;

@@ -32,6 +32,7 @@ Outbox::Outbox(const Options& options, const CursorRow& cursor, Journal& journal
   contents_.restore(cursor);
   messages_ = disk_messages_ = cursor.messages;
   bytes_ = disk_bytes_ = cursor.bytes;
+  owes_room_ = over_limit(0, 0);  // the limits may have been lowered since it was written
   if (stores_books_) {
     books_ = decode_books(cursor.counters, cursor.messages);
   } else {
@@ -80,8 +81,10 @@ bool Outbox::make_room(const Message& message, Instant now) {
   const bool fits = limits_.bytes_max == 0 || bytes <= limits_.bytes_max;
   if (limits_.when_full != WhenFull::DropOldest || !fits) return false;
   drop_oldest(1, bytes, now);
+  if (!over_limit(1, bytes)) return true;
   // The oldest messages may be on disk only: then the limit is exceeded until the page that is being read arrives.
-  return !over_limit(1, bytes) || contents_.gap_messages() > 0;
+  owes_room_ = contents_.gap_messages() > 0;
+  return owes_room_;
 }
 
 // Drops the oldest waiting messages until this many more fit; gives up where none of them is in memory.
@@ -268,7 +271,8 @@ void Outbox::handle_page(const Page& page, const ClockStamp& now) {
   leave_gap(contents_.take(page, queue_, now), Outcome::Dropped, DropReason::SalvageLost, now.monotonic);
   if (!restored_.empty()) take_restored();
   // Messages that were on disk only can be dropped now.
-  if (limits_.when_full == WhenFull::DropOldest) drop_oldest(0, 0, now.monotonic);
+  if (owes_room_ && limits_.when_full == WhenFull::DropOldest) drop_oldest(0, 0, now.monotonic);
+  owes_room_ = owes_room_ && over_limit(0, 0);
 }
 
 // Settles messages that were in the store only, known by their counts.

@@ -56,6 +56,7 @@ class Outbox {
 
   bool durable() const { return static_cast<bool>(queue_); }
   QueueId queue() const { return queue_; }
+  // Messages over a lowered limit stay until others come that need their room.
   void set_limits(OutboxLimits limits) { limits_ = limits; }
   // From now on messages are kept in the store, and so are those that are here already. REQUIRES: !durable().
   void make_durable(QueueId queue, Instant now);
@@ -178,6 +179,7 @@ class Outbox {
   QueueId queue_;
   const bool stores_books_;
   const bool bounds_waiting_only_;
+  bool owes_room_ = false;  // more was taken than the limits allow: what is read from the store makes room for it
   OutboxOwner* const owner_;
   Journal& journal_;
   Books& books_;

@@ -23,6 +23,7 @@ class RetainedPace {
 
   // `interval` between two commits in the long run; 0: no limit.
   explicit RetainedPace(Duration interval) : interval_(interval) {}
+  void set_interval(Duration interval) { interval_ = interval; }
 
   // A publisher waits for a value of this many bytes, and for nothing else.
   void add(std::size_t bytes, bool first_of_topic);
@@ -41,8 +42,7 @@ class RetainedPace {
   void begin_next() { at_once_ = false; }
 
  private:
-  // Constant after construction.
-  const Duration interval_;
+  Duration interval_;
 
   std::size_t bytes_ = 0;  // of values whose publishers wait
   bool at_once_ = false;

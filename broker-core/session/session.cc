@@ -112,11 +112,11 @@ void Session::attach(Connection& connection) {
   connection_ = &connection;
 }
 
-void Session::begin(std::uint16_t window, bool session_present, Instant now) {
+void Session::begin(std::uint16_t receive_maximum, bool session_present, Instant now) {
   begun_ = true;
-  window_ = window;
-  if (Inflight* const own = inflight()) own->connect(*connection_, window, session_present, now);
-  // What can be sent to it at once need not be written.
+  receive_maximum_ = receive_maximum;
+  if (Inflight* const own = inflight()) own->connect(*connection_, window(), session_present, now);
+  // Messages that can be sent to the client at once need not be written.
   if (StoreCondition& store = shared_.journal.condition(); store.failing()) store.note_opening();
   pump(now);
 }
@@ -149,7 +149,7 @@ Outbox& Session::make_outbox(Instant now) {
 Inflight& Session::make_inflight(Instant now) {
   if (Inflight* const own = inflight()) return *own;
   Inflight& own = extras().inflight.emplace(extras(), record_.queue, shared_.journal);
-  if (begun_) own.connect(*connection_, window_, true, now);
+  if (begun_) own.connect(*connection_, window(), true, now);
   return own;
 }
 
@@ -215,6 +215,13 @@ void Session::pump(Instant now) {
     if (!has_room()) return;
     group->hand_out(now);
   }
+}
+
+void Session::handle_limits_changed(Instant now) {
+  if (!extras_) return;
+  if (extras_->outbox) extras_->outbox->set_limits(shared_.limits.session_queue);
+  if (extras_->inflight && begun_) extras_->inflight->set_window(window());
+  pump(now);
 }
 
 // --- retained messages for new subscriptions ---

@@ -5,6 +5,7 @@
 // connection while there is one. Spec: MQTT 5.0 §4.1; MQTT 3.1.1 §3.1.2.4.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,9 +91,9 @@ class Session final : public Destination {
   // Whose session it is now, from CONNECT on; nobody's between connections.
   Connection* connection() const { return connection_; }
   void attach(Connection& connection);
-  // CONNACK has left, and messages may follow: at most `window` in flight. `session_present` says whether the client
-  // takes up what was in flight. REQUIRES: attached.
-  void begin(std::uint16_t window, bool session_present, Instant now);
+  // CONNACK has left, and messages may follow: as many in flight as our limit and the client's `receive_maximum` allow.
+  // `session_present` says whether the client takes up what was in flight. REQUIRES: attached.
+  void begin(std::uint16_t receive_maximum, bool session_present, Instant now);
   void detach();
 
   void deliver(Publication& publication, const RoutedDelivery& delivery) override;
@@ -130,6 +131,8 @@ class Session final : public Destination {
   Inflight* inflight() { return extras_ && extras_->inflight ? &*extras_->inflight : nullptr; }
   // Sends what the connection takes.
   void pump(Instant now);
+  // Shared::limits are others: goes on within them.
+  void handle_limits_changed(Instant now);
   // The session ends: what it has of groups goes back to them, or is dropped there. Last call. REQUIRES: detached.
   void end(Instant now);
   // At start: the queue as found in the store; and that there are exchanges.
@@ -160,6 +163,7 @@ class Session final : public Destination {
     HashIndex places;  // of subscriptions in the record, while there are many
   };
 
+  std::uint16_t window() const { return std::min(receive_maximum_, shared_.limits.inflight); }
   Outbox& make_outbox(Instant now);
   Outbox::Options outbox_options();
   Extras& extras();
@@ -177,7 +181,7 @@ class Session final : public Destination {
 
   Shared& shared_;
   const SubscriberId subscriber_;
-  std::uint16_t window_ = 0;
+  std::uint16_t receive_maximum_ = 0;  // of the client
   bool stored_connected_ = false;
   bool begun_ = false;  // the connection may be sent messages
   BatchNumber stored_in_;

@@ -1,0 +1,28 @@
+// What may change while the broker runs, as one value: Broker::apply() takes the whole of it.
+//
+// Whoever asks for a setting sees the new one from then on. Nothing that exists is dropped because a limit was lowered:
+//
+//   connections, subscriptions, retained topics   those that are there stay; no more are added
+//   retained bytes                                values may still be replaced by smaller ones
+//   session queues                                what is over the limit makes room when other messages come
+//   packet size                                   from the next packet; a client of MQTT 5 that was told a larger one
+//                                                 keeps that until it connects again
+//   inflight                                      what is in flight stays; no more is sent, or read, until it is less;
+//                                                 never 0
+//   session expiry, keep-alive                    from the next CONNECT, or DISCONNECT
+//   commit waiting, memory                        with the end of the turn
+#pragma once
+
+#include "broker-core/limits.h"
+#include "broker-core/session/journal.h"
+#include "broker-core/session/session.h"
+
+namespace furrow::broker {
+
+struct Settings {
+  Limits limits;
+  Journal::Options journal;
+  CommitInterval commit_interval;
+};
+
+}  // namespace furrow::broker
