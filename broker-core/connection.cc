@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "broker-core/mqtt/encoder.h"
+#include "broker-core/reason_string.h"
 #include "broker-core/session/publish_encoding.h"
 #include "broker-core/sessions.h"
 
@@ -278,17 +279,15 @@ void Connection::end(bool graceful, Instant now) {
 void Connection::write_disconnect(mqtt::ReasonCode reason, std::string_view why) {
   // What only CONNACK may say is a protocol error by now.
   if (!is_allowed(reason, mqtt::PacketType::Disconnect)) reason = mqtt::ReasonCode::ProtocolError;
-  ByteBuffer properties;
-  mqtt::PropertyWriter(properties).text(mqtt::PropertyId::ReasonString, why);
   const std::size_t begin = output_.size();
-  encode(mqtt::Disconnect{reason, mqtt::PropertyView::from_valid(properties.view())}, version(), output_);
-  if (output_.size() - begin > packet_bytes_max_) {
-    // The reason string may not make the packet larger than the client takes [MQTT-3.14.2-3].
+  const bool fits = encode_with_reason(why, packet_bytes_max_, output_, [&](mqtt::PropertyView properties) {
+    encode(mqtt::Disconnect{reason, properties}, version(), output_);
+  });
+  if (fits) {
+    ++shared_.stats.packets_sent;
+  } else {
     output_.truncate(begin);
-    encode(mqtt::Disconnect{reason, {}}, version(), output_);
-    if (output_.size() - begin > packet_bytes_max_) output_.truncate(begin);
   }
-  if (output_.size() > begin) ++shared_.stats.packets_sent;
 }
 
 bool Connection::sent_if_it_fits(std::size_t begin) {
@@ -436,14 +435,9 @@ void Connection::write_acknowledgement(mqtt::PacketType type, PacketId packet_id
   prepare_output();
   const std::size_t begin = output_.size();
   const std::string_view why = is_error(reason) && tells_problems_ ? explanation(reason) : std::string_view();
-  if (!why.empty()) {
-    ByteBuffer properties;
-    mqtt::PropertyWriter(properties).text(mqtt::PropertyId::ReasonString, why);
-    encode_acknowledgement(type, packet_id, reason, mqtt::PropertyView::from_valid(properties.view()), version(),
-                           output_);
-    if (output_.size() - begin > packet_bytes_max_) output_.truncate(begin);  // [MQTT-3.4.2-2]
-  }
-  if (output_.size() == begin) encode_acknowledgement(type, packet_id, reason, {}, version(), output_);
+  (void)encode_with_reason(why, packet_bytes_max_, output_, [&](mqtt::PropertyView properties) {
+    encode_acknowledgement(type, packet_id, reason, properties, version(), output_);
+  });
   // After a PUBREC that says success the exchange goes on.
   const bool goes_on = type == mqtt::PacketType::Pubrec && !is_error(reason);
   if (!goes_on && inbound_ > 0) --inbound_;

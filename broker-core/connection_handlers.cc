@@ -5,6 +5,7 @@
 #include "broker-core/connection.h"
 #include "broker-core/mqtt/encoder.h"
 #include "broker-core/mqtt/topic.h"
+#include "broker-core/reason_string.h"
 #include "broker-core/router.h"
 #include "broker-core/sessions.h"
 
@@ -164,15 +165,14 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
 
 void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::string_view client_id, Instant now) {
   ++shared_.stats.connects_refused;
-  ByteBuffer properties;
-  mqtt::PropertyWriter(properties).text(PropertyId::ReasonString, why);
-  encode(mqtt::Connack{false, reason, mqtt::PropertyView::from_valid(properties.view())}, version(), output_);
-  if (output_.size() > packet_bytes_max_) {
-    output_.clear();  // [MQTT-3.2.2-19]
-    encode(mqtt::Connack{false, reason, {}}, version(), output_);
-    if (output_.size() > packet_bytes_max_) output_.clear();  // [MQTT-3.1.2-24]
+  const bool fits = encode_with_reason(why, packet_bytes_max_, output_, [&](mqtt::PropertyView properties) {
+    encode(mqtt::Connack{false, reason, properties}, version(), output_);
+  });
+  if (fits) {
+    ++shared_.stats.packets_sent;
+  } else {
+    output_.clear();  // [MQTT-3.1.2-24]
   }
-  if (!output_.empty()) ++shared_.stats.packets_sent;
   shared_.log.write(LogLevel::Warning, "connection.refused",
                     {{"client", client_id}, {"peer", peer_}, {"reason", name(reason)}, {"why", why}});
   start_closing(false, now);
@@ -456,18 +456,13 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
   for (const mqtt::SubscriptionRequest& request : packet.requests) {
     suback.reasons.push_back(subscribe(request, id, now, changed));
   }
-  ByteBuffer properties;
   const auto refused = std::ranges::find_if(suback.reasons, mqtt::is_error);
-  if (refused != suback.reasons.end() && tells_problems_ && !explanation(*refused).empty()) {
-    mqtt::PropertyWriter(properties).text(PropertyId::ReasonString, explanation(*refused));
-    suback.properties = mqtt::PropertyView::from_valid(properties.view());
-  }
-  encode(suback, version(), held.response);
-  if (held.response.size() > packet_bytes_max_ && !properties.empty()) {
-    held.response.clear();  // [MQTT-3.9.2-1]
-    suback.properties = {};
+  const bool has_why = refused != suback.reasons.end() && tells_problems_;
+  const std::string_view why = has_why ? explanation(*refused) : std::string_view();
+  (void)encode_with_reason(why, packet_bytes_max_, held.response, [&](mqtt::PropertyView properties) {
+    suback.properties = properties;
     encode(suback, version(), held.response);
-  }
+  });
   if (changed && session_->durable()) session_->store();
   held.until = session_->stored_in();
   hold(std::move(held), now);
