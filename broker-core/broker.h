@@ -7,10 +7,13 @@
 //   getters    counters and gauges for the status
 // Order in one loop turn: handle_* for everything that is ready; then handle_turn_end(); then poll_ready() until it
 // gives none, writing out output() of each; then wait until next_deadline() at most. `now` never goes backwards.
-// poll_ready() names those that messages go to before those that are only answered: within a turn a message leaves
-// before its publisher's acknowledgement, since the one is waited for longer. Both in the order in which they became
-// ready. Nothing here calls back into the caller except the Store, whose answers come in a later turn, the Log, and who
-// refreshes the status topics.
+// poll_ready() names the connections that messages go to before those that are only answered, each kind in the order in
+// which they became ready: within a turn a message leaves before its publisher's acknowledgement, because the message
+// is waited for longer. Nothing here calls back into the caller except the Store, whose answers come in a later turn,
+// the Log, and the function that refreshes the status topics.
+//
+// This class is the contract. The work is done by its parts, each of which knows those before it and none behind it:
+// Journal, Router, Groups, Sessions, ConnectionTable.
 #pragma once
 
 #include <functional>
@@ -50,7 +53,7 @@ class Broker final {
   Broker& operator=(const Broker&) = delete;
 
   // --- the world → the broker ---
-  // A client connected from `peer`. 0 when the limit is reached: close it.
+  // A client connected from `peer`. 0 when a limit is reached or memory is short: close it.
   ConnectionId handle_accept(std::string peer, Instant now) { return connections_.accept(std::move(peer), now); }
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
@@ -59,33 +62,32 @@ class Broker final {
   // The network connection is gone; the id is invalid from now on.
   void handle_closed(ConnectionId connection, Instant now) { connections_.remove(connection, now); }
   void handle_persisted(BatchNumber watermark, Instant now);
-  // The store wrote nothing of the batch at the writer, and forgets it.
+  // The store wrote nothing of the batch that it had, and forgets it.
   void handle_not_persisted(Batch batch, Instant now);
   void handle_page(const Page& page, Instant now);
   void handle_timeout(Instant now);
   void handle_turn_end(Instant now);
-  // What the process has allocated. Above `limits.memory` new connections, subscriptions and retained topics are
-  // refused, publishers that wait for acknowledgements are not read from, what waits only in memory for a client is not
-  // added to, and QoS 0 to a client that does not read at once is dropped; all of it is counted, until memory is free
-  // again.
+  // The process has allocated this much. Above `limits.memory`, and until memory is free again, new connections,
+  // subscriptions and retained topics are refused, publishers that wait for acknowledgements are not read from, queues
+  // that are in memory only are not added to, and QoS 0 to a client that does not read at once is dropped. All of it is
+  // counted.
   void handle_memory(std::uint64_t bytes);
-  // Whether the medium takes writes. While it does not, what would have to be written is refused as by a full queue
-  // that refuses; what destinations acknowledge in time goes on.
+  // The medium takes no writes, or does again. Meanwhile messages that would have to be written are refused, as by a
+  // full queue that refuses; messages that their destinations acknowledge in time go on.
   void handle_store_failing(bool failing);
-  // The wall clock is trusted, and was not: what was stored before this boot is as old as it is, no longer as old as it
-  // is at least.
+  // The wall clock has become trusted: stored messages now have their true age, where only a lower bound was known.
   void handle_clock_trusted(Instant now);
   // Whether there is something to do before any time passes: for handle_turn_end(), or a connection for poll_ready().
   bool has_work() const;
   // Instant::min() while it has work.
   Instant next_deadline() const;
-  // Clean stop: clients are told (0x8B), everything that waits is submitted to the store, and wills wait there for the
-  // next start. From now on only what is on its way is finished.
+  // A clean stop: clients are told (0x8B), everything that waits is submitted to the store, and wills wait there for
+  // the next start. From now on the broker only finishes what is on its way.
   void shut_down(Instant now);
 
   // --- the broker → the world ---
-  // A connection whose output, closing or reading_paused changed; false when there is none. Each is given once a
-  // change. A connection that becomes ready while the caller polls (handle_sent() has more for it) is given again.
+  // A connection whose output, closing or reading_paused has changed; false when there is none. Each change gives it
+  // once. A connection that becomes ready while the caller polls (handle_sent() has more for it) is given again.
   bool poll_ready(ConnectionId& connection) { return connections_.poll_ready(connection); }
   ByteBuffer& output(ConnectionId connection);
   // Whether to close the network connection once output() is empty.
@@ -93,8 +95,8 @@ class Broker final {
   // Whether not to read from it for now.
   bool reading_paused(ConnectionId connection) const;
 
-  // A connection whose output is worth a write before the turn ends; false when there is none. A caller that asks while
-  // it still reads keeps outputs in the processor's cache, and QoS 0 from being dropped for lack of a write.
+  // A connection whose output is worth a write before the turn ends; false when there is none. Writing it while the
+  // caller still reads keeps outputs in the processor's cache, and QoS 0 from being dropped for lack of a write.
   bool poll_full(ConnectionId& connection) { return connections_.poll_full(connection); }
 
   // Whether acknowledgements to this client wait for the store.
@@ -143,7 +145,7 @@ class Broker final {
   const Stats& stats() const { return stats_; }
   // All persistent sessions together.
   const Books& session_books() const { return session_books_; }
-  // Of the messages in the queues of sessions. Looks at every session: for the status, not for each message.
+  // Sum over the messages in the queues of sessions. Looks at every session: for the status, not for each message.
   std::uint64_t session_queue_bytes() const { return sessions_.queue_bytes() + groups_.queue_bytes(); }
   std::size_t connections() const { return connections_.size(); }
   std::size_t clients() const { return sessions_.connected(); }
@@ -154,7 +156,7 @@ class Broker final {
   const RetainedStore& retained() const { return router_.retained(); }
   const Wills& wills() const { return sessions_.wills(); }
 
-  // Entries in what is kept by connection: bounded by their number, whatever they do.
+  // Entries of lists that connections are in: bounded by the number of connections, whatever these do.
   struct ListSizes {
     std::size_t held = 0;
     std::size_t deadlines = 0;

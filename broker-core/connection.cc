@@ -11,12 +11,12 @@ namespace furrow::broker {
 
 namespace {
 
-// A client that does not take our last words is not waited for longer.
+// How long a client that does not take our last words is waited for.
 constexpr Duration kClosingTimeout = std::chrono::seconds(10);
-// Of an unfinished packet: so many bytes are a sign of life. A large one may take long on a bad network, and its sender
-// can say nothing else meanwhile; by the letter of [MQTT-3.1.2-22] only a whole one counts.
+// This many new bytes of an unfinished packet count as activity for the keep-alive. A large packet may take long on a
+// bad network, and its sender can say nothing else meanwhile; by the letter of [MQTT-3.1.2-22] only a whole one counts.
 constexpr std::size_t kProgressBytes = 64;
-// There are no more packet identifiers than this: a client with more acknowledgements outstanding uses one twice.
+// The number of packet identifiers: a client with as many acknowledgements outstanding would use one twice.
 constexpr std::size_t kAcknowledgementsMax = 0xFFFF;
 
 std::uint32_t packet_bytes_limit(const Limits& limits) {
@@ -50,7 +50,7 @@ Connection::Connection(ConnectionId id, std::string peer, Shared& shared, Instan
 }
 
 Connection::~Connection() {
-  // When the broker itself ends: what waits in the journal outlives us and must not answer any more.
+  // The broker itself ends: tickets in the journal outlive the connection, and must not be answered any more.
   if (acknowledgements_) acknowledgements_->detach();
   if (session_ != nullptr) session_->detach();
 }
@@ -68,8 +68,8 @@ void Connection::handle_bytes(ByteView bytes, bool dry, Instant now) {
   hurry(dry, retained);
 }
 
-// Nobody is held back by our patience. A publisher that waits for few retained values may as well be a sensor that
-// renews its topics: RetainedPace decides.
+// The journal's patience must not hold a publisher back. One that waits for a few retained values only may as well be a
+// sensor that renews its topics: about those RetainedPace decides.
 void Connection::hurry(bool dry, std::uint64_t retained) {
   const std::size_t waiting = acknowledgements_waiting();
   const bool used_up = waiting >= shared_.limits.inflight;
@@ -103,8 +103,8 @@ void Connection::decode(ByteView bytes, Instant now) {
 
 void Connection::handle_malformed(const mqtt::ProtocolError& error, Instant now) {
   if (error.reason == mqtt::ReasonCode::PacketTooLarge) ++shared_.stats.packets_over_limit;
-  // A CONNECT is answered once its level is known, and MQTT 5 is known from nothing else. Before MQTT 5 only an unknown
-  // level is answered [MQTT 3.1.1: MQTT-3.1.2-2]; who does not speak MQTT hears nothing.
+  // A CONNECT of MQTT 5 is answered as soon as its level is known. Before MQTT 5 only an unknown level is answered
+  // [MQTT 3.1.1: MQTT-3.1.2-2]. A peer that does not speak MQTT hears nothing.
   const bool answered = version() == mqtt::Version::V5 || error.reason == mqtt::ReasonCode::UnsupportedProtocolVersion;
   if (state_ == State::AwaitConnect && answered) {
     ++shared_.stats.protocol_errors;
@@ -172,7 +172,7 @@ void Connection::resume(Instant now) {
   const std::unique_ptr<Held> held = std::move(extras_->held);
   const ByteBuffer unread = take_unread();
   finish_hold(*held, now);
-  // What the client sent meanwhile was not read: its silence begins now.
+  // The client's packets were not read meanwhile: its silence begins now.
   last_received_ = now;
   decode(unread.view(), now);
 }
@@ -277,7 +277,7 @@ void Connection::end(bool graceful, Instant now) {
 }
 
 void Connection::write_disconnect(mqtt::ReasonCode reason, std::string_view why) {
-  // What only CONNACK may say is a protocol error by now.
+  // A reason that only CONNACK may give is a protocol error by now.
   if (!is_allowed(reason, mqtt::PacketType::Disconnect)) reason = mqtt::ReasonCode::ProtocolError;
   const std::size_t begin = output_.size();
   const bool fits = encode_with_reason(why, packet_bytes_max_, output_, [&](mqtt::PropertyView properties) {
@@ -333,7 +333,7 @@ void Connection::arm() {
 void Connection::handle_timeout(Instant now) {
   if (now < armed_) return;  // an earlier one has come in place of this one
   armed_ = kNever;
-  // A client that we do not read from is not silent, as long as it reads.
+  // While we do not read from a client, it counts as alive as long as it reads.
   if (reading_paused() && writable()) last_received_ = now;
   if (deadline() > now) {
     arm();
@@ -416,12 +416,12 @@ bool Connection::encode_for_client(const Message::Fields& fields, const Delivery
 PublishSink::Outcome Connection::write_publish(const Message& message, const Delivery& delivery, Instant now) {
   prepare_output();
   if (!encode_for_client(fields_of(message), delivery, now)) {
-    // The books of the queue count the others.
+    // Messages of QoS 1 and 2 are counted by the books of their queue.
     if (delivery.qos == mqtt::Qos::AtMostOnce) ++shared_.stats.dropped_too_large;
     return Outcome::TooLarge;
   }
   wrote_message(message.payload().size());
-  if (delivery.qos != mqtt::Qos::AtMostOnce) note_window();  // its acknowledgement may come behind what waits
+  if (delivery.qos != mqtt::Qos::AtMostOnce) note_window();  // its acknowledgement may be among the bytes that wait
   return Outcome::Written;
 }
 

@@ -3,22 +3,25 @@
 //   state \ packet   CONNECT  PUBLISH PUBACK… SUBSCRIBE UNSUBSCRIBE PINGREQ DISCONNECT  AUTH
 //   AwaitConnect     accept   close   close   close     close       close   close       close
 //   Connected        close    route   window  subscribe unsubscribe answer  close       close
-//   Closing          everything is ignored; what is in the output is flushed, then the network connection is closed
+//   Closing          ignores everything; the output is flushed, then the network connection is closed
+//
+// connection_states_test.cc walks the cells of this table.
 //
 // While a CONNACK, SUBACK or UNSUBACK waits for the store, or for a client that does not read, the connection is held:
-// what arrives is kept and handled afterwards, and the caller should stop reading.
+// the bytes that arrive are kept and handled afterwards, and the caller should stop reading.
 //
-// The same happens to a client that sends more than its window: many do not know our receive maximum, MQTT 3.1.1 has no
-// word for it, and closing would bring them back with the same messages for ever. Once `limits.inflight` answers of
-// ours are outstanding, its next PUBLISH of QoS 1 or 2 and all that follows waits until one has left. A client that
-// keeps to its window is never held up. No such wait lasts for ever:
-//   - An answer that waits for the store leaves with the batch that the journal's deadline brings, whoever acknowledges
-//     the message until then.
+// The same happens to a client that sends more than its window: many clients do not know our receive maximum, MQTT
+// 3.1.1 has no word for it, and closing would bring them back with the same messages for ever. Once `limits.inflight`
+// answers of ours are outstanding, the client's next PUBLISH of QoS 1 or 2 and everything behind it waits until one
+// answer has left. A client that keeps to its window is never held up. No such wait lasts for ever:
+//   - An answer that waits for the store leaves with the batch that the journal's deadline brings, if nobody
+//     acknowledges the message before.
 //   - An answer that waits for room in a queue (HeldPublishes), or for a store that takes no writes, may wait for an
-//     acknowledgement that this client has sent behind its PUBLISH packets. So its packets are handled all the same
-//     while it has such an acknowledgement to give, and the messages among them are held as well, up to
-//     kHeldBytesMax; with more it is closed. MQTT 5 can be told of a refusal: nothing is held, and nothing piles up.
-// Owned by the broker. Spec: MQTT 5.0 §3, §4; MQTT 3.1.1 §3.
+//     acknowledgement that this very client has sent behind its PUBLISH packets. While the client has such an
+//     acknowledgement to give, its packets are handled all the same, and the messages among them are held as well, up
+//     to kHeldBytesMax; a client that sends more is closed. A client of MQTT 5 can be told of a refusal: for it nothing
+//     is held, and nothing piles up.
+// Owned by the connection table. Thread: loop. Time: passed in. Spec: MQTT 5.0 §3, §4; MQTT 3.1.1 §3.
 #pragma once
 
 #include <memory>
@@ -50,23 +53,23 @@ namespace furrow::broker {
 class Router;
 class Sessions;
 
-// What a client is told beside a reason code of failure; empty where the code says it all.
+// The reason string that goes with a reason code of failure; empty where the code says it all.
 std::string_view explanation(mqtt::ReasonCode reason);
 
 class Connection final : public AckSink, public PublishSink, private HeldPublishes::Owner {
  public:
-  // What all connections of a broker have in common, and all that they know of it; outlives them.
+  // Everything that connections know of the broker around them; outlives them.
   struct Shared {
     const Limits& limits;  // may change between two calls
     const Conditions& conditions;
     Stats& stats;
     Log& log;
-    Journal& journal;
-    Router& router;      // takes what is published
-    Sessions& sessions;  // opens and leaves them, and changes what they subscribe to
-    Agenda agenda = {};
+    Journal& journal;    // put() and complete_*() for PUBREL and repeated PUBLISH, is_durable(), hurry*()
+    Router& router;      // publish()
+    Sessions& sessions;  // assign_client_id(), open(), leave(), subscribe(), unsubscribe()
+    Agenda agenda = {};  // add_*()
     SpareBuffers spare_buffers = {};
-    mqtt::Packet packet = {};  // is being decoded; one for all connections
+    mqtt::Packet packet = {};  // the one being decoded, of whatever connection
   };
 
   Connection(ConnectionId id, std::string peer, Shared& shared, Instant now);
@@ -81,30 +84,29 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ByteView bytes, bool dry, Instant now);
-  // The network connection is gone, or is about to be closed by us. Ends what it had with its session; idempotent.
-  // `graceful`: DISCONNECT came, so there is no will to publish.
+  // The network connection is gone, or is about to be closed by us: leaves the session. Idempotent. `graceful`:
+  // DISCONNECT came, so there is no will to publish.
   void end(bool graceful, Instant now);
-  // Says goodbye as the version can, and closes. The log says why.
+  // Says goodbye where the version has words for it, and closes. The log says why.
   void close(mqtt::ReasonCode reason, std::string_view why, Instant now);
-  // A batch is durable, and the connection was held: it may go on now.
+  // A batch is durable: a held connection may go on now.
   void handle_persisted(Instant now);
   bool held() const { return extras_ && extras_->held; }
-  // The window may have room: go_on() comes with the end of the turn. Null effect when nothing waits for it.
+  // The window may have room: go_on() comes with the end of the turn. Null effect when nothing waits for room.
   void note_window();
-  // Shared::limits are others: the next packet is held to them.
-  void handle_limits_changed();
-  // What came beyond the window goes on, as far as that allows now.
+  // Handles the bytes that came beyond the window, as far as it has room now.
   void go_on(Instant now);
-  // Whether not to read from it for now.
+  // Shared::limits are others: the next packet is judged by them.
+  void handle_limits_changed();
+  // Whether the caller should not read for now; and that this may have changed.
   bool reading_paused() const;
-  // That may have changed.
   void note_reading() { become_ready(Agenda::Ready::Answering); }
 
-  // What is to be written to the network.
+  // Bytes for the network; the caller consumes them, and says so.
   ByteBuffer& output() { return output_; }
   // Whether the output is worth a write of its own while a turn still reads.
   bool is_full() const { return output_.size() >= kOutputFullBytes; }
-  // Whether the agenda has it as `as`; from now on it has not.
+  // Whether the connection is ready in this way; from now on it is not.
   bool take_ready(Agenda::Ready as) { return ready_ == as && std::exchange(ready_, Agenda::Ready::No) == as; }
   // The socket took bytes: perhaps more can be sent.
   void handle_sent(Instant now);
@@ -112,7 +114,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Acknowledgements that this publisher waits for.
   std::size_t acknowledgements_waiting() const { return acknowledgements_ ? acknowledgements_->waiting() : 0; }
 
-  // QoS 0, at once or not at all: counted as dropped when the client does not read.
+  // Writes a message of QoS 0 at once, or drops it and counts that, when the client does not read.
   void write_qos0(Publication& publication, const RoutedDelivery& delivery);
 
   bool writable() const override;
@@ -127,7 +129,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
  private:
   enum class State : std::uint8_t { AwaitConnect, Connected, Closing };
 
-  // What has to wait before this connection goes on.
+  // A response, and everything behind it, that waits for the store or the client.
   struct Held {
     BatchNumber until;
     ByteBuffer response;          // the CONNACK, SUBACK or UNSUBACK
@@ -143,13 +145,13 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     ByteBuffer scratch;
   };
 
-  // What few connections need, or only for a moment.
+  // Members that few connections need, or that all need for a moment only.
   struct Extras {
     std::unique_ptr<Held> held;
     std::unique_ptr<Aliases> aliases;
     std::unique_ptr<HeldPublishes> held_publishes;
-    ByteBuffer unread;      // what arrived while it is held, or beyond its window
-    bool going_on = false;  // in the agenda's list of those that note_window() named
+    ByteBuffer unread;      // bytes that arrived while the connection is held, or beyond its window
+    bool going_on = false;  // the agenda has it, by note_window()
   };
 
   void decode(ByteView bytes, Instant now);
@@ -165,7 +167,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void handle(const mqtt::Unsubscribe& packet, Instant now);
   void handle(const mqtt::Pingreq& packet, Instant now);
   void handle(const mqtt::Disconnect& packet, Instant now);
-  // AUTH, whose method no CONNECT has agreed on. What a server never receives is refused by the decoder.
+  // AUTH, whose method no CONNECT has agreed on. Packets that only a server sends are refused by the decoder.
   template <typename Other>
   void handle(const Other&, Instant now) {
     reject(mqtt::ReasonCode::ProtocolError, "AUTH without an authentication method in CONNECT", now);
@@ -179,14 +181,14 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   // The topic that the PUBLISH names, by itself or by an alias; empty when it had to be rejected.
   std::string_view topic_of(const mqtt::Publish& packet, Instant now);
-  // Answers or closes when the PUBLISH may not be routed.
+  // False when the PUBLISH may not be routed: then it has been answered, or the connection closes.
   bool publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now);
-  // Whether it is the same message as one before it, which is neither routed nor counted again: with DUP until its
-  // answer has left, which it shares. REQUIRES: QoS 1 or 2.
+  // Whether the PUBLISH repeats an earlier one: then it shares the answer of that, and is neither routed nor counted
+  // again. At QoS 1 that takes DUP, and ends with the answer. REQUIRES: QoS 1 or 2.
   bool handle_repeated(const mqtt::Publish& packet);
-  // Not routed: an acknowledged one is answered with `reason`.
+  // Answers a PUBLISH that is not routed with `reason`; one of QoS 0 has no answer.
   void refuse_publish(const mqtt::Publish& packet, mqtt::ReasonCode reason);
-  // False when it was refused: then the publisher was told, or the message is held.
+  // False when the message was refused: then the publisher was told, or the message is held.
   bool publish_or_refuse(const mqtt::Publish& packet, const Message::Fields& fields, AckTicket ticket,
                          const ExchangeRow* exchange, Instant now);
   void handle_taken(const HeldPublishes::Held& held) override;
@@ -197,29 +199,29 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
                              bool& changed);
   mqtt::ReasonCode unsubscribe(std::string_view filter, Instant now, bool& changed);
 
-  // A publisher that has sent all it may, or has nothing more to send, waits for us. `retained` values were added to
-  // the journal before its bytes were handled.
+  // Has the journal hurry if the publisher waits for us: it has sent all it may, or has nothing more to send.
+  // `retained` is Journal::retained_added() of before its bytes were handled.
   void hurry(bool dry, std::uint64_t retained);
 
-  // Sends held.response and what follows it: now if that is durable and the client reads, else once it is so.
+  // Sends held.response, and goes on: now if its batch is durable and the client reads, else once that is so.
   void hold(Held held, Instant now);
   void note_held();
   void resume(Instant now);
   void finish_hold(Held& held, Instant now);
   Extras& extras();
-  // What arrived meanwhile, to be handled now.
+  // The bytes that arrived meanwhile, to be handled now.
   ByteBuffer take_unread();
   // Whether another PUBLISH of QoS 1 or 2 has to wait.
   bool window_used_up() const;
-  // The PUBLISH, and what follows, waits until the window has room.
+  // The PUBLISH, and everything behind it, waits until the window has room.
   void put_off(const mqtt::Publish& packet);
-  // Whether something waits for the window.
+  // Whether bytes wait for the window.
   bool overdrawn() const { return extras_ && !extras_->held && !extras_->unread.empty(); }
-  // Its messages that are refused for now.
+  // How many of the client's messages are refused for now.
   std::size_t held_publishes() const {
     return extras_ && extras_->held_publishes ? extras_->held_publishes->size() : 0;
   }
-  // Whether what it sends may make the room that its own messages wait for.
+  // Whether the client's next packets may make the room that its own messages wait for.
   bool may_make_room() const { return held_publishes() > 0 && owes_acknowledgements(); }
   bool owes_acknowledgements() const { return session_ != nullptr && session_->inflight_count() > 0; }
   Aliases* aliases() const { return extras_ ? extras_->aliases.get() : nullptr; }
@@ -233,7 +235,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   bool encode_for_client(const Message::Fields& fields, const Delivery& delivery, Instant now);
   void write_disconnect(mqtt::ReasonCode reason, std::string_view why);
   void log_closed(LogLevel level, std::string_view reason, std::string_view why) const;
-  // When something is due if nothing arrives: the CONNECT, 1.5 × keep-alive [MQTT-3.1.2-22], or the end of closing.
+  // When the connection ends if nothing arrives: no CONNECT came, or nothing for 1.5 × keep-alive [MQTT-3.1.2-22], or
+  // the client does not take our last words.
   Instant deadline() const;
   // Makes handle_timeout() come at deadline(), unless it comes earlier anyway.
   void arm();
@@ -249,8 +252,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void prepare_output() {
     if (output_.capacity() == 0) output_ = shared_.spare_buffers.take();
   }
-  // The packet at the end of the output, from `begin` on, is to be sent. False when it is larger than the client takes
-  // [MQTT-3.1.2-24]: then it is taken back, and the connection, of which nothing can come any more, ends with the turn.
+  // Sends the packet that lies in the output from `begin` on. False when it is larger than the client takes
+  // [MQTT-3.1.2-24]: then it is taken back, and the connection, which cannot go on without it, ends with the turn.
   bool sent_if_it_fits(std::size_t begin);
 
   // Constant after construction.
@@ -261,10 +264,10 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   mqtt::Decoder decoder_;
   ByteBuffer output_;
   Session* session_ = nullptr;
-  Ref<AckQueue> acknowledgements_;  // made when the first one has to be written
+  Ref<AckQueue> acknowledgements_;  // made for the first one
   std::unique_ptr<Extras> extras_;
 
-  // What CONNECT said.
+  // From CONNECT.
   std::uint32_t packet_bytes_max_ = mqtt::kRemainingLengthMax;  // of the client [MQTT-3.1.2-24]
   std::uint16_t keep_alive_s_ = 0;
   bool tells_problems_ = false;  // MQTT 5: reason strings are wanted [MQTT-3.1.2-29]
@@ -274,7 +277,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   State state_ = State::AwaitConnect;
   bool ended_ = false;
   bool greeted_ = false;  // CONNACK has been written
-  bool in_held_ = false;  // in the agenda's list of those that wait for the store
+  bool in_held_ = false;  // the agenda has it, by note_held()
   Agenda::Ready ready_ = Agenda::Ready::No;
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
   Instant armed_;

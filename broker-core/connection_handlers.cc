@@ -31,7 +31,7 @@ bool has_too_many_user_properties(mqtt::PropertyView properties, std::uint32_t m
   return count > maximum;
 }
 
-// Whether a client may subscribe with it, or unsubscribe [MQTT-4.7.1-1, -2, MQTT-4.7.3-1, MQTT-4.8.2-1, -2].
+// Whether a client may subscribe with the filter, or unsubscribe [MQTT-4.7.1-1, -2, MQTT-4.7.3-1, MQTT-4.8.2-1, -2].
 bool is_well_formed(std::string_view filter) {
   mqtt::SharedFilter parts;
   const bool shared = mqtt::parse_shared(filter, parts);
@@ -43,7 +43,7 @@ bool is_reserved(std::string_view topic) {
   return topic.starts_with('$');
 }
 
-// Properties of a PUBLISH or a will that concern this delivery to us, and not the message.
+// Whether the property of a PUBLISH or a will belongs to the message, not to its delivery to us.
 bool is_forwarded(PropertyId id) {
   switch (id) {
     case PropertyId::MessageExpiryInterval:  // kept apart, since it runs down
@@ -81,13 +81,13 @@ std::unique_ptr<Will> make_will(const mqtt::Will& will) {
   return message;
 }
 
-// Whether a client without an identifier is given one: only 5.0 can say which, so before that the session may not
-// outlive the connection [MQTT 3.1.1: MQTT-3.1.3-8]; 3.1 asks for 1 to 23 characters.
+// Whether a client without an identifier is given one. Only 5.0 can tell the client which, so in 3.1.1 the session may
+// not outlive the connection [MQTT 3.1.1: MQTT-3.1.3-8]; 3.1 asks for 1 to 23 characters.
 bool may_assign_client_id(const mqtt::Connect& packet) {
   return packet.version == Version::V5 || (packet.version == Version::V3_1_1 && packet.clean_start);
 }
 
-// Why a will is refused; nothing when it is not.
+// The reason why the will is refused; nothing when it is not.
 std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits& limits, Stats& stats) {
   using Fault = mqtt::ProtocolError;
   if (is_too_deep(will.topic, limits.topic_levels)) {
@@ -102,7 +102,7 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits
   return std::nullopt;
 }
 
-// Why a CONNECT is refused; nothing when it is not.
+// The reason why the CONNECT is refused; nothing when it is not.
 std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const Limits& limits, Stats& stats) {
   using Fault = mqtt::ProtocolError;
   if (packet.properties.text(PropertyId::AuthenticationMethod)) {
@@ -117,8 +117,8 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const L
   return packet.will ? fault_of(*packet.will, limits, stats) : std::nullopt;
 }
 
-// How long the session outlives the connection if the client may have its way. Before 5.0 a session that is kept is
-// kept for good [MQTT 3.1.1 §3.1.2.4].
+// How long the client wants its session to outlive the connection. Before 5.0 a session that is kept is kept for good
+// [MQTT 3.1.1 §3.1.2.4].
 std::uint32_t expiry_asked_s(const mqtt::Connect& packet) {
   if (packet.version == Version::V5) return packet.properties.number(PropertyId::SessionExpiryInterval).value_or(0);
   return packet.clean_start ? 0 : kExpiryNever;
@@ -130,7 +130,7 @@ std::uint32_t expiry_granted_s(std::uint32_t asked_s, Duration limit) {
   return static_cast<std::uint32_t>(std::min<std::int64_t>(asked_s, limit_s));
 }
 
-// A client of 5.0 can be told another keep-alive than it asked for [MQTT-3.2.2-22]; others keep theirs.
+// A client of 5.0 can be told another keep-alive than it asked for [MQTT-3.2.2-22]; one of 3.1.1 keeps its own.
 std::uint16_t keep_alive_granted_s(const mqtt::Connect& packet, Duration limit) {
   if (packet.version != Version::V5 || limit == Duration::zero()) return packet.keep_alive_s;
   const auto limit_s = static_cast<std::uint16_t>(std::chrono::duration_cast<std::chrono::seconds>(limit).count());
@@ -324,8 +324,8 @@ void Connection::handle(const mqtt::Publish& packet, Instant now) {
   }
 }
 
-// Of QoS 2 also without DUP, and until its PUBREL [MQTT-4.3.3-10]; once it was routed the identifier is remembered from
-// before the PUBREC on, in the store if the session is there.
+// A message of QoS 2 is repeated also without DUP, and until its PUBREL [MQTT-4.3.3-10]. The identifier of one that was
+// routed is remembered from before the PUBREC on, in the store if the session is there.
 bool Connection::handle_repeated(const mqtt::Publish& packet) {
   const bool exactly_once = packet.qos == Qos::ExactlyOnce;
   if (packet.duplicate || (exactly_once && held_publishes() > 0)) {
@@ -334,7 +334,7 @@ bool Connection::handle_repeated(const mqtt::Publish& packet) {
   if (!exactly_once || !session_->received_contains(packet.packet_id)) return false;
   AckTicket waiting = ticket(PacketType::Pubrec, packet.packet_id);
   if (session_->durable()) {
-    // It may have come by an earlier connection, and not be stored yet.
+    // The message may have come by an earlier connection, and not be stored yet.
     shared_.journal.complete_when_durable(std::move(waiting));
   } else {
     waiting.complete(ReasonCode::Success);
@@ -433,7 +433,8 @@ void Connection::handle(const mqtt::Pubcomp& packet, Instant now) {
   }
 }
 
-// An acknowledgement that is not the one which its exchange waits for; of exchanges that are not there we say nothing.
+// Rejects an acknowledgement that its exchange does not expect. False when there is no such exchange: the caller
+// decides.
 bool Connection::reject_unexpected(PacketId packet_id, Instant now) {
   Inflight* inflight = session_->inflight();
   if (inflight == nullptr || !inflight->contains(packet_id)) return false;
@@ -481,7 +482,7 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
                                                    .subscription_id = subscription_id});
   const auto [reason, is_new, differs] = shared_.sessions.subscribe(*session_, subscription, now);
   changed = changed || differs;
-  // A shared subscription is sent none [MQTT 5.0 §3.8.4].
+  // A shared subscription is sent no retained messages [MQTT 5.0 §3.8.4].
   if (is_error(reason) || shared) return reason;
   if (is_reserved(request.filter)) shared_.router.refresh_status(now);
   switch (request.retain_handling) {
@@ -489,7 +490,7 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
       changed = session_->start_replay(subscription) || changed;
       break;
     case mqtt::RetainHandling::SendIfNew:
-      // Those that an earlier SUBSCRIBE asked for may not all have been sent.
+      // Messages that an earlier SUBSCRIBE asked for may not all have been sent.
       if (!is_new) session_->change_replay(subscription);
       if (is_new) changed = session_->start_replay(subscription) || changed;
       break;

@@ -1,8 +1,9 @@
 // QoS 1 and 2 messages that a destination refuses (`when_full: refuse`), from a publisher that cannot be told so.
 //
-// They keep their order and their place among the acknowledgements, and are taken as soon as there is room: whoever
-// holds any is known to the broker, which has them tried again after a queue has made room. What is left when the
-// connection ends is forgotten, since it was never acknowledged. Bounded by the owner, who stops reading. Thread: loop.
+// The messages keep their order and their place among the acknowledgements, and are taken as soon as there is room: the
+// router knows every holder, and has it try again after a queue has made room. Messages that are left when the
+// connection ends are forgotten, since they were never acknowledged. The owner, who stops reading, bounds them. Thread:
+// loop.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,9 @@ class HeldPublishes {
     AckTicket ticket;
     std::optional<ExchangeRow> exchange;  // stored with it, as for Router::publish()
     PacketId packet_id;
-    std::uint32_t rule = 0;  // a bridge's; nothing to this class
+    std::uint32_t rule = 0;  // a bridge's; means nothing to this class
   };
-  // Who is told that a message was routed after all.
+  // Is told that a message was routed after all.
   class Owner {
    public:
     virtual void handle_taken(const Held& held) = 0;
@@ -44,16 +45,16 @@ class HeldPublishes {
 
   bool empty() const { return held_.empty(); }
   std::size_t size() const { return held_.size(); }
-  // What they take of memory, about.
+  // Memory that the messages take, about.
   std::size_t bytes() const { return bytes_; }
-  // Keeps a copy of what Router::publish() refused; the arguments are those that it was given, and `rule` is Held's.
+  // Keeps a copy of the message that Router::publish() refused, with the arguments that it was given.
   void push(const Message::Fields& fields, AckTicket ticket, const ExchangeRow* exchange, PacketId packet_id,
             std::uint32_t rule = 0) {
     held_.push_back({Message::make(fields), std::move(ticket),
                      exchange != nullptr ? std::optional(*exchange) : std::nullopt, packet_id, rule});
     bytes_ += bytes_of(held_.back());
   }
-  // Publishes them in order, until one is refused again.
+  // Publishes the messages in order, until one is refused again.
   void retry(Instant now);
 
  private:

@@ -1,4 +1,4 @@
-// Every bound of the broker, with its reason. What happens at each is said where it is enforced; each has a counter in
+// Every bound of the broker, with its reason. The place that enforces it says what happens at it; each has a counter in
 // stats.h.
 #pragma once
 
@@ -15,8 +15,8 @@ struct Limits {
   std::uint32_t connections = 10'000;         // further ones are closed at accept
   std::uint32_t connections_per_address = 0;  // likewise
   std::uint32_t packet_bytes = 1 * MiB;       // larger packets end their connection with 0x95
-  std::uint16_t inflight = 100;               // per direction and client; never 0: it is announced as receive maximum;
-                                              // what a client sends beyond it waits for our answers
+  std::uint16_t inflight = 100;               // per direction and client, announced as receive maximum, so never 0;
+                                              // messages that a client sends beyond it wait for our answers
   std::uint32_t topic_levels = 128;           // deeper topics and filters are refused
   std::uint32_t subscriptions = 10'000;       // per session; home automation has 3,000; further ones get 0x97
   std::uint32_t user_properties = 64;         // in one PUBLISH or will; more get 0x97
@@ -30,34 +30,36 @@ struct Limits {
       .messages_max = 1'000, .bytes_max = 4 * MiB, .age_max = {}, .when_full = WhenFull::DropOldest};
 };
 
-// A connection that has not sent its CONNECT by then is closed: it costs a descriptor and is nobody yet.
+// A connection that has not sent its CONNECT after this long is closed: it costs a descriptor and is nobody yet.
 inline constexpr Duration kConnectTimeout = std::chrono::seconds(10);
 // Once this much waits for a socket, QoS 0 to it is dropped and QoS 1 and 2 wait in the outbox: two large socket
 // buffers.
 inline constexpr std::size_t kOutputBytesMax = 512 * KiB;
-// The same while memory is short: what one socket usually takes at once.
+// The same while memory is short: as much as one socket usually takes at once.
 inline constexpr std::size_t kOutputBytesShort = 16 * KiB;
 // This much is worth a write of its own while a turn still reads.
 inline constexpr std::size_t kOutputFullBytes = 64 * KiB;
-// Heap of outputs that is kept to be used again: of large ones, since small ones cost nothing to make.
+// Heap of outputs that is kept to be used again: from this size on, since small ones cost nothing to make, and this
+// much of it.
 inline constexpr std::size_t kSpareBytesMin = 1 * KiB;
 inline constexpr std::size_t kSpareBytesMax = 4 * MiB;
-// A client of MQTT 5 with more messages unacknowledged than this, and than the announced maximum, is closed with 0x93:
-// of QoS 2 that the client itself does not release, since what waits for us waits unread. Clients that do not look at
-// the maximum release what they sent at once behind all of it; an identifier costs two bytes here, on disk a row.
+// A client of MQTT 5 with more messages unacknowledged than this, and than the announced maximum, is closed with 0x93.
+// Only messages of QoS 2 that the client does not release get there, because messages that wait for us wait unread. A
+// client that does not look at the maximum sends all its messages at once and releases them behind the last one: hence
+// so high a bound, since an identifier costs two bytes here and a row on disk.
 inline constexpr std::uint16_t kUnacknowledgedMax = 10'000;
 // A client that cannot be told of a refusal is closed when more than its window is held and takes more than this.
 inline constexpr std::size_t kHeldBytesMax = 1 * MiB;
 // A client identifier longer than this is refused: it is a key in tables and in the store. MQTT asks for 23
 // [MQTT-3.1.3-5].
 inline constexpr std::size_t kClientIdBytesMax = 1024;
-// Topics that one client may abbreviate, and that we abbreviate to one client: a sensor has a few, and each costs what
-// its name takes. Announced as Topic Alias Maximum.
+// Topics that one client may abbreviate, and that we abbreviate to one client: a sensor has a few, and each costs the
+// bytes of its name. Announced as Topic Alias Maximum.
 inline constexpr std::uint16_t kTopicAliasesMax = 16;
-// From so many acknowledgements outstanding at a dry socket on, the publisher is taken to wait for us.
+// A publisher with this many acknowledgements outstanding and nothing left to read is taken to wait for us.
 inline constexpr std::size_t kWaitingPublishesMin = 2;
-// The same where it may as well be a sensor with several retained topics: the smallest window that client libraries
-// have, other than one.
+// The same for retained values, which may as well come from a sensor with several topics: the smallest window, other
+// than one, that client libraries have.
 inline constexpr std::size_t kUsualWindowMin = 10;
 
 }  // namespace furrow::broker

@@ -1,4 +1,4 @@
-// What the broker counts, as plain numbers since start. Read by the status topics.
+// Counters of the broker, as plain numbers since start. Read by the status topics.
 #pragma once
 
 #include <cstdint>

@@ -52,7 +52,7 @@ void Wills::keep(Session& session, const Will* stored, std::size_t clients, Inst
   if (will == nullptr) return;
   will->stored = stored != nullptr;
   if (!will->stored) unwritten_.push_back({now, session.subscriber()});
-  // Each of those that wait has a row, as each client may have one.
+  // Each will that waits has a row, as each connected client may have one.
   const std::uint32_t limit = shared_.limits.connections;
   if (limit == 0 || waiting_.empty() || waiting_.size() + clients < limit) return;
   ++shared_.stats.wills_over_limit;
@@ -70,7 +70,8 @@ void Wills::write(Session& session) {
   will->stored = true;
 }
 
-// Wills that are half as old as may be share a commit with the oldest; the younger ones may yet be taken away for free.
+// Wills that have waited for half of the interval share a commit with the oldest. Younger ones wait on: their clients
+// may yet take them away for free.
 void Wills::write_due(Instant now) {
   if (unwritten_.empty() || now < unwritten_.front().since + kWriteInterval) return;
   while (!unwritten_.empty() && unwritten_.front().since + kWriteInterval / 2 <= now) {
@@ -114,7 +115,7 @@ void Wills::publish_waiting(WaitingMap::iterator waiting, Instant now) {
   shared_.journal.put_lazy(SessionRow{client_id, std::nullopt}, now);
 }
 
-// True when the row, which is `stored`, is needed until the message is safe.
+// True when the client has a row with the will (`stored`) that is needed until the message is safe.
 bool Wills::send(const std::string& client_id, Will& will, bool stored, SubscriberId origin, Instant now) {
   const Message::Fields fields{.topic = will.topic,
                                .payload = will.payload,
@@ -145,12 +146,12 @@ void Wills::write_acknowledgement(mqtt::PacketType, PacketId, mqtt::ReasonCode) 
   Will* const will = session != nullptr ? session->record().will.get() : nullptr;
   const bool is_the_same = will != nullptr && will->published == safe_;
   if (session != nullptr && session->durable()) {
-    if (!is_the_same) return;  // the client has come back, and its row has another will or none
+    if (!is_the_same) return;  // the client has come back: its row has another will or none
     session->record().will.reset();
     session->store_lazily(safe.at);
     return;
   }
-  // The client has come back, and its row has the new will.
+  // The client has come back: its row has the new will.
   if (will != nullptr && !is_the_same && will->stored) return;
   shared_.journal.put_lazy(SessionRow{safe.client_id, std::nullopt}, safe.at);
 }

@@ -3,15 +3,15 @@
 //   CONNECT            the will goes into the session's row, or, where the client leaves no session, into a row of its
 //                      own within kWriteInterval, unless the row has it already
 //   connection lost    published at once or after its delay; the row keeps it until the message is safe
-//   DISCONNECT         taken away, from the row without haste
+//   DISCONNECT         taken away at once, from the row without haste
 //   the gateway ends,  the row keeps it
 //     by crash or stop
 //   the next start     published when its client has not come back within its delay and kRestartGrace
 //
-// Sessions keep their own wills in their records. This class keeps those that wait for a client without a session:
-// found in the store at the start, or left by a session that ended before its will was due. Where one more client with
-// a will would make them, with those that are connected, more than `limits.connections`, the first to come due does not
-// wait longer. Thread: loop. Time: passed in.
+// Sessions keep their own wills in their records. This class keeps the wills that wait for a client without a session:
+// found in the store at the start, or left by a session that ended before its will was due. These and the connected
+// clients together are bounded by `limits.connections`: when one more client comes with a will, the first to come due
+// is published at once. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ class Wills final : private AckSink {
  public:
   // After a start clients get this long to come back: all at once, over a network that has just lost its power, too.
   static constexpr Duration kRestartGrace = std::chrono::seconds(60);
-  // How long a will may be in memory only. One that is half as old goes along.
+  // How long a will may be in memory only. Wills that are half as old are written along with it.
   static constexpr Duration kWriteInterval = std::chrono::seconds(1);
 
   // The references must outlive it. `started` is the first moment of the broker.
@@ -68,7 +68,7 @@ class Wills final : private AckSink {
   // --- time ---
   void handle_timeout(Instant now);
   Instant next_deadline() const;
-  // The medium takes writes again, or memory is free again: what could not be written meanwhile is.
+  // The medium takes writes again, or memory is free again: writes the wills that could not be written meanwhile.
   void write_rest();
 
   // How many wait for clients without a session.
@@ -77,7 +77,7 @@ class Wills final : private AckSink {
  private:
   struct Unwritten {
     Instant since;
-    SubscriberId subscriber;  // perhaps another session's by now, which is then looked at in its place
+    SubscriberId subscriber;  // perhaps another session's by now: then that one is looked at
   };
   struct Waiting {
     std::unique_ptr<Will> will;
@@ -102,11 +102,13 @@ class Wills final : private AckSink {
   const SessionTable& sessions_;
   const Instant started_;
 
-  Ring<Unwritten> unwritten_;  // of sessions that are not durable; some have ended since
+  Ring<Unwritten> unwritten_;  // wills of sessions that are not durable; some have ended since
   WaitingMap waiting_;
   std::set<std::pair<Instant, std::string_view>> waiting_by_due_;
-  Ring<Published> published_;  // and not yet safe
-  std::uint64_t safe_ = 0;     // the number of the last that was; published_ has those behind it
+  // Wills published for clients with a row, and not yet safe. Until then the stored row keeps the will, and keeps the
+  // session even if it has ended.
+  Ring<Published> published_;
+  std::uint64_t safe_ = 0;  // how many were published and are safe: the number of the last one
   Ref<AckQueue> acknowledgements_ = AckQueue::make(*this);  // one for each of published_
 };
 

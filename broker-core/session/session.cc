@@ -15,9 +15,9 @@ constexpr Duration kWaitMin = std::chrono::milliseconds(100);
 constexpr Duration kWaitMax = std::chrono::seconds(1);
 // Before the first acknowledgement its time is unknown.
 constexpr Duration kWaitFirst = std::chrono::milliseconds(250);
-// From so many on, subscriptions are found by an index: to compare fewer costs no more than to hash one.
+// Lists of this many subscriptions have an index: comparing fewer costs no more than hashing one.
 constexpr std::size_t kManySubscriptions = 32;
-// Retained topics that are looked at for one that a new subscription takes, before it is left to its replay.
+// Retained topics that SUBSCRIBE looks at in search of a first match, before it leaves the search to the replay.
 constexpr std::size_t kFirstSteps = 100;
 
 // How a retained message is sent for a subscription. Borrows `options`.
@@ -280,7 +280,7 @@ bool Session::replay(RetainedReplays::Replay& replay, const MessageRef& message,
   const bool acknowledged = delivery.qos != mqtt::Qos::AtMostOnce;
   if (!reads()) return false;
   if (acknowledged) {
-    // What does not fit beside others goes alone.
+    // A message that does not fit beside others goes alone.
     if (!has_room() || !has_place(1, message->bytes_size())) return false;
     replay.note_sent(make_outbox(now).next_sequence());
   }
@@ -327,7 +327,7 @@ bool Session::send_ahead(RetainedReplays::Replay& replay, const MessageRef& valu
   return true;
 }
 
-// Whether the queue takes so much more without a drop.
+// Whether the queue takes this much more without a drop.
 bool Session::has_place(std::size_t messages, std::size_t bytes) const {
   return !extras_ || !extras_->outbox || extras_->outbox->has_place(messages, bytes);
 }

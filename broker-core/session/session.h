@@ -36,7 +36,7 @@ struct CommitInterval {
 
   // 0 while the receiver is away or its window is full: it will not acknowledge soon.
   Duration wait(const Inflight& inflight) const;
-  // Of a receiver that is there and has acknowledged nothing yet.
+  // For a receiver that is there and has acknowledged nothing yet.
   Duration first_wait() const;
 };
 
@@ -65,7 +65,7 @@ class Session final : public Destination {
   SubscriberId subscriber() const { return subscriber_; }
   bool durable() const { return static_cast<bool>(record_.queue); }
 
-  // What is stored of it; whoever changes it stores it.
+  // The stored part of the session; whoever changes it stores it.
   SessionRecord& record() { return record_; }
   const SessionRecord& record() const { return record_; }
 
@@ -73,22 +73,22 @@ class Session final : public Destination {
   Subscription* find_subscription(std::string_view filter);
   // False when there is none.
   bool erase_subscription(std::string_view filter);
-  // What is stored of it now.
+  // The row that the store should have now.
   SessionRow row();
 
-  // What its stored row says of its connection: after a crash a session stored as connected counts its expiry from the
+  // Whether the stored row says that the client is connected: after a crash such a session counts its expiry from the
   // restart.
   bool stored_connected() const { return stored_connected_; }
   void set_stored_connected(bool connected) { stored_connected_ = connected; }
-  // The batch that has what CONNACK and SUBACK say of it: they wait for that also when it was another connection that
-  // put it there.
+  // The batch with the row that CONNACK and SUBACK speak of: they wait for it, also when it was another connection that
+  // put the row there.
   BatchNumber stored_in() const { return stored_in_; }
   void set_stored_in(BatchNumber batch) { stored_in_ = batch; }
-  // Its row goes into the batch being gathered. REQUIRES: durable.
+  // Puts the row into the batch being gathered, for now or without haste. REQUIRES: durable.
   void store();
   void store_lazily(Instant now);
 
-  // Whose session it is now, from CONNECT on; nobody's between connections.
+  // The connection that has the session, from CONNECT on; nullptr between connections.
   Connection* connection() const { return connection_; }
   void attach(Connection& connection);
   // CONNACK has left, and messages may follow: as many in flight as our limit and the client's `receive_maximum` allow.
@@ -100,12 +100,12 @@ class Session final : public Destination {
   bool refuses(const Publication& publication, const RoutedDelivery& delivery) const override;
 
   // --- retained messages for new subscriptions ---
-  // Those that match follow as the client takes them, once its connection is not held. True when the row must be stored
-  // first, so that they do after a crash.
+  // The messages that match follow as the client takes them, once its connection is not held. True when the row must be
+  // stored first, so that they follow after a crash, too.
   bool start_replay(const Subscription& subscription);
-  // At start: the row says that they were not all sent.
+  // At start: the row says that not all of these messages were sent.
   void restart_replay(const Subscription& subscription);
-  // The client has subscribed again, and wants those that are still to come in this way; or none of them.
+  // The client has subscribed again, and wants the messages that are still to come with these options; or none of them.
   void change_replay(const Subscription& subscription);
   void end_replay(const Subscription& subscription, Instant now);
   // Shared::looking said so.
@@ -113,9 +113,9 @@ class Session final : public Destination {
 
   // --- shared subscriptions ---
   void join(SharedGroup& group) { extras().groups.push_back(&group); }
-  // What was taken from the group stays in flight to this client alone.
+  // Messages that were taken from the group stay in flight to this client alone.
   void leave(SharedGroup& group);
-  // Whether the client takes messages now, and whether one of QoS 1 or 2 would be sent at once.
+  // Whether the client takes messages now; and whether a message of QoS 1 or 2 would be sent at once.
   bool reads() const;
   bool has_room() const;
   std::size_t inflight_count() const { return extras_ && extras_->inflight ? extras_->inflight->count() : 0; }
@@ -129,11 +129,12 @@ class Session final : public Destination {
   // The queue, once a message of QoS 1 or 2 has needed it.
   Outbox* outbox() { return extras_ && extras_->outbox ? &*extras_->outbox : nullptr; }
   Inflight* inflight() { return extras_ && extras_->inflight ? &*extras_->inflight : nullptr; }
-  // Sends what the connection takes.
+  // Sends as much as the connection takes.
   void pump(Instant now);
-  // Shared::limits are others: goes on within them.
+  // Shared::limits are others: the queue and the window follow.
   void handle_limits_changed(Instant now);
-  // The session ends: what it has of groups goes back to them, or is dropped there. Last call. REQUIRES: detached.
+  // The session ends: messages that it has of groups go back to them, or are dropped there. Last call. REQUIRES:
+  // detached.
   void end(Instant now);
   // At start: the queue as found in the store; and that there are exchanges.
   void restore(const CursorRow& cursor);

@@ -18,7 +18,7 @@ SharedGroup::SharedGroup(std::string filter, SubscriberId subscriber, QueueId qu
       shared_(shared),
       outbox_(options(queue, shared, *this), cursor, shared.journal, shared.books) {}
 
-// What is in flight is bounded by the windows of the members.
+// The limits are for messages that wait: the windows of the members bound those in flight.
 Outbox::Options SharedGroup::options(QueueId queue, const Session::Shared& shared, OutboxOwner& owner) {
   return {.limits = shared.limits.session_queue, .queue = queue, .owner = &owner, .bounds_waiting_only = true};
 }
@@ -131,7 +131,7 @@ void SharedGroup::give_next(Member& member, Instant now) {
   outbox_.settle(sequence, written ? Outbox::Outcome::Delivered : Outbox::Outcome::Dropped, now, DropReason::TooLarge);
 }
 
-// Nobody is left to take it.
+// No member is left to take the messages.
 void SharedGroup::drop_waiting(Instant now) {
   if (!outbox_.has_leases()) {
     outbox_.drop_all(DropReason::SessionEnded, now);

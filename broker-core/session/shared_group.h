@@ -1,13 +1,14 @@
 // A shared subscription: each message goes to one of its members [MQTT 5.0 §4.8.2].
 //
 // Messages of QoS 1 and 2 are in the group's outbox until they are settled, whoever has them: a member that has room
-// takes the next one in flight, and its window settles it here or gives it back (session/inflight.h). So what a member
-// holds is as safe as what waits. The outbox is durable from the first member on whose session is, for as long as the
-// group lives. Of members that have room the one with least in flight is asked first, in turn where several have as
-// little; members that are away are passed over. When a member's session ends, its unfinished messages of QoS 1 wait
-// here again, those of QoS 2 are dropped [MQTT-4.8.2-4, -5]. A member that unsubscribes keeps what it has in flight
-// [MQTT-3.10.4-3]: the group ends once it has neither members nor messages. QoS 0 is written at once or not at all.
-// Owned by the broker; refers to sessions, which leave it before they end. Thread: loop.
+// takes the next one in flight, and its window settles it here or gives it back (session/inflight.h). So a message that
+// a member holds is as safe as one that waits. The outbox becomes durable with the first member whose session is
+// durable, and stays so for as long as the group lives. The member with least in flight is asked first among those that
+// have room, in turn where several have as little; members that are away are passed over. When a member's session ends,
+// its unfinished messages of QoS 1 wait here again, those of QoS 2 are dropped [MQTT-4.8.2-4, -5]. A member that
+// unsubscribes keeps what it has in flight [MQTT-3.10.4-3]: the group ends once it has neither members nor messages.
+// QoS 0 is written at once or not at all. Owned by Groups; refers to sessions, which leave it before they end. Thread:
+// loop.
 #pragma once
 
 #include <cstdint>
@@ -38,11 +39,12 @@ class SharedGroup final : public Destination, private OutboxOwner {
 
   // The session's subscription, new or replaced.
   void set_member(Session& session, const SubscriptionOptions& options);
-  // The session keeps what it has in flight; with the last member, what waits is dropped, counted as `session_ended`.
+  // The session keeps its messages in flight; with the last member, messages that wait are dropped, counted as
+  // `session_ended`.
   void remove_member(Session& session, Instant now);
   bool has_members() const { return !members_.empty(); }
   std::size_t members() const { return members_.size(); }
-  // Whether nothing is left of it.
+  // Whether the group has neither members nor messages.
   bool has_ended() const { return members_.empty() && outbox_.messages() == 0; }
   // The highest QoS that any member was granted, for routing.
   mqtt::Qos qos() const;
@@ -53,7 +55,7 @@ class SharedGroup final : public Destination, private OutboxOwner {
   void deliver(Publication& publication, const RoutedDelivery& delivery) override;
   bool refuses(const Publication& publication, const RoutedDelivery& delivery) const override;
 
-  // A member may have room: gives members what waits.
+  // A member may have room: gives waiting messages to members.
   void hand_out(Instant now);
 
  private:
