@@ -13,6 +13,9 @@ namespace {
 
 // How long a client that does not take our last words is waited for.
 constexpr Duration kClosingTimeout = std::chrono::seconds(10);
+// A client that leaves this much unread is not read from: it is mostly answers to what it sends, as messages stop at
+// kOutputBytesMax. Far beyond that, because some clients read nothing before they have sent everything.
+constexpr std::size_t kUnreadBytesMax = 4 * MiB;
 // This many new bytes of an unfinished packet count as activity for the keep-alive. A large packet may take long on a
 // bad network, and its sender can say nothing else meanwhile; by the letter of [MQTT-3.1.2-22] only a whole one counts.
 constexpr std::size_t kProgressBytes = 64;
@@ -230,6 +233,7 @@ void Connection::go_on(Instant now) {
 }
 
 bool Connection::reading_paused() const {
+  if (output_.size() >= (shared_.conditions.short_of_memory ? kOutputBytesMax : kUnreadBytesMax)) return true;
   const bool waits_for_store = shared_.conditions.store_lags && acknowledgements_waiting() > 0;
   return held() || overdrawn() || (waits_for_store && !may_make_room());
 }

@@ -27,8 +27,8 @@ Wills::~Wills() {
 void Wills::wait(const std::string& client_id, std::unique_ptr<Will> will, Instant due, Instant now) {
   if (!will->stored) shared_.journal.put_lazy(SessionRow{client_id, encode_will_alone(*will)}, now);
   will->stored = true;
-  const auto [waiting, is_new] = waiting_.try_emplace(client_id, Waiting{std::move(will), due});
-  FURROW_CHECK(is_new);
+  (void)take(client_id);  // the newer one takes its place
+  const auto waiting = waiting_.try_emplace(client_id, Waiting{std::move(will), due}).first;
   waiting_by_due_.emplace(due, waiting->first);
 }
 

@@ -175,6 +175,43 @@ TEST_F(ShortOfMemory, WhoWaitsIsReadFromAgainHoweverOftenItWasPolled) {
   EXPECT_FALSE(broker().reading_paused(both.id()));
 }
 
+// --- answers ---
+
+class UnreadAnswers : public LimitsTest {
+ protected:
+  // Sends PINGREQ packets until it is no longer read from, at most so much that 8 MiB of answers would wait.
+  void flood(Client& client) {
+    const Bytes pings = [] {
+      Bytes bytes;
+      for (int i = 0; i < 64 * 1024; ++i) bytes.insert(bytes.end(), {0xC0, 0x00});
+      return bytes;
+    }();
+    client.stop_reading();
+    for (int i = 0; i < 64 && !broker().reading_paused(client.id()); ++i) client.send_bytes(pings);
+  }
+};
+
+TEST_F(UnreadAnswers, ClientThatReadsNoneOfThemIsNotReadFromForever) {
+  Client& client = connect({.keep_alive_s = 10});
+  flood(client);
+  EXPECT_TRUE(broker().reading_paused(client.id()));
+  EXPECT_LE(broker().output(client.id()).size(), 5 * MiB);
+  client.start_reading();
+  EXPECT_FALSE(broker().reading_paused(client.id()));
+  flood(client);
+  advance(seconds(16));
+  client.start_reading();
+  EXPECT_TRUE(client.closed()) << "it has not read for longer than it may be silent";
+}
+
+TEST_F(UnreadAnswers, FewerMayWaitWhileMemoryIsShort) {
+  Client& client = connect({});
+  broker().handle_memory(options.limits.memory_bytes + 1);
+  flood(client);
+  EXPECT_TRUE(broker().reading_paused(client.id()));
+  EXPECT_LE(broker().output(client.id()).size(), 1 * MiB);
+}
+
 // --- lists that a connection is in ---
 
 class ListsOfConnections : public LimitsTest {};

@@ -165,6 +165,15 @@ TEST_F(WillsTest, StopClosesConnectionsAndPublishesNothing) {
   EXPECT_THAT(heard(), IsEmpty());
 }
 
+TEST_F(WillsTest, ClientThatComesTwiceWhileTheGatewayStopsLeavesItsLastWill) {
+  broker().shut_down(now);
+  open(passing("1"));
+  open(passing("2")).vanish();
+  end(End::Stop);
+  advance_to(kGrace);
+  EXPECT_THAT(heard(), ElementsAre("2"));
+}
+
 TEST_F(WillsTest, StopKeepsTheWillOfAClientThatHasJustConnected) {
   connect(passing("1"));
   end(End::Stop);
