@@ -14,8 +14,8 @@
 #pragma once
 
 #include "broker-core/limits.h"
+#include "broker-core/session/commit_interval.h"
 #include "broker-core/session/journal.h"
-#include "broker-core/session/session.h"
 
 namespace furrow::broker {
 

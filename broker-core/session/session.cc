@@ -9,12 +9,6 @@ namespace furrow::broker {
 
 namespace {
 
-// Four acknowledgement times let a late one still come in time; the bounds keep a fast link from writing at every
-// hiccup and a slow one from holding its publisher.
-constexpr Duration kWaitMin = std::chrono::milliseconds(100);
-constexpr Duration kWaitMax = std::chrono::seconds(1);
-// Before the first acknowledgement its time is unknown.
-constexpr Duration kWaitFirst = std::chrono::milliseconds(250);
 // Lists of this many subscriptions have an index: comparing fewer costs no more than hashing one.
 constexpr std::size_t kManySubscriptions = 32;
 // Retained topics that SUBSCRIBE looks at in search of a first match, before it leaves the search to the replay.
@@ -30,16 +24,6 @@ DeliveryOptions replay_of(const Message& message, const SubscriptionOptions& opt
 }
 
 }  // namespace
-
-Duration CommitInterval::wait(const Inflight& inflight) const {
-  if (!inflight.connected() || inflight.window_full()) return Duration::zero();
-  const auto time = inflight.acknowledgement_time();
-  return fixed || !time ? first_wait() : std::clamp(*time * 4, kWaitMin, kWaitMax);
-}
-
-Duration CommitInterval::first_wait() const {
-  return fixed.value_or(kWaitFirst);
-}
 
 Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, Shared& shared)
     : shared_(shared), subscriber_(subscriber) {

@@ -18,6 +18,7 @@
 #include "broker-core/publication.h"
 #include "broker-core/routing/hash_index.h"
 #include "broker-core/routing/keyed_hash.h"
+#include "broker-core/session/commit_interval.h"
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/outbox.h"
 #include "broker-core/session/retained_replays.h"
@@ -29,16 +30,6 @@ namespace furrow::broker {
 
 class Connection;
 class SharedGroup;
-
-// How long a destination that acknowledges is given before its message is written (`store.interval`).
-struct CommitInterval {
-  std::optional<Duration> fixed;  // empty: auto
-
-  // 0 while the receiver is away or its window is full: it will not acknowledge soon.
-  Duration wait(const Inflight& inflight) const;
-  // For a receiver that is there and has acknowledged nothing yet.
-  Duration first_wait() const;
-};
 
 class Session final : public Destination {
  public:
