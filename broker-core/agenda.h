@@ -1,4 +1,4 @@
-// What connections want of the broker: to be written out, to go on, to be closed or looked at later.
+// Lists of connections with something to do: to be written out, to go on, to be closed, or to be looked at later.
 //
 // Connections enter themselves, by id, and know which lists they are in. The connection table goes through the lists;
 // by then an entry may be out of date, or its connection gone. Thread: loop. Time: passed in.
@@ -18,8 +18,8 @@ namespace furrow::broker {
 
 class Agenda {
  public:
-  // What there is to do for the caller, in the order of haste: a message leaves before its publisher's acknowledgement,
-  // since the one is waited for longer.
+  // A message to write, or anything else to do for the caller; in the order of haste: a message leaves before its
+  // publisher's acknowledgement, because the message is waited for longer.
   enum class Ready : std::uint8_t { No, Answering, Delivering };
 
   // --- connections ---
@@ -29,17 +29,18 @@ class Agenda {
   }
   // The output is worth a write before the turn ends.
   void add_full(ConnectionId connection) { full_.push_back(connection); }
-  // Waits for the store.
+  // The connection waits for the store.
   void add_held(ConnectionId connection) { held_.push_back(connection); }
-  // Has sent more than its window, which may have room again.
+  // The client has sent more than its window, which may have room again.
   void add_going_on(ConnectionId connection) { going_on_.push_back(connection); }
-  // Is to be closed with the end of the turn: its client takes no packet as large as one that was due.
+  // The client takes no packet as large as one that was due: the connection ends with the turn.
   void add_unsendable(ConnectionId connection) { unsendable_.push_back(connection); }
-  // Is to be looked at then.
+  // Connection::handle_timeout() is to come then.
   void add_deadline(Instant when, ConnectionId connection) { deadlines_.add(when, connection); }
 
   // --- the table ---
-  // The next that is ready, and as what; false when there is none. Both kinds in the order in which they became so.
+  // The next connection that is ready, and in which way; false when there is none. Each kind comes in the order in
+  // which its connections became ready.
   bool pop_ready(ConnectionId& connection, Ready& as) {
     if (delivering_.empty() && answering_.empty()) return false;
     as = delivering_.empty() ? Ready::Answering : Ready::Delivering;

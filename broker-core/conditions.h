@@ -1,4 +1,5 @@
-// What makes the broker take less than it would otherwise. The broker says so; whoever takes something asks.
+// Conditions in which the broker takes less than it would otherwise. The broker sets them; its parts ask before they
+// take something.
 #pragma once
 
 namespace furrow::broker {

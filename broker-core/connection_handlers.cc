@@ -1,4 +1,4 @@
-// What each packet of a client does: CONNECT, PUBLISH and its acknowledgements, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT.
+// The handlers of a client's packets: CONNECT, PUBLISH and its acknowledgements, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT.
 #include <algorithm>
 #include <limits>
 

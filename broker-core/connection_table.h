@@ -49,7 +49,7 @@ class ConnectionTable {
   void handle_timeout(Instant now);
   // Goes on with those whose windows have room again, and closes those that cannot be sent what was due.
   void handle_turn_end(Instant now);
-  // What windows allow has changed, as the store takes writes, or no longer.
+  // The store takes writes again, or no longer: windows may have room for other packets than before.
   void note_windows();
   void handle_limits_changed();
   // Reading from those that wait for acknowledgements pauses from now on, or no longer.

@@ -48,7 +48,7 @@ SharedGroup& Groups::add(std::unique_ptr<SharedGroup> group) {
   return *by_filter_.emplace(std::move(filter), std::move(group)).first->second;
 }
 
-// Its place in the tree, with what its members ask for together.
+// Gives the group its place in the tree, with the options that its members ask for together.
 void Groups::route_to(SharedGroup& group) {
   mqtt::SharedFilter shared;
   (void)mqtt::parse_shared(group.filter(), shared);

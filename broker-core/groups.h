@@ -43,7 +43,7 @@ class Groups {
   // How `subscriptions`, places of the routing table, are divided. Looks at every group.
   SubscriptionCounts count(std::size_t subscriptions) const;
   void handle_limits_changed();
-  // Of the messages that wait for groups, or are in flight for them.
+  // Sum over the messages that wait for groups, or are in flight for them.
   std::uint64_t queue_bytes() const;
 
  private:

@@ -61,11 +61,11 @@ bool Router::any_refuses(Publication& publication, std::span<const Route> routes
   });
 }
 
-// All or nothing: all are asked before any takes it.
+// All destinations are asked before any takes the message.
 bool Router::refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
                      const ExchangeRow* exchange) const {
   if (journal_.condition().failing()) {
-    // Refused is what has to be written before it can be acknowledged.
+    // Messages that have to be written before they can be acknowledged are refused.
     const bool retains = publication.fields().retain && waits && !journal_.options().retained_lazy;
     return exchange != nullptr || retains || any_refuses(publication, routes, origin);
   }
@@ -110,7 +110,7 @@ void Router::retain(Publication& publication, bool wait, Instant now) {
       return;
     case RetainedStore::Outcome::NotThere:
     case RetainedStore::Outcome::Unchanged:
-      // As it was asked for already, but perhaps not yet stored so.
+      // The store may still have another value.
       if (!journal_.retained_unsafe(topic)) return;
       break;
     default:

@@ -135,9 +135,9 @@ void Sessions::end(Session& session, Instant now) {
   const std::unique_ptr<Will>& will = session.record().will;
   if (session.record().has_pending_will()) wills_.publish(session, now);
   if (session.durable()) {
-    // Without haste, as nobody waits for it: a crash before that finds the session as it was, and ends it once more
+    // The row goes without haste, as nobody waits for that: after a crash the session may be back, and ends once more
     // when its time is over. Only a client that is told of the end, by CONNACK, must be able to rely on it. The row
-    // keeps the will alone until that is safe.
+    // keeps the will, without the session, until its message is safe.
     SessionRow row{session.client_id(), std::nullopt};
     if (will) row.data = encode_will_alone(*will);
     shared_.journal.put_lazy(std::move(row), now);
@@ -198,7 +198,7 @@ void Sessions::detach(Session& session, std::string_view filter, Instant now) {
 
 // --- deadlines ---
 
-// One deadline each, however often its client comes and goes.
+// A session has one deadline, however often its client comes and goes.
 void Sessions::look_at(Session& session, Instant when) {
   Disconnected* const disconnected = session.record().disconnected.get();
   if (disconnected == nullptr) return;
@@ -213,7 +213,8 @@ void Sessions::check_due(Instant now) {
   }
 }
 
-// The deadline of a session without a connection came up: its will, its expiry, or that it has left.
+// The deadline of a session without a connection came up: of its will, of its expiry, or for its row to say that the
+// client has left.
 void Sessions::check(Session& session, Instant now) {
   const Instant ended = now - elapsed(*session.record().disconnected, shared_.journal.stamp(now));
   if (wills_.due(session.record(), ended) <= now) wills_.publish(session, now);
@@ -318,7 +319,7 @@ void Sessions::restore(SessionRow& row, const ClockStamp& stamp, SessionQueues& 
   look_at(session, std::min(expiry_of(session.record(), ended), wills_.due(session.record(), ended)));
 }
 
-// A client with an identifier of ours will have another one when it comes back: its will must not come behind that.
+// A client with an identifier that we assigned takes another one when it comes back: its will must not come after that.
 void Sessions::restore_will(const std::string& client_id, std::unique_ptr<Will> will, Instant now) {
   if (!will) {
     shared_.journal.put_lazy(SessionRow{client_id, std::nullopt}, now);
@@ -329,7 +330,7 @@ void Sessions::restore_will(const std::string& client_id, std::unique_ptr<Will> 
   wills_.wait(client_id, std::move(will), now + grace, now);
 }
 
-// Those of sessions; those of bridges are left for the owner.
+// Takes the rows of sessions; those of bridges are left for the owner.
 void Sessions::restore_exchanges(std::vector<ExchangeRow>& rows, Instant now) {
   std::unordered_map<std::uint64_t, Session*> by_queue;
   table_.for_each([&](Session& session) { by_queue[session.record().queue.value] = &session; });
@@ -363,8 +364,8 @@ void Sessions::restore_outbound(Session& session, std::vector<ExchangeRow>& rows
   }
 }
 
-// Removes the queues of sessions that are not there: their end was not finished. Those of groups all live, without a
-// member while a session has messages of them in flight.
+// Removes the queues of sessions that are not there: their end was not finished. Groups live on, those without a member
+// for as long as a session has messages of them in flight.
 void Sessions::end_orphans(std::vector<RestoredQueue>& queues, const SessionQueues& unclaimed) {
   std::erase_if(queues, [&](const RestoredQueue& queue) {
     if (queue.row.kind == QueueKind::Bridge) return false;

@@ -82,14 +82,14 @@ class Sessions {
   Instant next_deadline() const;
 
   // --- at start ---
-  // What the store has of them; rows, queues and exchanges of bridges are left in `restored`.
+  // Takes sessions out of `restored`; rows, queues and exchanges of bridges are left in it.
   void restore(Restored& restored, const ClockStamp& stamp, Instant now);
 
   std::size_t size() const { return table_.size(); }
   // Those with a connection.
   std::size_t connected() const { return connected_; }
   const Wills& wills() const { return wills_; }
-  // Of the messages in their queues. Looks at every session.
+  // Sum over the messages in their queues. Looks at every session.
   std::uint64_t queue_bytes() const;
 
  private:

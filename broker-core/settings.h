@@ -1,6 +1,7 @@
-// What may change while the broker runs, as one value: Broker::apply() takes the whole of it.
+// Settings that may change while the broker runs, as one value: Broker::apply() takes the whole of it.
 //
-// Whoever asks for a setting sees the new one from then on. Nothing that exists is dropped because a limit was lowered:
+// From then on every part of the broker goes by the new ones. Nothing that exists is dropped because a limit was
+// lowered:
 //
 //   connections, subscriptions, retained topics   those that are there stay; no more are added
 //   retained bytes                                values may still be replaced by smaller ones

@@ -1,4 +1,5 @@
-// What outlives a connection: a client's subscriptions, its queue, its half-done QoS 2 exchanges, its will.
+// A session is what outlives a connection: a client's subscriptions, its queue, its half-done QoS 2 exchanges, its
+// will.
 //
 // A session whose expiry is 0 ends with its connection and lives in memory only; any other is durable: it is committed
 // before CONNACK and SUBACK say so, and its queue is an outbox in the store. Owned by the broker; refers to its
@@ -33,7 +34,7 @@ class SharedGroup;
 
 class Session final : public Destination {
  public:
-  // What all sessions and groups of a broker have in common; outlives them.
+  // Everything that sessions and groups know of the broker around them; outlives them.
   struct Shared {
     Journal& journal;
     Books& books;
