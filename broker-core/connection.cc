@@ -206,11 +206,13 @@ void Connection::put_off(const mqtt::Publish& packet) {
   note_reading();
 }
 
-// A client of MQTT 5 was told how large its packets may be [MQTT-3.2.2-15]: for this connection that holds.
+// A client of MQTT 5 was told how large its packets may be [MQTT-3.2.2-15]: for this connection that holds. So it does
+// where packets have come that are not decoded yet.
 void Connection::handle_limits_changed() {
   const std::uint32_t limit = packet_bytes_limit(shared_.limits);
   const bool was_told = state_ == State::Connected && version() == mqtt::Version::V5;
-  if (!was_told || limit > decoder_.packet_bytes_max()) decoder_.set_packet_bytes_max(limit);
+  const bool has_unread = extras_ && !extras_->unread.empty();
+  if (limit > decoder_.packet_bytes_max() || !(was_told || has_unread)) decoder_.set_packet_bytes_max(limit);
   note_window();
 }
 

@@ -102,6 +102,19 @@ TEST_F(SettingsTest, PacketThatHasBegunMayBeFinishedUnderASmallerLimit) {
   EXPECT_THAT(sensor.received(), ElementsAre(StartsWith("PUBACK id=7")));
 }
 
+TEST_F(SettingsTest, PacketThatWaitsForTheWindowIsTakenUnderASmallerLimit) {
+  options.limits.inflight = 1;
+  leave_subscribed("away", "farm/#");
+  Client& sensor = connect({.client_id = "sensor", .version = kV3});
+  store_answers = false;
+  for (std::uint16_t i = 1; i <= 2; ++i) sensor.publish("farm/1", bytes(200), kQos1, i);
+  EXPECT_TRUE(broker().reading_paused(sensor.id()));
+  apply([](auto& settings) { settings.limits.packet_bytes = 100; });
+  store_answers = true;
+  advance(seconds(1));
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=00"));
+}
+
 TEST_F(SettingsTest, PacketSizeThatConnackHasAnnouncedHoldsForItsConnection) {
   Client& sensor = connect({.client_id = "sensor"});
   apply([](auto& settings) { settings.limits.packet_bytes = 100; });
