@@ -58,7 +58,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   const auto mapping = buffer_.map().up(message.topic());
   if (!mapping) return Outcome::RuleRemoved;
   broker::Delivery lowered = delivery;
-  lowered.qos = std::min(delivery.qos, remote_.limits().maximum_qos);  // [MQTT-3.2.2-11]
+  lowered.qos = std::min(delivery.qos, maximum_qos());
   lowered.retain = delivery.retain && buffer_.map().rule(*mapping).retain_keep;
   if (lowered.qos == Qos::AtMostOnce) {
     lowered.packet_id = {};
@@ -71,11 +71,16 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
     ++in_output_.once;
     return Outcome::HandedOver;
   }
-  const bool once = delivery.qos == Qos::AtLeastOnce;
-  in_output_.answers.push_back({once ? PacketType::Puback : PacketType::Pubrec, delivery.packet_id});
+  in_output_.answers.push_back({PacketType::Puback, delivery.packet_id});
   return Outcome::Written;
 }
 
+Qos WayUp::maximum_qos() const {
+  const Qos said = remote_.limits().maximum_qos;  // [MQTT-3.2.2-11]
+  return lacks_exactly_once_ ? std::min(said, Qos::AtLeastOnce) : said;
+}
+
+// By what CONNACK said: a far broker that turned out to lack QoS 2 only later may have sent this one's PUBREC before.
 void WayUp::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
   if (remote_.limits().maximum_qos == Qos::ExactlyOnce) {
     remote_.write_acknowledgement(PacketType::Pubrel, packet_id, reason);
@@ -88,9 +93,7 @@ void WayUp::pump(Instant now) {
   buffer_.drop_outdated(lookahead(), now);
   window().pump(now);
   while (!answers_.empty()) {
-    for (const Answer& answer : std::exchange(answers_, {})) {
-      (void)apply(answer.type, answer.packet_id, mqtt::ReasonCode::Success, now);
-    }
+    for (const Answer& one : std::exchange(answers_, {})) answer(one, now);
     window().pump(now);
   }
   if (buffer_.inflight() == 0) {
@@ -116,6 +119,7 @@ void WayUp::expire(Instant now) {
 
 void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Instant now) {
   inflight_since_.reset();
+  lacks_exactly_once_ = false;
   window_max_ = windows.all;
   window().connect(*this, windows, session_present, now);
   pump(now);
@@ -146,27 +150,66 @@ void WayUp::handle_sent(Instant now) {
   pump(now);
 }
 
-bool WayUp::apply(PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
-  switch (type) {
-    case PacketType::Puback:
-      if (window().handle_puback(packet_id, reason, now)) return true;
-      // A message of QoS 2 that went at QoS 1.
-      return remote_.limits().maximum_qos == Qos::AtLeastOnce && window().handle_pubrec(packet_id, reason, now);
-    case PacketType::Pubrec:
-      return window().handle_pubrec(packet_id, reason, now);
-    default:
-      return window().handle_pubcomp(packet_id, now);
+void WayUp::answer(const Answer& answer, Instant now) {
+  constexpr auto kSuccess = mqtt::ReasonCode::Success;
+  if (answer.type == PacketType::Pubcomp) {
+    (void)window().handle_pubcomp(answer.packet_id, now);
+  } else if (!window().handle_puback(answer.packet_id, kSuccess, now)) {
+    (void)window().handle_only_answer(answer.packet_id, Qos::ExactlyOnce, kSuccess, now);
   }
 }
 
-void WayUp::handle_acknowledgement(PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
-  if (apply(type, packet_id, reason, now)) {
-    last_acknowledgement_ = now;
-  } else if (type == PacketType::Pubrec && !mqtt::is_error(reason)) {
-    // Ends the exchange at the far side, which has one that we do not know of (any more).
-    remote_.write_acknowledgement(PacketType::Pubrel, packet_id, mqtt::ReasonCode::PacketIdentifierNotFound);
+bool WayUp::note_progress(bool acknowledged, Instant now) {
+  if (acknowledged) last_acknowledgement_ = now;
+  return acknowledged;
+}
+
+std::optional<WayUp::Oddity> WayUp::handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
+  if (note_progress(window().handle_puback(packet_id, reason, now), now)) return std::nullopt;
+  if (note_progress(window().handle_only_answer(packet_id, Qos::ExactlyOnce, reason, now), now)) {
+    // Expected where the message went at QoS 1.
+    if (maximum_qos() < Qos::ExactlyOnce) return std::nullopt;
+    lacks_exactly_once_ = true;
+    return Oddity{"PUBACK for a message of QoS 2", "counted as acknowledged; messages go at QoS 1: set qos: 1"};
+  }
+  if (window().contains(packet_id)) return Oddity{"PUBACK where PUBCOMP is due", "ignored"};
+  return Oddity{"PUBACK for no message in flight", "ignored"};
+}
+
+std::optional<WayUp::Oddity> WayUp::handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
+  if (note_progress(window().handle_pubrec(packet_id, reason, now), now)) return std::nullopt;
+  const bool of_qos1 = note_progress(window().handle_only_answer(packet_id, Qos::AtLeastOnce, reason, now), now);
+  if (mqtt::is_error(reason)) {
+    if (of_qos1) return Oddity{"PUBREC for a message of QoS 1", "counted as PUBACK"};
+    return Oddity{"PUBREC that refuses what is not waiting for it", "ignored"};
+  }
+  if (of_qos1) {
+    remote_.write_acknowledgement(PacketType::Pubrel, packet_id, mqtt::ReasonCode::Success);
+    return Oddity{"PUBREC for a message of QoS 1", "counted as PUBACK, and answered with PUBREL"};
+  }
+  // Ends the exchange at the far side, which has one that we do not know of (any more): nothing odd after a crash.
+  remote_.write_acknowledgement(PacketType::Pubrel, packet_id, mqtt::ReasonCode::PacketIdentifierNotFound);
+  return std::nullopt;
+}
+
+// One that is not known was for a PUBREL that was sent again, or for one that only ended an exchange at the far side.
+std::optional<WayUp::Oddity> WayUp::handle_pubcomp(PacketId packet_id, Instant now) {
+  if (note_progress(window().handle_pubcomp(packet_id, now), now) || !window().contains(packet_id)) return std::nullopt;
+  return Oddity{"PUBCOMP before PUBREL", "ignored"};
+}
+
+std::optional<WayUp::Oddity> WayUp::handle_acknowledgement(PacketType type, PacketId packet_id, mqtt::ReasonCode reason,
+                                                           Instant now) {
+  std::optional<Oddity> oddity;
+  if (type == PacketType::Puback) {
+    oddity = handle_puback(packet_id, reason, now);
+  } else if (type == PacketType::Pubrec) {
+    oddity = handle_pubrec(packet_id, reason, now);
+  } else {
+    oddity = handle_pubcomp(packet_id, now);
   }
   pump(now);
+  return oddity;
 }
 
 Instant WayUp::progress_due(Duration timeout) const {

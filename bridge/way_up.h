@@ -1,7 +1,8 @@
 // The way up: sends what the buffer has through the in-flight window to the far broker.
 //
 // Attached to the buffer for its life; the buffer outlives it. The far broker's limits apply when a message is sent: a
-// QoS that it does not know is lowered, and what it will never acknowledge is answered here once the socket has it.
+// QoS that it does not know is lowered, and what it will never acknowledge is answered here once the socket has it. Not
+// every far broker says what it does not know: one that answers QoS 2 with PUBACK has no QoS 2, and its PUBACK counts.
 // QoS 0 is written at once or counted as dropped, unless its rule buffers it; from the buffer or not, it counts as in
 // flight until the socket has it. Thread: loop. Time: passed in.
 #pragma once
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bridge/buffer.h"
@@ -28,8 +30,16 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   void stop() { window().disconnect(); }
   // The connection is gone.
   void disconnect(Instant now);
-  // PUBACK, PUBREC or PUBCOMP for one of ours.
-  void handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now);
+  // PUBACK, PUBREC or PUBCOMP. Returns what does not fit the exchange and what becomes of it, in words; nothing when
+  // all is well.
+  struct Oddity {
+    std::string_view answer;
+    std::string_view then;
+  };
+  std::optional<Oddity> handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason,
+                                               Instant now);
+  // The far broker has answered QoS 2 with PUBACK on this connection: messages go at QoS 1.
+  bool lacks_exactly_once() const { return lacks_exactly_once_; }
   // The caller has taken all of the output; then, the socket has all that was taken.
   void handle_taken();
   void handle_sent(Instant now);
@@ -44,7 +54,8 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   std::optional<Instant> last_acknowledgement() const { return last_acknowledgement_; }
 
  private:
-  // An acknowledgement that the far broker will not send, since the message went at a lower QoS than it has here.
+  // An acknowledgement that the far broker will not send, since the message went at a lower QoS than it has here:
+  // PUBACK for all of the exchange, or PUBCOMP.
   struct Answer {
     mqtt::PacketType type;
     PacketId packet_id;
@@ -69,7 +80,14 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   broker::Inflight& window() { return buffer_.window(); }
   const broker::Inflight& window() const { return buffer_.window(); }
   broker::Message::Fields remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping);
-  bool apply(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now);
+  // The highest QoS at which messages go.
+  mqtt::Qos maximum_qos() const;
+  std::optional<Oddity> handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
+  std::optional<Oddity> handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
+  std::optional<Oddity> handle_pubcomp(PacketId packet_id, Instant now);
+  // Returns `acknowledged`: whether the far broker has answered a message.
+  bool note_progress(bool acknowledged, Instant now);
+  void answer(const Answer& answer, Instant now);
   std::size_t lookahead() const;
 
   // Constant after construction.
@@ -77,6 +95,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   RemoteSession& remote_;
 
   std::uint16_t window_max_ = 0;  // of the present connection
+  bool lacks_exactly_once_ = false;
   Unsent in_output_;
   Unsent taken_out_;             // by the caller, whose socket has no room for it yet
   std::vector<Answer> answers_;  // due now

@@ -398,8 +398,12 @@ void Inflight::note_accepted(const Exchange& accepted) {
 }
 
 bool Inflight::handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {
+  return handle_only_answer(packet_id, mqtt::Qos::AtLeastOnce, reason, now);
+}
+
+bool Inflight::handle_only_answer(PacketId packet_id, mqtt::Qos qos, mqtt::ReasonCode reason, Instant now) {
   Exchange* const exchange = find(packet_id);
-  if (exchange == nullptr || exchange->state != State::Sent || exchange->qos != mqtt::Qos::AtLeastOnce) return false;
+  if (exchange == nullptr || exchange->state != State::Sent || exchange->qos != qos) return false;
   if (keeps(reason)) {
     wait_for_quota(*exchange, now);
   } else {

@@ -104,6 +104,10 @@ class Inflight final : private StoreWaiter {
   bool handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
   bool handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
   bool handle_pubcomp(PacketId packet_id, Instant now);
+  // The peer has answered a message of `qos`, which has not been answered yet, with the one acknowledgement that ends
+  // the exchange for it. For PUBACK at QoS 1 that is the rule. A bridge cannot choose its peer and lets it answer like
+  // that at the other QoS, too; to a client it is a protocol error.
+  bool handle_only_answer(PacketId packet_id, mqtt::Qos qos, mqtt::ReasonCode reason, Instant now);
 
   // Whether an exchange with this identifier is open, whatever it waits for.
   bool contains(PacketId packet_id) { return find(packet_id) != nullptr; }
