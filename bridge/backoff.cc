@@ -13,10 +13,18 @@ Backoff::Backoff(Duration initial, Duration max, std::uint64_t seed)
 }
 
 Duration Backoff::next() {
-  const Duration ceiling = last_ > max_ / 3 ? max_ : std::max(initial_, last_ * 3);
-  const auto span = static_cast<std::uint64_t>((ceiling - initial_).count());
-  last_ = initial_ + Duration(static_cast<Duration::rep>(random_.below(span + 1)));
+  last_ = draw(last_);
   return last_;
+}
+
+Duration Backoff::brief() {
+  return draw(initial_);
+}
+
+Duration Backoff::draw(Duration last) {
+  const Duration ceiling = last > max_ / 3 ? max_ : std::max(initial_, last * 3);
+  const auto span = static_cast<std::uint64_t>((ceiling - initial_).count());
+  return initial_ + Duration(static_cast<Duration::rep>(random_.below(span + 1)));
 }
 
 }  // namespace furrow::bridge

@@ -16,10 +16,14 @@ class Backoff {
 
   // The delay to wait now; in [initial, max].
   Duration next();
+  // As the first of next(), and without making those that follow longer.
+  Duration brief();
   // The last connection was a good one: begin again at `initial`.
   void reset() { last_ = initial_; }
 
  private:
+  Duration draw(Duration last);
+
   // Constant after construction.
   const Duration initial_;
   const Duration max_;

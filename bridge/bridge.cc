@@ -9,10 +9,10 @@ using mqtt::ReasonCode;
 
 namespace {
 
-// Resolving, TCP and TLS together: a WAN that swallows packets would hold an attempt for minutes.
+// Resolving, TCP and TLS together: a WAN that swallows packets would hold an attempt for minutes. Where there are other
+// addresses to try, a silent one is given less.
 constexpr Duration kConnectTimeout = std::chrono::seconds(30);
-// A connection that has lived so long was worth having: the next one is tried without the patience of repeated failure.
-constexpr Duration kStableAfter = std::chrono::seconds(10);
+constexpr Duration kConnectTimeoutAmongOthers = std::chrono::seconds(15);
 // How long a DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
 // Two take-overs of our client identifier within this: two clients share it, and reconnecting at once would go on for
@@ -37,31 +37,17 @@ std::uint16_t receive_maximum(const broker::Limits& limits) {
   return limits.inflight > 0 ? limits.inflight : kReceiveMaximumDefault;
 }
 
-std::string describe(ReasonCode reason) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  const auto code = static_cast<unsigned>(reason);
-  return std::string(mqtt::name(reason)) + " (0x" + kDigits[code >> 4U] + kDigits[code & 0x0FU] + ")";
-}
-
-// Whole seconds, rounded up: `8s`.
-std::string in_seconds(Duration duration) {
-  return std::to_string(std::chrono::ceil<std::chrono::seconds>(duration).count()) + "s";
-}
+constexpr std::string_view kNothingAcknowledged = "nothing was acknowledged on the last two connections";
 
 }  // namespace
-
-std::string Address::url() const {
-  const bool v6 = host.find(':') != std::string::npos;
-  return "mqtt://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
 
 Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log, Instant now)
     : options_(std::move(options)),
       buffer_(buffer),
       broker_(broker),
-      log_(log),
+      addresses_(options_.addresses.size()),
       backoff_(options_.backoff_initial, options_.backoff_max, options_.seed),
-      dialect_(options_.version, std::ranges::any_of(options_.rules, &Rule::comes_down)),
+      dialect_(make_dialect(std::ranges::any_of(options_.rules, &Rule::comes_down), now)),
       remote_({.client_id = options_.client_id,
                .username = options_.username,
                .keep_alive = options_.keep_alive,
@@ -71,6 +57,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
               *this),
       up_(buffer, remote_),
       down_(buffer, remote_, broker),
+      reports_(options_.name, log),
       since_(now) {
   move_rates(now);
   buffer_.set_limits(options_.buffer);
@@ -78,7 +65,8 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
   const bool works = options_.enabled && !options_.addresses.empty();
   buffer_.set_taking(works);
   if (!works) {
-    set_state(State::Disabled, options_.enabled ? "no address to connect to" : "", now);
+    set_state(State::Disabled, options_.enabled ? "no address to connect to" : "enabled: false in the configuration",
+              now);
     return;
   }
   dial(now);
@@ -111,10 +99,16 @@ bool Bridge::reading_paused() const {
           broker_.journal().waiting_bytes() >= broker_.limits().commit_waiting_bytes);
 }
 
+Duration Bridge::connect_timeout() const {
+  return options_.addresses.size() > 1 ? kConnectTimeoutAmongOthers : kConnectTimeout;
+}
+
 void Bridge::dial(Instant now) {
   phase_ = Phase::Connecting;
-  deadline_ = now + kConnectTimeout;
-  connect_wanted_ = options_.addresses[address_];
+  deadline_ = now + connect_timeout();
+  dialect_.handle_dial(now);
+  connect_wanted_ = address();
+  reports_.connecting(address().url(), dialect_.name());
   set_state(State::Connecting, reason_, now);
 }
 
@@ -138,7 +132,7 @@ void Bridge::handle_connect_failed(std::string_view reason, Instant now) {
   // Of the connection that we have given up: it is gone, and need not be ended.
   if (std::exchange(disconnect_wanted_, false) || !network_) return;
   network_ = false;
-  next(std::string(reason), now);
+  next(std::string(reason), Wait::Growing, now);
 }
 
 void Bridge::handle_bytes(ByteView bytes, bool dry, Instant now) {
@@ -172,46 +166,92 @@ void Bridge::handle_closed(std::string_view reason, Instant now) {
   if (phase_ == Phase::Leaving) {
     leave_now(now);
   } else if (phase_ == Phase::Online) {
-    lose(std::string(reason), Loss::Ordinary, now);
-  } else if (phase_ == Phase::Handshaking && dialect_.handle_closed_silently()) {
-    remote_.close();
-    dial(now);
+    lose(std::string(reason), LinkHistory::End::Closed, now);
+  } else if (phase_ == Phase::Handshaking) {
+    handle_no_answer(dialect_.handle_closed_silently(), describe_silent_close(reason, address()), now);
   } else {
-    next(std::string(reason), now);
+    next(std::string(reason), Wait::Growing, now);
   }
 }
 
 // --- attempts ---
 
-void Bridge::next(std::string reason, Instant now) {
+void Bridge::next(std::string reason, Wait wait, Instant now) {
   hang_up();
-  if (address_ + 1 < options_.addresses.size()) {
-    ++address_;
+  reports_.attempt_failed(address().url(), reason);
+  if (addresses_.advance()) {
     reason_ = std::move(reason);
     dial(now);
-    return;
+  } else {
+    back_off(std::move(reason), wait, now);
   }
-  address_ = 0;
-  back_off(State::Backoff, std::move(reason), now);
 }
 
-void Bridge::back_off(State state, std::string reason, Instant now) {
+void Bridge::back_off(std::string reason, Wait wait, Instant now) {
   phase_ = Phase::Backoff;
-  deadline_ = now + backoff_.next();
-  log_offline(reason, now);
-  set_state(state, std::move(reason), now);
+  deadline_ = now + (wait == Wait::Brief ? backoff_.brief() : backoff_.next());
+  reports_.offline(reason, deadline_ - now, waiting(), now);
+  set_state(State::Backoff, std::move(reason), now);
 }
 
-void Bridge::handle_refused(ReasonCode reason, Instant now) {
+void Bridge::handle_refused(const mqtt::Connack& connack, Instant now) {
   buffer_.far_session().note_refused();
-  if (reason != ReasonCode::UnsupportedProtocolVersion) {
-    dialect_.handle_understood();
+  const std::string_view asked = dialect_.name();
+  if (connack.reason != ReasonCode::UnsupportedProtocolVersion) {
+    dialect_.handle_understood(now);
   } else if (dialect_.handle_refused()) {
     hang_up();
+    reason_ = "the far broker refused " + std::string(asked) + "; trying " + std::string(dialect_.name());
     dial(now);
     return;
   }
-  next("the far broker refused CONNECT: " + describe(reason), now);
+  next(describe(connack, options_.username.has_value(), remote_.client_id()), Wait::Growing, now);
+}
+
+void Bridge::handle_stranger(Stranger stranger, Instant now) {
+  next(describe(stranger, address()), Wait::Growing, now);
+}
+
+void Bridge::handle_silence(Instant now) {
+  handle_no_answer(dialect_.handle_silence(), address().text() + " says nothing to CONNECT: no CONNACK within 10 s",
+                   now);
+}
+
+void Bridge::handle_no_answer(Dialect::Verdict verdict, std::string why, Instant now) {
+  switch (verdict) {
+    case Dialect::Verdict::NextAtOnce:
+      hang_up();
+      reports_.attempt_failed(address().url(), why);
+      reason_ = std::move(why) + "; trying " + std::string(dialect_.name());
+      dial(now);
+      break;
+    case Dialect::Verdict::AskAgain:
+      next(std::move(why) + "; trying " + std::string(dialect_.name()) + " again", Wait::Brief, now);
+      break;
+    case Dialect::Verdict::Unrelated:
+      next(std::move(why), Wait::Growing, now);
+      break;
+  }
+}
+
+Dialect Bridge::make_dialect(bool comes_down, Instant now) const {
+  Dialect dialect(options_.version, comes_down);
+  const auto& old_broker = buffer_.far_session().old_broker();
+  const auto is_its_address = [&](const Address& each) { return each.url() == old_broker->remote; };
+  if (old_broker && std::ranges::any_of(options_.addresses, is_its_address)) {
+    dialect.restore(old_broker->lacks_bridge_bit, now);
+  }
+  return dialect;
+}
+
+void Bridge::remember_dialect(Instant now) {
+  dialect_.handle_understood(now);
+  FarSession& session = buffer_.far_session();
+  if (dialect_.is_fallback()) {
+    session.set_old_broker(FarSession::OldBroker{address().url(), dialect_.lacks_bridge_bit()});
+  } else {
+    session.set_old_broker(std::nullopt);
+  }
 }
 
 // --- online ---
@@ -228,53 +268,61 @@ std::uint16_t Bridge::exactly_once_window() const {
 }
 
 void Bridge::handle_accepted(bool session_present, Instant now) {
-  dialect_.handle_understood();
+  remember_dialect(now);
   phase_ = Phase::Online;
-  online_since_ = now;
+  addresses_.note_worked();
+  history_.begin(now);
   ++connects_;
-  reported_.clear();
   subscription_fault_.clear();
-  log_.write(LogLevel::Info, "bridge.online",
-             {{"name", options_.name},
-              {"remote", options_.addresses[address_].url()},
-              {"mqtt_version", remote_.version() == mqtt::Version::V5 ? "5" : "3.1.1"},
-              {"session", session_present ? "resumed" : "new"},
-              {"queued", buffer_.waiting()}});
-  set_state(buffer_.backlog() > 0 ? State::Draining : State::Online, "", now);
+  odd_answer_.clear();
+  resumed_ = session_present;
+  announced_ = false;
+  draining_ = buffer_.backlog() > 0;
+  if (draining_) drain_.begin(counts(), now);
   down_.connect({session_present, buffer_.far_session().note_answered()});
+  buffer_.far_session().store_old_broker_lazily(now);
   up_.connect({window(), exactly_once_window()}, session_present, now);
   review(now);
+}
+
+void Bridge::handle_publish(const mqtt::Publish& publish, Instant now) {
+  // Retained messages come at every SUBSCRIBE, on the worst of connections.
+  if (!publish.retain) history_.note_progress();
+  down_.handle_publish(publish, now);
 }
 
 void Bridge::handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, ReasonCode reason, Instant now) {
   if (type == mqtt::PacketType::Pubrel) {
     down_.handle_pubrel(packet_id);
-  } else {
-    up_.handle_acknowledgement(type, packet_id, reason, now);
+    return;
   }
+  const auto oddity = up_.handle_acknowledgement(type, packet_id, reason, now);
+  if (up_.last_acknowledgement() == now) history_.note_progress();
+  if (!oddity) return;
+  odd_answer_ = oddity->answer;
+  reports_.oddity("bridge.odd_answer", oddity->answer, oddity->then);
 }
 
 void Bridge::handle_suback(const mqtt::Suback& suback, Instant) {
   std::string fault = down_.handle_suback(suback);
   if (fault.empty()) return;
-  log_.write(LogLevel::Warning, "bridge.subscription_refused", {{"name", options_.name}, {"reason", fault}});
+  reports_.refused("bridge.subscription_refused", fault);
   subscription_fault_ = std::move(fault);
 }
 
 void Bridge::handle_unsuback(const mqtt::Unsuback& unsuback, Instant now) {
   const std::string fault = down_.handle_unsuback(unsuback, now);
   if (fault.empty()) return;
-  log_.write(LogLevel::Warning, "bridge.unsubscription_refused",
-             {{"name", options_.name}, {"reason", fault}, {"then", "tried again with the next connection"}});
+  reports_.refused("bridge.unsubscription_refused", fault, "tried again with the next connection");
 }
 
 void Bridge::handle_lost(std::string_view why, ReasonCode code, Instant now) {
   if (phase_ == Phase::Handshaking) {
-    next(std::string(why), now);
+    next(std::string(why), Wait::Growing, now);
   } else if (code == ReasonCode::SessionTakenOver) {
     handle_takeover(now);
   } else {
-    lose(std::string(why), Loss::Ordinary, now);
+    lose(std::string(why), LinkHistory::End::Other, now);
   }
 }
 
@@ -283,45 +331,87 @@ void Bridge::handle_takeover(Instant now) {
   last_takeover_ = now;
   lose(again ? "another client uses client id " + remote_.client_id()
              : "the far broker gave our session to another connection",
-       Loss::TakenOver, now);
+       LinkHistory::End::TakenOver, now);
 }
 
-void Bridge::lose(std::string reason, Loss loss, Instant now) {
+void Bridge::handle_stall(Instant now) {
+  std::string reason = "no acknowledgement for " + in_seconds(options_.ack_timeout);
+  if (!odd_answer_.empty()) reason += "; its last odd answer was " + odd_answer_;
+  lose(std::move(reason), LinkHistory::End::Stalled, now);
+}
+
+void Bridge::lose(std::string reason, LinkHistory::End how, Instant now) {
+  const LinkHistory::Verdict verdict = history_.end(how, buffer_.inflight() > 0, now);
   hang_up();
   up_.disconnect(now);
   down_.disconnect();
-  const bool stable = loss == Loss::Ordinary && now - online_since_ >= kStableAfter;
-  if (stable) {
-    backoff_.reset();
-    address_ = 0;
-    back_off(State::Backoff, std::move(reason), now);
-  } else if (loss == Loss::Ordinary) {
-    log_offline(reason, now);
-    next(std::move(reason), now);
-  } else {
-    // Not at once, but elsewhere if there is an elsewhere.
-    address_ = (address_ + 1) % options_.addresses.size();
-    back_off(loss == Loss::Stalled ? State::Stalled : State::Backoff, std::move(reason), now);
+  drain_.cancel();
+  draining_ = false;
+  if (verdict.good) backoff_.reset();
+  if (verdict.may_be_pushed_out) {
+    reason +=
+        ", again and again soon after it was online: does another client use client id " + remote_.client_id() + "?";
   }
+  if (history_.owing()) stall_reason_ = how == LinkHistory::End::Stalled ? reason : std::string(kNothingAcknowledged);
+  const bool is_gone = how == LinkHistory::End::Closed || how == LinkHistory::End::Other;
+  // What was good comes first again; else the next address, at once only where waiting would help nobody.
+  const bool elsewhere = !(verdict.good && is_gone) && addresses_.advance();
+  if (elsewhere && is_gone && !verdict.may_be_pushed_out) {
+    reports_.offline(reason, Duration::zero(), waiting(), now);
+    reason_ = std::move(reason);
+    dial(now);
+  } else {
+    back_off(std::move(reason), Wait::Growing, now);
+  }
+}
+
+std::string Bridge::shortcoming() const {
+  if (!subscription_fault_.empty()) return subscription_fault_;
+  if (up_.lacks_exactly_once()) {
+    return "the far broker answers QoS 2 with PUBACK, so messages go at QoS 1: set qos: 1";
+  }
+  return {};
 }
 
 void Bridge::review(Instant now) {
   if (rates_due_ <= now && rates_move()) move_rates(now);
   if (phase_ != Phase::Online) return;
-  const std::uint64_t backlog = buffer_.backlog();
-  // A backlog below the window comes and goes with every burst.
-  const bool draining = state_ == State::Draining ? backlog > 0 : backlog > window();
-  if (up_.refused()) {
+  if (buffer_.waiting() == 0) history_.forgive();
+  review_drain(now);
+  if (history_.owing()) {
+    set_state(State::Stalled, stall_reason_, now);
+  } else if (up_.refused()) {
     set_state(State::Stalled, "the far broker takes no more messages for now: " + describe(ReasonCode::QuotaExceeded),
               now);
+  } else {
+    review_well(now);
     return;
   }
-  set_state(draining ? State::Draining : State::Online, subscription_fault_, now);
+  reports_.stalled(reason_, waiting(), now);
+}
+
+void Bridge::review_well(Instant now) {
+  if (!std::exchange(announced_, true)) {
+    reports_.online(address().url(), remote_.version() == mqtt::Version::V5 ? "5" : "3.1.1", resumed_,
+                    buffer_.waiting());
+  }
+  reports_.well();
+  set_state(draining_ ? State::Draining : State::Online, shortcoming(), now);
+}
+
+void Bridge::review_drain(Instant now) {
+  const std::uint64_t backlog = buffer_.backlog();
+  // A backlog below the window comes and goes with every burst.
+  const bool begins = !draining_ && backlog > window();
+  if (begins && !drain_.active()) drain_.begin(counts(), now);
+  draining_ = begins || (draining_ && backlog > 0);
+  if (const auto result = drain_.poll_end(counts(), now)) reports_.drained(*result);
 }
 
 void Bridge::move_rates(Instant now) {
   up_rate_.update(buffer_.delivered(), now);
   down_rate_.update(buffer_.received(), now);
+  drain_.update(counts(), now);
   rates_due_ = now + kRateInterval;
 }
 
@@ -347,7 +437,7 @@ void Bridge::handle_timeout(Instant now) {
   if (deadline_ <= now) {
     deadline_ = kNever;
     if (phase_ == Phase::Connecting) {
-      next("no connection within " + in_seconds(kConnectTimeout), now);
+      next("no connection within " + in_seconds(connect_timeout()), Wait::Growing, now);
     } else if (phase_ == Phase::Backoff) {
       dial(now);
     } else if (phase_ == Phase::Leaving) {
@@ -358,7 +448,7 @@ void Bridge::handle_timeout(Instant now) {
   if (stall_due() <= now && reading_paused()) {
     patience_until_ = now + options_.ack_timeout;
   } else if (stall_due() <= now) {
-    lose("no acknowledgement for " + in_seconds(options_.ack_timeout), Loss::Stalled, now);
+    handle_stall(now);
     return;
   }
   remote_.handle_timeout(reading_paused(), now);
@@ -372,11 +462,11 @@ void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
   const bool came_down = buffer_.map().comes_down();
   buffer_.set_rules(std::move(rules));
   const bool comes_down = buffer_.map().comes_down();
-  if (comes_down != came_down) dialect_ = Dialect(options_.version, comes_down);
+  if (comes_down != came_down) dialect_ = make_dialect(comes_down, now);
   // The bridge bit, which keeps echoes away in 3.1.1, is asked for by CONNECT.
   const bool lacks_bit = comes_down && !came_down && remote_.version() != mqtt::Version::V5;
   if (lacks_bit && phase_ == Phase::Online) {
-    lose("the new rules need another CONNECT", Loss::Ordinary, now);
+    lose("the new rules need another CONNECT", LinkHistory::End::Other, now);
   } else if (lacks_bit && phase_ == Phase::Handshaking) {
     hang_up();
     dial(now);
@@ -420,21 +510,12 @@ void Bridge::set_state(State state, std::string reason, Instant now) {
   ++status_changes_;
 }
 
-// Once per change: while the same thing keeps us offline, the log has said so.
-void Bridge::log_offline(const std::string& reason, Instant now) {
-  if (std::exchange(reported_, reason) == reason) return;
-  const Duration wait = phase_ == Phase::Backoff ? deadline_ - now : Duration::zero();
-  log_.write(
-      LogLevel::Warning, "bridge.offline",
-      {{"name", options_.name}, {"reason", reason}, {"retry_in", in_seconds(wait)}, {"queued", buffer_.waiting()}});
-}
-
 Snapshot Bridge::snapshot() const {
   Snapshot snapshot;
   snapshot.state = state_;
   snapshot.reason = reason_;
   snapshot.since = since_;
-  if (!options_.addresses.empty()) snapshot.remote = options_.addresses[address_].url();
+  if (!options_.addresses.empty()) snapshot.remote = address().url();
   snapshot.client_id = remote_.client_id();
   snapshot.connected = remote_.connected();
   buffer_.describe(snapshot);
@@ -443,11 +524,7 @@ Snapshot Bridge::snapshot() const {
   snapshot.connects = connects_;
   snapshot.up_per_s = up_rate_.per_s();
   snapshot.down_per_s = down_rate_.per_s();
-  // Below one message in a hundred seconds an estimate says nothing.
-  if (state_ == State::Draining && snapshot.up_per_s >= 0.01) {
-    const double seconds = static_cast<double>(snapshot.backlog_messages) / snapshot.up_per_s;
-    snapshot.drain_eta = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-  }
+  if (state_ == State::Draining) snapshot.drain_eta = drain_.eta(snapshot.backlog_messages);
   return snapshot;
 }
 

@@ -2,20 +2,23 @@
 //
 //   phase \ event   TCP is up     attempt failed   CONNACK   refused   lost              time
 //   Idle            –             –                –         –         –                 –
-//   Connecting      Handshaking   next             –         –         –                 next (30 s)
-//   Handshaking     –             –                Online    next      next              next (10 s)
+//   Connecting      Handshaking   next             –         –         –                 next (15 s or 30 s)
+//   Handshaking     –             –                Online    next      dialect or next   dialect or next (10 s)
 //   Online          –             –                –         –         Backoff or next   PINGREQ; stalled → Backoff
 //   Backoff         –             –                –         –         –                 Connecting
 //   Leaving         –             –                –         –         Idle              Idle (2 s)
 //
-// `next` is Connecting to the next address at once, or after the last of them Backoff. A refusal of the version tries
-// another one at the same address first. A connection that was stable starts over at the first address, after a short
-// delay. Events of a network connection that was given up meanwhile are ignored.
+// `next` is Connecting to the next address at once, or after the last of them Backoff. `dialect`, and a refusal of the
+// version, is Connecting to the same address with another dialect. After a connection that was good its address comes
+// first again, after a short delay. Events of a network connection that was given up meanwhile are ignored.
+//
+// What the status calls online is judged by progress: Online is `stalled` after a connection that stalled, until the
+// far broker acknowledges something.
 //
 // Sans-IO, with the same contract as the broker: handle_* for what happened, then poll_command() until it gives
 // nothing, and output() to the network connection; the latter may also have grown after the broker's turn. `now` never
 // goes backwards. Parts: way_up (what the buffer has), way_down (subscriptions), remote_session (MQTT on the
-// connection), dialect (which version).
+// connection), dialect (which version), link_history (what connections were worth), drain, reports (the log).
 #pragma once
 
 #include <cstdint>
@@ -26,11 +29,15 @@
 #include <variant>
 #include <vector>
 
+#include "bridge/address.h"
 #include "bridge/backoff.h"
 #include "bridge/buffer.h"
 #include "bridge/dialect.h"
+#include "bridge/drain.h"
+#include "bridge/link_history.h"
 #include "bridge/rate.h"
 #include "bridge/remote_session.h"
+#include "bridge/reports.h"
 #include "bridge/snapshot.h"
 #include "bridge/topic_map.h"
 #include "bridge/way_down.h"
@@ -40,14 +47,6 @@
 
 namespace furrow::bridge {
 
-struct Address {
-  std::string host;
-  std::uint16_t port = 1883;
-
-  // `mqtt://host:port`, an IPv6 address in brackets.
-  std::string url() const;
-};
-
 struct Options {
   std::string name;
   bool enabled = true;
@@ -56,7 +55,7 @@ struct Options {
   std::string client_id;
   std::optional<std::string> username;
   Duration keep_alive = std::chrono::seconds(30);
-  Duration ack_timeout = std::chrono::seconds(30);  // without progress for so long: stalled
+  Duration ack_timeout = std::chrono::seconds(30);  // without progress for this long: stalled
   std::uint16_t inflight_max = 0;                   // 0: what the far broker allows, at most 1000;
                                                     // in 3.1.1 100, but no QoS 2 beyond 20
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
@@ -123,27 +122,37 @@ class Bridge final : private RemoteSession::Handler {
 
  private:
   enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Leaving };
-  enum class Loss : std::uint8_t { Ordinary, Stalled, TakenOver };
+  enum class Wait : std::uint8_t { Growing, Brief };
 
   // RemoteSession::Handler
   void handle_accepted(bool session_present, Instant now) override;
-  void handle_refused(mqtt::ReasonCode reason, Instant now) override;
-  void handle_publish(const mqtt::Publish& publish, Instant now) override { down_.handle_publish(publish, now); }
+  void handle_refused(const mqtt::Connack& connack, Instant now) override;
+  void handle_stranger(Stranger stranger, Instant now) override;
+  void handle_silence(Instant now) override;
+  void handle_publish(const mqtt::Publish& publish, Instant now) override;
   void handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason, Instant now) override;
   void handle_suback(const mqtt::Suback& suback, Instant now) override;
   void handle_unsuback(const mqtt::Unsuback& unsuback, Instant now) override;
   void handle_lost(std::string_view why, mqtt::ReasonCode code, Instant now) override;
 
+  const Address& address() const { return options_.addresses[addresses_.current()]; }
+  Duration connect_timeout() const;
+  Dialect make_dialect(bool comes_down, Instant now) const;
+  // The far broker understands the dialect: over a restart, too, where it is not the first to be tried.
+  void remember_dialect(Instant now);
   // Connects to the address in turn.
   void dial(Instant now);
   // The network connection, or the attempt at one, is of no use any more.
   void hang_up();
   // The attempt failed: the next address, or backoff.
-  void next(std::string reason, Instant now);
+  void next(std::string reason, Wait wait, Instant now);
+  // CONNECT was not answered, for `why`.
+  void handle_no_answer(Dialect::Verdict verdict, std::string why, Instant now);
   // The connection, online until now, is lost.
-  void lose(std::string reason, Loss loss, Instant now);
-  void back_off(State state, std::string reason, Instant now);
+  void lose(std::string reason, LinkHistory::End how, Instant now);
+  void back_off(std::string reason, Wait wait, Instant now);
   void handle_takeover(Instant now);
+  void handle_stall(Instant now);
   void leave_now(Instant now);
   // When the connection counts as stalled if nothing is acknowledged.
   Instant stall_due() const;
@@ -151,31 +160,37 @@ class Bridge final : private RemoteSession::Handler {
   std::uint16_t exactly_once_window() const;
   // At the end of each event: online or draining, why not entirely well, and how fast.
   void review(Instant now);
+  void review_well(Instant now);
+  void review_drain(Instant now);
+  // Why it is online and not entirely well; empty when it is well.
+  std::string shortcoming() const;
   void move_rates(Instant now);
   bool rates_move() const {
-    return up_rate_.is_moving(buffer_.delivered()) || down_rate_.is_moving(buffer_.received());
+    return draining_ || up_rate_.is_moving(buffer_.delivered()) || down_rate_.is_moving(buffer_.received());
   }
   void set_state(State state, std::string reason, Instant now);
-  void log_offline(const std::string& reason, Instant now);
+  Reports::Waiting waiting() const { return {buffer_.waiting(), buffer_.oldest()}; }
+  Drain::Counts counts() const { return {buffer_.backlog(), buffer_.inflight(), buffer_.delivered()}; }
 
   // Constant after construction.
   const Options options_;
   Buffer& buffer_;
   broker::Broker& broker_;
-  Log& log_;
 
+  AddressOrder addresses_;
   Backoff backoff_;
   Dialect dialect_;
   RemoteSession remote_;
   WayUp up_;
   WayDown down_;
+  LinkHistory history_;
+  Drain drain_;
+  Reports reports_;
 
   Phase phase_ = Phase::Idle;
-  std::size_t address_ = 0;    // the one in use, or next in turn
   Instant deadline_ = kNever;  // of the phase
   Instant expiry_due_{};       // when to look again for what expires in the buffer
-  Instant online_since_{};
-  Instant patience_until_{};  // no stall before: we did not read what may have been acknowledged
+  Instant patience_until_{};   // no stall before: we did not read what may have been acknowledged
   std::optional<Instant> last_takeover_;
   bool network_ = false;  // the caller has a connection, or is at it, on our behalf
   bool sending_ = false;  // the socket has not all of what the caller took
@@ -187,8 +202,13 @@ class Bridge final : private RemoteSession::Handler {
   std::string reason_;
   Instant since_;
   std::uint64_t status_changes_ = 0;
-  std::string subscription_fault_;  // the last refusal on this connection
-  std::string reported_;            // the reason that the log has, while offline
+  std::string stall_reason_;  // why history_ is owing
+  // Of the present connection:
+  std::string subscription_fault_;  // the last refusal
+  std::string odd_answer_;          // the last answer that was ignored
+  bool resumed_ = false;            // the far broker had the session
+  bool announced_ = false;          // the log knows that we are online
+  bool draining_ = false;
   std::uint64_t connects_ = 0;
   Rate up_rate_;
   Rate down_rate_;

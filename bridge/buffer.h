@@ -93,6 +93,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
 
   // --- what is where ---
   std::uint64_t waiting() const { return outbox_.messages(); }
+  std::optional<Instant> oldest() const { return outbox_.oldest(); }  // of those in memory
   std::uint64_t backlog() const { return outbox_.backlog(); }
   std::uint64_t inflight() const { return outbox_.inflight(); }  // of QoS 1 and 2, but for what is in the output
   std::uint64_t delivered() const { return books_.delivered; }

@@ -1,10 +1,35 @@
 #include "bridge/far_session.h"
 
+#include "broker-core/base/varint.h"
 #include "broker-core/session/session_record.h"
 
 namespace furrow::bridge {
 
 using broker::ExchangeRow;
+
+namespace {
+
+// Not the first byte of a session's record.
+constexpr std::uint8_t kOldBroker = 2;
+constexpr std::uint64_t kLacksBridgeBit = 1;
+
+void put_old_broker(ByteBuffer& out, const FarSession::OldBroker& broker) {
+  out.push_back(kOldBroker);
+  put_varint(out, broker.lacks_bridge_bit ? kLacksBridgeBit : 0);
+  put_bytes(out, as_bytes(broker.remote));
+}
+
+// Takes it off the front of `in`, if there is one; of a damaged one nothing.
+std::optional<FarSession::OldBroker> take_old_broker(ByteView& in) {
+  if (in.empty() || in.front() != kOldBroker) return std::nullopt;
+  in = in.subspan(1);
+  std::uint64_t flags = 0;
+  ByteView remote;
+  if (!take_varint(in, flags) || flags > kLacksBridgeBit || !take_bytes(in, remote)) return std::nullopt;
+  return FarSession::OldBroker{std::string(as_text(remote)), (flags & kLacksBridgeBit) != 0};
+}
+
+}  // namespace
 
 FarSession::FarSession(const std::string& name, QueueId queue, std::span<const ExchangeRow> exchanges,
                        const std::optional<broker::Bytes>& stored, broker::Journal& journal)
@@ -13,7 +38,9 @@ FarSession::FarSession(const std::string& name, QueueId queue, std::span<const E
     if (exchange.direction == ExchangeRow::Direction::Inbound) received_.insert(exchange.packet_id);
   }
   if (!stored) return;
-  if (const auto record = broker::decode_session(key_, *stored)) subscriptions_.restore(record->subscriptions);
+  ByteView bytes = *stored;
+  old_broker_ = take_old_broker(bytes);
+  if (const auto record = broker::decode_session(key_, bytes)) subscriptions_.restore(record->subscriptions);
 }
 
 ExchangeRow FarSession::row(PacketId packet_id, State state) const {
@@ -29,19 +56,38 @@ void FarSession::forget_all() {
   while (!received_.empty()) forget(*received_.begin());
 }
 
-broker::SessionRow FarSession::record() const {
+void FarSession::set_old_broker(std::optional<OldBroker> broker) {
+  if (broker == old_broker_) return;
+  old_broker_ = std::move(broker);
+  old_broker_changed_ = true;
+}
+
+void FarSession::store_old_broker_lazily(Instant now) {
+  if (std::exchange(old_broker_changed_, false)) journal_.put_lazy(session_row(), now);
+}
+
+broker::SessionRow FarSession::session_row() const {
   broker::SessionRecord record;
   record.queue = queue_;
   record.subscriptions = subscriptions_.record();
-  return {key_, record.subscriptions.empty() ? std::nullopt : std::optional(encode(record))};
+  if (record.subscriptions.empty() && !old_broker_) return {key_, std::nullopt};
+  ByteBuffer row;
+  if (old_broker_) put_old_broker(row, *old_broker_);
+  row.append(encode(record));
+  return {key_, broker::Bytes(row.view().begin(), row.view().end())};
 }
 
-void FarSession::store_subscriptions() {
-  if (subscriptions_.poll_change()) (void)journal_.put(record());
+bool FarSession::poll_change() {
+  const bool broker_changed = std::exchange(old_broker_changed_, false);
+  return subscriptions_.poll_change() || broker_changed;
 }
 
-void FarSession::store_subscriptions_lazily(Instant now) {
-  if (subscriptions_.poll_change()) journal_.put_lazy(record(), now);
+void FarSession::store() {
+  if (poll_change()) (void)journal_.put(session_row());
+}
+
+void FarSession::store_lazily(Instant now) {
+  if (poll_change()) journal_.put_lazy(session_row(), now);
 }
 
 }  // namespace furrow::bridge

@@ -1,8 +1,14 @@
 // Our half of the session at the far broker: what outlives a connection to it, and a crash.
 //
 // The packet identifiers of QoS 2 messages that came and are not yet released [MQTT-4.3.3-10], which the store keeps
-// with the bridge's queue; and the subscriptions, which it keeps beside the sessions of clients, since a rule that was
-// taken out while the gateway was off must be unsubscribed. Thread: loop. Time: passed in.
+// with the bridge's queue; and a row beside the sessions of clients with the subscriptions, since a rule that was taken
+// out while the gateway was off must be unsubscribed, and the dialect that the far broker understands, since finding
+// out may take half a minute.
+//
+//   row     := [dialect] record                          record: as that of a client's session
+//   dialect := 2 flags length remote                     flags: bit 0, no bridge bit
+//
+// Thread: loop. Time: passed in.
 #pragma once
 
 #include <optional>
@@ -44,19 +50,34 @@ class FarSession {
   void forget_all();
   BatchNumber forgotten_in() const { return forgotten_in_; }
 
+  // --- dialect ---
+  // A broker that does not understand what is tried first, and understands 3.1.1.
+  struct OldBroker {
+    std::string remote;  // its address
+    bool lacks_bridge_bit = false;
+
+    friend bool operator==(const OldBroker&, const OldBroker&) = default;
+  };
+  const std::optional<OldBroker>& old_broker() const { return old_broker_; }
+  void set_old_broker(std::optional<OldBroker> broker);
+  // Stores it if it has changed, and is not stored with the subscriptions.
+  void store_old_broker_lazily(Instant now);
+
   // --- subscriptions ---
   FarSubscriptions& subscriptions() { return subscriptions_; }
   const FarSubscriptions& subscriptions() const { return subscriptions_; }
-  // Stores them if they have changed. Before SUBSCRIBE leaves with the next batch, and nothing waits for that: what a
-  // crash makes us forget is sent in vain once its rule is gone, and dropped.
-  void store_subscriptions();
-  void store_subscriptions_lazily(Instant now);
+
+  // Stores subscriptions and dialect if they have changed. Before SUBSCRIBE leaves with the next batch, and nothing
+  // waits for that: what a crash makes us forget is sent in vain once its rule is gone, and dropped.
+  void store();
+  void store_lazily(Instant now);
 
  private:
   using State = broker::ExchangeRow::State;
 
   broker::ExchangeRow row(PacketId packet_id, State state) const;
-  broker::SessionRow record() const;
+  bool poll_change();
+  broker::SessionRow session_row() const;
 
   // Constant after construction.
   const std::string key_;
@@ -67,6 +88,8 @@ class FarSession {
   std::unordered_set<PacketId> received_;
   BatchNumber forgotten_in_;
   FarSubscriptions subscriptions_;
+  std::optional<OldBroker> old_broker_;
+  bool old_broker_changed_ = false;
 };
 
 }  // namespace furrow::bridge

@@ -14,7 +14,7 @@ using mqtt::Version;
 
 namespace {
 
-// A broker that does not answer CONNECT for so long is not one, or cannot.
+// A broker that does not answer CONNECT within this time is not one, or cannot.
 constexpr Duration kConnackTimeout = std::chrono::seconds(10);
 // Fixed header, length and identifier fields, an expiry interval and an alias take less than this.
 constexpr std::size_t kPublishOverheadMax = 32;
@@ -38,6 +38,7 @@ void RemoteSession::open(const Opening& opening, Instant now) {
   aliases_.reset(0);
   received_aliases_ = {};
   keep_alive_ = options_.keep_alive;
+  greeting_.clear();
   connack_due_ = now + kConnackTimeout;
   pong_due_ = kNever;
   last_sent_ = last_received_ = now;
@@ -78,13 +79,14 @@ void RemoteSession::close() {
 void RemoteSession::handle_bytes(ByteView bytes, Instant now) {
   last_received_ = now;
   pong_due_ = kNever;
+  if (state_ == State::AwaitConnack) note_greeting(bytes);
   mqtt::ProtocolError error;
   while (state_ != State::Closed) {
     switch (decoder_->next(bytes, packet_, error)) {
       case mqtt::Decoder::Step::NeedMore:
         return;
       case mqtt::Decoder::Step::Malformed:
-        lose(error.what, now);
+        handle_malformed(error, now);
         return;
       case mqtt::Decoder::Step::Decoded:
         break;
@@ -98,9 +100,23 @@ void RemoteSession::handle_bytes(ByteView bytes, Instant now) {
   }
 }
 
+void RemoteSession::note_greeting(ByteView bytes) {
+  const std::size_t missing = kGreetingBytes - std::min(kGreetingBytes, greeting_.size());
+  greeting_.append(bytes.first(std::min(missing, bytes.size())));
+}
+
+void RemoteSession::handle_malformed(const mqtt::ProtocolError& error, Instant now) {
+  constexpr std::uint8_t kConnack = 0x20;
+  if (state_ == State::AwaitConnack && *greeting_.data() != kConnack) {
+    handler_.handle_stranger(recognize(greeting_.view()), now);
+  } else {
+    lose(error.what, now);
+  }
+}
+
 void RemoteSession::handle(const mqtt::Connack& packet, Instant now) {
   if (packet.reason != mqtt::ReasonCode::Success) {
-    handler_.handle_refused(packet.reason, now);
+    handler_.handle_refused(packet, now);
     return;
   }
   if (version_ == Version::V5) read_limits(packet.properties);
@@ -131,7 +147,7 @@ void RemoteSession::read_limits(mqtt::PropertyView properties) {
         aliases_.reset(static_cast<std::uint16_t>(property.number));
         break;
       case PropertyId::ServerKeepAlive:
-        keep_alive_ = std::chrono::seconds(property.number);  // [MQTT-3.2.2-21]
+        keep_alive_ = keep_alive_with(property.number);
         break;
       case PropertyId::AssignedClientIdentifier:
         options_.client_id = property.text;
@@ -140,6 +156,14 @@ void RemoteSession::read_limits(mqtt::PropertyView properties) {
         break;
     }
   }
+}
+
+// The server's keep-alive says how long it waits for us [MQTT-3.2.2-21]; more often is always allowed. Our own says how
+// soon we notice that the connection is dead, which a server that asks for less, or for none, must not put off.
+Duration RemoteSession::keep_alive_with(std::uint32_t server_s) const {
+  const Duration servers = std::chrono::seconds(server_s);
+  if (servers == Duration::zero()) return options_.keep_alive;
+  return options_.keep_alive == Duration::zero() ? servers : std::min(options_.keep_alive, servers);
 }
 
 void RemoteSession::handle(const mqtt::Publish& packet, Instant now) {
@@ -164,13 +188,13 @@ void RemoteSession::handle(const mqtt::Publish& packet, Instant now) {
 }
 
 void RemoteSession::handle(const mqtt::Disconnect& packet, Instant now) {
-  handler_.handle_lost("the far broker sent DISCONNECT: " + std::string(mqtt::name(packet.reason)), packet.reason, now);
+  handler_.handle_lost(describe(packet), packet.reason, now);
 }
 
 // --- time ---
 
-// Keep-alive asks that we send something that often [MQTT-3.1.2-20]. We also ask when nothing came, however much we
-// send: a connection that is dead on the way back looks alive otherwise.
+// Keep-alive asks that we send something within each interval [MQTT-3.1.2-20]. We also ask when nothing came, however
+// much we send: a connection that is dead on the way back looks alive otherwise.
 Instant RemoteSession::ping_due() const {
   return std::min(last_sent_, last_received_) + keep_alive_;
 }
@@ -185,7 +209,11 @@ Instant RemoteSession::deadline() const {
 void RemoteSession::handle_timeout(bool reading_paused, Instant now) {
   if (deadline() > now) return;
   if (state_ == State::AwaitConnack) {
-    lose("no CONNACK within 10 s", now);
+    if (greeting_.empty()) {
+      handler_.handle_silence(now);
+    } else {
+      handler_.handle_stranger(recognize(greeting_.view()), now);
+    }
   } else if (pong_due_ != kNever && !reading_paused) {
     lose("no PINGRESP within " + std::to_string(keep_alive_seconds(keep_alive_)) + " s", now);
   } else {

@@ -2,7 +2,7 @@
 //
 //   state \ event   CONNACK    PUBLISH, acknowledgements, SUBACK   PINGRESP   DISCONNECT, AUTH   silence
 //   Closed          everything is ignored
-//   AwaitConnack    decide     lost                                lost       lost               lost after 10 s
+//   AwaitConnack    decide     lost                                lost       lost               silent after 10 s
 //   Connected       lost       to the handler                      –          lost               PINGREQ, then lost
 //
 // Obeys what CONNACK says (RemoteLimits). Knows nothing of queues, topic rules or when to connect: that is the
@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "bridge/diagnosis.h"
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/time.h"
 #include "broker-core/message.h"
@@ -49,7 +50,10 @@ class RemoteSession {
   class Handler {
    public:
     virtual void handle_accepted(bool session_present, Instant now) = 0;
-    virtual void handle_refused(mqtt::ReasonCode reason, Instant now) = 0;
+    virtual void handle_refused(const mqtt::Connack& connack, Instant now) = 0;
+    // CONNECT was answered with something that is not MQTT, or not at all for 10 s. The handler calls close().
+    virtual void handle_stranger(Stranger stranger, Instant now) = 0;
+    virtual void handle_silence(Instant now) = 0;
     virtual void handle_publish(const mqtt::Publish& publish, Instant now) = 0;
     // PUBACK, PUBREC, PUBREL or PUBCOMP.
     virtual void handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason,
@@ -124,7 +128,10 @@ class RemoteSession {
     lose("the far broker sent a packet that we did not ask for", now);
   }
   void lose(std::string_view why, Instant now) { handler_.handle_lost(why, mqtt::ReasonCode::Success, now); }
+  void note_greeting(ByteView bytes);
+  void handle_malformed(const mqtt::ProtocolError& error, Instant now);
   void read_limits(mqtt::PropertyView properties);
+  Duration keep_alive_with(std::uint32_t server_s) const;
   Instant ping_due() const;
 
   // Constant after construction, but for an assigned client identifier.
@@ -137,6 +144,7 @@ class RemoteSession {
   RemoteLimits limits_;
   std::optional<mqtt::Decoder> decoder_;
   mqtt::Packet packet_;
+  ByteBuffer greeting_;  // the first bytes that came, while no CONNACK has
   ByteBuffer output_;
   ByteBuffer scratch_;  // the properties of one PUBLISH
   broker::TopicAliases aliases_;

@@ -59,7 +59,7 @@ void WayDown::begin_subscriptions() {
 }
 
 void WayDown::say_subscriptions() {
-  session_.store_subscriptions();
+  session_.store();
   while (FarSubscriptions::One* const one = session_.subscriptions().next()) {
     const PacketId packet_id = buffer_.window().next_packet_id();
     if (one->rule) {
@@ -93,7 +93,7 @@ std::string WayDown::handle_unsuback(const mqtt::Unsuback& unsuback, Instant now
   // That there was no such subscription is as good.
   const ReasonCode reason = unsuback.reasons.empty() ? ReasonCode::Success : unsuback.reasons.front();
   const std::string refused = session_.subscriptions().handle_unsuback(unsuback.packet_id, !mqtt::is_error(reason));
-  session_.store_subscriptions_lazily(now);
+  session_.store_lazily(now);
   return refused.empty() ? refused : "end of subscription to " + refused + " refused: " + std::string(name(reason));
 }
 

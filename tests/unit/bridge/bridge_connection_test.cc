@@ -88,21 +88,87 @@ TEST_F(BridgeConnection, AnAttemptThatHangsIsGivenUp) {
 }
 
 TEST_F(BridgeConnection, ReportsOfAConnectionGivenUpAreIgnored) {
+  bridge_options.version = bridge::VersionChoice::V5;
   start();
   link();
   now += 10s;
   bridge().handle_timeout(now);  // no CONNACK: given up, and the caller has not yet been told
   bridge().handle_closed("reset", now);
   EXPECT_EQ(bridge().poll_command(), std::nullopt) << "it is gone already";
-  EXPECT_EQ(state(), "backoff: no CONNACK within 10 s");
+  EXPECT_EQ(state(), "backoff: far:1883 says nothing to CONNECT: no CONNACK within 10 s");
 }
 
-TEST_F(BridgeConnection, ANamedRefusalIsShown) {
+TEST_F(BridgeConnection, RefusalNamesTheKeysToLookAt) {
   start();
   link();
   far(mqtt::Connack{false, ReasonCode::NotAuthorized, {}});
-  EXPECT_EQ(state(), "backoff: the far broker refused CONNECT: not_authorized (0x87)");
+  EXPECT_EQ(state(),
+            "backoff: the far broker refused CONNECT: not_authorized (0x87); it may want a username and "
+            "password_from, which are not set");
   EXPECT_FALSE(linked());
+}
+
+TEST_F(BridgeConnection, RefusalOfAUsernameNamesWhatWasSent) {
+  bridge_options.username = "barn";
+  start();
+  link();
+  far(mqtt::Connack{false, ReasonCode::BadUserNameOrPassword, Properties().text(PropertyId::ReasonString, "who?\n")});
+  EXPECT_EQ(state(),
+            "backoff: the far broker refused CONNECT: bad_user_name_or_password (0x86): \"who??\"; look at "
+            "username and password_from, and at what it allows client_id \"gw\"");
+  redial();
+  link();
+  far(mqtt::Connack{false, ReasonCode::ClientIdentifierNotValid, {}});
+  EXPECT_THAT(state(), HasSubstr("look at client_id, which is \"gw\""));
+  redial();
+  link();
+  far(mqtt::Connack{false, ReasonCode::ServerMoved, Properties().text(PropertyId::ServerReference, "b.example:1883")});
+  EXPECT_THAT(state(), HasSubstr("it names another server for connect: \"b.example:1883\""));
+}
+
+TEST_F(BridgeConnection, WebServerIsNamedAsOne) {
+  start();
+  link();
+  far_bytes("HTTP/1.1 400 Bad Request\r\n\r\n");
+  EXPECT_EQ(state(), "backoff: far:1883 answers HTTP: it is a web server, not an MQTT broker");
+  EXPECT_FALSE(linked());
+}
+
+TEST_F(BridgeConnection, TlsPortIsNamedAsOne) {
+  start();
+  link();
+  far_bytes(std::string_view("\x15\x03\x01\0\x02\x02\x16", 7));
+  EXPECT_EQ(state(), "backoff: far:1883 speaks TLS: use mqtts://far:1883");
+}
+
+TEST_F(BridgeConnection, TlsPortThatClosesWithoutAWordIsGuessedByItsNumber) {
+  bridge_options.addresses = {{"far", 8883}};
+  bridge_options.version = bridge::VersionChoice::V5;
+  start();
+  link();
+  cut("closed by the peer");
+  EXPECT_EQ(state(),
+            "backoff: the far side ended the connection without CONNACK (closed by the peer); port 8883 is "
+            "mostly TLS: mqtts://far:8883");
+}
+
+TEST_F(BridgeConnection, OtherStrangersAreNamedToo) {
+  start();
+  link();
+  far_bytes("SSH-2.0-OpenSSH_9.2\r\n");
+  EXPECT_THAT(state(), HasSubstr("far:1883 answers SSH"));
+  redial();
+  link();
+  far_bytes("220 mail.example.org\r\n");  // begins like a PUBLISH that is longer
+  pass(10s);
+  EXPECT_EQ(state(), "backoff: far:1883 answers CONNECT with something that is not MQTT");
+}
+
+TEST_F(BridgeConnection, DisconnectOfTheFarBrokerSaysItsReason) {
+  start();
+  accept();
+  far(mqtt::Disconnect{ReasonCode::ServerShuttingDown, Properties().text(PropertyId::ReasonString, "maintenance")});
+  EXPECT_THAT(state(), HasSubstr("the far broker sent DISCONNECT: server_shutting_down: \"maintenance\""));
 }
 
 TEST_F(BridgeConnection, SpeaksAsOldAsTheFarBrokerAndRemembersIt) {
@@ -126,11 +192,87 @@ TEST_F(BridgeConnection, TwoSilentClosesMakeItTry311) {
     link();
     EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=5")));
     cut();
-    if (i == 0) redial();
+    if (i == 0) {
+      EXPECT_EQ(state(),
+                "backoff: the far side ended the connection without CONNACK (connection reset); trying MQTT 5 "
+                "again");
+      redial();
+    }
   }
   EXPECT_TRUE(dialing()) << "at once";
+  EXPECT_EQ(state(),
+            "connecting: the far side ended the connection without CONNACK (connection reset); trying MQTT "
+            "3.1.1");
   link();
   EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=4")));
+}
+
+TEST_F(BridgeConnection, FarBrokerThatSaysNothingToVersion5IsAskedIn311) {
+  start();
+  link();
+  pass(10s);
+  EXPECT_TRUE(dialing()) << "at once";
+  EXPECT_EQ(state(), "connecting: far:1883 says nothing to CONNECT: no CONNACK within 10 s; trying MQTT 3.1.1");
+  link();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=4")));
+}
+
+// Its publishers fill the buffer meanwhile.
+TEST_F(BridgeConnection, FindingTheDialectDoesNotMakeLaterWaitsLonger) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  bridge_options.rules = {rule(Direction::Both, "farm/#")};
+  start();
+  for (int i = 0; i < 4; ++i) {
+    link();
+    cut();
+    EXPECT_LE(*snapshot().next_attempt - now, 3s);
+    redial();
+  }
+  link();
+  cut();
+  EXPECT_TRUE(dialing()) << "without the bridge bit";
+}
+
+TEST_F(BridgeConnection, DialectIsRememberedOverARestart) {
+  start();
+  link();
+  far(mqtt::Connack{false, ReasonCode::UnsupportedProtocolVersion, {}});
+  accept();
+  pass(5s);
+  crash_and_restart();
+  link();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=4")));
+}
+
+TEST_F(BridgeConnection, DialectOfAnotherBrokerIsNotRemembered) {
+  start();
+  link();
+  far(mqtt::Connack{false, ReasonCode::UnsupportedProtocolVersion, {}});
+  accept();
+  pass(5s);
+  bridge_options.addresses = {{"new", 1883}};
+  crash_and_restart();
+  link();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=5")));
+  far(mqtt::Connack{});
+  pass(5s);
+  bridge_options.addresses = {{"far", 1883}};
+  crash_and_restart();
+  link();
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=5"))) << "nothing is stored of the old one any more";
+}
+
+TEST_F(BridgeConnection, RememberedDialectStandsBesideTheSubscriptions) {
+  bridge_options.rules.push_back(rule(Direction::Down, "command/#"));
+  start();
+  link();
+  far(mqtt::Connack{false, ReasonCode::UnsupportedProtocolVersion, {}});
+  accept();
+  pass(5s);
+  bridge_options.rules.pop_back();
+  crash_and_restart();
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT level=4"), "UNSUBSCRIBE id=1 \"command/#\""));
 }
 
 TEST_F(BridgeConnection, AsksAn311BrokerNotToEchoAndDoesWithoutWhereThatIsRefused) {
@@ -167,11 +309,34 @@ TEST_F(BridgeConnection, PingsWhenNothingElseIsSent) {
   EXPECT_EQ(state(), "online");
 }
 
-TEST_F(BridgeConnection, TheServersKeepAliveRules) {
+TEST_F(BridgeConnection, ServerKeepAliveMakesItPingMoreOften) {
   start();
   accept(false, Properties().number(PropertyId::ServerKeepAlive, 5));
   said();
   pass(5s);
+  EXPECT_THAT(said(), ElementsAre("PINGREQ"));
+}
+
+// A link that is half open would be online for good.
+TEST_F(BridgeConnection, ServerKeepAliveDoesNotSwitchOffOurOwn) {
+  for (const std::uint32_t servers : {0U, 600U}) {
+    start();
+    accept(false, Properties().number(PropertyId::ServerKeepAlive, servers));
+    said();
+    pass(30s);
+    EXPECT_THAT(said(), ElementsAre("PINGREQ"));
+    pass(30s);
+    EXPECT_EQ(state(), "backoff: no PINGRESP within 30 s");
+    end_of_the_gateway();
+  }
+}
+
+TEST_F(BridgeConnection, ServerKeepAliveIsTakenWhereWeHaveNone) {
+  bridge_options.keep_alive = 0s;
+  start();
+  accept(false, Properties().number(PropertyId::ServerKeepAlive, 20));
+  said();
+  pass(20s);
   EXPECT_THAT(said(), ElementsAre("PINGREQ"));
 }
 
@@ -212,6 +377,42 @@ TEST_F(BridgeConnection, TwoTakeoversInAMinuteNameTheCause) {
   EXPECT_EQ(state(), "backoff: another client uses client id gw");
 }
 
+// One of two that push each other out, at a far broker that does not say so.
+TEST_F(BridgeConnection, ThirdLossSoonAfterBeingOnlineAsksForAnotherClient) {
+  start();
+  Duration longest{};
+  for (int i = 1; i <= 10; ++i) {
+    accept();
+    EXPECT_EQ(state(), "online");
+    pass(20s);
+    cut("closed by the peer");
+    EXPECT_EQ(state(), i < 3 ? "backoff: closed by the peer"
+                             : "backoff: closed by the peer, again and again soon after it was online: does another "
+                               "client use client id gw?");
+    if (i < 3) EXPECT_LE(*snapshot().next_attempt - now, 3s);
+    longest = std::max(longest, *snapshot().next_attempt - now);
+    redial();
+  }
+  EXPECT_GT(longest, 5s);
+  accept();
+  for (int i = 0; i < 6; ++i) {
+    pass(20s);
+    far(mqtt::Pingresp{});
+  }
+  cut("closed by the peer");
+  EXPECT_EQ(state(), "backoff: closed by the peer") << "it has lasted";
+}
+
+TEST_F(BridgeConnection, LossesThatTheFarBrokerExplainsAreNoHintOfAnotherClient) {
+  start();
+  for (int i = 0; i < 5; ++i) {
+    accept();
+    far(mqtt::Disconnect{ReasonCode::ServerShuttingDown, {}});
+    EXPECT_EQ(state(), "backoff: the far broker sent DISCONNECT: server_shutting_down");
+    redial();
+  }
+}
+
 TEST_F(BridgeConnection, AStableConnectionResetsTheBackoff) {
   start();
   for (int attempt = 0; attempt < 20; ++attempt) {
@@ -223,6 +424,104 @@ TEST_F(BridgeConnection, AStableConnectionResetsTheBackoff) {
   cut();
   ASSERT_TRUE(snapshot().next_attempt.has_value());
   EXPECT_LE(*snapshot().next_attempt - now, 3s);
+}
+
+TEST_F(BridgeConnection, OneAcknowledgedMessageResetsTheBackoff) {
+  start();
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    refuse();
+    redial();
+  }
+  std::uint16_t id = 0;
+  for (int i = 0; i < 10; ++i) {
+    accept(i > 0);
+    publish("farm/1", "x", Qos::AtLeastOnce);
+    far(mqtt::Puback{PacketId{++id}, ReasonCode::Success, {}});
+    pass(4s);
+    cut();
+    EXPECT_LE(*snapshot().next_attempt - now, 3s);
+    redial();
+  }
+}
+
+TEST_F(BridgeConnection, CommandThatCameDownMakesAConnectionGood) {
+  bridge_options.rules = {rule(Direction::Down, "command/#")};
+  start();
+  for (int i = 0; i < 10; ++i) {
+    accept();
+    far_publishes("command/valve", "open", Qos::AtMostOnce, 0);
+    cut();
+    EXPECT_LE(*snapshot().next_attempt - now, 3s);
+    redial();
+  }
+}
+
+TEST_F(BridgeConnection, ConnectionsThatAcknowledgeNothingMakeTheWaitsLonger) {
+  start();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  Duration longest{};
+  for (int i = 0; i < 10; ++i) {
+    accept(i > 0);
+    EXPECT_EQ(state(), i < 2 ? "online" : "stalled: nothing was acknowledged on the last two connections");
+    pass(2s);
+    cut();
+    longest = std::max(longest, *snapshot().next_attempt - now);
+    redial();
+  }
+  EXPECT_GT(longest, 5s);
+}
+
+TEST_F(BridgeConnection, WhatWorkedLastGoesFirst) {
+  bridge_options.addresses = {{"a", 1}, {"b", 2}, {"c", 3}, {"good", 4}};
+  start();
+  for (int silent = 0; silent < 3; ++silent) pass(15s);
+  EXPECT_THAT(dialed(), ElementsAre("mqtt://a:1", "mqtt://b:2", "mqtt://c:3", "mqtt://good:4"));
+  accept();
+  pass(20s);
+  cut();
+  redial();
+  EXPECT_THAT(dialed(), ElementsAre("mqtt://good:4"));
+  refuse();
+  EXPECT_THAT(dialed(), ElementsAre("mqtt://a:1"));
+}
+
+TEST_F(BridgeConnection, ConnectionThatIsLostAtOnceIsTriedElsewhere) {
+  bridge_options.addresses = {{"a", 1}, {"b", 2}};
+  start();
+  accept();
+  cut();
+  EXPECT_THAT(dialed(), ElementsAre("mqtt://a:1", "mqtt://b:2"));
+  EXPECT_EQ(logged("warning bridge.offline name=region reason=connection reset retry_in=0s"), 1U);
+}
+
+TEST_F(BridgeConnection, TheLogSaysTheWaitThatFollows) {
+  start();
+  accept();
+  cut();
+  const auto wait = std::chrono::ceil<std::chrono::seconds>(*snapshot().next_attempt - now);
+  EXPECT_GE(wait, 1s);
+  EXPECT_EQ(logged("warning bridge.offline name=region reason=connection reset retry_in=" +
+                   std::to_string(wait.count()) + "s"),
+            1U);
+}
+
+TEST_F(BridgeConnection, TroubleThatLastsIsSaidAgainEachHourWithItsBacklog) {
+  start();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  const Instant begin = now;
+  while (now - begin < 150min) {
+    refuse("no route");
+    redial();
+  }
+  EXPECT_EQ(logged("warning bridge.offline name=region reason=no route"), 3U);
+  EXPECT_THAT(log.lines, Contains(testing::AllOf(HasSubstr("reason=no route for=3"), HasSubstr("queued=1 oldest=3"))));
+}
+
+TEST_F(BridgeConnection, AttemptsShowAtLevelDebug) {
+  start();
+  refuse("no route");
+  EXPECT_EQ(logged("debug bridge.connecting name=region remote=mqtt://far:1883 as=MQTT 5"), 1U);
+  EXPECT_EQ(logged("debug bridge.attempt_failed name=region remote=mqtt://far:1883 reason=no route"), 1U);
 }
 
 TEST_F(BridgeConnection, ShutDownSaysDisconnectThenEnds) {
@@ -268,7 +567,7 @@ TEST_F(BridgeConnection, ADisabledBridgeDoesNothing) {
   start();
   publish("farm/1", "x", Qos::AtLeastOnce);
   EXPECT_THAT(dialed(), IsEmpty());
-  EXPECT_EQ(state(), "disabled");
+  EXPECT_EQ(state(), "disabled: enabled: false in the configuration");
   EXPECT_EQ(snapshot().accepted, 0U);
   EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=10"));
 }

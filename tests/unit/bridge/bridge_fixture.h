@@ -133,6 +133,12 @@ class BridgeFixture : public BrokerFixture {
     mqtt::encode(packet, decoder_->version(), inbox_);
     turn();
   }
+  // What is no MQTT, perhaps.
+  void far_bytes(std::string_view bytes) {
+    ASSERT_TRUE(linked_);
+    inbox_.append(bytes);
+    turn();
+  }
   void far_publishes(std::string_view topic, std::string_view payload, mqtt::Qos qos, std::uint16_t packet_id,
                      mqtt::PropertyView properties = {}, bool duplicate = false) {
     mqtt::Publish packet;

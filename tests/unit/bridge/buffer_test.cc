@@ -110,7 +110,7 @@ TEST_F(Buffer, DisabledBridgeTakesNothingAndKeepsWhatThereIs) {
   bridge_options.enabled = false;
   attach();
   publish("farm/1", "for nobody", Qos::AtLeastOnce);
-  EXPECT_EQ(state(), "disabled");
+  EXPECT_EQ(state(), "disabled: enabled: false in the configuration");
   EXPECT_EQ(snapshot().backlog_messages, 1U);
   EXPECT_EQ(snapshot().accepted, 1U);
   detach();

@@ -598,6 +598,21 @@ TEST_F(WayUp, AnEmptyBufferTakesAMessageLargerThanItself) {
   EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr(std::string(1000, 'x'))));
 }
 
+TEST_F(WayUp, AnEmptyBufferTakesALargeMessageWhateverItDropsWhenFull) {
+  for (const auto when_full : {broker::WhenFull::DropOldest, broker::WhenFull::DropNewest}) {
+    bridge_options.buffer = {.messages_max = 0, .bytes_max = 100, .age_max = {}, .when_full = when_full};
+    start();
+    publish("farm/1", std::string(1000, 'x'), Qos::AtLeastOnce);
+    pass(1s);
+    EXPECT_EQ(dropped(DropReason::QueueFull), 0U);
+    EXPECT_EQ(snapshot().backlog_messages, 1U);
+    accept();
+    puback(1);
+    pass(1s);
+    end_of_the_gateway();
+  }
+}
+
 TEST_F(WayUp, AFullBufferDropsItsOldest) {
   bridge_options.buffer = {.messages_max = 2, .bytes_max = 0, .age_max = {}, .when_full = broker::WhenFull::DropOldest};
   start();
@@ -618,14 +633,166 @@ TEST_F(WayUp, ConnectedWithoutAcknowledgementsIsStalled) {
   pass(29s);
   EXPECT_EQ(state(), "online");
   pass(1s);
-  EXPECT_EQ(state(), "stalled: no acknowledgement for 30s");
+  EXPECT_EQ(state(), "backoff: no acknowledgement for 30s");
   EXPECT_FALSE(linked());
   EXPECT_EQ(snapshot().inflight, 1U);
   redial();
   accept(true);
   EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("dup")));
+  EXPECT_EQ(state(), "stalled: no acknowledgement for 30s") << "CONNACK alone proves nothing";
   puback(1);
   EXPECT_EQ(state(), "online");
+}
+
+TEST_F(WayUp, FarBrokerThatNeverAcknowledgesIsStalledWheneverItIsConnected) {
+  start();
+  online();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  pass(30s);
+  Duration longest{};
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(state(), "backoff: no acknowledgement for 30s");
+    longest = std::max(longest, *snapshot().next_attempt - now);
+    redial();
+    EXPECT_EQ(state(), "connecting: no acknowledgement for 30s");
+    online({}, true);
+    for (int second = 0; second < 29; ++second) {
+      EXPECT_EQ(state(), "stalled: no acknowledgement for 30s");
+      pass(1s);
+      far(mqtt::Pingresp{});
+    }
+    pass(1s);
+  }
+  EXPECT_GT(longest, 5s);
+  const auto starts = [](std::string_view start) {
+    return [start](const std::string& line) { return line.starts_with(start); };
+  };
+  EXPECT_EQ(std::ranges::count_if(log.lines, starts("info bridge.online")), 1);
+  EXPECT_EQ(std::ranges::count_if(log.lines, starts("warning bridge.offline")), 1);
+  redial();
+  online({}, true);
+  puback(1);
+  EXPECT_EQ(state(), "online");
+  EXPECT_EQ(std::ranges::count_if(log.lines, starts("info bridge.online")), 2);
+}
+
+TEST_F(WayUp, FirstWaitIsShortWhenALinkStallsThatHadWorked) {
+  start();
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    refuse();
+    redial();
+  }
+  online();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  puback(1);
+  publish("farm/1", "y", Qos::AtLeastOnce);
+  pass(30s);
+  EXPECT_EQ(state(), "backoff: no acknowledgement for 30s");
+  EXPECT_LE(*snapshot().next_attempt - now, 3s);
+}
+
+TEST_F(WayUp, EndOfADrainIsALineInTheLog) {
+  start();
+  for (int i = 0; i < 5; ++i) publish("farm/1", "x", Qos::AtLeastOnce);
+  pass(1s);
+  online(Properties().number(PropertyId::ReceiveMaximum, 2));
+  for (std::uint16_t id = 1; id <= 5; ++id) {
+    pass(1s);
+    EXPECT_THAT(log.lines, Not(testing::Contains(StartsWith("info bridge.drained"))));
+    puback(id);
+  }
+  EXPECT_THAT(log.lines, testing::Contains("info bridge.drained name=region after=5s delivered=5"));
+}
+
+// --- answers that do not fit ---
+
+// RabbitMQ does that, where it speaks 3.1.1.
+TEST_F(WayUp, PubackForAMessageOfQos2MeansThatTheFarBrokerHasNoQos2) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  start();
+  online();
+  publish("farm/1", "a", Qos::ExactlyOnce);
+  publish("farm/1", "b", Qos::ExactlyOnce);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("\"a\" qos=2 id=1"), HasSubstr("\"b\" qos=2 id=2")));
+  puback(1);
+  puback(2);
+  EXPECT_THAT(said(), IsEmpty()) << "no PUBREL";
+  EXPECT_EQ(snapshot().delivered, 2U);
+  EXPECT_EQ(state(), "online: the far broker answers QoS 2 with PUBACK, so messages go at QoS 1: set qos: 1");
+  EXPECT_THAT(log.lines, testing::Contains("warning bridge.odd_answer name=region answer=PUBACK for a message of QoS 2 "
+                                           "then=counted as acknowledged; messages go at QoS 1: set qos: 1"));
+  publish("farm/1", "c", Qos::ExactlyOnce);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("\"c\" qos=1 id=3")));
+  puback(3);
+  EXPECT_EQ(snapshot().delivered, 3U);
+  EXPECT_EQ(snapshot().inflight, 0U);
+  pass(2s);
+  crash_and_restart();
+  accept(true);
+  EXPECT_EQ(snapshot().delivered, 3U);
+  publish("farm/1", "d", Qos::ExactlyOnce);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("\"d\" qos=2"))) << "it may have learned it";
+}
+
+TEST_F(WayUp, Qos2ThatWasUnderWayWhenTheFarBrokerTurnedOutToLackItIsNotRepeated) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::ExactlyOnce);
+  cut();
+  online({}, true);
+  puback(1);
+  EXPECT_EQ(snapshot().delivered, 1U);
+  cut();
+  redial();
+  accept(true);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT")));
+}
+
+TEST_F(WayUp, PubrecForAMessageOfQos1CountsAsItsPuback) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::AtLeastOnce);
+  said();
+  pubrec(1);
+  EXPECT_THAT(said(), ElementsAre("PUBREL id=1 reason=00"));
+  EXPECT_EQ(snapshot().delivered, 1U);
+  pubcomp(1);
+  EXPECT_EQ(state(), "online");
+  EXPECT_THAT(log.lines, testing::Contains(StartsWith("warning bridge.odd_answer name=region answer=PUBREC for a "
+                                                      "message of QoS 1")));
+}
+
+TEST_F(WayUp, PubcompBeforePubrelIsIgnoredAndNamedWhenNothingElseComes) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::ExactlyOnce);
+  pubcomp(1);
+  EXPECT_EQ(snapshot().inflight, 1U);
+  pass(30s);
+  EXPECT_EQ(state(), "backoff: no acknowledgement for 30s; its last odd answer was PUBCOMP before PUBREL");
+}
+
+TEST_F(WayUp, AnswersThatAnswerNothingAreIgnoredAndSaidOnce) {
+  start();
+  online();
+  publish("farm/1", "a", Qos::AtLeastOnce);
+  puback(1);
+  puback(1);
+  puback(77);
+  pubcomp(78);
+  publish("farm/1", "b", Qos::ExactlyOnce);
+  pubrec(2);
+  said();
+  puback(2);
+  far(mqtt::Pubrec{PacketId{2}, ReasonCode::QuotaExceeded, {}});
+  EXPECT_THAT(said(), IsEmpty());
+  EXPECT_EQ(snapshot().inflight, 1U);
+  pubcomp(2);
+  EXPECT_EQ(snapshot().delivered, 2U);
+  EXPECT_EQ(state(), "online");
+  EXPECT_EQ(
+      std::ranges::count_if(log.lines, [](const std::string& line) { return line.find("odd_answer") < line.size(); }),
+      3);
 }
 
 TEST_F(WayUp, WhatWeDoNotReadIsNoStall) {

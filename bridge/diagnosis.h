@@ -1,0 +1,33 @@
+// What the operator is told about a far side that does not let us in: what it is, what it said, and which keys to look
+// at. Texts of the far side are cut and printable.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "bridge/address.h"
+#include "broker-core/base/bytes.h"
+#include "broker-core/mqtt/packet.h"
+
+namespace furrow::bridge {
+
+// What is no MQTT broker, as far as its first bytes tell.
+enum class Stranger : std::uint8_t { Http, Tls, Ssh, Unknown };
+
+// Who answers CONNECT with these first bytes, which are not MQTT.
+Stranger recognize(ByteView first_bytes);
+// How many of them recognize() looks at.
+inline constexpr std::size_t kGreetingBytes = 8;
+std::string describe(Stranger stranger, const Address& address);
+
+// `not_authorized (0x87)`.
+std::string describe(mqtt::ReasonCode reason);
+// A CONNACK that refuses. `has_username` and `client_id` are what CONNECT had.
+std::string describe(const mqtt::Connack& connack, bool has_username, std::string_view client_id);
+std::string describe(const mqtt::Disconnect& disconnect);
+// The connection was closed in answer to CONNECT, for `how` in words.
+std::string describe_silent_close(std::string_view how, const Address& address);
+
+}  // namespace furrow::bridge

@@ -1,0 +1,61 @@
+// What a bridge tells the log: each change once, trouble that lasts again every hour, attempts at level debug.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "bridge/drain.h"
+#include "broker-core/base/log.h"
+#include "broker-core/base/time.h"
+
+namespace furrow::bridge {
+
+// Whole seconds, rounded up: `8s`.
+std::string in_seconds(Duration duration);
+
+class Reports {
+ public:
+  // `log` must outlive it.
+  Reports(std::string name, Log& log) : name_(std::move(name)), log_(log) {}
+
+  // What waits in the buffer.
+  struct Waiting {
+    std::uint64_t messages = 0;
+    std::optional<Instant> oldest;
+  };
+
+  void connecting(std::string_view remote, std::string_view dialect);
+  void attempt_failed(std::string_view remote, std::string_view reason);
+  void online(std::string_view remote, std::string_view mqtt_version, bool resumed, std::uint64_t queued);
+  // The bridge waits for `retry_in` before it connects again.
+  void offline(std::string_view reason, Duration retry_in, const Waiting& waiting, Instant now);
+  // Connected, and nothing is acknowledged.
+  void stalled(std::string_view reason, const Waiting& waiting, Instant now);
+  // Connected, and messages are acknowledged.
+  void well() { trouble_.reset(); }
+  void drained(const Drain::Result& result);
+  // `event` of something that the far broker did, once for each `what`.
+  void oddity(std::string_view event, std::string_view what, std::string_view then);
+  void refused(std::string_view event, std::string_view reason, std::string_view then = {});
+
+ private:
+  struct Trouble {
+    std::string reason;
+    Instant since;
+    Instant said;
+  };
+  // Whether the log is to be told of it now. Sets `lasted` when it has been told before.
+  bool is_to_be_said(std::string_view reason, std::optional<Duration>& lasted, Instant now);
+
+  // Constant after construction.
+  const std::string name_;
+  Log& log_;
+
+  std::optional<Trouble> trouble_;
+  std::set<std::string, std::less<>> oddities_;  // as many as the code knows of
+};
+
+}  // namespace furrow::bridge
