@@ -303,8 +303,13 @@ void Bridge::handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, R
   reports_.oddity("bridge.odd_answer", oddity->answer, oddity->then);
 }
 
-void Bridge::handle_suback(const mqtt::Suback& suback, Instant) {
-  std::string fault = down_.handle_suback(suback);
+void Bridge::handle_suback(const mqtt::Suback& suback, Instant now) {
+  // We subscribe to one filter at a time.
+  if (suback.reasons.size() > 1) {
+    reports_.oddity("bridge.odd_answer", "SUBACK with more reasons than filters were asked for",
+                    "the first one counts");
+  }
+  std::string fault = down_.handle_suback(suback, now);
   if (fault.empty()) return;
   reports_.refused("bridge.subscription_refused", fault);
   subscription_fault_ = std::move(fault);

@@ -5,6 +5,14 @@
 
 namespace furrow::bridge {
 
+namespace {
+
+// How long messages may wait in a far session that were there before a subscription was added to it: as many as a
+// broker keeps for a client drain within that, on a slow link, too.
+constexpr Duration kOldMessagesDrainIn = std::chrono::minutes(10);
+
+}  // namespace
+
 void FarSubscriptions::restore(const std::vector<broker::Subscription>& stored) {
   for (const broker::Subscription& subscription : stored) {
     const broker::SubscriptionOptions options = subscription.options();
@@ -15,7 +23,8 @@ void FarSubscriptions::restore(const std::vector<broker::Subscription>& stored) 
                     .no_local = options.no_local,
                     .rule = {},
                     .may_be_there = true,
-                    .packet_id = {}});
+                    .packet_id = {},
+                    .complete_from = Instant::min()});
   }
 }
 
@@ -33,9 +42,11 @@ std::vector<broker::Subscription> FarSubscriptions::record() const {
 void FarSubscriptions::want(const std::vector<Rule>& rules) {
   const std::vector<One> before = all_;
   for (One& one : all_) one.rule.reset();
+  ids_.assign(rules.size(), 0);
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (!rules[i].comes_down()) continue;
     One& one = find_or_add(rules[i].remote_filter());
+    ids_[i] = one.id;
     if (!one.rule) {
       one.rule = i;
       one.qos = rules[i].qos_max;
@@ -56,7 +67,9 @@ void FarSubscriptions::want(const std::vector<Rule>& rules) {
 }
 
 void FarSubscriptions::connect(bool session_present, bool repeats) {
+  fresh_ = !session_present;
   for (One& one : all_) {
+    if (fresh_) one.complete_from = kNever;
     one.may_be_there = one.may_be_there && session_present;
     if (!session_present || repeats || one.step != Step::Granted) one.step = Step::ToSay;
   }
@@ -84,10 +97,15 @@ void FarSubscriptions::note_said(One& one, PacketId packet_id) {
   one.packet_id = packet_id;
 }
 
-std::string FarSubscriptions::handle_suback(PacketId packet_id, bool granted) {
+std::string FarSubscriptions::handle_suback(PacketId packet_id, bool granted, Instant now) {
   One* const one = find_asked(packet_id);
   if (one == nullptr || !one->rule) return {};
   one->step = granted ? Step::Granted : Step::Refused;
+  if (!granted) {
+    one->complete_from = kNever;
+  } else if (one->complete_from == kNever) {
+    one->complete_from = fresh_ ? now : now + kOldMessagesDrainIn;
+  }
   return granted ? std::string() : one->filter;
 }
 
@@ -106,6 +124,11 @@ std::string FarSubscriptions::handle_unsuback(PacketId packet_id, bool done) {
 std::optional<std::size_t> FarSubscriptions::rule_of(std::uint32_t id) const {
   const auto found = std::ranges::find(all_, id, &One::id);
   return found == all_.end() ? std::nullopt : found->rule;
+}
+
+bool FarSubscriptions::is_complete(std::uint32_t id, Instant now) const {
+  const auto found = std::ranges::find(all_, id, &One::id);
+  return found != all_.end() && found->complete_from <= now;
 }
 
 FarSubscriptions::One* FarSubscriptions::find_asked(PacketId packet_id) {

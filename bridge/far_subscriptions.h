@@ -5,8 +5,11 @@
 //                                                   → UNSUBACK → gone, or Refused: said again at the next connection
 //
 // A subscription is known by its remote filter, and keeps its identifier for as long as the far broker may have it: the
-// messages that wait there name it. Of several rules with the same remote filter the first stands for all. Thread:
-// loop. Knows no packets and no store. Spec: MQTT 5.0 §3.8 to §3.11.
+// messages that wait there name it. Of several rules with the same remote filter the first stands for all.
+//
+// A far broker sends a message once for each subscription that it matches, or once for all of them. Once it has a
+// subscription, a copy comes that names it, so other copies can be dropped; but messages that waited there before it
+// was made come without. Thread: loop. Time: passed in. Knows no packets and no store. Spec: MQTT 5.0 §3.8 to §3.11.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +19,7 @@
 
 #include "bridge/topic_map.h"
 #include "broker-core/base/ids.h"
+#include "broker-core/base/time.h"
 #include "broker-core/mqtt/protocol.h"
 #include "broker-core/session/session_record.h"
 
@@ -32,7 +36,8 @@ class FarSubscriptions {
     std::optional<std::size_t> rule;  // the first with this filter; none: it is to go
     Step step = Step::ToSay;
     bool may_be_there = false;
-    PacketId packet_id;  // while Asked
+    PacketId packet_id;              // while Asked
+    Instant complete_from = kNever;  // from then on no message that it matches comes without naming it
   };
 
   // What the store has; before the first want().
@@ -50,11 +55,15 @@ class FarSubscriptions {
   One* next();
   void note_said(One& one, PacketId packet_id);
   // The filter whose SUBSCRIBE, or UNSUBSCRIBE, the far broker refuses; empty when it does not.
-  std::string handle_suback(PacketId packet_id, bool granted);
+  std::string handle_suback(PacketId packet_id, bool granted, Instant now);
   std::string handle_unsuback(PacketId packet_id, bool done);
 
   // The rule that the messages of this subscription are for; none when nobody wants them any more.
   std::optional<std::size_t> rule_of(std::uint32_t id) const;
+  // The identifier of the subscription that brings the messages of a rule, the last of want(); and whether all of them
+  // name it.
+  std::uint32_t id_of(std::size_t rule) const { return ids_[rule]; }
+  bool is_complete(std::uint32_t id, Instant now) const;
 
  private:
   One* find_asked(PacketId packet_id);
@@ -63,6 +72,8 @@ class FarSubscriptions {
   void forget_unwanted();
 
   std::vector<One> all_;
+  std::vector<std::uint32_t> ids_;  // of the rules; 0 = does not come down
+  bool fresh_ = false;              // the far session began with the present connection
   bool changed_ = false;
 };
 

@@ -83,9 +83,9 @@ void WayDown::subscribe(const FarSubscriptions::One& one, PacketId packet_id) {
   remote_.write_subscribe(packet_id, request, one.id);
 }
 
-std::string WayDown::handle_suback(const mqtt::Suback& suback) {
+std::string WayDown::handle_suback(const mqtt::Suback& suback, Instant now) {
   const ReasonCode reason = suback.reasons.empty() ? ReasonCode::UnspecifiedError : suback.reasons.front();
-  const std::string refused = session_.subscriptions().handle_suback(suback.packet_id, !mqtt::is_error(reason));
+  const std::string refused = session_.subscriptions().handle_suback(suback.packet_id, !mqtt::is_error(reason), now);
   return refused.empty() ? refused : "subscription to " + refused + " refused: " + std::string(name(reason));
 }
 
@@ -114,24 +114,36 @@ void WayDown::write_acknowledgement(PacketType type, PacketId packet_id, ReasonC
 
 // --- messages ---
 
-// By the first subscription that the far broker names whose rule takes the topic; else by the first rule that does.
-std::optional<TopicMap::Mapping> WayDown::map_topic(const mqtt::Publish& publish) const {
-  const auto is_valid = [&](const TopicMap::Mapping& mapping) {
-    if (mapping.size() > mqtt::kStringBytesMax) return false;
-    const std::uint32_t levels_max = broker_.limits().topic_levels;
-    return levels_max == 0 || mqtt::level_count(mapping.topic()) <= levels_max;
+std::optional<TopicMap::Mapping> WayDown::map_topic(const mqtt::Publish& publish, Instant now) const {
+  auto mapping = find_rule(publish, now);
+  if (!mapping || mapping->size() > mqtt::kStringBytesMax) return std::nullopt;
+  const std::uint32_t levels_max = broker_.limits().topic_levels;
+  if (levels_max > 0 && mqtt::level_count(mapping->topic()) > levels_max) return std::nullopt;
+  return mapping;
+}
+
+// The first rule that takes the topic, in the order of the file; nothing for a copy that another subscription brings.
+// A rule whose subscription the far broker has refused, or did not have yet when it kept the message, leaves it to the
+// next.
+std::optional<TopicMap::Mapping> WayDown::find_rule(const mqtt::Publish& publish, Instant now) const {
+  const auto is_named = [&](std::uint32_t id) {
+    for (const mqtt::Property& property : publish.properties) {
+      if (property.id == mqtt::PropertyId::SubscriptionIdentifier && property.number == id) return true;
+    }
+    return false;
   };
-  std::optional<TopicMap::Mapping> mapping;
-  for (const mqtt::Property& property : publish.properties) {
-    if (property.id != mqtt::PropertyId::SubscriptionIdentifier) continue;
-    const auto rule = session_.subscriptions().rule_of(property.number);
-    if (!rule) continue;
-    // A rule later in the file never goes before an earlier one.
-    auto named = buffer_.map().down_by(*rule, publish.topic);
-    if (named && (!mapping || named->rule < mapping->rule)) mapping = named;
+  const bool names_any = publish.properties.number(mqtt::PropertyId::SubscriptionIdentifier).has_value();
+  if (!names_any) return buffer_.map().down(publish.topic);
+  const FarSubscriptions& subscriptions = session_.subscriptions();
+  for (std::size_t rule = 0; rule < buffer_.map().rules().size(); ++rule) {
+    auto mapping = buffer_.map().down_by(rule, publish.topic);
+    if (!mapping) continue;
+    const std::uint32_t id = subscriptions.id_of(rule);
+    if (is_named(id)) return mapping;
+    if (subscriptions.is_complete(id, now)) return std::nullopt;
   }
-  if (!mapping) mapping = buffer_.map().down(publish.topic);
-  return mapping && is_valid(*mapping) ? mapping : std::nullopt;
+  // It is for a rule that has changed or gone.
+  return buffer_.map().down(publish.topic);
 }
 
 // Until its answer has left, what comes again is the same message, and shares the answer: at QoS 1 with DUP, at QoS 2
@@ -148,7 +160,7 @@ void WayDown::handle_publish(const mqtt::Publish& publish, Instant now) {
     handle_exactly_once(publish, now);
     return;
   }
-  const auto mapping = map_topic(publish);
+  const auto mapping = map_topic(publish, now);
   const bool acknowledged = publish.qos == Qos::AtLeastOnce;
   if (mapping) {
     route(publish, *mapping, acknowledged ? ticket(PacketType::Puback, publish.packet_id) : broker::AckTicket{},
@@ -177,7 +189,7 @@ void WayDown::handle_exactly_once(const mqtt::Publish& publish, Instant now) {
     broker_.journal().complete_when_durable(ticket(PacketType::Pubrec, id));
     return;
   }
-  const auto mapping = map_topic(publish);
+  const auto mapping = map_topic(publish, now);
   if (!mapping) {
     buffer_.count_received();
     session_.note_received(id);
@@ -218,13 +230,13 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
       .properties = with_response_topic(publish.properties, answer_topic, properties_),
       .expiry_s = publish.properties.number(mqtt::PropertyId::MessageExpiryInterval),
       .received = now,
-      .qos = publish.qos,
+      .qos = std::min(publish.qos, buffer_.map().rule(mapping).qos_max),
       .retain = publish.retain && buffer_.map().rule(mapping).retain_keep,
   };
   retained_came_ = retained_came_ || fields.retain;
   const bool behind_others = publish.qos != Qos::AtMostOnce && held() > 0;
   if (!behind_others && !broker_.publish(fields, buffer_.subscriber(), ticket, exchange, now).refused) {
-    count_routed(mapping.rule, publish.qos, publish.packet_id);
+    count_routed(mapping.rule, exchange != nullptr ? std::optional(publish.packet_id) : std::nullopt);
     return;
   }
   if (publish.qos == Qos::AtMostOnce) {
@@ -237,13 +249,13 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
 }
 
 void WayDown::handle_taken(const broker::HeldPublishes::Held& held) {
-  count_routed(buffer_.rules().find(held.rule), held.message->qos(), held.packet_id);
+  count_routed(buffer_.rules().find(held.rule), held.exchange ? std::optional(held.packet_id) : std::nullopt);
 }
 
-void WayDown::count_routed(std::optional<std::size_t> rule, Qos qos, PacketId packet_id) {
+void WayDown::count_routed(std::optional<std::size_t> rule, std::optional<PacketId> exactly_once) {
   buffer_.count_received();
   buffer_.count_routed(rule);
-  if (qos == Qos::ExactlyOnce) session_.note_received(packet_id);
+  if (exactly_once) session_.note_received(*exactly_once);
 }
 
 }  // namespace furrow::bridge

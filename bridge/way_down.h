@@ -50,7 +50,7 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   void handle_publish(const mqtt::Publish& publish, Instant now);
   void handle_pubrel(PacketId packet_id);
   // Empty, or the filter that the far broker refused to add or to remove, and why.
-  std::string handle_suback(const mqtt::Suback& suback);
+  std::string handle_suback(const mqtt::Suback& suback, Instant now);
   std::string handle_unsuback(const mqtt::Unsuback& unsuback, Instant now);
   // The far broker has sent what it may and waits for us.
   void handle_dry();
@@ -66,14 +66,16 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   void begin_subscriptions();
   void say_subscriptions();
   void subscribe(const FarSubscriptions::One& one, PacketId packet_id);
-  std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish) const;
+  std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish, Instant now) const;
+  std::optional<TopicMap::Mapping> find_rule(const mqtt::Publish& publish, Instant now) const;
   // Routes it; `ticket` is completed once it is safe. What is refused is dropped at QoS 0, else held.
   void route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
              const broker::ExchangeRow* exchange, Instant now);
   bool is_repeated(const mqtt::Publish& publish) const;
   void handle_exactly_once(const mqtt::Publish& publish, Instant now);
   void handle_taken(const broker::HeldPublishes::Held& held) override;
-  void count_routed(std::optional<std::size_t> rule, mqtt::Qos qos, PacketId packet_id);
+  // `exactly_once`: the identifier of a message of QoS 2, which is received until its PUBREL.
+  void count_routed(std::optional<std::size_t> rule, std::optional<PacketId> exactly_once);
   broker::AckTicket ticket(mqtt::PacketType type, PacketId packet_id);
 
   // Constant after construction.

@@ -39,7 +39,7 @@ class FarSubscriptionsTest : public testing::Test {
     return said;
   }
   void grant() {
-    for (std::uint16_t id = 1; id <= last_id_; ++id) (void)subscriptions_.handle_suback(PacketId{id}, true);
+    for (std::uint16_t id = 1; id <= last_id_; ++id) (void)subscriptions_.handle_suback(PacketId{id}, true, Instant{});
   }
   void online(const std::vector<Rule>& rules) {
     subscriptions_.want(rules);
@@ -117,8 +117,8 @@ TEST_F(FarSubscriptionsTest, OnlyWhatWasNotGrantedIsSaidAgainToAResumedSession) 
   subscriptions_.want({down("a"), down("b"), down("c")});
   subscriptions_.connect(false, false);
   say();
-  (void)subscriptions_.handle_suback(PacketId{1}, true);
-  EXPECT_EQ(subscriptions_.handle_suback(PacketId{2}, false), "b");
+  (void)subscriptions_.handle_suback(PacketId{1}, true, Instant{});
+  EXPECT_EQ(subscriptions_.handle_suback(PacketId{2}, false, Instant{}), "b");
   subscriptions_.connect(true, false);
   EXPECT_THAT(say(), ElementsAre("+b 2", "+c 3"));
   grant();
@@ -134,6 +134,40 @@ TEST_F(FarSubscriptionsTest, WhatWasStoredIsEndedUnlessARuleWantsIt) {
   subscriptions_.connect(true, true);
   EXPECT_THAT(say(), ElementsAre("+kept 7", "+new 2", "-gone 1"));
   EXPECT_EQ(subscriptions_.rule_of(7), 0U);
+}
+
+TEST_F(FarSubscriptionsTest, OneIsCompleteOnceItIsGrantedInANewSession) {
+  subscriptions_.want({down("a/#")});
+  subscriptions_.connect(false, true);
+  EXPECT_FALSE(subscriptions_.is_complete(1, Instant{}));
+  say();
+  grant();
+  EXPECT_TRUE(subscriptions_.is_complete(subscriptions_.id_of(0), Instant{}));
+  subscriptions_.connect(true, true);
+  EXPECT_TRUE(subscriptions_.is_complete(1, Instant{})) << "the session has it";
+  subscriptions_.connect(false, true);
+  EXPECT_FALSE(subscriptions_.is_complete(1, Instant{}));
+}
+
+// What waited there before it was added comes by the others alone.
+TEST_F(FarSubscriptionsTest, OneThatIsAddedToASessionIsCompleteAfterAWhile) {
+  online({down("a/#")});
+  subscriptions_.want({down("+/x"), down("a/#")});
+  subscriptions_.connect(true, true);
+  say();
+  grant();
+  const std::uint32_t added = subscriptions_.id_of(0);
+  EXPECT_EQ(added, 2U);
+  EXPECT_FALSE(subscriptions_.is_complete(added, Instant{std::chrono::minutes(9)}));
+  EXPECT_TRUE(subscriptions_.is_complete(added, Instant{std::chrono::minutes(10)}));
+}
+
+TEST_F(FarSubscriptionsTest, RefusedOneIsNeverComplete) {
+  subscriptions_.want({down("a/#")});
+  subscriptions_.connect(false, true);
+  say();
+  (void)subscriptions_.handle_suback(PacketId{last_id_}, false, Instant{});
+  EXPECT_FALSE(subscriptions_.is_complete(1, Instant{std::chrono::hours(1)}));
 }
 
 }  // namespace

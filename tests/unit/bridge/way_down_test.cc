@@ -47,6 +47,21 @@ class WayDown : public BridgeFixture {
     link();
     cut();
   }
+  static bridge::Rule local_rule(std::string filter, std::string local_prefix) {
+    bridge::Rule made = rule(Direction::Down, std::move(filter));
+    made.local_prefix = std::move(local_prefix);
+    return made;
+  }
+  // The far broker grants the first `count` subscriptions.
+  void grant(std::uint16_t count) {
+    for (std::uint16_t id = 1; id <= count; ++id) far(mqtt::Suback{PacketId{id}, {ReasonCode::GrantedQos2}, {}});
+  }
+  // The properties of a message that a subscription brings.
+  static Properties named(std::uint32_t id) {
+    Properties properties;
+    properties.number(PropertyId::SubscriptionIdentifier, id);
+    return properties;
+  }
   // A local client that is here, and one whose messages are kept in the store.
   Client& listener(Qos qos = Qos::ExactlyOnce) {
     Client& client = connect({.client_id = "listener"});
@@ -150,18 +165,114 @@ TEST_F(WayDown, FarBrokerThatRefusesTheEndOfASubscriptionIsNamedInTheLog) {
                        "barn-7/command/# refused: not_authorized then=tried again with the next connection"));
 }
 
-TEST_F(WayDown, MessagesThatWaitedNameTheirRuleAlsoWhenRulesHaveChangedPlaces) {
-  bridge_options.rules = {rule(Direction::Down, "a/#"), rule(Direction::Down, "#")};
-  bridge_options.rules[0].local_prefix = "one/";
-  bridge_options.rules[1].local_prefix = "two/";
+// --- which rule ---
+
+// A real Mosquitto sends a message once for each subscription that it matches.
+TEST_F(WayDown, OfSeveralCopiesOfAMessageTheFirstRuleInTheFileTakesItsOwnAndTheOthersAreDropped) {
+  bridge_options.rules = {local_rule("a/#", "one/"), local_rule("+/x", "two/")};
   start();
   online();
+  grant(2);
+  Client& client = listener();
+  far_publishes("a/x", "1", Qos::ExactlyOnce, 7, named(2));
+  far_publishes("a/x", "1", Qos::ExactlyOnce, 8, named(1));
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=7 reason=00", "PUBREC id=8 reason=00"));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"one/a/x\"")));
+  EXPECT_EQ(snapshot().received, 2U);
+  EXPECT_EQ(snapshot().received_dropped, 1U);
+  far_publishes("b/x", "2", Qos::AtMostOnce, 0, named(2));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"two/b/x\"")));
+}
+
+TEST_F(WayDown, OneCopyForAllSubscriptionsIsTakenByTheFirstRule) {
+  bridge_options.rules = {local_rule("a/#", "one/"), local_rule("+/x", "two/")};
+  start();
+  online();
+  grant(2);
+  Client& client = listener();
+  far_publishes(
+      "a/x", "1", Qos::AtMostOnce, 0,
+      Properties().number(PropertyId::SubscriptionIdentifier, 2).number(PropertyId::SubscriptionIdentifier, 1));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"one/a/x\"")));
+}
+
+TEST_F(WayDown, OfTwoRulesWithOneRemoteFilterTheFirstTakesEverything) {
+  bridge_options.rules = {local_rule("a/#", "one/"), local_rule("a/#", "two/")};
+  bridge_options.rules[0].except = {"a/not"};
+  start();
+  online();
+  grant(1);
+  Client& client = listener();
+  far_publishes("a/x", "1", Qos::AtMostOnce, 0, named(1));
+  far_publishes("a/not", "2", Qos::AtMostOnce, 0, named(1));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"one/a/x\""), HasSubstr("\"two/a/not\"")));
+}
+
+TEST_F(WayDown, RuleWhoseSubscriptionIsRefusedLeavesItsMessagesToTheNext) {
+  bridge_options.rules = {local_rule("#", "one/"), local_rule("a/#", "two/")};
+  start();
+  online();
+  far(mqtt::Suback{PacketId{1}, {ReasonCode::NotAuthorized}, {}});
+  far(mqtt::Suback{PacketId{2}, {ReasonCode::GrantedQos2}, {}});
+  Client& client = listener();
+  far_publishes("a/x", "1", Qos::AtMostOnce, 0, named(2));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"two/a/x\"")));
+}
+
+TEST_F(WayDown, MessagesThatWaitedBeforeARuleWasAddedAreNotTakenForCopies) {
+  bridge_options.rules = {local_rule("a/#", "one/")};
+  start();
+  online();
+  grant(1);
+  bridge_options.rules.insert(bridge_options.rules.begin(), local_rule("+/x", "two/"));
+  crash_and_restart();
+  accept(true);
+  Client& client = listener();
+  far_publishes("a/x", "waited", Qos::AtMostOnce, 0, named(1));
+  far(mqtt::Suback{PacketId{1}, {ReasonCode::GrantedQos2}, {}});
+  far(mqtt::Suback{PacketId{2}, {ReasonCode::GrantedQos2}, {}});
+  far_publishes("a/x", "waited, too", Qos::AtMostOnce, 0, named(1));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"one/a/x\""), HasSubstr("\"one/a/x\"")));
+}
+
+TEST_F(WayDown, SubscriptionsNameTheirRulesAlsoWhenThoseHaveChangedPlaces) {
+  bridge_options.rules = {local_rule("a/#", "one/"), local_rule("#", "two/")};
+  start();
+  online();
+  grant(2);
   std::swap(bridge_options.rules[0], bridge_options.rules[1]);
   crash_and_restart();
   online(true);
   Client& client = listener();
-  far_publishes("a/b", "x", Qos::AtMostOnce, 0, Properties().number(PropertyId::SubscriptionIdentifier, 1));
-  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"one/a/b\"")));
+  far_publishes("a/b", "x", Qos::AtMostOnce, 0, named(1));
+  far_publishes("a/b", "x", Qos::AtMostOnce, 0, named(2));
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("\"two/a/b\"")));
+}
+
+TEST_F(WayDown, RulesQosIsTheHighestOnTheWayDownToo) {
+  bridge_options.rules[0].qos_max = Qos::AtLeastOnce;
+  start();
+  online();
+  Client& client = listener();
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("qos=1")));
+  EXPECT_THAT(said(), ElementsAre("PUBREC id=5 reason=00"));
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5, {}, true);
+  EXPECT_THAT(client.received(), IsEmpty()) << "towards the far broker it is still one of QoS 2";
+  bridge_options.rules[0].qos_max = Qos::AtMostOnce;
+  set_rules(bridge_options.rules);
+  far_publishes("barn-7/command/valve", "shut", Qos::ExactlyOnce, 6);
+  EXPECT_THAT(client.received(), ElementsAre(HasSubstr("qos=0")));
+}
+
+TEST_F(WayDown, SubackWithMoreReasonsThanWereAskedForCountsByItsFirst) {
+  start();
+  online();
+  far(mqtt::Suback{PacketId{1}, {ReasonCode::GrantedQos2, ReasonCode::NotAuthorized}, {}});
+  EXPECT_EQ(state(), "online");
+  EXPECT_THAT(log.lines, Contains(StartsWith("warning bridge.odd_answer name=region answer=SUBACK with more reasons")));
+  far(mqtt::Suback{PacketId{99}, {ReasonCode::NotAuthorized}, {}});
+  EXPECT_EQ(state(), "online") << "of an identifier that we do not know";
 }
 
 TEST_F(WayDown, IdentifiersAreLeftOutWhereTheFarBrokerHasNone) {
