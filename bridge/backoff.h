@@ -18,7 +18,7 @@ class Backoff {
   Duration next();
   // As the first of next(), and without making those that follow longer.
   Duration brief();
-  // The last connection was a good one: begin again at `initial`.
+  // After a good connection the delays begin at `initial` again.
   void reset() { last_ = initial_; }
 
  private:

@@ -13,10 +13,10 @@ namespace {
 // addresses to try, a silent one is given less.
 constexpr Duration kConnectTimeout = std::chrono::seconds(30);
 constexpr Duration kConnectTimeoutAmongOthers = std::chrono::seconds(15);
-// How long a DISCONNECT may take to leave.
+// How long DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
-// Two take-overs of our client identifier within this: two clients share it, and reconnecting at once would go on for
-// ever.
+// Two take-overs of our client identifier within this time: two clients share it, and would push each other out for
+// ever if we reconnected at once.
 constexpr Duration kTakeoverPeriod = std::chrono::minutes(1);
 // How often the rates are brought up to date.
 constexpr Duration kRateInterval = std::chrono::seconds(1);
@@ -93,7 +93,7 @@ bool Bridge::has_work() const {
 
 bool Bridge::reading_paused() const {
   return remote_.output().size() >= kPausedOutputBytes ||
-         // Of MQTT 5 this is never more: what comes then are acknowledgements, for which others may wait.
+         // In MQTT 5 there are never more: what comes then are acknowledgements, for which others may wait.
          down_.acknowledgements_waiting() > receive_maximum(broker_.limits()) ||
          (broker_.limits().commit_waiting_bytes > 0 &&
           broker_.journal().waiting_bytes() >= broker_.limits().commit_waiting_bytes);
@@ -129,7 +129,7 @@ void Bridge::handle_connected(std::optional<std::string> password, Instant now) 
 }
 
 void Bridge::handle_connect_failed(std::string_view reason, Instant now) {
-  // Of the connection that we have given up: it is gone, and need not be ended.
+  // A connection that we have given up is gone, and need not be ended.
   if (std::exchange(disconnect_wanted_, false) || !network_) return;
   network_ = false;
   next(std::string(reason), Wait::Growing, now);
@@ -168,7 +168,8 @@ void Bridge::handle_closed(std::string_view reason, Instant now) {
   } else if (phase_ == Phase::Online) {
     lose(std::string(reason), LinkHistory::End::Closed, now);
   } else if (phase_ == Phase::Handshaking) {
-    handle_no_answer(dialect_.handle_closed_silently(), describe_silent_close(reason, address()), now);
+    handle_no_answer(dialect_.handle_closed_silently(),
+                     "the far side ended the connection without CONNACK (" + std::string(reason) + ")", now);
   } else {
     next(std::string(reason), Wait::Growing, now);
   }
@@ -218,6 +219,8 @@ void Bridge::handle_silence(Instant now) {
 }
 
 void Bridge::handle_no_answer(Dialect::Verdict verdict, std::string why, Instant now) {
+  const bool nothing_helped = verdict == Dialect::Verdict::Unrelated || is_usual_for_tls(address().port);
+  if (nothing_helped && !dialect_.is_understood()) why += advise_tls(address());
   switch (verdict) {
     case Dialect::Verdict::NextAtOnce:
       hang_up();
@@ -359,7 +362,8 @@ void Bridge::lose(std::string reason, LinkHistory::End how, Instant now) {
   }
   if (history_.owing()) stall_reason_ = how == LinkHistory::End::Stalled ? reason : std::string(kNothingAcknowledged);
   const bool is_gone = how == LinkHistory::End::Closed || how == LinkHistory::End::Other;
-  // What was good comes first again; else the next address, at once only where waiting would help nobody.
+  // Back off, and then try the same address again if the connection was good, else the next one; that at once if it is
+  // only this address that fails.
   const bool elsewhere = !(verdict.good && is_gone) && addresses_.advance();
   if (elsewhere && is_gone && !verdict.may_be_pushed_out) {
     reports_.offline(reason, Duration::zero(), waiting(), now);

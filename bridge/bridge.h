@@ -12,8 +12,8 @@
 // version, is Connecting to the same address with another dialect. After a connection that was good its address comes
 // first again, after a short delay. Events of a network connection that was given up meanwhile are ignored.
 //
-// What the status calls online is judged by progress: Online is `stalled` after a connection that stalled, until the
-// far broker acknowledges something.
+// The state in the status is judged by progress: after a connection that stalled, Online is `stalled` until the far
+// broker acknowledges something.
 //
 // Sans-IO, with the same contract as the broker: handle_* for what happened, then poll_command() until it gives
 // nothing, and output() to the network connection; the latter may also have grown after the broker's turn. `now` never
@@ -66,8 +66,8 @@ struct Options {
   std::uint64_t seed = 1;
 };
 
-// What the world must do. At most one network connection, or attempt at one, exists at a time: Disconnect ends it,
-// without waiting for output(), and nothing more is reported of it.
+// A command is for the world to carry out. At most one network connection, or attempt at one, exists at a time:
+// Disconnect ends it, without waiting for output(), and nothing more is reported of it.
 struct Connect {
   Address address;
 };
@@ -76,12 +76,12 @@ using Command = std::variant<Connect, Disconnect>;
 
 class Bridge final : private RemoteSession::Handler {
  public:
-  // Attaches itself to `buffer`, which gets the rules and limits of `options`. One that is not enabled keeps what it
-  // has, and takes no messages. `buffer`, `broker` and `log` must outlive it. To take a bridge away while the gateway
-  // goes on, shut_down() comes first, until it has left().
+  // Attaches itself to `buffer`, which gets the rules and limits of `options`. The buffer of a bridge that is not
+  // enabled keeps its messages and takes no more. `buffer`, `broker` and `log` must outlive it. To take a bridge away
+  // while the gateway goes on, shut_down() comes first, until it has left().
   Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log, Instant now);
 
-  // What to do now; nothing when there is nothing more. Ask after every handle_*.
+  // The next command; nothing when there are no more. Ask after every handle_*.
   std::optional<Command> poll_command();
   // Bytes for the network connection.
   ByteBuffer& output() { return remote_.output(); }
@@ -104,12 +104,12 @@ class Bridge final : private RemoteSession::Handler {
   void handle_closed(std::string_view reason, Instant now);
   void handle_timeout(Instant now);
   Instant next_deadline() const;
-  // Says DISCONNECT; the command Disconnect follows once the socket has that. The queue stays as it is.
+  // Says DISCONNECT; the command Disconnect follows once the socket has taken it. The queue stays as it is.
   void shut_down(Instant now);
-  // Whether it has no connection, and wants none.
+  // Whether the bridge has no connection, and wants none.
   bool left() const { return phase_ == Phase::Idle; }
 
-  // --- what may change while it runs ---
+  // --- rules and limits, which may change while the bridge runs ---
   // Subscribes and unsubscribes the difference, here and at the far broker. REQUIRES: as TopicMap.
   void set_rules(std::vector<Rule> rules, Instant now);
   void set_limits(const broker::OutboxLimits& limits) { buffer_.set_limits(limits); }
@@ -138,15 +138,15 @@ class Bridge final : private RemoteSession::Handler {
   const Address& address() const { return options_.addresses[addresses_.current()]; }
   Duration connect_timeout() const;
   Dialect make_dialect(bool comes_down, Instant now) const;
-  // The far broker understands the dialect: over a restart, too, where it is not the first to be tried.
+  // Keeps the dialect, which the far broker has understood, over restarts too where it is not the first to be tried.
   void remember_dialect(Instant now);
   // Connects to the address in turn.
   void dial(Instant now);
-  // The network connection, or the attempt at one, is of no use any more.
+  // Gives up the network connection, or the attempt at one.
   void hang_up();
   // The attempt failed: the next address, or backoff.
   void next(std::string reason, Wait wait, Instant now);
-  // CONNECT was not answered, for `why`.
+  // CONNECT was not answered with CONNACK: `why`, in words.
   void handle_no_answer(Dialect::Verdict verdict, std::string why, Instant now);
   // The connection, online until now, is lost.
   void lose(std::string reason, LinkHistory::End how, Instant now);
@@ -158,11 +158,11 @@ class Bridge final : private RemoteSession::Handler {
   Instant stall_due() const;
   std::uint16_t window() const;
   std::uint16_t exactly_once_window() const;
-  // At the end of each event: online or draining, why not entirely well, and how fast.
+  // Brings state, reason and rates up to date, at the end of each event.
   void review(Instant now);
   void review_well(Instant now);
   void review_drain(Instant now);
-  // Why it is online and not entirely well; empty when it is well.
+  // Why an online bridge is not entirely well; empty when it is.
   std::string shortcoming() const;
   void move_rates(Instant now);
   bool rates_move() const {
@@ -189,15 +189,15 @@ class Bridge final : private RemoteSession::Handler {
 
   Phase phase_ = Phase::Idle;
   Instant deadline_ = kNever;  // of the phase
-  Instant expiry_due_{};       // when to look again for what expires in the buffer
-  Instant patience_until_{};   // no stall before: we did not read what may have been acknowledged
+  Instant expiry_due_{};       // when to look again for expired messages in the buffer
+  Instant patience_until_{};   // no stall before: acknowledgements may lie unread in the socket
   std::optional<Instant> last_takeover_;
-  bool network_ = false;  // the caller has a connection, or is at it, on our behalf
+  bool network_ = false;  // the caller has a connection for us, or is making one
   bool sending_ = false;  // the socket has not all of what the caller took
   bool disconnect_wanted_ = false;
   std::optional<Address> connect_wanted_;
 
-  // What the status says.
+  // For the status.
   State state_ = State::Connecting;
   std::string reason_;
   Instant since_;

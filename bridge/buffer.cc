@@ -13,7 +13,7 @@ using mqtt::Qos;
 
 namespace {
 
-// An empty queue is one that was found with nothing in it.
+// A new queue is restored like one that was found empty.
 broker::CursorRow cursor_of(const Found& found, QueueId queue) {
   if (found.queue) return found.queue->cursor;
   broker::CursorRow cursor;
@@ -150,7 +150,7 @@ void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& 
   const Duration wait = at_once ? broker_.commit_interval().wait(inflight_) : Duration::zero();
   outbox_.push(message, {qos, retain, {}}, wait, now,
                [&]() -> broker::Commitment& { return publication.commitment(); });
-  // Otherwise others wait before it, and something else will set those going.
+  // Otherwise older messages wait before this one, and an acknowledgement or a new connection will set them going.
   if (at_once) sender_->pump(now);
 }
 

@@ -1,4 +1,4 @@
-// The buffer of one bridge: takes what local publishers send, and keeps it until somebody has sent it.
+// The buffer of one bridge: takes messages of local publishers, and keeps them until a bridge has delivered them.
 //
 // Owns what outlives a connection, and the bridge itself: the queue, the window of what is in flight, the rules, the
 // books, and our half of the session at the far broker. A bridge attaches to it and sends from it; without one messages
@@ -46,10 +46,10 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
     ~Sender() = default;
   };
 
-  // `found` is what the store had of it; without a queue a new one is made. Takes nothing before it has rules and
+  // `found` is the bridge as the store had it; without a queue a new one is made. Takes nothing before it has rules and
   // set_taking() says so. `broker` must outlive it.
   Buffer(const std::string& name, const Found& found, broker::Broker& broker);
-  // At the end of the process only: what is not in the store goes with it.
+  // At the end of the process only: messages that are not in the store go with it.
   ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -72,9 +72,9 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   void detach();
   broker::Inflight& window() { return inflight_; }
   const broker::Inflight& window() const { return inflight_; }
-  // Drops what has waited longer than its rule allows, as far as it could be sent while `room` messages may leave.
+  // Drops messages that have waited longer than their rules allow, among those that could leave now: `room` of them.
   void drop_outdated(std::size_t room, Instant now);
-  // Counts what has expired while nothing is sent.
+  // Counts messages that have expired while nothing is sent.
   void expire(Instant now);
   void pass(broker::Outbox::Outcome outcome, Instant now, broker::DropReason reason = broker::DropReason::QueueFull) {
     outbox_.pass(outcome, now, reason);
@@ -84,7 +84,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   FarSession& far_session() { return far_session_; }
   const TopicMap& map() const { return rules_.map(); }
   const RuleSet& rules() const { return rules_; }
-  // A message came. It is local subscribers' now, by this rule, unless that has gone meanwhile.
+  // A message came; then, it was routed by this rule, unless that has gone meanwhile.
   void count_received() { ++received_; }
   void count_routed(std::optional<std::size_t> rule) {
     ++routed_;
@@ -113,7 +113,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox_.has_waiting(); }
   void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos, bool retain);
   bool outdated(const broker::Outbox::Entry& entry, Instant now) const;
-  // Asks the broker for what `wanted` has and `had` has not, and no longer for the rest of `had`.
+  // Subscribes locally to the filters that only `wanted` has, and unsubscribes those that only `had` has.
   void subscribe(const std::vector<std::string>& had, const std::vector<std::string>& wanted);
   std::vector<std::string> local_filters() const;
 

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kForeignBytesMax = 100;
 
-// A text of the far side, in quotes. What is not printable ASCII becomes a question mark: the reader is a terminal.
+// A text of the far side, in quotes. Other characters than printable ASCII become question marks: the reader may be a
+// terminal.
 std::string quoted(std::string_view text) {
   std::string quote = "\"";
   for (const char each : text.substr(0, kForeignBytesMax)) {
@@ -60,10 +61,6 @@ std::string advice(ReasonCode reason, bool has_username, std::string_view client
   }
 }
 
-bool is_usual_for_tls(std::uint16_t port) {
-  return port == 8883 || port == 8884 || port == 8443 || port == 443;
-}
-
 }  // namespace
 
 Stranger recognize(ByteView first_bytes) {
@@ -106,12 +103,12 @@ std::string describe(const mqtt::Disconnect& disconnect) {
          remarks(disconnect.properties);
 }
 
-std::string describe_silent_close(std::string_view how, const Address& address) {
-  std::string text = "the far side ended the connection without CONNACK (" + std::string(how) + ")";
-  if (is_usual_for_tls(address.port)) {
-    text += "; port " + std::to_string(address.port) + " is mostly TLS: mqtts://" + address.text();
-  }
-  return text;
+bool is_usual_for_tls(std::uint16_t port) {
+  return port == 8883 || port == 8884 || port == 8443 || port == 443;
+}
+
+std::string advise_tls(const Address& address) {
+  return "; if it wants TLS, use mqtts://" + address.text();
 }
 
 }  // namespace furrow::bridge

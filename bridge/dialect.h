@@ -7,7 +7,7 @@
 // the connection at a level it does not know, or say nothing. A broker that is starting, or a link that breaks, does so
 // too, hence two closes, or one silence, for MQTT 5, and five closes before the bit that keeps echoes away is given up.
 //
-// What was accepted is kept for later connections, and over restarts. A broker may learn a better version, and a
+// An accepted dialect is kept for later connections, and over restarts. A broker may learn a better version, and a
 // refusal may have been an accident, so after some hours a connection that is to be made anyway asks for the better
 // ones once more; there one refusal of any kind is enough. Time: passed in.
 #pragma once
@@ -31,6 +31,8 @@ class Dialect {
   bool bridge_bit() const { return steps_[step_].bridge_bit; }
   // `MQTT 5`.
   std::string_view name() const { return version() == mqtt::Version::V5 ? "MQTT 5" : "MQTT 3.1.1"; }
+  // Whether the broker is known to understand it, or one that is not as good.
+  bool is_understood() const { return understood_; }
   // Whether there is a better one, which would be tried first otherwise.
   bool is_fallback() const { return step_ > 0; }
   // Whether the bit is wanted, and the broker does without.
@@ -46,12 +48,12 @@ class Dialect {
   // CONNACK refused the version. True when there is another to try, at once.
   bool handle_refused();
 
-  // What CONNECT without CONNACK means: another dialect is tried at once, or this one again soon since one more such
-  // answer refuses it, or it says nothing about the dialect.
+  // The meaning of a CONNECT without CONNACK: try another dialect at once; or this one again soon, since more of it
+  // would be a refusal; or it says nothing about the dialect.
   enum class Verdict : std::uint8_t { NextAtOnce, AskAgain, Unrelated };
   // The connection was closed in answer to CONNECT; or nothing came.
   Verdict handle_closed_silently() { return handle_no_answer(1); }
-  Verdict handle_silence() { return handle_no_answer(2); }
+  Verdict handle_silence() { return handle_no_answer(version() == mqtt::Version::V5 ? 2 : 1); }
 
  private:
   struct Step {

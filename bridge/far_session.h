@@ -32,8 +32,8 @@ class FarSession {
              const std::optional<broker::Bytes>& stored, broker::Journal& journal);
 
   // --- which session it is ---
-  // CONNECT leaves. Then, that it was refused; or that it was answered, and whether the session may be another than the
-  // one that all this is of: made by a CONNECT before, whose answer never came.
+  // CONNECT leaves; then it is refused, or answered. note_answered() returns whether the session may be another than
+  // the one that this object knows: made by an earlier CONNECT whose answer never came.
   void note_connect() { ++unanswered_; }
   void note_refused() { --unanswered_; }
   bool note_answered() { return std::exchange(unanswered_, 0) > 1; }
@@ -41,11 +41,12 @@ class FarSession {
   // --- QoS 2 identifiers ---
   const std::unordered_set<PacketId>& received() const { return received_; }
   bool has_received(PacketId packet_id) const { return received_.contains(packet_id); }
-  // The row that is to be stored with the message.
+  // The row to be stored with the message.
   broker::ExchangeRow received_row(PacketId packet_id) const { return row(packet_id, State::Published); }
-  // Its message was taken, or needs no place.
+  // The message was taken, or needs no place.
   void note_received(PacketId packet_id) { received_.insert(packet_id); }
-  // It is released, or the far broker has lost it: no longer on disk once forgotten_in() is durable.
+  // The exchange is released, or the far broker has lost it: its identifier is off the disk once forgotten_in() is
+  // durable.
   void forget(PacketId packet_id);
   void forget_all();
   BatchNumber forgotten_in() const { return forgotten_in_; }
@@ -67,8 +68,8 @@ class FarSession {
   FarSubscriptions& subscriptions() { return subscriptions_; }
   const FarSubscriptions& subscriptions() const { return subscriptions_; }
 
-  // Stores subscriptions and dialect if they have changed. Before SUBSCRIBE leaves with the next batch, and nothing
-  // waits for that: what a crash makes us forget is sent in vain once its rule is gone, and dropped.
+  // Stores subscriptions and dialect with the next batch if they have changed; called before SUBSCRIBE leaves, which
+  // does not wait for the batch: messages of a subscription that a crash made us forget come in vain, and are dropped.
   void store();
   void store_lazily(Instant now);
 

@@ -76,12 +76,12 @@ void FarSubscriptions::connect(bool session_present, bool repeats) {
   forget_unwanted();
 }
 
-// Those that there is nothing to say of: nobody wants them, and the far broker has not got them.
+// Forgets subscriptions that nobody wants and the far broker has not got: nothing is to be said of them.
 void FarSubscriptions::forget_unwanted() {
   if (std::erase_if(all_, [](const One& one) { return !one.rule && !one.may_be_there; }) > 0) changed_ = true;
 }
 
-// What is wanted comes first: when one filter takes the place of another, nothing is missed in between.
+// Wanted ones come first: when one filter takes the place of another, nothing is missed in between.
 FarSubscriptions::One* FarSubscriptions::next() {
   for (const bool wanted : {true, false}) {
     const auto found = std::ranges::find_if(

@@ -1,4 +1,4 @@
-// What the far session is to be subscribed to, what it may be subscribed to, and the difference that is still to be
+// The subscriptions that the far session is to have, those that it may have, and the difference that is still to be
 // said.
 //
 //   step:  ToSay → SUBSCRIBE or UNSUBSCRIBE → Asked → SUBACK → Granted or Refused
@@ -40,7 +40,7 @@ class FarSubscriptions {
     Instant complete_from = kNever;  // from then on no message that it matches comes without naming it
   };
 
-  // What the store has; before the first want().
+  // Those of the store; before the first want().
   void restore(const std::vector<broker::Subscription>& stored);
   // For the store.
   std::vector<broker::Subscription> record() const;

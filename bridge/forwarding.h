@@ -24,8 +24,8 @@ inline bool is_forwarded(mqtt::PropertyId id) {
   }
 }
 
-// What is forwarded of `properties`, with `response_topic` in the place of its own unless that is empty. Borrows from
-// `out`, which is overwritten.
+// The forwarded ones of `properties`, with their response topic replaced by `response_topic` unless that is empty.
+// Borrows from `out`, which is overwritten.
 inline mqtt::PropertyView with_response_topic(mqtt::PropertyView properties, std::string_view response_topic,
                                               ByteBuffer& out) {
   out.clear();

@@ -1,4 +1,4 @@
-// What the store had of a bridge at start: its queue, half-done QoS 2 exchanges, and its session at the far broker.
+// A bridge as the store had it at start: its queue, half-done QoS 2 exchanges, and its session at the far broker.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ struct Found {
   std::optional<broker::Bytes> session;
 };
 
-// Nothing of it when the bridge is new.
+// All of it is empty when the bridge is new.
 Found find_bridge(const broker::Restored& restored, std::string_view name);
 
 }  // namespace furrow::bridge

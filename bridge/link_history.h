@@ -1,4 +1,4 @@
-// What the last connections to the far broker were worth, and what their ends say.
+// The worth of the last connections to the far broker, and what their ends tell.
 //
 // A connection was good when a message was acknowledged or came down on it, or when it lived for a while with nothing
 // to do. The backoff begins anew after a good one, and grows after others. One that had messages in flight and saw none

@@ -26,7 +26,7 @@
 
 namespace furrow::bridge {
 
-// What the far broker allows, as CONNACK says; the defaults are those of the specification.
+// The limits of the far broker, as CONNACK says; the defaults are those of the specification.
 struct RemoteLimits {
   std::uint16_t receive_maximum = 65'535;
   mqtt::Qos maximum_qos = mqtt::Qos::ExactlyOnce;
@@ -46,7 +46,7 @@ class RemoteSession {
     std::uint16_t receive_maximum = 100;  // we take no more unacknowledged messages
   };
 
-  // Who is told what came. May call close() from within, and any of the writing methods.
+  // Is told what came. May call close() from within, and any of the writing methods.
   class Handler {
    public:
     virtual void handle_accepted(bool session_present, Instant now) = 0;
@@ -77,7 +77,7 @@ class RemoteSession {
   };
   // The network connection is up: CONNECT goes out. REQUIRES: closed.
   void open(const Opening& opening, Instant now);
-  // The network connection is gone, or is about to be: what was to be written is forgotten.
+  // The network connection is gone, or is about to be: output() is forgotten.
   void close();
 
   bool connected() const { return state_ == State::Connected; }
@@ -88,7 +88,7 @@ class RemoteSession {
   void handle_bytes(ByteView bytes, Instant now);
   // The socket has taken bytes of output().
   void handle_sent(Instant now) { last_sent_ = now; }
-  // `reading_paused`: what the far broker answered may lie unread, so its silence says nothing.
+  // `reading_paused`: an answer of the far broker may lie unread, so its silence says nothing.
   void handle_timeout(bool reading_paused, Instant now);
   // When something is due if nothing arrives: CONNACK, PINGREQ, PINGRESP.
   Instant deadline() const;
@@ -106,7 +106,7 @@ class RemoteSession {
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason);
   void write_subscribe(PacketId packet_id, const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id);
   void write_unsubscribe(PacketId packet_id, std::string_view filter);
-  // The last packet: what is in output() may still leave, until close().
+  // The last packet: output() may still leave, until close().
   void write_disconnect();
 
  private:
@@ -122,7 +122,7 @@ class RemoteSession {
   void handle(const mqtt::Acknowledgement<kType>& packet, Instant now) {
     handler_.handle_acknowledgement(kType, packet.packet_id, packet.reason, now);
   }
-  // What only a client sends is refused by the decoder; AUTH we never ask for [MQTT-4.12.0-6].
+  // The decoder refuses packets that only a client sends; AUTH we never ask for [MQTT-4.12.0-6].
   template <typename Other>
   void handle(const Other&, Instant now) {
     lose("the far broker sent a packet that we did not ask for", now);

@@ -34,13 +34,16 @@ void Reports::online(std::string_view remote, std::string_view mqtt_version, boo
 }
 
 bool Reports::is_to_be_said(std::string_view reason, std::optional<Duration>& lasted, Instant now) {
-  if (!trouble_ || trouble_->reason != reason) {
-    trouble_ = Trouble{std::string(reason), now, now};
+  const auto found = troubles_.find(reason);
+  if (found == troubles_.end()) {
+    if (troubles_.size() == kTroublesMax) troubles_.clear();
+    troubles_.emplace(reason, Trouble{now, now});
     return true;
   }
-  if (now - trouble_->said < kAgainAfter) return false;
-  trouble_->said = now;
-  lasted = now - trouble_->since;
+  Trouble& trouble = found->second;
+  if (now - trouble.said < kAgainAfter) return false;
+  trouble.said = now;
+  lasted = now - trouble.since;
   return true;
 }
 

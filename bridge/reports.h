@@ -1,7 +1,8 @@
-// What a bridge tells the log: each change once, trouble that lasts again every hour, attempts at level debug.
+// The log lines of a bridge: each change once, lasting trouble again every hour, attempts at level debug.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,7 +22,7 @@ class Reports {
   // `log` must outlive it.
   Reports(std::string name, Log& log) : name_(std::move(name)), log_(log) {}
 
-  // What waits in the buffer.
+  // The messages in the buffer.
   struct Waiting {
     std::uint64_t messages = 0;
     std::optional<Instant> oldest;
@@ -35,18 +36,20 @@ class Reports {
   // Connected, and nothing is acknowledged.
   void stalled(std::string_view reason, const Waiting& waiting, Instant now);
   // Connected, and messages are acknowledged.
-  void well() { trouble_.reset(); }
+  void well() { troubles_.clear(); }
   void drained(const Drain::Result& result);
-  // `event` of something that the far broker did, once for each `what`.
+  // The far broker did something that does not fit: said once for each `what`.
   void oddity(std::string_view event, std::string_view what, std::string_view then);
   void refused(std::string_view event, std::string_view reason, std::string_view then = {});
 
  private:
   struct Trouble {
-    std::string reason;
     Instant since;
     Instant said;
   };
+  // Reasons may take turns, such as those of several dialects; more than this many at a time are not remembered.
+  static constexpr std::size_t kTroublesMax = 16;
+
   // Whether the log is to be told of it now. Sets `lasted` when it has been told before.
   bool is_to_be_said(std::string_view reason, std::optional<Duration>& lasted, Instant now);
 
@@ -54,8 +57,8 @@ class Reports {
   const std::string name_;
   Log& log_;
 
-  std::optional<Trouble> trouble_;
-  std::set<std::string, std::less<>> oddities_;  // as many as the code knows of
+  std::map<std::string, Trouble, std::less<>> troubles_;  // by reason, since all was well
+  std::set<std::string, std::less<>> oddities_;           // as many as the code knows of
 };
 
 }  // namespace furrow::bridge

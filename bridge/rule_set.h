@@ -22,7 +22,7 @@ class RuleSet {
   const TopicMap& map() const { return map_; }
   void count_up(std::size_t rule) { ++counts_[rule].up; }
   void count_down(std::size_t rule) { ++counts_[rule].down; }
-  // What a rule is called for longer than a call, and where that rule is now, if it is still there.
+  // A name for the rule that lasts longer than a call, and the place of that rule now, if it is still there.
   std::uint32_t key(std::size_t rule) const { return counts_[rule].key; }
   std::optional<std::size_t> find(std::uint32_t key) const;
   std::vector<RuleStatus> status() const;

@@ -1,4 +1,4 @@
-// What the operator sees of a bridge: a picture of one moment.
+// A bridge as the operator sees it: a picture of one moment.
 #pragma once
 
 #include <cstdint>

@@ -172,8 +172,8 @@ void WayDown::handle_publish(const mqtt::Publish& publish, Instant now) {
 }
 
 // A far broker that has lost its session says so in CONNACK, once. If that was not heard, or a crash came before the
-// identifiers were off the disk, the next CONNACK speaks of a session all the same: the one made then. What it sends
-// tells: a message that is sent again has DUP set [MQTT-3.3.1-1], a new one has not.
+// identifiers were off the disk, the next CONNACK speaks of a session all the same: the one made then. Its messages
+// tell: a message that is sent again has DUP set [MQTT-3.3.1-1], a new one has not.
 bool WayDown::is_another_message(const mqtt::Publish& publish) {
   if (!doubted_ids_.contains(publish.packet_id)) return false;
   const std::unordered_set<PacketId> doubted = std::exchange(doubted_ids_, {});

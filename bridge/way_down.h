@@ -1,13 +1,15 @@
-// The way down: subscriptions at the far broker, and what it sends on to local subscribers.
+// The way down: subscriptions at the far broker, and its messages on to local subscribers.
 //
 // A message is acknowledged to the far broker once it is safe here, in order of receipt. QoS 2 identifiers are stored
 // with their message, before PUBREC, so that a message sent again after a crash of either side is taken once; so is one
 // of QoS 1 that is repeated with DUP before its answer has left. Identifiers are off the disk before the far broker can
 // use them again: before PUBCOMP, and when it has lost its session before SUBSCRIBE, since nothing comes without one.
 // Else a crash would bring an identifier back, and the new message under it would be taken for the old one: answered,
-// and lost. What a local queue refuses is held unacknowledged until there is room; the far broker's window bounds that,
-// and where it has none, reading pauses. Received = routed + dropped, always, once it is decided. Thread: loop. Time:
-// passed in.
+// and lost. A message that a local queue refuses is held unacknowledged until there is room; the far broker's window
+// bounds their number, and where it has none, reading pauses. Received = routed + dropped, always, once it is decided.
+//
+// The first rule in the file that takes a topic decides about it; copies that other subscriptions bring are
+// acknowledged and dropped. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +35,7 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
       : buffer_(buffer), session_(buffer.far_session()), remote_(remote), broker_(broker) {}
   ~WayDown() { disconnect(); }
 
-  // What is known of the far session when CONNACK has come.
+  // The far session as it is known when CONNACK has come.
   struct Welcome {
     bool session_present = false;
     // A CONNECT before this one may have made the session, whose answer never came.
@@ -52,7 +54,7 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   // Empty, or the filter that the far broker refused to add or to remove, and why.
   std::string handle_suback(const mqtt::Suback& suback, Instant now);
   std::string handle_unsuback(const mqtt::Unsuback& unsuback, Instant now);
-  // The far broker has sent what it may and waits for us.
+  // The far broker has sent all that it may and waits for us.
   void handle_dry();
 
   std::size_t acknowledgements_waiting() const { return acknowledgements_ ? acknowledgements_->waiting() : 0; }
@@ -62,13 +64,13 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
  private:
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
   bool is_another_message(const mqtt::Publish& publish);
-  // From now on nothing that the far session may send can be taken for something else.
+  // Subscribes: from now on no message that the far session may send can be taken for another one.
   void begin_subscriptions();
   void say_subscriptions();
   void subscribe(const FarSubscriptions::One& one, PacketId packet_id);
   std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish, Instant now) const;
   std::optional<TopicMap::Mapping> find_rule(const mqtt::Publish& publish, Instant now) const;
-  // Routes it; `ticket` is completed once it is safe. What is refused is dropped at QoS 0, else held.
+  // Routes the message; `ticket` is completed once it is safe. A refused one is dropped at QoS 0, else held.
   void route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
              const broker::ExchangeRow* exchange, Instant now);
   bool is_repeated(const mqtt::Publish& publish) const;

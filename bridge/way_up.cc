@@ -103,7 +103,8 @@ void WayUp::pump(Instant now) {
   }
 }
 
-// How many messages of QoS 1 and 2 can leave now; while nothing can, as many as are worth a look for the books.
+// The number of messages of QoS 1 and 2 that can leave now. While nothing can leave, the number that drop_outdated()
+// looks through, so that the books count what has expired.
 std::size_t WayUp::lookahead() const {
   if (!window().connected()) return kLookaheadMax;
   if (!remote_.writable() || window().count() >= window_max_) return 0;

@@ -1,4 +1,4 @@
-// The way up: sends what the buffer has through the in-flight window to the far broker.
+// The way up: sends the messages of the buffer through the in-flight window to the far broker.
 //
 // Attached to the buffer for its life; the buffer outlives it. The far broker's limits apply when a message is sent: a
 // QoS that it does not know is lowered, and what it will never acknowledge is answered here once the socket has it. Not
@@ -26,7 +26,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   ~WayUp() { buffer_.detach(); }
 
   void connect(broker::Inflight::Windows windows, bool session_present, Instant now);
-  // Sends nothing more; what was written to the output may still leave.
+  // Sends nothing more; the output may still leave.
   void stop() { window().disconnect(); }
   // The connection is gone.
   void disconnect(Instant now);
@@ -44,7 +44,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   void handle_taken();
   void handle_sent(Instant now);
   void pump(Instant now) override;
-  // Counts what has expired while nothing is sent.
+  // Counts messages that have expired while nothing is sent.
   void expire(Instant now);
   // Whether the far broker takes nothing for now; and when pump() tries it again.
   bool refused() const { return window().refused(); }
@@ -60,7 +60,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
     mqtt::PacketType type;
     PacketId packet_id;
   };
-  // What left at QoS 0 and is not in the socket yet.
+  // Messages that left at QoS 0 and are not in the socket yet.
   struct Unsent {
     std::uint64_t once = 0;       // messages of QoS 0: not in the books
     std::vector<Answer> answers;  // to the others, which the buffer holds until then
