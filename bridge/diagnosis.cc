@@ -65,7 +65,10 @@ std::string advice(ReasonCode reason, bool has_username, std::string_view client
 
 Stranger recognize(ByteView first_bytes) {
   const std::string_view text = as_text(first_bytes);
-  if (text.starts_with("HTTP/")) return Stranger::Http;
+  // Some web servers answer what is no request with a page alone.
+  for (const std::string_view start : {"HTTP/", "<!DOC", "<!doc", "<html", "<HTML"}) {
+    if (text.starts_with(start)) return Stranger::Http;
+  }
   if (text.starts_with("SSH-")) return Stranger::Ssh;
   // A record of an alert or a handshake, of SSL 3 to TLS 1.3 [RFC 8446 §5.1].
   const bool is_record = first_bytes.size() >= 2 && (first_bytes[0] == 0x15 || first_bytes[0] == 0x16);

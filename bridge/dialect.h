@@ -30,7 +30,10 @@ class Dialect {
   mqtt::Version version() const { return steps_[step_].version; }
   bool bridge_bit() const { return steps_[step_].bridge_bit; }
   // `MQTT 5`.
-  std::string_view name() const { return version() == mqtt::Version::V5 ? "MQTT 5" : "MQTT 3.1.1"; }
+  std::string_view name() const {
+    if (version() == mqtt::Version::V5) return "MQTT 5";
+    return bridge_bit() ? "MQTT 3.1.1 with the bridge bit" : "MQTT 3.1.1";
+  }
   // Whether the broker is known to understand it, or one that is not as good.
   bool is_understood() const { return understood_; }
   // Whether there is a better one, which would be tried first otherwise.

@@ -93,7 +93,7 @@ void RemoteSession::handle_bytes(ByteView bytes, Instant now) {
     }
     // [MQTT-3.2.0-1], [MQTT-3.2.0-2]: CONNACK is the first packet, and only that.
     if (std::holds_alternative<mqtt::Connack>(packet_) != (state_ == State::AwaitConnack)) {
-      lose(connected() ? "a second CONNACK came" : "the first packet was not CONNACK", now);
+      handle_out_of_place(now);
       return;
     }
     std::visit([&](const auto& packet) { handle(packet, now); }, packet_);
@@ -111,6 +111,18 @@ void RemoteSession::handle_malformed(const mqtt::ProtocolError& error, Instant n
     handler_.handle_stranger(recognize(greeting_.view()), now);
   } else {
     lose(error.what, now);
+  }
+}
+
+// CONNACK that is not the first packet, or another one that is. A text may look like a PUBLISH by accident.
+void RemoteSession::handle_out_of_place(Instant now) {
+  const Stranger stranger = recognize(greeting_.view());
+  if (connected()) {
+    lose("a second CONNACK came", now);
+  } else if (stranger != Stranger::Unknown) {
+    handler_.handle_stranger(stranger, now);
+  } else {
+    lose("the first packet was not CONNACK", now);
   }
 }
 

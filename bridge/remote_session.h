@@ -130,6 +130,7 @@ class RemoteSession {
   void lose(std::string_view why, Instant now) { handler_.handle_lost(why, mqtt::ReasonCode::Success, now); }
   void note_greeting(ByteView bytes);
   void handle_malformed(const mqtt::ProtocolError& error, Instant now);
+  void handle_out_of_place(Instant now);
   void read_limits(mqtt::PropertyView properties);
   Duration keep_alive_with(std::uint32_t server_s) const;
   Instant ping_due() const;

@@ -6,7 +6,6 @@ import struct
 import subprocess
 import threading
 import time
-import http.server
 
 import wire
 from furrow_testing import TestCase, bridge, main, wait_for
@@ -109,15 +108,6 @@ class FarSideTest(TestCase):
         self.assertEqual(old.refused, 2, "it was not asked in MQTT 5 again")
 
     def test_web_server(self):
-        server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.shutdown)
-        self.barn(server.server_address[1], settings="mqtt_version: 5")
-        self.bridge_status.wait_until(
-            "it is seen to be none, or to be silent",
-            lambda one: one["state"] == "backoff" and ("HTTP" in one["reason"] or "nothing" in one["reason"]))
-
-    def test_web_server_that_answers_at_once(self):
         def serve(connection):
             connection.recv(1024)
             connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")

@@ -135,6 +135,14 @@ TEST_F(BridgeConnection, WebServerIsNamedAsOne) {
   EXPECT_FALSE(linked());
 }
 
+TEST_F(BridgeConnection, WebServerThatSendsAPageAloneIsNamedAsOne) {
+  start();
+  link();
+  far_bytes("<!DOCTYPE HTML>\n<html lang=\"en\">\n");
+  if (linked()) pass(10s);
+  EXPECT_THAT(state(), HasSubstr("far:1883 answers HTTP"));
+}
+
 TEST_F(BridgeConnection, TlsPortIsNamedAsOne) {
   start();
   link();
