@@ -69,7 +69,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
               now);
     return;
   }
-  dial(now);
+  dial({}, now);
 }
 
 // --- the network connection ---
@@ -103,13 +103,13 @@ Duration Bridge::connect_timeout() const {
   return options_.addresses.size() > 1 ? kConnectTimeoutAmongOthers : kConnectTimeout;
 }
 
-void Bridge::dial(Instant now) {
+void Bridge::dial(std::string reason, Instant now) {
   phase_ = Phase::Connecting;
   deadline_ = now + connect_timeout();
   dialect_.handle_dial(now);
   connect_wanted_ = address();
   reports_.connecting(address().url(), dialect_.name());
-  set_state(State::Connecting, reason_, now);
+  set_state(State::Connecting, std::move(reason), now);
 }
 
 void Bridge::hang_up() {
@@ -181,8 +181,7 @@ void Bridge::next(std::string reason, Wait wait, Instant now) {
   hang_up();
   reports_.attempt_failed(address().url(), reason);
   if (addresses_.advance()) {
-    reason_ = std::move(reason);
-    dial(now);
+    dial(std::move(reason), now);
   } else {
     back_off(std::move(reason), wait, now);
   }
@@ -202,8 +201,7 @@ void Bridge::handle_refused(const mqtt::Connack& connack, Instant now) {
     dialect_.handle_understood(now);
   } else if (dialect_.handle_refused()) {
     hang_up();
-    reason_ = "the far broker refused " + std::string(asked) + "; trying " + std::string(dialect_.name());
-    dial(now);
+    dial("the far broker refused " + std::string(asked) + "; trying " + std::string(dialect_.name()), now);
     return;
   }
   next(describe(connack, options_.username.has_value(), remote_.client_id()), Wait::Growing, now);
@@ -225,8 +223,7 @@ void Bridge::handle_no_answer(Dialect::Verdict verdict, std::string why, Instant
     case Dialect::Verdict::NextAtOnce:
       hang_up();
       reports_.attempt_failed(address().url(), why);
-      reason_ = std::move(why) + "; trying " + std::string(dialect_.name());
-      dial(now);
+      dial(std::move(why) + "; trying " + std::string(dialect_.name()), now);
       break;
     case Dialect::Verdict::AskAgain:
       next(std::move(why) + "; trying " + std::string(dialect_.name()) + " again", Wait::Brief, now);
@@ -367,8 +364,7 @@ void Bridge::lose(std::string reason, LinkHistory::End how, Instant now) {
   const bool elsewhere = !(verdict.good && is_gone) && addresses_.advance();
   if (elsewhere && is_gone && !verdict.may_be_pushed_out) {
     reports_.offline(reason, Duration::zero(), waiting(), now);
-    reason_ = std::move(reason);
-    dial(now);
+    dial(std::move(reason), now);
   } else {
     back_off(std::move(reason), Wait::Growing, now);
   }
@@ -448,7 +444,7 @@ void Bridge::handle_timeout(Instant now) {
     if (phase_ == Phase::Connecting) {
       next("no connection within " + in_seconds(connect_timeout()), Wait::Growing, now);
     } else if (phase_ == Phase::Backoff) {
-      dial(now);
+      dial(reason_, now);
     } else if (phase_ == Phase::Leaving) {
       leave_now(now);
     }
@@ -478,7 +474,7 @@ void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
     lose("the new rules need another CONNECT", LinkHistory::End::Other, now);
   } else if (lacks_bit && phase_ == Phase::Handshaking) {
     hang_up();
-    dial(now);
+    dial(reason_, now);
   } else {
     down_.handle_rules_changed();
   }

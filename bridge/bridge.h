@@ -140,8 +140,8 @@ class Bridge final : private RemoteSession::Handler {
   Dialect make_dialect(bool comes_down, Instant now) const;
   // Keeps the dialect, which the far broker has understood, over restarts too where it is not the first to be tried.
   void remember_dialect(Instant now);
-  // Connects to the address in turn.
-  void dial(Instant now);
+  // Connects to the address in turn; `reason` is what went wrong before, or nothing.
+  void dial(std::string reason, Instant now);
   // Gives up the network connection, or the attempt at one.
   void hang_up();
   // The attempt failed: the next address, or backoff.
