@@ -236,9 +236,9 @@ TEST_F(BridgeConnection, TwoSilentClosesMakeItTry311) {
 TEST_F(BridgeConnection, FarBrokerThatSaysNothingToVersion5IsAskedIn311) {
   start();
   link();
-  (void)bridge().poll_status_change();
+  const std::uint64_t before = bridge().status_changes();
   pass(10s);
-  EXPECT_TRUE(bridge().poll_status_change());
+  EXPECT_GT(bridge().status_changes(), before);
   EXPECT_TRUE(dialing()) << "at once";
   EXPECT_EQ(state(), "connecting: far:1883 says nothing to CONNECT: no CONNACK within 10 s; trying MQTT 3.1.1");
   link();
