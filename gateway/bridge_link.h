@@ -10,8 +10,8 @@
 
 #include "bridge/bridge.h"
 #include "gateway/clock.h"
-#include "gateway/tcp_connector.h"
-#include "gateway/tcp_stream.h"
+#include "gateway/net/tcp_connector.h"
+#include "gateway/net/tcp_stream.h"
 
 namespace furrow::gateway {
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "gateway/tcp_stream.h"
+#include "gateway/net/tcp_stream.h"
 
 namespace furrow::gateway {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "broker-core/broker.h"
 #include "gateway/clock.h"
-#include "gateway/descriptor.h"
+#include "gateway/net/descriptor.h"
 
 namespace furrow::gateway {
 

@@ -19,15 +19,15 @@
 #include "gateway/client_links.h"
 #include "gateway/clock.h"
 #include "gateway/engine/engine.h"
-#include "gateway/event_loop.h"
+#include "gateway/net/event_loop.h"
+#include "gateway/net/tcp_listener.h"
+#include "gateway/net/uv_handle.h"
 #include "gateway/signals.h"
 #include "gateway/status/sources.h"
 #include "gateway/status/store_watch.h"
 #include "gateway/status/topics.h"
 #include "gateway/store_thread.h"
 #include "gateway/systemd_notify.h"
-#include "gateway/tcp_listener.h"
-#include "gateway/uv_handle.h"
 
 namespace furrow::gateway {
 

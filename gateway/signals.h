@@ -7,7 +7,7 @@
 #include <initializer_list>
 #include <vector>
 
-#include "gateway/uv_handle.h"
+#include "gateway/net/uv_handle.h"
 
 namespace furrow::gateway {
 

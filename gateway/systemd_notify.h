@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "broker-core/base/time.h"
-#include "gateway/descriptor.h"
+#include "gateway/net/descriptor.h"
 
 namespace furrow::gateway {
 

@@ -12,8 +12,8 @@
 
 #include "broker-core/mqtt/decoder.h"
 #include "broker-core/mqtt/packet.h"
-#include "gateway/tcp_connector.h"
-#include "gateway/tcp_stream.h"
+#include "gateway/net/tcp_connector.h"
+#include "gateway/net/tcp_stream.h"
 
 namespace furrow::gateway {
 

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "broker-core/base/check.h"
-#include "gateway/descriptor.h"
+#include "gateway/net/descriptor.h"
 #include "gateway/store/data_directory.h"
 
 namespace furrow::gateway {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "broker-core/base/result.h"
-#include "gateway/uv_handle.h"
+#include "gateway/net/uv_handle.h"
 
 namespace furrow::gateway {
 

@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "gateway/tcp_connector.h"
-#include "gateway/tcp_stream.h"
-#include "gateway/uv_handle.h"
+#include "gateway/net/tcp_connector.h"
+#include "gateway/net/tcp_stream.h"
+#include "gateway/net/uv_handle.h"
 
 namespace furrow::gateway {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
-#include "gateway/tcp_listener.h"
+#include "gateway/net/tcp_listener.h"
 
 namespace furrow::gateway {
 

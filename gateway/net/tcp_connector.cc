@@ -1,4 +1,4 @@
-#include "gateway/tcp_connector.h"
+#include "gateway/net/tcp_connector.h"
 
 #include <utility>
 

@@ -1,5 +1,5 @@
 // Real sockets on loopback: what the kernel does with them is the point.
-#include "gateway/tcp_stream.h"
+#include "gateway/net/tcp_stream.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -7,8 +7,8 @@
 #include <array>
 #include <string>
 
-#include "gateway/descriptor.h"
-#include "gateway/event_loop.h"
+#include "gateway/net/descriptor.h"
+#include "gateway/net/event_loop.h"
 #include "gateway/process.h"
 
 namespace furrow::gateway {

@@ -1,4 +1,4 @@
-#include "gateway/tcp_stream.h"
+#include "gateway/net/tcp_stream.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "gateway/event_loop.h"
+#include "gateway/net/event_loop.h"
 
 namespace furrow::gateway {
 namespace {

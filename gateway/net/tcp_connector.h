@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "broker-core/base/result.h"
-#include "gateway/resolver.h"
-#include "gateway/tcp_stream.h"
-#include "gateway/uv_handle.h"
+#include "gateway/net/resolver.h"
+#include "gateway/net/tcp_stream.h"
+#include "gateway/net/uv_handle.h"
 
 namespace furrow::gateway {
 

@@ -14,8 +14,8 @@
 
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
-#include "gateway/descriptor.h"
-#include "gateway/uv_handle.h"
+#include "gateway/net/descriptor.h"
+#include "gateway/net/uv_handle.h"
 
 namespace furrow::gateway {
 

@@ -1,4 +1,4 @@
-#include "gateway/event_loop.h"
+#include "gateway/net/event_loop.h"
 
 #include "broker-core/base/check.h"
 

@@ -1,4 +1,4 @@
-#include "gateway/socket_address.h"
+#include "gateway/net/socket_address.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>

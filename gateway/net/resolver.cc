@@ -1,4 +1,4 @@
-#include "gateway/resolver.h"
+#include "gateway/net/resolver.h"
 
 #include <netdb.h>
 

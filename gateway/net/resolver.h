@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "broker-core/base/result.h"
-#include "gateway/socket_address.h"
+#include "gateway/net/socket_address.h"
 
 namespace furrow::gateway {
 

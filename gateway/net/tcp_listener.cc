@@ -1,4 +1,4 @@
-#include "gateway/tcp_listener.h"
+#include "gateway/net/tcp_listener.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "gateway/socket_address.h"
+#include "gateway/net/socket_address.h"
 #include "gateway/store/data_directory.h"
 
 namespace furrow::gateway {
