@@ -15,6 +15,8 @@ namespace furrow {
 
 // Borrowed bytes; the function that hands them out says for how long.
 using ByteView = std::span<const std::uint8_t>;
+// The same where the borrower may overwrite them: decrypts or unmasks them in place.
+using MutableBytes = std::span<std::uint8_t>;
 
 inline constexpr std::size_t KiB = 1024;
 inline constexpr std::size_t MiB = 1024 * KiB;
