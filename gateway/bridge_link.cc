@@ -35,7 +35,7 @@ void BridgeLink::flush() {
     std::visit([this](const auto& one) { perform(one); }, *command);
     write();
   }
-  if (stream_) stream_->set_reading(!bridge_.reading_paused());
+  if (channel_) channel_.set_reading(!bridge_.reading_paused());
 }
 
 void BridgeLink::flush_full() {
@@ -50,7 +50,7 @@ void BridgeLink::perform(const bridge::Connect& command) {
 
 void BridgeLink::perform(const bridge::Disconnect&) {
   connector_.reset();
-  stream_.reset();
+  channel_ = {};
 }
 
 void BridgeLink::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
@@ -64,22 +64,22 @@ void BridgeLink::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
     bridge_.handle_connect_failed(password.error().message(), clock_.now());
     return;
   }
-  stream_ = *std::move(stream);
-  stream_->set_owner(this);
+  channel_ = Channel(std::move(**stream));
+  channel_.set_owner(*this);
   bridge_.handle_connected(*std::move(password), clock_.now());
 }
 
 void BridgeLink::write() {
-  if (!stream_) return;
+  if (!channel_) return;
   ByteBuffer& output = bridge_.output();
-  while (!output.empty() && !stream_->writing()) {
-    const Result<std::size_t> written = stream_->write(output);
+  while (!output.empty() && !channel_.writing()) {
+    const Result<std::size_t> written = channel_.write(output);
     if (!written) {
-      stream_.reset();
+      channel_ = {};
       bridge_.handle_closed(written.error().message(), clock_.now());
       return;
     }
-    if (stream_->writing()) {
+    if (channel_.writing()) {
       bridge_.handle_taken();
     } else {
       bridge_.handle_sent(clock_.now());
@@ -87,7 +87,7 @@ void BridgeLink::write() {
   }
 }
 
-void BridgeLink::on_read(ByteView bytes, bool dry) {
+void BridgeLink::on_read(MutableBytes bytes, bool dry) {
   bridge_.handle_bytes(bytes, dry, clock_.now());
   after_piece_();
 }
@@ -97,7 +97,7 @@ void BridgeLink::on_written(std::size_t) {
 }
 
 void BridgeLink::on_ended(std::string_view reason) {
-  stream_.reset();
+  channel_ = {};
   bridge_.handle_closed(reason, clock_.now());
 }
 

@@ -10,12 +10,12 @@
 
 #include "bridge/bridge.h"
 #include "gateway/clock.h"
+#include "gateway/net/channel.h"
 #include "gateway/net/tcp_connector.h"
-#include "gateway/net/tcp_stream.h"
 
 namespace furrow::gateway {
 
-class BridgeLink final : private TcpStream::Owner {
+class BridgeLink final : private Channel::Owner {
  public:
   // `password_from` is read again at each connect, so that a password can change; empty: there is none.
   // `loop`, `clock` and `bridge` must outlive the link. `after_piece` as that of ClientLinks.
@@ -29,12 +29,13 @@ class BridgeLink final : private TcpStream::Owner {
   // Writes the output when that is worth a write before the turn ends.
   void flush_full();
 
-  bool disconnected() const { return !connector_ && !stream_; }
+  bool disconnected() const { return !connector_ && !channel_; }
 
  private:
-  void on_read(ByteView bytes, bool dry) override;
+  void on_read(MutableBytes bytes, bool dry) override;
   void on_written(std::size_t bytes) override;
   void on_ended(std::string_view reason) override;
+  void on_failed(const Error& why) override { on_ended(why.message()); }
 
   void perform(const bridge::Connect& command);
   void perform(const bridge::Disconnect& command);
@@ -48,7 +49,7 @@ class BridgeLink final : private TcpStream::Owner {
   bridge::Bridge& bridge_;
   // At most one of the two: on the way to a connection, or connected.
   std::unique_ptr<TcpConnector> connector_;
-  std::unique_ptr<TcpStream> stream_;
+  Channel channel_;
 };
 
 }  // namespace furrow::gateway

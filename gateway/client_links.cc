@@ -35,7 +35,7 @@ class ClientLinks::Link final : public TcpStream::Owner {
     stream_.set_reading(true);
   }
 
-  void on_read(ByteView bytes, bool dry) override {
+  void on_read(MutableBytes bytes, bool dry) override {
     if (parting()) return;
     const Instant now = all_.clock_.now();
     ClientLinks& all = all_;

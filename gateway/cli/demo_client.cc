@@ -41,7 +41,8 @@ void DemoClient::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
   send(connect);
 }
 
-void DemoClient::on_read(ByteView bytes, bool) {
+void DemoClient::on_read(MutableBytes received, bool) {
+  ByteView bytes = received;
   mqtt::Packet packet;
   mqtt::ProtocolError error;
   while (stream_) {

@@ -39,7 +39,7 @@ class DemoClient final : private TcpStream::Owner {
   std::size_t unacknowledged() const { return exchanges_.size(); }
 
  private:
-  void on_read(ByteView bytes, bool dry) override;
+  void on_read(MutableBytes received, bool dry) override;
   void on_written(std::size_t) override { write(); }
   void on_ended(std::string_view reason) override { fail(std::string(reason)); }
 

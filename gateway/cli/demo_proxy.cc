@@ -52,7 +52,7 @@ class DemoProxy::Pair {
  private:
   struct Side final : TcpStream::Owner {
     Side(Pair& its_pair, bool is_below) : pair(its_pair), below(is_below) {}
-    void on_read(ByteView bytes, bool) override { pair.forward(*this, bytes); }
+    void on_read(MutableBytes bytes, bool) override { pair.forward(*this, bytes); }
     void on_written(std::size_t) override { pair.resume(pair.other(*this)); }
     void on_ended(std::string_view) override { pair.end(); }
 

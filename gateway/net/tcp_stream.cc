@@ -43,7 +43,7 @@ struct TcpStream::Rest {
 TcpStream::TcpStream(uv_loop_t& loop, Owner* owner) : handle_(loop, owner, uv_tcp_init) {}
 
 TcpStream::~TcpStream() {
-  handle_.set_data(nullptr);  // a rest is cancelled after this
+  if (*this) handle_.set_data(nullptr);  // a rest is cancelled after this
 }
 
 Status TcpStream::adopt(int descriptor) {
@@ -84,7 +84,7 @@ void TcpStream::on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buff
     return;
   }
   const auto size = static_cast<std::size_t>(count);
-  owner.on_read({reinterpret_cast<const std::uint8_t*>(buffer->base), size}, size < buffer->len);
+  owner.on_read({reinterpret_cast<std::uint8_t*>(buffer->base), size}, size < buffer->len);
 }
 
 bool TcpStream::writing() const {

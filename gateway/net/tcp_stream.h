@@ -2,7 +2,7 @@
 //
 // Reads into the loop's one buffer. Writes what the socket takes at once straight from the caller's buffer; a rest is
 // moved (not copied) to the loop and written when the socket has room. Closing is by destruction, at any moment.
-// A stream is its handle and nothing else: who owns it, whether it reads and what it still has to write is kept there.
+// A stream is its handle and nothing else: the handle knows the owner, whether it reads and what is left to write.
 // Thread: loop.
 #pragma once
 
@@ -22,8 +22,8 @@ class TcpStream {
   // Who is told. The stream may be destroyed from within each of these.
   class Owner {
    public:
-    // `dry`: the socket had no more than these bytes, which are borrowed for the call.
-    virtual void on_read(ByteView bytes, bool dry) = 0;
+    // `dry`: the socket had no more than these bytes. They are borrowed for the call, and may be overwritten.
+    virtual void on_read(MutableBytes bytes, bool dry) = 0;
     // The rest of the last write() has been taken, `bytes` of it.
     virtual void on_written(std::size_t bytes) = 0;
     // The peer closed, or the connection broke: `reason` in words. Nothing comes after it.
@@ -33,12 +33,17 @@ class TcpStream {
     ~Owner() = default;
   };
 
+  // None: closed.
+  TcpStream() = default;
   // An unconnected socket; `owner` must outlive the stream, or be changed before.
   TcpStream(uv_loop_t& loop, Owner* owner);
   ~TcpStream();
-  TcpStream(const TcpStream&) = delete;
-  TcpStream& operator=(const TcpStream&) = delete;
+  TcpStream(TcpStream&&) noexcept = default;
+  TcpStream& operator=(TcpStream&&) noexcept = default;
 
+  explicit operator bool() const { return handle_.get() != nullptr; }
+
+  // REQUIRES for what follows: not closed.
   void set_owner(Owner* owner) { handle_.set_data(owner); }
   uv_tcp_t* uv() { return handle_.get(); }
 

@@ -1,7 +1,7 @@
 // A libuv handle with an owner.
 //
-// Closing is asynchronous: the handle's memory must stay until libuv calls back. So the handle lies on the heap, and
-// the owner's end begins the close; what closes calls nobody. Thread: loop.
+// Closing is asynchronous: libuv needs the memory of a handle until it calls back. So the handle lies on the heap, and
+// the destructor of its owner begins the close. A handle that closes calls nobody. Thread: loop.
 #pragma once
 
 #include <uv.h>
@@ -15,6 +15,8 @@ namespace furrow::gateway {
 template <typename Handle>
 class UvHandle {
  public:
+  // None.
+  UvHandle() = default;
   // `init` is the handle's init function and `arguments` what comes after the handle, as in uv_prepare_init.
   // These fail only when the process is out of memory or descriptors at start.
   template <typename Init, typename... Arguments>
@@ -44,7 +46,7 @@ class UvHandle {
   }
 
  private:
-  Handle* handle_;
+  Handle* handle_ = nullptr;
 };
 
 }  // namespace furrow::gateway

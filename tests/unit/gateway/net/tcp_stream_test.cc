@@ -21,7 +21,7 @@ class End final : public TcpStream::Owner {
     EXPECT_TRUE(stream->adopt(descriptor));
   }
 
-  void on_read(ByteView bytes, bool dry) override {
+  void on_read(MutableBytes bytes, bool dry) override {
     received += as_text(bytes);
     was_dry = dry;
     if (received.size() >= wanted) loop_.stop();
