@@ -53,8 +53,11 @@ class Broker final {
   Broker& operator=(const Broker&) = delete;
 
   // --- the world → the broker ---
-  // A client connected from `peer`. 0 when a limit is reached or memory is short: close it.
-  ConnectionId handle_accept(std::string peer, Instant now) { return connections_.accept(std::move(peer), now); }
+  // A client connected from `peer`. 0 when a limit is reached or memory is short: close it. Its CONNECT is due
+  // kConnectTimeout after it was accepted, which may be a while ago.
+  ConnectionId handle_accept(std::string peer, Instant accepted) {
+    return connections_.accept(std::move(peer), accepted);
+  }
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
   // The caller has written out and consumed bytes of output(connection).

@@ -42,12 +42,12 @@ std::string_view explanation(mqtt::ReasonCode reason) {
   }
 }
 
-Connection::Connection(ConnectionId id, std::string peer, Shared& shared, Instant now)
+Connection::Connection(ConnectionId id, std::string peer, Shared& shared, Instant accepted)
     : id_(id),
       shared_(shared),
       peer_(std::move(peer)),
       decoder_(mqtt::Role::Server, packet_bytes_limit(shared.limits)),
-      last_received_(now),
+      last_received_(accepted),
       armed_(deadline()) {
   shared_.agenda.add_deadline(armed_, id_);
 }

@@ -72,7 +72,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     mqtt::Packet packet = {};  // the one being decoded, of whatever connection
   };
 
-  Connection(ConnectionId id, std::string peer, Shared& shared, Instant now);
+  Connection(ConnectionId id, std::string peer, Shared& shared, Instant accepted);
   ~Connection();
 
   ConnectionId id() const { return id_; }

@@ -16,7 +16,7 @@ std::string_view host_of(std::string_view peer) {
 
 }  // namespace
 
-ConnectionId ConnectionTable::accept(std::string peer, Instant now) {
+ConnectionId ConnectionTable::accept(std::string peer, Instant accepted) {
   ++shared_.stats.connections_offered;
   if (!has_room_for(peer)) return {};
   auto slot = static_cast<std::uint32_t>(slots_.size());
@@ -27,7 +27,7 @@ ConnectionId ConnectionTable::accept(std::string peer, Instant now) {
     free_slots_.pop_back();
   }
   const ConnectionId id{(std::uint64_t{slots_[slot].generation} << 32U) | (slot + 1)};
-  slots_[slot].connection = std::make_unique<Connection>(id, std::move(peer), shared_, now);
+  slots_[slot].connection = std::make_unique<Connection>(id, std::move(peer), shared_, accepted);
   ++size_;
   return id;
 }

@@ -32,7 +32,7 @@ class ConnectionTable {
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
   // A client connected from `peer`. 0 when a limit is reached or memory is short.
-  ConnectionId accept(std::string peer, Instant now);
+  ConnectionId accept(std::string peer, Instant accepted);
   // The network connection is gone: so is ours. Null effect when there is none.
   void remove(ConnectionId id, Instant now);
   // nullptr when there is none. Valid until remove().

@@ -1,51 +1,70 @@
 #include "gateway/client_links.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <utility>
 
-#include "gateway/net/tcp_stream.h"
+#include "broker-core/limits.h"
+#include "gateway/net/proxy_header.h"
 
 namespace furrow::gateway {
 namespace {
 
-// How long a peer may take to read our last words and close; and of how many we wait for that at once.
-constexpr Duration kPartingTime = std::chrono::seconds(1);
-constexpr std::size_t kPartingMax = 100;
-// What is read is handled in pieces of this size, so that what they give can be written in between.
+// Connections that open at one time: a fleet that comes back together, some KiB each.
+constexpr std::size_t kOpeningMax = 1000;
+// What is read is handled in pieces of this size, so that the answers to one can be written before the next.
 constexpr std::size_t kPieceBytes = 16 * KiB;
-// How often in a row TCP acknowledged at once in vain until a client is no longer thought to wait for that, and after
-// how many chances it is tried again.
+// After this many quick acknowledgements of TCP in a row that made the client send nothing more we stop sending them,
+// and try again after kTryAgain opportunities.
 constexpr std::uint8_t kInVainMax = 4;
 constexpr std::uint8_t kTryAgain = 64;
 
+std::vector<std::unique_ptr<Layer>> layers_of(const Entrance& entrance) {
+  std::vector<std::unique_ptr<Layer>> layers;
+  if (!entrance.balancers.empty()) layers.push_back(std::make_unique<ProxyHeaderLayer>());
+  return layers;
+}
+
+bool admits(const Entrance& entrance, const SocketAddress& peer) {
+  if (entrance.balancers.empty()) return true;
+  const std::optional<IpAddress> address = peer.ip();
+  return address && contains(entrance.balancers, *address);
+}
+
 }  // namespace
 
-class ClientLinks::Link final : public TcpStream::Owner {
+// A place for a link; nobody has it while id() is none.
+class ClientLinks::Link final : public Channel::Owner {
  public:
-  Link(ClientLinks& all, ConnectionId id) : all_(all), id_(id), stream_(all.loop_, this) {}
-
-  ConnectionId id() const { return id_; }
-  TcpStream& stream() { return stream_; }
-
-  bool parting() const { return !id_; }
-  void begin_parting() {
+  void begin(ClientLinks& all, ConnectionId id, Channel channel) {
+    all_ = &all;
+    id_ = id;
+    channel_ = std::move(channel);
+    acknowledged_ = false;
+    in_vain_ = 0;
+    channel_.set_owner(*this);
+    channel_.set_reading(true);
+  }
+  Channel end() {
     id_ = {};
-    stream_.end_writing();
-    stream_.set_reading(true);
+    return std::move(channel_);
   }
 
+  ConnectionId id() const { return id_; }
+  Channel& channel() { return channel_; }
+
   void on_read(MutableBytes bytes, bool dry) override {
-    if (parting()) return;
-    const Instant now = all_.clock_.now();
-    ClientLinks& all = all_;
+    const Instant now = all_->clock_.now();
+    ClientLinks& all = *all_;
     const ConnectionId id = id_;
     if (acknowledged_) in_vain_ = 0;
     while (bytes.size() > kPieceBytes) {
       all.broker_.handle_bytes(id, bytes.first(kPieceBytes), false, now);
       bytes = bytes.subspan(kPieceBytes);
       all.after_piece_();
-      if (all.find(id) == nullptr) return;
+      if (id_ != id) return;
     }
     all.broker_.handle_bytes(id, bytes, dry, now);
     if (dry && all.broker_.awaits_acknowledgement(id)) acknowledge();
@@ -54,66 +73,103 @@ class ClientLinks::Link final : public TcpStream::Owner {
   // What was written carries TCP's acknowledgements.
   void handle_answered() { acknowledged_ = false; }
   void on_written(std::size_t bytes) override {
-    all_.written_.push_back(id_);
-    all_.broker_.handle_sent(id_, bytes, all_.clock_.now());
+    all_->written_.push_back(id_);
+    all_->broker_.handle_sent(id_, bytes, all_->clock_.now());
   }
   // The broker has logged what it wants to say of an end that it caused; of others the client knows best.
-  void on_ended(std::string_view) override {
-    if (parting()) {
-      all_.end_parting(*this);
-    } else {
-      all_.end(id_);
-    }
-  }
+  void on_ended(std::string_view) override { all_->end(id_); }
+  void on_failed(const Error&) override { all_->part(id_); }
 
  private:
-  // Our own acknowledgements would carry TCP's; while they wait for the store, a client that gathers its writes
-  // (Nagle's algorithm) holds the rest of its window back until these are there, or TCP's delayed acknowledgement 40 ms
-  // later: a commit gets one message of it. One that has sent all that it may gains nothing, and it costs a packet.
+  // An acknowledgement of MQTT carries TCP's. While it waits for the store, a client that gathers its writes (Nagle's
+  // algorithm) holds back the rest of its window until TCP's delayed acknowledgement, 40 ms later, and a commit gets
+  // one message of it. A client that has sent all it may gains nothing by a quick one, which costs a packet.
   void acknowledge() {
     if (in_vain_ == kTryAgain) in_vain_ = kInVainMax - 1;
     acknowledged_ = in_vain_++ < kInVainMax;
-    if (acknowledged_) stream_.acknowledge_now();
+    if (acknowledged_) channel_.acknowledge_now();
   }
 
-  ClientLinks& all_;
-  ConnectionId id_;  // none once the broker has let go of it
-  TcpStream stream_;
+  ClientLinks* all_ = nullptr;
+  ConnectionId id_;
+  Channel channel_;
   bool acknowledged_ = false;  // TCP has at once what came last, and nothing was written since
-  std::uint8_t in_vain_ = 0;   // chances since that last made the client send more
+  std::uint8_t in_vain_ = 0;   // opportunities since one last made the client send more
 };
 
-ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, std::function<void()> after_piece)
-    : loop_(loop), broker_(broker), clock_(clock), after_piece_(std::move(after_piece)) {}
+// Links stay where they are, since their channels know them by address; and one by one on the heap they cost more.
+struct ClientLinks::Block {
+  static constexpr std::size_t kLinks = 64;
+  static_assert(sizeof(Link) <= 48, "every idle client has one");
+  std::array<Link, kLinks> links;
+};
+
+ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, Log& log,
+                         std::function<void()> after_piece)
+    : loop_(loop),
+      broker_(broker),
+      clock_(clock),
+      after_piece_(std::move(after_piece)),
+      refusals_(log),
+      opening_({.max = kOpeningMax, .patience = broker::kConnectTimeout}, *this, stats_, refusals_) {}
 
 ClientLinks::~ClientLinks() = default;
 
-void ClientLinks::accept(Descriptor connection, std::string peer) {
-  const ConnectionId id = broker_.handle_accept(std::move(peer), clock_.now());
-  if (!id) return;
-  auto link = std::make_unique<Link>(*this, id);
-  if (!link->stream().adopt(connection.get())) {
-    broker_.handle_closed(id, clock_.now());
+// --- opening ---
+
+void ClientLinks::accept(Descriptor connection, const SocketAddress& peer, const Entrance& entrance) {
+  if (!admits(entrance, peer)) {
+    ++stats_.strangers;
+    refusals_.write(entrance.listener, peer.text(), "not among the addresses of proxy_protocol.from", clock_.now());
     return;
   }
+  TcpStream stream(loop_, nullptr);
+  if (!stream.adopt(connection.get())) return;
   (void)connection.release();  // the stream has it now
-  link->stream().set_reading(true);
-  const std::size_t slot = broker::slot_of(id);
-  if (links_.size() <= slot) links_.resize(slot + 1);
-  links_[slot] = std::move(link);
+  std::vector<std::unique_ptr<Layer>> layers = layers_of(entrance);
+  if (layers.empty()) {
+    link(Channel(std::move(stream)), peer.text(), clock_.now());
+  } else {
+    opening_.add(Channel(std::move(stream), std::move(layers)), {.peer = peer.text()}, entrance.listener);
+  }
+}
+
+void ClientLinks::handle_opened(Channel channel, const Introduction& introduction, Instant accepted) {
+  link(std::move(channel), introduction.peer, accepted);
+}
+
+void ClientLinks::handle_failed(Channel channel) {
+  parting_.add(std::move(channel), clock_.now());
+}
+
+// --- linked ---
+
+void ClientLinks::link(Channel channel, std::string peer, Instant accepted) {
+  const ConnectionId id = broker_.handle_accept(std::move(peer), accepted);
+  if (!id) return;
   ++size_;
+  place(broker::slot_of(id)).begin(*this, id, std::move(channel));
+}
+
+ClientLinks::Link& ClientLinks::place(std::size_t slot) {
+  const std::size_t block = slot / Block::kLinks;
+  while (blocks_.size() <= block) blocks_.push_back(std::make_unique<Block>());
+  return blocks_[block]->links[slot % Block::kLinks];
 }
 
 ClientLinks::Link* ClientLinks::find(ConnectionId id) const {
   const std::size_t slot = broker::slot_of(id);
-  if (slot >= links_.size() || !links_[slot] || links_[slot]->id() != id) return nullptr;
-  return links_[slot].get();
+  const std::size_t block = slot / Block::kLinks;
+  if (block >= blocks_.size()) return nullptr;
+  Link& link = blocks_[block]->links[slot % Block::kLinks];
+  return link.id() == id ? &link : nullptr;
 }
 
-std::unique_ptr<ClientLinks::Link> ClientLinks::take(ConnectionId id) {
-  FURROW_CHECK(find(id) != nullptr);
+Channel ClientLinks::take(ConnectionId id) {
+  Link* const link = find(id);
+  FURROW_CHECK(link != nullptr);
   --size_;
-  return std::move(links_[broker::slot_of(id)]);
+  return link->end();
 }
 
 void ClientLinks::flush() {
@@ -135,10 +191,10 @@ void ClientLinks::flush_full() {
 void ClientLinks::flush(Link& link) {
   const ConnectionId id = link.id();
   ByteBuffer& output = broker_.output(id);
-  TcpStream& stream = link.stream();
+  Channel& channel = link.channel();
   // What is sent makes room, and the broker may fill it at once.
-  while (!output.empty() && !stream.writing()) {
-    const Result<std::size_t> written = stream.write(output);
+  while (!output.empty() && !channel.writing()) {
+    const Result<std::size_t> written = channel.write(output);
     if (!written) {
       end(id);
       return;
@@ -148,33 +204,33 @@ void ClientLinks::flush(Link& link) {
       broker_.handle_sent(id, *written, clock_.now());
     }
   }
-  if (broker_.closing(id) && !stream.writing()) {
+  if (broker_.closing(id) && !channel.writing()) {
     part(id);
   } else {
-    stream.set_reading(!broker_.reading_paused(id));
+    channel.set_reading(!broker_.reading_paused(id));
   }
-}
-
-void ClientLinks::part(ConnectionId id) {
-  std::unique_ptr<Link> link = take(id);
-  const Instant now = clock_.now();
-  broker_.handle_closed(id, now);
-  link->begin_parting();
-  if (parting_.size() == kPartingMax) parting_.pop_front();
-  parting_.push_back({now + kPartingTime, std::move(link)});
-}
-
-void ClientLinks::end_parting(const Link& link) {
-  parting_.remove_if([&link](const Parting& one) { return one.link.get() == &link; });
-}
-
-void ClientLinks::handle_timeout(Instant now) {
-  while (!parting_.empty() && parting_.front().until <= now) parting_.pop_front();
 }
 
 void ClientLinks::end(ConnectionId id) {
   broker_.handle_closed(id, clock_.now());
   (void)take(id);
+}
+
+// --- parting ---
+
+void ClientLinks::part(ConnectionId id) {
+  const Instant now = clock_.now();
+  broker_.handle_closed(id, now);
+  parting_.add(take(id), now);
+}
+
+void ClientLinks::handle_timeout(Instant now) {
+  opening_.handle_timeout(now);
+  parting_.handle_timeout(now);
+}
+
+Instant ClientLinks::next_deadline() const {
+  return std::min(opening_.next_deadline(), parting_.next_deadline());
 }
 
 }  // namespace furrow::gateway

@@ -1,32 +1,58 @@
 // The network connections of local clients: bytes between their sockets and the broker.
 //
-// Each has a descriptor and a stream here and a Connection in the broker; both refer to it by its ConnectionId.
-// Thread: loop.
+// The life of a link:
+//
+//   state    the broker         what comes           goes on as
+//   opening  knows nothing      is for its layers    linked once all layers are open and the broker has room;
+//                                                    parting when a layer gives up;
+//                                                    closed by its peer, its deadline, newer ones, a stop
+//   linked   has a Connection   is for the broker    parting once the broker wants it closed and all is written;
+//                                                    closed by its peer, or when it cannot be written
+//   parting  has forgotten it   is thrown away       closed by its peer, after a second, by newer ones
+//
+// Each state is an owner of the Channel: OpeningLinks, a Link here, PartingLinks. A connection without layers is linked
+// as it is accepted. Whatever asks for the peer (limits, logs, later access rules) asks for the one that the layers
+// name, and gets the same answer in every state. One deadline, until CONNECT, counts from accept over the first two.
+// Link and Connection refer to each other by ConnectionId. Thread: loop.
 #pragma once
 
 #include <uv.h>
 
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "broker-core/base/ip.h"
 #include "broker-core/broker.h"
 #include "gateway/clock.h"
+#include "gateway/net/channel.h"
 #include "gateway/net/descriptor.h"
+#include "gateway/net/link_stats.h"
+#include "gateway/net/opening_links.h"
+#include "gateway/net/parting_links.h"
+#include "gateway/net/refusal_log.h"
+#include "gateway/net/socket_address.h"
 
 namespace furrow::gateway {
 
-class ClientLinks {
+// What a listener asks of those who come by it.
+struct Entrance {
+  std::string listener;              // its name
+  std::vector<IpNetwork> balancers;  // where PROXY headers come from; nobody else may connect then
+};
+
+class ClientLinks final : private OpeningLinks::Owner {
  public:
   // Everything must outlive this; the broker may go first. `after_piece` is called after each piece of what is read,
   // and has every full output written; it may end any connection.
-  ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, std::function<void()> after_piece);
+  ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, Log& log, std::function<void()> after_piece);
   ~ClientLinks();
 
-  // Hands a new connection to the broker, or closes it when that has no room.
-  void accept(Descriptor connection, std::string peer);
+  // Takes a new connection, or closes it when the entrance or the broker has no room for it.
+  void accept(Descriptor connection, const SocketAddress& peer, const Entrance& entrance);
+  // A stop: nobody is on the way in any more.
+  void close_opening() { opening_.clear(); }
 
   // Writes what the broker has for its clients, and closes what it wants closed. Once a loop turn, as the last thing.
   void flush();
@@ -35,36 +61,47 @@ class ClientLinks {
 
   // Connections that the broker knows.
   std::size_t size() const { return size_; }
+  std::size_t opening() const { return opening_.size(); }
+  const LinkStats& stats() const { return stats_; }
+  // For those who accept.
+  LinkStats& mutable_stats() { return stats_; }
 
-  // Lets go of peers that do not close after we have said goodbye.
   void handle_timeout(Instant now);
-  Instant next_deadline() const { return parting_.empty() ? kNever : parting_.front().until; }
+  Instant next_deadline() const;
 
  private:
   class Link;
-  struct Parting {
-    Instant until;
-    std::unique_ptr<Link> link;
-  };
+  struct Block;
 
+  void handle_opened(Channel channel, const Introduction& introduction, Instant accepted) override;
+  void handle_failed(Channel channel) override;
+  Instant now() const override { return clock_.now(); }
+
+  void link(Channel channel, std::string peer, Instant accepted);
+  // The link of this slot, whoever has it; makes its place.
+  Link& place(std::size_t slot);
   Link* find(ConnectionId id) const;
-  std::unique_ptr<Link> take(ConnectionId id);
+  Channel take(ConnectionId id);
   void flush(Link& link);
   // Tells the broker, and takes the link away.
   void end(ConnectionId id);
-  // As end(), but lets the peer read our last words first: closing with bytes of the peer's unread would reset the
-  // connection and throw them away (RFC 1122 §4.2.2.13). So we wait for its close, for a while.
+  // As end(), but lets the peer read our last words first.
   void part(ConnectionId id);
-  void end_parting(const Link& link);
 
   uv_loop_t& loop_;
   broker::Broker& broker_;
   const Clock& clock_;
   const std::function<void()> after_piece_;
-  std::vector<std::unique_ptr<Link>> links_;  // by slot_of(ConnectionId)
+
+  LinkStats stats_;
+  RefusalLog refusals_;
+  OpeningLinks opening_;
+  // Links by slot_of(ConnectionId). As the slots of the broker, there are never fewer again: 48 bytes for each connection
+  // that there was at one time.
+  std::vector<std::unique_ptr<Block>> blocks_;
   std::size_t size_ = 0;
   std::vector<ConnectionId> written_;  // whose sockets have room again
-  std::list<Parting> parting_;         // in the order in which they end
+  PartingLinks parting_;
 };
 
 }  // namespace furrow::gateway

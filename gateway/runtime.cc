@@ -59,7 +59,8 @@ Result<std::vector<Runtime::Listener>> Runtime::bind_listeners(const config::Con
       return Error(socket.error().code(), config::format(said, config_name));
     }
     ListenerStatus status{.name = listener_name(listeners.size()), .protocol = "mqtt", .address = (*socket)->address()};
-    listeners.push_back({std::move(status), *std::move(socket)});
+    Entrance entrance{.listener = status.name, .balancers = {}};
+    listeners.push_back({std::move(status), std::move(entrance), *std::move(socket)});
   }
   return listeners;
 }
@@ -93,13 +94,13 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
           broker_options(config, random_seed()), store_,
           [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, std::move(opened.restored),
           world.clock.now()),
-      clients_(world.loop.uv(), engine_.broker(), world.clock, [this] { flush_full(); }),
+      clients_(world.loop.uv(), engine_.broker(), world.clock, world.log, [this] { flush_full(); }),
       store_watch_(world.log, world.clock.now()),
       status_sources_({.id = opened.gateway_id,
                        .version = kVersion,
                        .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
                        .started = world.clock.now()},
-                      statuses(opened.listeners), engine_.broker(), store_watch_, world.clock),
+                      statuses(opened.listeners), clients_.stats(), engine_.broker(), store_watch_, world.clock),
       status_(status_sources_, engine_.broker(), config.status.interval) {
   make_bridges(config, opened.gateway_id);
   log_inventory(config, opened);
@@ -176,9 +177,11 @@ Status Runtime::run() {
 
 void Runtime::accept() {
   for (Listener& listener : listeners_) {
-    listener.socket->accept(world_.loop.uv(), world_.log, [this](Descriptor connection, std::string peer) {
-      clients_.accept(std::move(connection), std::move(peer));
-    });
+    // `listeners_` does not change until it is cleared.
+    const auto accepted = [this, &listener](Descriptor connection, const SocketAddress& peer) {
+      clients_.accept(std::move(connection), peer, listener.entrance);
+    };
+    listener.socket->accept(world_.loop.uv(), world_.log, accepted);
     world_.log.write(LogLevel::Info, "listening",
                      {{"name", listener.status.name}, {"address", listener.status.address}});
   }
@@ -277,6 +280,7 @@ void Runtime::begin_stop() {
   world_.notify.stopping();
   stop_by_ = now + kStopTimeout;
   listeners_.clear();
+  clients_.close_opening();
   engine_.shut_down(now);
 }
 

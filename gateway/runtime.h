@@ -55,6 +55,7 @@ class Runtime final : private Engine::Edge {
  private:
   struct Listener {
     ListenerStatus status;
+    Entrance entrance;
     std::unique_ptr<TcpListener> socket;
   };
   // What start() has got hold of.

@@ -124,8 +124,10 @@ class DemoProxy::Pair {
 Result<std::unique_ptr<DemoProxy>> DemoProxy::start(uv_loop_t& loop, std::uint16_t port, Log& log) {
   FURROW_TRY(std::unique_ptr<TcpListener> listener, TcpListener::bind("127.0.0.1", 0));
   std::unique_ptr<DemoProxy> proxy(new DemoProxy(loop, port, std::move(listener)));
-  proxy->listener_->accept(
-      loop, log, [self = proxy.get()](Descriptor connection, std::string) { self->accept(std::move(connection)); });
+  const auto accepted = [self = proxy.get()](Descriptor connection, const SocketAddress&) {
+    self->accept(std::move(connection));
+  };
+  proxy->listener_->accept(loop, log, accepted);
   return proxy;
 }
 

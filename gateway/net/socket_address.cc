@@ -28,6 +28,20 @@ Result<SocketAddress> SocketAddress::parse(const std::string& host, std::uint16_
   return SocketAddress(found->ai_addr, found->ai_addrlen);
 }
 
+std::optional<IpAddress> SocketAddress::ip() const {
+  if (family() == AF_INET) {
+    IpAddress::V4 bytes{};
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr, bytes.size());
+    return IpAddress(bytes);
+  }
+  if (family() == AF_INET6) {
+    IpAddress::V6 bytes{};
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr, bytes.size());
+    return IpAddress(bytes);
+  }
+  return std::nullopt;
+}
+
 std::string SocketAddress::text() const {
   std::array<char, NI_MAXHOST> host{};
   std::array<char, NI_MAXSERV> port{};

@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "broker-core/base/ip.h"
 #include "broker-core/base/result.h"
 
 namespace furrow::gateway {
@@ -26,6 +28,9 @@ class SocketAddress {
   // For calls that fill in an address.
   sockaddr* receive() { return reinterpret_cast<sockaddr*>(&storage_); }
   socklen_t* receive_size() { return &size_; }
+
+  // The address without its port, and an IPv6 address without its zone; nothing for other families.
+  std::optional<IpAddress> ip() const;
 
   // `127.0.0.1:1883`, `[::1]:1883`. An IPv4 peer of a socket for both families is shown as IPv4.
   std::string text() const;

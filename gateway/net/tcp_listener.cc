@@ -6,13 +6,12 @@
 #include <cerrno>
 #include <utility>
 
-#include "gateway/net/socket_address.h"
 #include "gateway/store/data_directory.h"
 
 namespace furrow::gateway {
 namespace {
 
-// The rest of a burst is accepted in the next turn, so that those who are connected are served in between.
+// The rest of a burst is accepted in the next turn, so that clients which are connected are served in between.
 constexpr int kAcceptsPerTurn = 64;
 // After running out of descriptors or memory: long enough not to spin, short enough for a client's patience.
 constexpr std::uint64_t kPauseMs = 100;
@@ -69,7 +68,7 @@ struct TcpListener::Accepting {
       SocketAddress peer;
       Descriptor connection(::accept4(socket, peer.receive(), peer.receive_size(), SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (connection) {
-        accepted(std::move(connection), peer.text());
+        accepted(std::move(connection), peer);
       } else if (errno == EAGAIN) {
         failing = false;  // all that waited are in
         return;

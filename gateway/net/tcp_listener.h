@@ -15,6 +15,7 @@
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
 #include "gateway/net/descriptor.h"
+#include "gateway/net/socket_address.h"
 #include "gateway/net/uv_handle.h"
 
 namespace furrow::gateway {
@@ -30,8 +31,8 @@ class TcpListener {
   // `HOST:PORT` as bound, with the real port.
   const std::string& address() const { return address_; }
 
-  // Gets the descriptor of each new connection, non-blocking, and the peer's `HOST:PORT`.
-  using Accepted = std::function<void(Descriptor connection, std::string peer)>;
+  // Gets the descriptor of each new connection, non-blocking, and the address at its other end.
+  using Accepted = std::function<void(Descriptor connection, const SocketAddress& peer)>;
   // Begins to accept. `log` must outlive the listener.
   void accept(uv_loop_t& loop, Log& log, Accepted accepted);
 

@@ -108,6 +108,14 @@ Json listeners_json(const std::vector<ListenerStatus>& listeners) {
   return all;
 }
 
+Json links_json(const LinkStats& links) {
+  return {{"strangers", links.strangers},
+          {"openings_failed", links.openings_failed},
+          {"openings_timed_out", links.openings_timed_out},
+          {"openings_over_limit", links.openings_over_limit},
+          {"descriptors_short", links.descriptors_short}};
+}
+
 Json limits_json(const StatusModel& model) {
   Json limits = Json::object();
   for (const LimitStatus& limit : model.limits()) limits[std::string(limit.key)] = limit.reached;
@@ -176,6 +184,7 @@ std::string gateway_json(const StatusModel& model) {
                           {"expired", model.sessions.expired},
                           {"dropped", dropped_json(model.sessions)}};
   document["heap"] = {{"bytes", model.memory.heap_bytes}, {"bytes_maximum", model.memory.heap_bytes_maximum}};
+  document["links"] = links_json(model.links);
   return text_of(document);
 }
 

@@ -17,6 +17,7 @@
 #include "broker-core/session/books.h"
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
+#include "gateway/net/link_stats.h"
 #include "gateway/status/load_average.h"
 
 namespace furrow::gateway {
@@ -112,6 +113,7 @@ struct StatusModel {
   StatusMoment moment;
   GatewayFacts gateway;
   std::vector<ListenerStatus> listeners;
+  LinkStats links;
   ClientStatus clients;
   RetainedStatus retained;
   StoreStatus store;

@@ -27,10 +27,11 @@ std::optional<std::uint64_t> resident_bytes() {
 
 }  // namespace
 
-StatusSources::StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const broker::Broker& broker,
-                             const StoreWatch& store, const Clock& clock)
+StatusSources::StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const LinkStats& links,
+                             const broker::Broker& broker, const StoreWatch& store, const Clock& clock)
     : facts_(std::move(facts)),
       listeners_(std::move(listeners)),
+      links_(links),
       broker_(broker),
       store_(store),
       clock_(clock),
@@ -66,6 +67,7 @@ StatusModel StatusSources::take(const StatusMoment& moment) const {
   model.moment = moment;
   model.gateway = facts_;
   model.listeners = listeners_;
+  model.links = links_;
   model.stats = broker_.stats();
   model.clients = {.connected = broker_.clients(),
                    .sessions = broker_.sessions(),

@@ -11,6 +11,7 @@
 #include "bridge/buffer.h"
 #include "broker-core/broker.h"
 #include "gateway/clock.h"
+#include "gateway/net/link_stats.h"
 #include "gateway/status/model.h"
 #include "gateway/status/store_watch.h"
 
@@ -24,8 +25,8 @@ class StatusSources {
   };
 
   // All that is referred to must outlive this.
-  StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const broker::Broker& broker,
-                const StoreWatch& store, const Clock& clock);
+  StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const LinkStats& links,
+                const broker::Broker& broker, const StoreWatch& store, const Clock& clock);
 
   // A buffer, and the bridge that sends from it, or nullptr. Both must stay until remove().
   void add(const bridge::Buffer& buffer, const bridge::Bridge* bridge);
@@ -54,6 +55,7 @@ class StatusSources {
   // Constant after construction.
   const GatewayFacts facts_;
   const std::vector<ListenerStatus> listeners_;
+  const LinkStats& links_;
   const broker::Broker& broker_;
   const StoreWatch& store_;
   const Clock& clock_;

@@ -21,6 +21,7 @@
 
 #include "broker-core/broker.h"
 #include "broker-core/mqtt/encoder.h"
+#include "tests/support/line_log.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/packet_text.h"
 
@@ -45,23 +46,6 @@ class Properties {
 
  private:
   ByteBuffer bytes_;
-};
-
-// Keeps what is logged as lines: `warning connection.closed client=a reason=…`.
-class LineLog final : public Log {
- public:
-  bool enabled(LogLevel) const override { return true; }
-  void write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) override {
-    constexpr std::string_view kLevels[] = {"error", "warning", "info", "debug"};
-    std::string line = std::string(kLevels[static_cast<std::size_t>(level)]) + ' ' + std::string(event);
-    for (const LogField& field : fields) {
-      line += ' ' + std::string(field.name) + '=';
-      line += field.is_number ? std::to_string(field.number) : std::string(field.text);
-    }
-    lines.push_back(std::move(line));
-  }
-
-  std::vector<std::string> lines;
 };
 
 class BrokerFixture;

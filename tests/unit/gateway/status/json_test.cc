@@ -109,6 +109,8 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
   model.store.messages = 5;
   model.store.bytes = 50;
   model.listeners.push_back({.name = "mqtt", .protocol = "mqtt", .address = "127.0.0.1:1883"});
+  model.links = {
+      .strangers = 4, .openings_failed = 3, .openings_timed_out = 2, .openings_over_limit = 1, .descriptors_short = 9};
   model.clock = {.trusted = true, .expired_by_correction = 2};
   EXPECT_EQ(
       gateway_json(model),
@@ -131,7 +133,8 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("bytes_sent":0},"sessions":{"accepted":0,"delivered":0,"expired":0,"dropped":{"queue_full":2,"age":0,)"
       R"("replaced":0,"qos0_offline":0,"refused_qos0":0,"too_large":0,"loop":0,"hop_limit":0,"purged":0,)"
       R"("rule_removed":0,"store_failed":0,"salvage_lost":0,"refused_remote":0,"session_ended":0}},)"
-      R"("heap":{"bytes":8,"bytes_maximum":9}})");
+      R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"openings_failed":3,"openings_timed_out":2,)"
+      R"("openings_over_limit":1,"descriptors_short":9}})");
 }
 
 // A counter that is added to broker::Stats must be added to the document, too.

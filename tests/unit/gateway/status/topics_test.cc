@@ -30,7 +30,7 @@ class StatusTopicsTest : public test::BrokerFixture {
     buffers_ = std::make_unique<bridge::Buffers>(broker::Restored{}, broker());
     watch_.emplace(log, now);
     sources_.emplace(GatewayFacts{.id = "barn", .version = "1", .acknowledge = "durable", .started = now},
-                     std::vector<ListenerStatus>{}, broker(), *watch_, clock_);
+                     std::vector<ListenerStatus>{}, links_, broker(), *watch_, clock_);
     topics_.emplace(*sources_, broker(), interval);
     publish();
   }
@@ -84,6 +84,7 @@ class StatusTopicsTest : public test::BrokerFixture {
   }
 
   Clock clock_;
+  LinkStats links_;
   std::unique_ptr<bridge::Buffers> buffers_;
   std::unique_ptr<bridge::Bridge> bridge_;
   std::optional<StoreWatch> watch_;

@@ -1,0 +1,16 @@
+// What is counted of connections before the broker knows them, as plain numbers since start.
+#pragma once
+
+#include <cstdint>
+
+namespace furrow::gateway {
+
+struct LinkStats {
+  std::uint64_t strangers = 0;            // came to a listener behind a balancer, and not from there
+  std::uint64_t openings_failed = 0;      // a layer gave up
+  std::uint64_t openings_timed_out = 0;   // a layer was still opening after the time for CONNECT
+  std::uint64_t openings_over_limit = 0;  // gave way to newer ones
+  std::uint64_t descriptors_short = 0;    // times that new connections had to wait for a descriptor
+};
+
+}  // namespace furrow::gateway
