@@ -101,6 +101,12 @@ struct Assigner {
     return {};
   }
 
+  Status operator()(std::vector<IpNetwork>* slot) const {
+    FURROW_TRY(const IpNetwork network, IpNetwork::parse(text));
+    slot->push_back(network);
+    return {};
+  }
+
   Status operator()(std::vector<Address>* slot) const {
     FURROW_TRY(Address address, parse_address(text));
     slot->push_back(std::move(address));
@@ -129,6 +135,7 @@ void clear_list(const Key& key, Objects& at) {
   FURROW_CHECK(key.slot != nullptr);
   const Slot slot = key.slot(at);
   if (const auto* texts = std::get_if<std::vector<std::string>*>(&slot)) (*texts)->clear();
+  if (const auto* networks = std::get_if<std::vector<IpNetwork>*>(&slot)) (*networks)->clear();
   if (const auto* addresses = std::get_if<std::vector<Address>*>(&slot)) (*addresses)->clear();
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "broker-core/base/bytes.h"
+#include "broker-core/base/ip.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/time.h"
 #include "config/address.h"
@@ -38,9 +39,16 @@ struct Gateway {
 
 enum class Protocol : std::uint8_t { Mqtt };
 
+struct ProxyProtocol {
+  std::vector<IpNetwork> from;  // empty: there is no PROXY header; else there is one, and nobody comes from elsewhere
+
+  bool operator==(const ProxyProtocol&) const = default;
+};
+
 struct Listener {
   Bind bind;
   Protocol protocol = Protocol::Mqtt;
+  ProxyProtocol proxy_protocol;
   Place place;
 
   bool operator==(const Listener&) const = default;

@@ -86,6 +86,7 @@ class Reader {
         return read_list_of_maps(key, value, path, at);
       case Kind::Texts:
       case Kind::Addresses:
+      case Kind::Networks:
         return read_list_of_scalars(key, value, path, at);
       default:
         return read_scalar(key, value, path, at);

@@ -55,6 +55,8 @@ std::string value_text(const Key& key) {
       return "ADDRESS:PORT";
     case Kind::Addresses:
       return "An address or a list of them";
+    case Kind::Networks:
+      return "An address or network, or a list of them";
   }
   return {};
 }

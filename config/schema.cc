@@ -51,7 +51,17 @@ const Key kKeys[] = {
     planned("listeners[].tls", "Certificate, key and client certificates of a TLS listener.",
             "cafile | certfile | keyfile | ssl | tls_version | require_certificate | crlfile"),
     planned("listeners[].psk_file", "Pre-shared keys of a TLS listener."),
-    planned("listeners[].proxy_protocol", "The listener stands behind a load balancer."),
+    {.path = "listeners[].proxy_protocol",
+     .doc = "For a listener behind load balancers: each connection begins with a PROXY header, of version 1 or 2, that "
+            "names the client for limits and logs."},
+    {.path = "listeners[].proxy_protocol.from",
+     .kind = Kind::Networks,
+     .standard = "[]",
+     .doc =
+         "Addresses and networks of the balancers: 10.0.0.2, 192.168.0.0/16, fd00::/8. Connections from elsewhere are "
+         "closed, and counted. []: there is no header.",
+     .danger = "Whoever can connect from there can pretend to be at any address.",
+     .slot = [](Objects& at) -> Slot { return &at.listener->proxy_protocol.from; }},
     planned("listeners[].origins", "Web pages that may connect by WebSocket."),
 
     {.path = "access", .doc = "Who may connect, publish and subscribe."},

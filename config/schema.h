@@ -18,18 +18,19 @@
 namespace furrow::config {
 
 enum class Kind : std::uint8_t {
-  Section,   // a map of further keys
-  List,      // a list of maps
-  Flag,      // true or false
-  Count,     // a whole number
-  Size,      // bytes, with a unit
-  Time,      // a duration, with a unit
-  Word,      // one of `words`
-  Text,      // any text without control characters
-  Texts,     // a list of texts, or one alone
-  File,      // a path, relative to the directory of the file
-  Bind,      // where to listen
-  Addresses  // where to connect to: a list, or one alone
+  Section,    // a map of further keys
+  List,       // a list of maps
+  Flag,       // true or false
+  Count,      // a whole number
+  Size,       // bytes, with a unit
+  Time,       // a duration, with a unit
+  Word,       // one of `words`
+  Text,       // any text without control characters
+  Texts,      // a list of texts, or one alone
+  File,       // a path, relative to the directory of the file
+  Bind,       // where to listen
+  Addresses,  // where to connect to: a list, or one alone
+  Networks    // addresses and networks of peers: a list, or one alone
 };
 
 enum class Stage : std::uint8_t { Built, Planned };
@@ -43,11 +44,12 @@ struct Objects {
 };
 
 // Where the value of a key goes. Its type decides how the text is read, and agrees with the key's kind.
-using Slot = std::variant<bool*, std::uint8_t*, std::uint16_t*, std::uint64_t*, std::optional<std::uint16_t>*,
-                          Duration*, std::optional<Duration>*, std::string*, std::filesystem::path*,
-                          std::vector<std::string>*, Bind*, std::vector<Address>*, std::vector<Listener>*,
-                          std::vector<Bridge>*, std::vector<TopicRule>*, WhenFull*, Protocol*, Acknowledge*,
-                          RetainedDurability*, Direction*, RetainFlag*, MqttVersion*, LogLevel*, LogFormat*>;
+using Slot =
+    std::variant<bool*, std::uint8_t*, std::uint16_t*, std::uint64_t*, std::optional<std::uint16_t>*, Duration*,
+                 std::optional<Duration>*, std::string*, std::filesystem::path*, std::vector<std::string>*,
+                 std::vector<IpNetwork>*, Bind*, std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*,
+                 std::vector<TopicRule>*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*,
+                 RetainFlag*, MqttVersion*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;

@@ -24,6 +24,22 @@ void check_listeners(const std::vector<Listener>& listeners, Report& report) {
   }
 }
 
+void check_proxy_protocol(const std::vector<Listener>& listeners, Report& report) {
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    const std::string section = listener_path(i) + ".proxy_protocol";
+    const std::vector<IpNetwork>& from = listeners[i].proxy_protocol.from;
+    const Places& places = report.places();
+    if (places.is_written(section) && !places.is_spoiled(section) && !places.is_written(section + ".from")) {
+      report.error(section + ".from", "listeners[].proxy_protocol needs 'from' with the addresses of the balancers");
+    }
+    for (const IpNetwork& network : from) {
+      if (!network.is_everything()) continue;
+      report.warning(section + ".from", "listeners[].proxy_protocol.from: " + network.text() +
+                                            ": everybody can pretend to be at any address; name the balancers");
+    }
+  }
+}
+
 // A listener lets everybody who reaches it do everything, so somebody must have decided that.
 void check_access(const Config& config, Report& report) {
   if (!config.access.anonymous) {
@@ -33,6 +49,12 @@ void check_access(const Config& config, Report& report) {
   if (report.places().is_written("access.anonymous")) return;
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const Bind& bind = config.listeners[i].bind;
+    if (bind.is_loopback() && !config.listeners[i].proxy_protocol.from.empty()) {
+      report.error(
+          listener_path(i) + ".proxy_protocol",
+          "listeners[].proxy_protocol lets in clients from beyond this machine without credentials; if that is "
+          "meant, write 'access: {anonymous: true}'");
+    }
     if (bind.is_loopback()) continue;
     report.error(
         listener_path(i) + ".bind",
@@ -79,6 +101,7 @@ void check_sizes(const Config& config, Report& report) {
 void validate(const Config& config, const Places& places, Diagnostics& diagnostics) {
   Report report(places, diagnostics);
   check_listeners(config.listeners, report);
+  check_proxy_protocol(config.listeners, report);
   check_access(config, report);
   check_sizes(config, report);
   check_times(config.sessions, report);

@@ -59,7 +59,7 @@ Result<std::vector<Runtime::Listener>> Runtime::bind_listeners(const config::Con
       return Error(socket.error().code(), config::format(said, config_name));
     }
     ListenerStatus status{.name = listener_name(listeners.size()), .protocol = "mqtt", .address = (*socket)->address()};
-    Entrance entrance{.listener = status.name, .balancers = {}};
+    Entrance entrance{.listener = status.name, .balancers = one.proxy_protocol.from};
     listeners.push_back({std::move(status), std::move(entrance), *std::move(socket)});
   }
   return listeners;
