@@ -181,7 +181,7 @@ void Runtime::accept() {
     const auto accepted = [this, &listener](Descriptor connection, const SocketAddress& peer) {
       clients_.accept(std::move(connection), peer, listener.entrance);
     };
-    listener.socket->accept(world_.loop.uv(), world_.log, accepted);
+    listener.socket->accept(world_.loop.uv(), world_.log, clients_.mutable_stats(), accepted);
     world_.log.write(LogLevel::Info, "listening",
                      {{"name", listener.status.name}, {"address", listener.status.address}});
   }

@@ -127,7 +127,7 @@ Result<std::unique_ptr<DemoProxy>> DemoProxy::start(uv_loop_t& loop, std::uint16
   const auto accepted = [self = proxy.get()](Descriptor connection, const SocketAddress&) {
     self->accept(std::move(connection));
   };
-  proxy->listener_->accept(loop, log, accepted);
+  proxy->listener_->accept(loop, log, proxy->stats_, accepted);
   return proxy;
 }
 

@@ -40,6 +40,7 @@ class DemoProxy {
 
   uv_loop_t& loop_;
   const std::uint16_t port_;
+  LinkStats stats_;  // of no interest here
   std::unique_ptr<TcpListener> listener_;
   std::list<std::unique_ptr<Pair>> pairs_;
   State state_ = State::Up;

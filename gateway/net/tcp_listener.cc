@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "gateway/net/descriptor_reserve.h"
 #include "gateway/store/data_directory.h"
 
 namespace furrow::gateway {
@@ -48,8 +49,10 @@ Result<Descriptor> listen_on_all(std::uint16_t port) {
 }  // namespace
 
 struct TcpListener::Accepting {
-  Accepting(uv_loop_t& loop, int socket, Log& log_to, Accepted callback)
-      : log(log_to),
+  Accepting(uv_loop_t& loop, int socket, const std::string& bound, Log& log_to, LinkStats& counts, Accepted callback)
+      : address(bound),
+        log(log_to),
+        stats(counts),
         accepted(std::move(callback)),
         poll(loop, this, uv_poll_init_socket, socket),
         pause(loop, this, uv_timer_init) {
@@ -65,12 +68,16 @@ struct TcpListener::Accepting {
     uv_os_fd_t socket = -1;
     if (uv_fileno(reinterpret_cast<uv_handle_t*>(poll.get()), &socket) != 0) return;
     for (int count = 0; count < kAcceptsPerTurn; ++count) {
+      if (!leaves_reserve(socket)) {
+        if (count == 0) hold_back_for_reserve();  // else it is not known whether somebody waits
+        return;
+      }
       SocketAddress peer;
       Descriptor connection(::accept4(socket, peer.receive(), peer.receive_size(), SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (connection) {
         accepted(std::move(connection), peer);
       } else if (errno == EAGAIN) {
-        failing = false;  // all that waited are in
+        go_on();  // all that waited are in
         return;
       } else if (errno != ECONNABORTED && errno != EINTR) {
         hold_back(errno);
@@ -79,20 +86,45 @@ struct TcpListener::Accepting {
     }
   }
 
+  void go_on() {
+    if (std::exchange(held_back, false)) log.write(LogLevel::Info, "listener.accepting", {{"address", address}});
+  }
+
   void hold_back(int cause) {
-    if (!failing) {
-      log.write(LogLevel::Error, "listener.accept_failed",
-                {{"reason", errno_text(cause)}, {"then", "new connections wait until it works again"}});
+    if (!held_back) {
+      log.write(
+          LogLevel::Error, "listener.accept_failed",
+          {{"address", address}, {"reason", errno_text(cause)}, {"then", "new connections wait until it works again"}});
     }
-    failing = true;
+    pause_accepting();
+  }
+
+  void hold_back_for_reserve() {
+    if (!held_back) {
+      ++stats.descriptors_short;
+      log.write(LogLevel::Warning, "listener.out_of_descriptors",
+                {{"address", address},
+                 {"limit", descriptor_limit()},
+                 {"reserved", kDescriptorsReserved},
+                 {"then",
+                  "new connections wait; raise LimitNOFILE of the service (ulimit -n), or lower "
+                  "limits.connections"}});
+    }
+    pause_accepting();
+  }
+
+  void pause_accepting() {
+    held_back = true;
     uv_poll_stop(poll.get());
     uv_timer_start(
         pause.get(), [](uv_timer_t* timer) { static_cast<Accepting*>(timer->data)->resume(); }, kPauseMs, 0);
   }
 
+  const std::string& address;
   Log& log;
+  LinkStats& stats;
   const Accepted accepted;
-  bool failing = false;
+  bool held_back = false;  // somebody waits in the kernel's queue
   UvHandle<uv_poll_t> poll;
   UvHandle<uv_timer_t> pause;
 };
@@ -117,8 +149,8 @@ Result<std::unique_ptr<TcpListener>> TcpListener::bind(const std::string& host, 
   return std::unique_ptr<TcpListener>(new TcpListener(std::move(socket), bound.text()));
 }
 
-void TcpListener::accept(uv_loop_t& loop, Log& log, Accepted accepted) {
-  accepting_ = std::make_unique<Accepting>(loop, socket_.get(), log, std::move(accepted));
+void TcpListener::accept(uv_loop_t& loop, Log& log, LinkStats& stats, Accepted accepted) {
+  accepting_ = std::make_unique<Accepting>(loop, socket_.get(), address_, log, stats, std::move(accepted));
 }
 
 }  // namespace furrow::gateway

@@ -1,8 +1,9 @@
 // A TCP port that accepts connections.
 //
 // Two steps, so that a program can first see whether it gets all its ports and then begin: bind(), then accept().
-// Rejected: uv_listen(). Out of descriptors it closes newcomers, or spins, without telling us; here they wait in the
-// kernel's queue, and the operator reads why. Thread: loop.
+// Out of descriptors, or with none left but those of the reserve (descriptor_reserve.h), newcomers wait in the kernel's
+// queue, and the operator reads why, once, and once it is over. Rejected: uv_listen(), which closes them, or spins,
+// without telling us. Thread: loop.
 #pragma once
 
 #include <uv.h>
@@ -15,6 +16,7 @@
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
 #include "gateway/net/descriptor.h"
+#include "gateway/net/link_stats.h"
 #include "gateway/net/socket_address.h"
 #include "gateway/net/uv_handle.h"
 
@@ -33,8 +35,8 @@ class TcpListener {
 
   // Gets the descriptor of each new connection, non-blocking, and the address at its other end.
   using Accepted = std::function<void(Descriptor connection, const SocketAddress& peer)>;
-  // Begins to accept. `log` must outlive the listener.
-  void accept(uv_loop_t& loop, Log& log, Accepted accepted);
+  // Begins to accept. `log` and `stats` must outlive the listener.
+  void accept(uv_loop_t& loop, Log& log, LinkStats& stats, Accepted accepted);
 
  private:
   struct Accepting;

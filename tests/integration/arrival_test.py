@@ -1,7 +1,9 @@
-"""How clients arrive: behind a load balancer that says who they are."""
+"""How clients arrive: behind a load balancer that says who they are, and where descriptors run out."""
 
 import contextlib
+import os
 import re
+import resource
 import select
 import socket
 import struct
@@ -9,7 +11,7 @@ import threading
 import time
 
 import wire
-from furrow_testing import PATIENCE, TestCase, main, wait_for
+from furrow_testing import PATIENCE, TestCase, bridge, main, wait_for
 
 V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -190,6 +192,63 @@ class StrangerTest(ArrivalTestCase):
         self.assertEqual(len(refusals), 10, "a few lines, whatever comes")
         self.assertIn('listener=mqtt-2 peer=127.0.0.1:', refusals[0])
         self.assertIn("not among the addresses of proxy_protocol.from", refusals[0])
+
+
+class DescriptorTest(ArrivalTestCase):
+    """Clients may have all descriptors but the last 32."""
+
+    LIMIT = 110
+    RESERVED = 32
+
+    def setUp(self):
+        self.region = self.mosquitto().start()
+        self.barn = self.gateway(bridge(self.region.port, "{filter: farm/#}"))
+        self.barn.popen_settings = {
+            "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.LIMIT, self.LIMIT))}
+        self.barn.start()
+        self.status_reader = self.status(self.barn)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.barn.process.pid}/fd"))
+
+    def fill(self):
+        """Clients until some have to wait; returns those."""
+        crowd = [self.stranger(self.barn.port, wire.connect(b"", level=4)) for _ in range(self.LIMIT)]
+        wait_for("the log says that descriptors ran out", lambda: "listener.out_of_descriptors" in self.barn.log())
+        # A connection is answered in the order in which it was made.
+        wait_for("some are answered", lambda: has_news(crowd[0]))
+        time.sleep(0.5)  # for what must not happen: that the others are answered, too
+        self.served = [sock for sock in crowd if has_news(sock)]
+        return [sock for sock in crowd if sock not in self.served]
+
+    def test_a_bridge_reconnects_when_clients_have_taken_all_they_may(self):
+        self.status_reader.wait_until("the bridge is online", lambda one: one["state"] == "online")
+        waiting = self.fill()
+        self.assertTrue(waiting)
+        self.assertTrue(self.served)
+        self.assertLessEqual(self.descriptors(), self.LIMIT - self.RESERVED + 2, "clients are in the reserve")
+        self.region.stop()
+        self.status_reader.wait_until("the bridge has noticed", lambda one: one["state"] != "online")
+        self.region.start()
+        reader = self.client(self.region.port, "reader")
+        reader.subscribe("farm/#", 1)
+        self.status_reader.wait_until("the bridge is back", lambda one: one["state"] == "online")
+        self.status_reader.publish("farm/moisture", "12", 1)
+        self.assertEqual(reader.take(1)[0].payload, b"12")
+
+    def test_those_who_wait_are_served_once_there_is_room(self):
+        waiting = self.fill()
+        self.assertRegex(self.barn.log(), rf"warning listener\.out_of_descriptors .*limit={self.LIMIT} reserved=32 .*"
+                                          "raise LimitNOFILE")
+        for sock in self.served:
+            sock.close()
+        for sock in waiting[:len(self.served)]:  # in the order in which they came
+            self.assertEqual(first_answer(sock), b"\x20\x02\x00\x00")
+        for sock in waiting:
+            sock.close()
+        self.status_reader.wait_until("it is counted", lambda one: one["links"]["descriptors_short"] >= 1, "gateway")
+        wait_for("the log says that it is over", lambda: "listener.accepting" in self.barn.log())
+        self.assertEqual(self.barn.log().count("listener.out_of_descriptors"), 1)
 
 
 if __name__ == "__main__":
