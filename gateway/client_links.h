@@ -96,7 +96,7 @@ class ClientLinks final : private OpeningLinks::Owner {
   LinkStats stats_;
   RefusalLog refusals_;
   OpeningLinks opening_;
-  // Links by slot_of(ConnectionId). As the slots of the broker, there are never fewer again: 48 bytes for each connection
+  // Links by slot_of(ConnectionId). As the broker's slots, there are never fewer again: 48 bytes for each connection
   // that there was at one time.
   std::vector<std::unique_ptr<Block>> blocks_;
   std::size_t size_ = 0;
