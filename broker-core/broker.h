@@ -127,8 +127,8 @@ class Broker final {
   void retain_status(std::string_view topic, std::string_view payload, Instant now) {
     router_.retain_status(topic, payload, now);
   }
-  // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before the retained messages
-  // are sent. It may call nothing that changes this broker, except retain_status(). Empty: nobody refreshes.
+  // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before the retained
+  // messages are sent. It may call nothing that changes this broker, except retain_status(). Empty: nobody refreshes.
   void set_status_refresh(std::function<void(Instant)> refresh) { router_.set_status_refresh(std::move(refresh)); }
   // From now on these settings hold: for everything, and as settings.h says. Call it in a turn, like handle_*.
   void apply(const Settings& settings, Instant now);
