@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include "gateway/store/disk_room.h"
+
 namespace furrow::gateway {
 namespace {
 
@@ -169,7 +171,7 @@ Status DataDirectory::sync() const {
 
 std::uint64_t DataDirectory::free_bytes() const {
   struct statvfs found = {};
-  if (::statvfs(path_.c_str(), &found) != 0) return 0;
+  if (::statvfs(path_.c_str(), &found) != 0) return DiskRoom::kUnlimited;
   return std::uint64_t{found.f_bavail} * found.f_frsize;
 }
 

@@ -33,7 +33,8 @@ class DataDirectory {
   Status remove(const std::string& file) const;  // a missing file is fine
   // Names that were made, changed or removed survive a power cut from now on.
   Status sync() const;
-  // The bytes that an unprivileged process can still write to this file system.
+  // The bytes that an unprivileged process can still write to this file system; DiskRoom::kUnlimited when they are not
+  // known, since the directory was moved or deleted.
   std::uint64_t free_bytes() const;
 
  private:

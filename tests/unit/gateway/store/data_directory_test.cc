@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 
+#include "gateway/store/disk_room.h"
 #include "tests/support/temporary_directory.h"
 
 namespace furrow::gateway {
@@ -35,6 +37,16 @@ TEST(DataDirectory, IsFreeAgainAfterItsOwnerIsGone) {
   const TemporaryDirectory place;
   { const auto first = DataDirectory::open(place / "data"); }
   EXPECT_TRUE(DataDirectory::open(place / "data"));
+}
+
+// Else the store would be called full, and nobody be told that its directory is gone.
+TEST(DataDirectory, FreeBytesOfADirectoryThatIsGoneAreNotKnown) {
+  const TemporaryDirectory place;
+  const auto directory = DataDirectory::open(place / "data");
+  ASSERT_TRUE(directory);
+  EXPECT_LT((*directory).free_bytes(), DiskRoom::kUnlimited);
+  std::filesystem::remove_all(place / "data");
+  EXPECT_EQ((*directory).free_bytes(), DiskRoom::kUnlimited);
 }
 
 TEST(DataDirectory, AFileInItsPlaceIsAnError) {
