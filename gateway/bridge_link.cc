@@ -20,9 +20,10 @@ Result<std::optional<std::string>> read_password(const std::filesystem::path& fi
 
 }  // namespace
 
-BridgeLink::BridgeLink(uv_loop_t& loop, const Clock& clock, bridge::Bridge& bridge, std::filesystem::path password_from,
-                       std::function<void()> after_piece)
+BridgeLink::BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, bridge::Bridge& bridge,
+                       std::filesystem::path password_from, std::function<void()> after_piece)
     : loop_(loop),
+      resolver_(resolver),
       clock_(clock),
       password_from_(std::move(password_from)),
       after_piece_(std::move(after_piece)),
@@ -44,7 +45,7 @@ void BridgeLink::flush_full() {
 
 void BridgeLink::perform(const bridge::Connect& command) {
   connector_ = std::make_unique<TcpConnector>(
-      loop_, command.address.host, command.address.port,
+      loop_, resolver_, command.address.host, command.address.port,
       [this](Result<std::unique_ptr<TcpStream>> stream) { on_connected(std::move(stream)); });
 }
 

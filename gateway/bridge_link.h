@@ -11,6 +11,7 @@
 #include "bridge/bridge.h"
 #include "gateway/clock.h"
 #include "gateway/net/channel.h"
+#include "gateway/net/resolver.h"
 #include "gateway/net/tcp_connector.h"
 
 namespace furrow::gateway {
@@ -18,9 +19,9 @@ namespace furrow::gateway {
 class BridgeLink final : private Channel::Owner {
  public:
   // `password_from` is read again at each connect, so that a password can change; empty: there is none.
-  // `loop`, `clock` and `bridge` must outlive the link. `after_piece` as that of ClientLinks.
-  BridgeLink(uv_loop_t& loop, const Clock& clock, bridge::Bridge& bridge, std::filesystem::path password_from,
-             std::function<void()> after_piece);
+  // `loop`, `resolver`, `clock` and `bridge` must outlive the link. `after_piece` as that of ClientLinks.
+  BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, bridge::Bridge& bridge,
+             std::filesystem::path password_from, std::function<void()> after_piece);
 
   bridge::Bridge& bridge() { return bridge_; }
 
@@ -43,6 +44,7 @@ class BridgeLink final : private Channel::Owner {
   void write();
 
   uv_loop_t& loop_;
+  Resolver& resolver_;
   const Clock& clock_;
   const std::filesystem::path password_from_;
   const std::function<void()> after_piece_;

@@ -88,6 +88,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
       turn_end_(world.loop.uv(), this, uv_prepare_init),
       timer_(world.loop.uv(), this, uv_timer_init),
       signals_(world.loop.uv(), {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); }),
+      resolver_(world.loop.uv()),
       clock_trusted_(world.clock.trusted()),
       store_(std::move(opened.store), store_thread_options()),
       engine_(
@@ -128,8 +129,8 @@ void Runtime::make_bridges(const config::Config& config, const std::string& gate
   for (const config::Bridge& one : config.bridges) {
     bridge::Bridge& bridge = engine_.add_bridge(bridge_options(one, gateway_id, random_seed()), now);
     status_sources_.add(engine_.buffers().of(one.name), &bridge);
-    bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), world_.clock, bridge, one.password_from,
-                                                         [this] { flush_full(); }));
+    bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
+                                                         one.password_from, [this] { flush_full(); }));
   }
   engine_.buffers().for_each([&](bridge::Buffer& buffer) {
     const auto serves = [&buffer](const config::Bridge& one) { return one.name == buffer.name(); };

@@ -20,6 +20,7 @@
 #include "gateway/clock.h"
 #include "gateway/engine/engine.h"
 #include "gateway/net/event_loop.h"
+#include "gateway/net/resolver.h"
 #include "gateway/net/tcp_listener.h"
 #include "gateway/net/uv_handle.h"
 #include "gateway/signals.h"
@@ -101,6 +102,7 @@ class Runtime final : private Engine::Edge {
   UvHandle<uv_prepare_t> turn_end_;
   UvHandle<uv_timer_t> timer_;
   Signals signals_;
+  Resolver resolver_;
 
   bool clock_trusted_;  // when it was last looked at, and at start before anything was read
 

@@ -11,7 +11,7 @@ DemoClient::DemoClient(uv_loop_t& loop, Options options, Events events)
     : options_(std::move(options)),
       events_(std::move(events)),
       connector_(std::make_unique<TcpConnector>(
-          loop, "127.0.0.1", options_.port,
+          loop, *SocketAddress::parse("127.0.0.1", options_.port),
           [this](Result<std::unique_ptr<TcpStream>> stream) { on_connected(std::move(stream)); })),
       decoder_(mqtt::Role::Client, mqtt::kRemainingLengthMax) {
   decoder_.set_version(mqtt::Version::V5);

@@ -38,7 +38,7 @@ class DemoProxy::Pair {
     if (!below_.stream->adopt(connection.get())) return false;
     (void)connection.release();
     connector_ = std::make_unique<TcpConnector>(
-        proxy_.loop_, "127.0.0.1", proxy_.port_,
+        proxy_.loop_, *SocketAddress::parse("127.0.0.1", proxy_.port_),
         [this](Result<std::unique_ptr<TcpStream>> stream) { on_connected(std::move(stream)); });
     return true;
   }

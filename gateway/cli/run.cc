@@ -9,6 +9,7 @@
 #include "gateway/config_to_options.h"
 #include "gateway/log_sink.h"
 #include "gateway/net/event_loop.h"
+#include "gateway/net/resolver.h"
 #include "gateway/process.h"
 #include "gateway/runtime.h"
 #include "gateway/systemd_notify.h"
@@ -66,8 +67,8 @@ int run_gateway(const RunOptions& options) {
 
   EventLoop loop;
   const int exit_code = serve({.loop = loop, .clock = clock, .log = log, .notify = notify}, *choice);
-  // A name that is still being looked up would hold the process until its resolver gives up.
-  if (!loop.close()) std::_Exit(exit_code);
+  // Nobody waits for a name that is still being looked up, and its thread may use what exit() takes apart.
+  if (!loop.close() || Resolver::any_under_way()) std::_Exit(exit_code);
   return exit_code;
 }
 

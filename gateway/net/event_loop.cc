@@ -25,7 +25,7 @@ bool EventLoop::close() {
   if (closed) {
     loop_.reset();
   } else {
-    (void)loop_.release();  // the look-up's thread still writes into it
+    (void)loop_.release();  // a thread of the pool still writes into it
   }
   return closed;
 }

@@ -23,8 +23,8 @@ class EventLoop {
   void run();
   void stop() { uv_stop(loop_.get()); }
 
-  // Lets handles finish closing. All owners of handles must be gone. False when a name is still being looked up, which
-  // nothing can interrupt: the loop is left to that thread, and the process should end by std::_Exit.
+  // Lets handles finish closing. All owners of handles must be gone. False when libuv's pool still works for this loop,
+  // which nothing can interrupt: the loop is left to that thread, and the process should end by std::_Exit.
   bool close();
 
   // What the streams of this loop read into: one buffer for all, since what is read is handled at once.

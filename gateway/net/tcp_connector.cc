@@ -9,6 +9,11 @@ namespace {
 constexpr std::uint64_t kStepTimeoutMs = 10'000;
 constexpr const char* kNoAnswer = "no answer within 10 s";
 
+// No name has a colon. What looks like an IPv6 address and is none has a zone that this machine does not have now.
+bool is_v6_literal(const std::string& host) {
+  return host.find(':') != std::string::npos;
+}
+
 }  // namespace
 
 struct TcpConnector::Attempt {
@@ -21,15 +26,33 @@ struct TcpConnector::Attempt {
   TcpConnector* connector;  // nullptr once abandoned
 };
 
-TcpConnector::TcpConnector(uv_loop_t& loop, std::string host, std::uint16_t port, Done done)
-    : loop_(loop), host_(std::move(host)), done_(std::move(done)), timer_(loop, this, uv_timer_init) {
-  auto resolver = Resolver::start(loop_, host_, port,
-                                  [this](Result<std::vector<SocketAddress>> found) { on_resolved(std::move(found)); });
-  if (resolver) {
-    resolver_ = *std::move(resolver);
+TcpConnector::TcpConnector(uv_loop_t& loop, std::string host, Done done)
+    : loop_(loop), host_(std::move(host)), done_(std::move(done)), timer_(loop, this, uv_timer_init) {}
+
+TcpConnector::TcpConnector(uv_loop_t& loop, const SocketAddress& address, Done done)
+    : TcpConnector(loop, address.text(), std::move(done)) {
+  addresses_.push_back(address);
+  begin_step(0);
+}
+
+TcpConnector::TcpConnector(uv_loop_t& loop, Resolver& resolver, std::string host, std::uint16_t port, Done done)
+    : TcpConnector(loop, std::move(host), std::move(done)) {
+  if (auto address = SocketAddress::parse(host_, port)) {
+    addresses_.push_back(*std::move(address));
+    begin_step(0);
+    return;
+  }
+  if (is_v6_literal(host_)) {
+    fail_step("connect to " + host_, "no such network interface");
+    begin_step(0);
+    return;
+  }
+  auto look_up = resolver.start(host_, port, [this](const auto& found) { on_resolved(found); });
+  if (look_up) {
+    look_up_ = *std::move(look_up);
     begin_step(kStepTimeoutMs);
   } else {
-    fail_step("look up " + host_, resolver.error().message());
+    fail_step("look up " + host_, look_up.error().message());
     begin_step(0);
   }
 }
@@ -39,7 +62,7 @@ TcpConnector::~TcpConnector() {
 }
 
 void TcpConnector::abandon() {
-  resolver_.reset();
+  look_up_.reset();
   if (attempt_ != nullptr) attempt_->connector = nullptr;
   attempt_ = nullptr;
   stream_.reset();
@@ -56,10 +79,10 @@ void TcpConnector::fail_step(std::string attempted, std::string_view reason) {
   reason_ += reason;
 }
 
-void TcpConnector::on_resolved(Result<std::vector<SocketAddress>> addresses) {
-  resolver_.reset();
+void TcpConnector::on_resolved(const Result<std::vector<SocketAddress>>& addresses) {
+  look_up_.reset();
   if (addresses) {
-    addresses_ = *std::move(addresses);
+    addresses_ = *addresses;
   } else {
     fail_step("look up " + host_, addresses.error().message());
   }
@@ -96,7 +119,7 @@ void TcpConnector::on_connected(int code) {
 }
 
 void TcpConnector::on_timeout() {
-  if (resolver_) fail_step("look up " + host_, kNoAnswer);
+  if (look_up_) fail_step("look up " + host_, kNoAnswer);
   if (attempt_ != nullptr) fail_step("connect to " + addresses_[next_ - 1].text(), kNoAnswer);
   abandon();
   try_next();

@@ -1,4 +1,4 @@
-// Makes one TCP connection: looks the host up and tries each of its addresses until one answers.
+// Makes one TCP connection: looks the host up, unless it is an address, and tries each address until one answers.
 #pragma once
 
 #include <uv.h>
@@ -24,7 +24,10 @@ class TcpConnector {
   using Done = std::function<void(Result<std::unique_ptr<TcpStream>>)>;
 
   // The connector may be destroyed from within `done`, which is never called before the constructor has returned.
-  TcpConnector(uv_loop_t& loop, std::string host, std::uint16_t port, Done done);
+  // `resolver` must outlive it.
+  TcpConnector(uv_loop_t& loop, Resolver& resolver, std::string host, std::uint16_t port, Done done);
+  // To an address, which is not looked up.
+  TcpConnector(uv_loop_t& loop, const SocketAddress& address, Done done);
   ~TcpConnector();
   TcpConnector(const TcpConnector&) = delete;
   TcpConnector& operator=(const TcpConnector&) = delete;
@@ -32,12 +35,13 @@ class TcpConnector {
  private:
   struct Attempt;
 
+  TcpConnector(uv_loop_t& loop, std::string host, Done done);
   void try_next();
   // Gives the step that begins now its time.
   void begin_step(std::uint64_t timeout_ms);
   void fail_step(std::string attempted, std::string_view reason);
   void abandon();
-  void on_resolved(Result<std::vector<SocketAddress>> addresses);
+  void on_resolved(const Result<std::vector<SocketAddress>>& addresses);
   void on_connected(int code);
   void on_timeout();
   // Ends: calls `done`, after which nothing of this may be touched.
@@ -46,7 +50,7 @@ class TcpConnector {
   uv_loop_t& loop_;
   const std::string host_;
   Done done_;
-  std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<Resolver::Request> look_up_;
   std::vector<SocketAddress> addresses_;
   std::size_t next_ = 0;               // of addresses_
   Attempt* attempt_ = nullptr;         // under way; owned by its callback

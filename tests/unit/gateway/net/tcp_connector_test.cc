@@ -1,0 +1,214 @@
+// Real sockets on loopback, and look-ups that never answer.
+#include "gateway/net/tcp_connector.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/net/descriptor.h"
+#include "gateway/net/event_loop.h"
+
+namespace furrow::gateway {
+namespace {
+
+SocketAddress address_of(const std::string& host, std::uint16_t port) {
+  return *SocketAddress::parse(host, port);
+}
+
+// A port that listens. The kernel connects to it without our help.
+class Port {
+ public:
+  explicit Port(const std::string& host = "127.0.0.1") {
+    const SocketAddress any = address_of(host, 0);
+    socket_ = Descriptor(::socket(any.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::bind(socket_.get(), any.get(), any.size()), 0);
+    EXPECT_EQ(::listen(socket_.get(), 16), 0);
+    EXPECT_EQ(::getsockname(socket_.get(), bound_.receive(), bound_.receive_size()), 0);
+  }
+
+  const SocketAddress& address() const { return bound_; }
+  std::uint16_t number() const {
+    const std::string text = bound_.text();
+    return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
+  }
+
+ private:
+  Descriptor socket_;
+  SocketAddress bound_;
+};
+
+// Name servers that swallow every question, until the test has ended.
+class SilentServers {
+ public:
+  SilentServers() : state_(std::make_shared<State>()) {}
+  ~SilentServers() { answer(Error(Errc::NotFound, "too late")); }
+  SilentServers(const SilentServers&) = delete;
+  SilentServers& operator=(const SilentServers&) = delete;
+
+  void answer(Result<Resolver::Addresses> answer) {
+    const std::lock_guard lock(state_->mutex);
+    state_->answer = std::move(answer);
+    state_->changed.notify_all();
+  }
+  int asked() const { return state_->asked; }
+
+  Resolver::LookUp look_up() const {
+    return [state = state_](const std::string&, std::uint16_t) -> Result<Resolver::Addresses> {
+      std::unique_lock lock(state->mutex);
+      ++state->asked;
+      state->changed.wait(lock, [&] { return state->answer.has_value(); });
+      return *state->answer;
+    };
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::optional<Result<Resolver::Addresses>> answer;
+    std::atomic<int> asked = 0;
+  };
+  std::shared_ptr<State> state_;
+};
+
+// Somebody who wants a connection.
+class Caller {
+ public:
+  explicit Caller(EventLoop& loop) : loop_(loop) {}
+
+  void connect(Resolver& resolver, const std::string& host, std::uint16_t port) {
+    connector_ = std::make_unique<TcpConnector>(loop_.uv(), resolver, host, port, done());
+  }
+  void give_up() { connector_.reset(); }
+
+  // What came of it: "connected", or why not.
+  std::string outcome;
+
+ private:
+  TcpConnector::Done done() {
+    return [this](Result<std::unique_ptr<TcpStream>> stream) {
+      outcome = stream ? "connected" : stream.error().message();
+      connector_.reset();  // allowed from within
+      loop_.stop();
+    };
+  }
+
+  EventLoop& loop_;
+  std::unique_ptr<TcpConnector> connector_;
+};
+
+TEST(TcpConnector, AddressesAreNeverLookedUp) {
+  SilentServers servers;
+  EventLoop loop;
+  Resolver resolver(loop.uv(), servers.look_up());
+  const Port port;
+  for (const std::string host : {"127.0.0.1", "::1", "::1%lo", "fe80::1%nowhere"}) {
+    Caller caller(loop);
+    caller.connect(resolver, host, port.number());
+    loop.run();
+    EXPECT_NE(caller.outcome, "") << host;
+    if (host == "127.0.0.1") EXPECT_EQ(caller.outcome, "connected");
+    if (host == "fe80::1%nowhere") EXPECT_EQ(caller.outcome, "connect to fe80::1%nowhere: no such network interface");
+  }
+  EXPECT_EQ(servers.asked(), 0);
+}
+
+TEST(TcpConnector, NamesAreLookedUp) {
+  EventLoop loop;
+  Resolver resolver(loop.uv());
+  const Port port;
+  Caller caller(loop);
+  caller.connect(resolver, "localhost", port.number());
+  loop.run();
+  EXPECT_EQ(caller.outcome, "connected");
+}
+
+TEST(TcpConnector, SilentNameServersHoldUpNobodyElse) {
+  SilentServers silent;
+  const Port port;
+  EventLoop loop;
+  const auto look_up = [waits = silent.look_up(), &port](const std::string& host, std::uint16_t number) {
+    return host == "answered.example" ? Resolver::Addresses{port.address()} : waits(host, number);
+  };
+  Resolver resolver(loop.uv(), look_up);
+  std::vector<std::unique_ptr<Caller>> waiting;
+  for (int i = 0; i < 8; ++i) {  // libuv's pool has four threads
+    waiting.push_back(std::make_unique<Caller>(loop));
+    waiting.back()->connect(resolver, "silent" + std::to_string(i) + ".example", 1883);
+  }
+  for (int i = 0; i < 3; ++i) waiting[static_cast<std::size_t>(i)]->give_up();
+
+  Caller to_name(loop);
+  to_name.connect(resolver, "answered.example", port.number());
+  loop.run();
+  EXPECT_EQ(to_name.outcome, "connected");
+  Caller to_address(loop);
+  to_address.connect(resolver, "127.0.0.1", port.number());
+  loop.run();
+  EXPECT_EQ(to_address.outcome, "connected");
+}
+
+TEST(TcpConnector, LookUpsUnderWayDoNotKeepTheLoopFromClosing) {
+  SilentServers servers;
+  EventLoop loop;
+  {
+    Resolver resolver(loop.uv(), servers.look_up());
+    Caller caller(loop);
+    caller.connect(resolver, "region.example", 1883);
+  }
+  EXPECT_TRUE(loop.close());
+  EXPECT_TRUE(Resolver::any_under_way());
+}
+
+TEST(TcpConnector, AskingAgainForAnAbandonedNameJoinsItsLookUp) {
+  SilentServers servers;
+  const Port port;
+  EventLoop loop;
+  Resolver resolver(loop.uv(), servers.look_up());
+  Caller caller(loop);
+  for (int i = 0; i < 5; ++i) caller.connect(resolver, "region.example", port.number());
+  Caller other(loop);
+  other.connect(resolver, "region.example", port.number());
+  servers.answer(Resolver::Addresses{port.address()});
+  while (caller.outcome.empty() || other.outcome.empty()) loop.run();
+  EXPECT_EQ(caller.outcome, "connected");
+  EXPECT_EQ(other.outcome, "connected");
+  EXPECT_EQ(servers.asked(), 1);
+}
+
+TEST(TcpConnector, LookUpsAreBoundedInNumber) {
+  SilentServers servers;
+  EventLoop loop;
+  Resolver resolver(loop.uv(), servers.look_up());
+  std::vector<std::unique_ptr<Caller>> waiting;
+  for (std::size_t i = 0; i < Resolver::kLookUpsMax; ++i) {
+    waiting.push_back(std::make_unique<Caller>(loop));
+    waiting.back()->connect(resolver, "silent" + std::to_string(i) + ".example", 1883);
+  }
+  Caller one_more(loop);
+  one_more.connect(resolver, "region.example", 1883);
+  loop.run();
+  EXPECT_EQ(one_more.outcome, "look up region.example: 64 names are being looked up, and none is answered");
+}
+
+TEST(TcpConnector, SaysWhyNameIsNotFound) {
+  EventLoop loop;
+  const auto look_up = [](const std::string&, std::uint16_t) -> Result<Resolver::Addresses> {
+    return Error(Errc::NotFound, "no such name");
+  };
+  Resolver resolver(loop.uv(), look_up);
+  Caller caller(loop);
+  caller.connect(resolver, "region.example", 1883);
+  loop.run();
+  EXPECT_EQ(caller.outcome, "look up region.example: no such name");
+}
+
+}  // namespace
+}  // namespace furrow::gateway
