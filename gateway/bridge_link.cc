@@ -44,9 +44,14 @@ void BridgeLink::flush_full() {
 }
 
 void BridgeLink::perform(const bridge::Connect& command) {
-  connector_ = std::make_unique<TcpConnector>(
-      loop_, resolver_, command.address.host, command.address.port,
-      [this](Result<std::unique_ptr<TcpStream>> stream) { on_connected(std::move(stream)); });
+  TcpConnector::Options options;
+  const auto known = reached_.find(command.address.text());
+  if (known != reached_.end()) options.first = known->second;
+  connector_ =
+      std::make_unique<TcpConnector>(loop_, resolver_, command.address.host, command.address.port, std::move(options),
+                                     [this, host = command.address.text()](Result<std::unique_ptr<TcpStream>> stream) {
+                                       on_connected(host, std::move(stream));
+                                     });
 }
 
 void BridgeLink::perform(const bridge::Disconnect&) {
@@ -54,7 +59,8 @@ void BridgeLink::perform(const bridge::Disconnect&) {
   channel_ = {};
 }
 
-void BridgeLink::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
+void BridgeLink::on_connected(const std::string& host, Result<std::unique_ptr<TcpStream>> stream) {
+  if (stream) reached_[host] = connector_->reached();
   connector_.reset();
   if (!stream) {
     bridge_.handle_connect_failed(stream.error().message(), clock_.now());

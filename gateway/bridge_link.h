@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "bridge/bridge.h"
@@ -40,7 +42,7 @@ class BridgeLink final : private Channel::Owner {
 
   void perform(const bridge::Connect& command);
   void perform(const bridge::Disconnect& command);
-  void on_connected(Result<std::unique_ptr<TcpStream>> stream);
+  void on_connected(const std::string& host, Result<std::unique_ptr<TcpStream>> stream);
   void write();
 
   uv_loop_t& loop_;
@@ -51,6 +53,8 @@ class BridgeLink final : private Channel::Owner {
   bridge::Bridge& bridge_;
   // At most one of the two: on the way to a connection, or connected.
   std::unique_ptr<TcpConnector> connector_;
+  // Each host and port of the bridge, and its address that worked last.
+  std::map<std::string, SocketAddress> reached_;
   Channel channel_;
 };
 

@@ -42,6 +42,10 @@ std::optional<IpAddress> SocketAddress::ip() const {
   return std::nullopt;
 }
 
+bool operator==(const SocketAddress& one, const SocketAddress& other) {
+  return one.size_ == other.size_ && std::memcmp(&one.storage_, &other.storage_, one.size_) == 0;
+}
+
 std::string SocketAddress::text() const {
   std::array<char, NI_MAXHOST> host{};
   std::array<char, NI_MAXSERV> port{};

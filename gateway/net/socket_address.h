@@ -35,6 +35,9 @@ class SocketAddress {
   // `127.0.0.1:1883`, `[::1]:1883`. An IPv4 peer of a socket for both families is shown as IPv4.
   std::string text() const;
 
+  // Everything is the same: family, address, port and zone.
+  friend bool operator==(const SocketAddress& one, const SocketAddress& other);
+
  private:
   sockaddr_storage storage_ = {};
   socklen_t size_ = sizeof storage_;

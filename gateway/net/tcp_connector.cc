@@ -1,17 +1,22 @@
 #include "gateway/net/tcp_connector.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "gateway/net/address_order.h"
 
 namespace furrow::gateway {
 namespace {
 
-// Three SYNs go out within 7 s; a link that loses all of them is tried again by the backoff.
-constexpr std::uint64_t kStepTimeoutMs = 10'000;
-constexpr const char* kNoAnswer = "no answer within 10 s";
-
 // No name has a colon. What looks like an IPv6 address and is none has a zone that this machine does not have now.
 bool is_v6_literal(const std::string& host) {
   return host.find(':') != std::string::npos;
+}
+
+std::string no_answer_within(std::chrono::milliseconds time) {
+  const auto count = time.count();
+  return "no answer within " +
+         (count % 1000 == 0 ? std::to_string(count / 1000) + " s" : std::to_string(count) + " ms");
 }
 
 }  // namespace
@@ -19,41 +24,41 @@ bool is_v6_literal(const std::string& host) {
 struct TcpConnector::Attempt {
   static void on_connected(uv_connect_t* uv, int code) {
     const std::unique_ptr<Attempt> attempt(static_cast<Attempt*>(uv->data));
-    if (attempt->connector != nullptr) attempt->connector->on_connected(code);
+    if (attempt->connector != nullptr) attempt->connector->on_connected(attempt->index, code);
   }
 
   uv_connect_t uv;
   TcpConnector* connector;  // nullptr once abandoned
+  std::size_t index;        // of the connector's tries
+  std::unique_ptr<TcpStream> stream;
 };
 
-TcpConnector::TcpConnector(uv_loop_t& loop, std::string host, Done done)
-    : loop_(loop), host_(std::move(host)), done_(std::move(done)), timer_(loop, this, uv_timer_init) {}
-
-TcpConnector::TcpConnector(uv_loop_t& loop, const SocketAddress& address, Done done)
-    : TcpConnector(loop, address.text(), std::move(done)) {
-  addresses_.push_back(address);
-  begin_step(0);
+TcpConnector::TcpConnector(uv_loop_t& loop, std::string host, Options options, Done done)
+    : loop_(loop),
+      host_(std::move(host)),
+      options_(std::move(options)),
+      done_(std::move(done)),
+      next_try_(loop, this, uv_timer_init),
+      timeout_(loop, this, uv_timer_init) {
+  const auto on_timeout = [](uv_timer_t* timer) { static_cast<TcpConnector*>(timer->data)->on_timeout(); };
+  uv_timer_start(timeout_.get(), on_timeout, static_cast<std::uint64_t>(options_.timeout.count()), 0);
 }
 
-TcpConnector::TcpConnector(uv_loop_t& loop, Resolver& resolver, std::string host, std::uint16_t port, Done done)
-    : TcpConnector(loop, std::move(host), std::move(done)) {
-  if (auto address = SocketAddress::parse(host_, port)) {
-    addresses_.push_back(*std::move(address));
-    begin_step(0);
-    return;
-  }
-  if (is_v6_literal(host_)) {
-    fail_step("connect to " + host_, "no such network interface");
-    begin_step(0);
-    return;
-  }
-  auto look_up = resolver.start(host_, port, [this](const auto& found) { on_resolved(found); });
-  if (look_up) {
-    look_up_ = *std::move(look_up);
-    begin_step(kStepTimeoutMs);
+TcpConnector::TcpConnector(uv_loop_t& loop, const SocketAddress& address, Done done)
+    : TcpConnector(loop, address.text(), Options{}, std::move(done)) {
+  set_addresses({address});
+}
+
+TcpConnector::TcpConnector(uv_loop_t& loop, Resolver& resolver, std::string host, std::uint16_t port, Options options,
+                           Done done)
+    : TcpConnector(loop, std::move(host), std::move(options), std::move(done)) {
+  if (const auto address = SocketAddress::parse(host_, port)) {
+    set_addresses({*address});
+  } else if (is_v6_literal(host_)) {
+    look_up_failed_ = "connect to " + host_ + ": no such network interface";
+    try_next_within({});
   } else {
-    fail_step("look up " + host_, look_up.error().message());
-    begin_step(0);
+    look_up(resolver, port);
   }
 }
 
@@ -61,72 +66,112 @@ TcpConnector::~TcpConnector() {
   abandon();
 }
 
-void TcpConnector::abandon() {
-  look_up_.reset();
-  if (attempt_ != nullptr) attempt_->connector = nullptr;
-  attempt_ = nullptr;
-  stream_.reset();
+const SocketAddress& TcpConnector::reached() const {
+  return tries_[reached_].address;
 }
 
-void TcpConnector::begin_step(std::uint64_t timeout_ms) {
-  const auto on_timeout = [](uv_timer_t* timer) { static_cast<TcpConnector*>(timer->data)->on_timeout(); };
-  uv_timer_start(timer_.get(), on_timeout, timeout_ms, 0);
+void TcpConnector::look_up(Resolver& resolver, std::uint16_t port) {
+  auto started = resolver.start(host_, port, [this](const auto& found) { on_found(found); });
+  if (started) {
+    look_up_ = *std::move(started);
+  } else {
+    on_found(std::move(started).error());
+  }
 }
 
-void TcpConnector::fail_step(std::string attempted, std::string_view reason) {
-  reason_ = std::move(attempted);
-  reason_ += ": ";
-  reason_ += reason;
-}
-
-void TcpConnector::on_resolved(const Result<std::vector<SocketAddress>>& addresses) {
+void TcpConnector::on_found(const Result<std::vector<SocketAddress>>& addresses) {
   look_up_.reset();
   if (addresses) {
-    addresses_ = *addresses;
+    set_addresses(*addresses);
   } else {
-    fail_step("look up " + host_, addresses.error().message());
+    look_up_failed_ = "look up " + host_ + ": " + addresses.error().message();
+    try_next_within({});
   }
-  try_next();
+}
+
+void TcpConnector::set_addresses(const std::vector<SocketAddress>& addresses) {
+  for (const SocketAddress& one : in_order_of_trying(addresses, options_.first)) tries_.push_back({.address = one});
+  try_next_within({});
+}
+
+void TcpConnector::try_next_within(std::chrono::milliseconds delay) {
+  const auto on_due = [](uv_timer_t* timer) { static_cast<TcpConnector*>(timer->data)->try_next(); };
+  uv_timer_start(next_try_.get(), on_due, static_cast<std::uint64_t>(delay.count()), 0);
 }
 
 void TcpConnector::try_next() {
-  while (next_ < addresses_.size()) {
-    const SocketAddress& address = addresses_[next_++];
-    stream_ = std::make_unique<TcpStream>(loop_, nullptr);
-    auto attempt = std::make_unique<Attempt>();
-    attempt->uv.data = attempt.get();
-    attempt->connector = this;
-    const int code = uv_tcp_connect(&attempt->uv, stream_->uv(), address.get(), Attempt::on_connected);
-    if (code == 0) {
-      attempt_ = attempt.release();
-      begin_step(kStepTimeoutMs);
-      return;
-    }
-    fail_step("connect to " + address.text(), uv_text(code));
+  while (next_ < tries_.size()) {
+    if (!begin(tries_[next_++])) continue;
+    if (next_ < tries_.size()) try_next_within(options_.attempt_delay);
+    return;
   }
-  finish(Error(Errc::Io, reason_));
+  if (!trying()) finish(Error(Errc::Io, reason()));
 }
 
-void TcpConnector::on_connected(int code) {
-  attempt_ = nullptr;
+bool TcpConnector::begin(Try& one) {
+  auto attempt = std::make_unique<Attempt>();
+  attempt->uv.data = attempt.get();
+  attempt->connector = this;
+  attempt->index = static_cast<std::size_t>(&one - tries_.data());
+  attempt->stream = std::make_unique<TcpStream>(loop_, nullptr);
+  const int code = uv_tcp_connect(&attempt->uv, attempt->stream->uv(), one.address.get(), Attempt::on_connected);
   if (code == 0) {
-    stream_->start();
-    finish(std::move(stream_));
+    one.attempt = attempt.release();
   } else {
-    fail_step("connect to " + addresses_[next_ - 1].text(), uv_text(code));
+    one.failed = uv_text(code);
+  }
+  return code == 0;
+}
+
+void TcpConnector::on_connected(std::size_t index, int code) {
+  Attempt* const attempt = std::exchange(tries_[index].attempt, nullptr);
+  if (code == 0) {
+    reached_ = index;
+    attempt->stream->start();
+    finish(std::move(attempt->stream));
+  } else {
+    tries_[index].failed = uv_text(code);
+    uv_timer_stop(next_try_.get());
     try_next();
   }
 }
 
 void TcpConnector::on_timeout() {
-  if (look_up_) fail_step("look up " + host_, kNoAnswer);
-  if (attempt_ != nullptr) fail_step("connect to " + addresses_[next_ - 1].text(), kNoAnswer);
-  abandon();
-  try_next();
+  finish(Error(Errc::Io, reason()));
+}
+
+bool TcpConnector::trying() const {
+  return std::any_of(tries_.begin(), tries_.end(), [](const Try& one) { return one.attempt != nullptr; });
+}
+
+std::string TcpConnector::reason() const {
+  const std::string no_answer = no_answer_within(options_.timeout);
+  if (look_up_) return "look up " + host_ + ": " + no_answer;
+  if (tries_.empty()) return look_up_failed_;
+  std::string text = "connect to ";
+  for (const Try& one : tries_) {
+    if (&one != tries_.data()) text += ", ";
+    text += one.address.text();
+    text += ": ";
+    text += one.attempt != nullptr ? no_answer : one.failed.empty() ? "not tried" : one.failed;
+  }
+  return text;
+}
+
+void TcpConnector::abandon() {
+  look_up_.reset();
+  for (Try& one : tries_) {
+    if (one.attempt == nullptr) continue;
+    one.attempt->connector = nullptr;
+    one.attempt->stream.reset();  // its callback follows
+    one.attempt = nullptr;
+  }
 }
 
 void TcpConnector::finish(Result<std::unique_ptr<TcpStream>> result) {
-  uv_timer_stop(timer_.get());
+  abandon();
+  uv_timer_stop(next_try_.get());
+  uv_timer_stop(timeout_.get());
   const Done done = std::move(done_);  // outlives this connector
   done(std::move(result));
 }

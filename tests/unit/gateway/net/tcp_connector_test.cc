@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -25,11 +27,11 @@ SocketAddress address_of(const std::string& host, std::uint16_t port) {
 // A port that listens. The kernel connects to it without our help.
 class Port {
  public:
-  explicit Port(const std::string& host = "127.0.0.1") {
-    const SocketAddress any = address_of(host, 0);
+  explicit Port(int backlog = 16) {
+    const SocketAddress any = address_of("127.0.0.1", 0);
     socket_ = Descriptor(::socket(any.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
     EXPECT_EQ(::bind(socket_.get(), any.get(), any.size()), 0);
-    EXPECT_EQ(::listen(socket_.get(), 16), 0);
+    EXPECT_EQ(::listen(socket_.get(), backlog), 0);
     EXPECT_EQ(::getsockname(socket_.get(), bound_.receive(), bound_.receive_size()), 0);
   }
 
@@ -43,6 +45,27 @@ class Port {
   Descriptor socket_;
   SocketAddress bound_;
 };
+
+// A port that answers nobody: its queue is full, and the kernel drops what asks for more.
+class SilentPort {
+ public:
+  SilentPort() : port_(0) {
+    for (Descriptor& one : clients_) {
+      one = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      (void)::connect(one.get(), address().get(), address().size());
+    }
+  }
+  const SocketAddress& address() const { return port_.address(); }
+
+ private:
+  Port port_;
+  std::array<Descriptor, 4> clients_;
+};
+
+// A port that nobody listens at.
+SocketAddress closed_port() {
+  return Port().address();
+}
 
 // Name servers that swallow every question, until the test has ended.
 class SilentServers {
@@ -83,17 +106,19 @@ class Caller {
  public:
   explicit Caller(EventLoop& loop) : loop_(loop) {}
 
-  void connect(Resolver& resolver, const std::string& host, std::uint16_t port) {
-    connector_ = std::make_unique<TcpConnector>(loop_.uv(), resolver, host, port, done());
+  void connect(Resolver& resolver, const std::string& host, std::uint16_t port, TcpConnector::Options options = {}) {
+    connector_ = std::make_unique<TcpConnector>(loop_.uv(), resolver, host, port, std::move(options), done());
   }
   void give_up() { connector_.reset(); }
 
   // What came of it: "connected", or why not.
   std::string outcome;
+  std::optional<SocketAddress> reached;
 
  private:
   TcpConnector::Done done() {
     return [this](Result<std::unique_ptr<TcpStream>> stream) {
+      if (stream) reached = connector_->reached();
       outcome = stream ? "connected" : stream.error().message();
       connector_.reset();  // allowed from within
       loop_.stop();
@@ -196,6 +221,77 @@ TEST(TcpConnector, LookUpsAreBoundedInNumber) {
   one_more.connect(resolver, "region.example", 1883);
   loop.run();
   EXPECT_EQ(one_more.outcome, "look up region.example: 64 names are being looked up, and none is answered");
+}
+
+// A name with several addresses, and a caller who connects to it.
+class Dialling : public ::testing::Test {
+ protected:
+  void connect(const Resolver::Addresses& addresses, TcpConnector::Options options) {
+    Resolver resolver(loop_.uv(), [addresses](const std::string&, std::uint16_t) { return addresses; });
+    caller_.connect(resolver, "region.example", 1883, std::move(options));
+    loop_.run();
+  }
+
+  static constexpr std::chrono::milliseconds kNever = std::chrono::hours(1);
+  // Long enough for a thread to answer on a busy machine.
+  static constexpr std::chrono::milliseconds kBriefly{150};
+  EventLoop loop_;
+  Caller caller_{loop_};
+};
+
+TEST_F(Dialling, SilentAddressesCostOneDelayEach) {
+  const SilentPort one;
+  const SilentPort other;
+  const Port port;
+  connect({one.address(), other.address(), port.address()},
+          {.timeout = kNever, .attempt_delay = std::chrono::milliseconds(1)});
+  EXPECT_EQ(caller_.outcome, "connected");
+  EXPECT_EQ(caller_.reached, port.address());
+  EXPECT_TRUE(loop_.close());  // the attempts that have lost are gone
+}
+
+TEST_F(Dialling, TheNextAddressIsTriedAtOnceWhenOneRefuses) {
+  const Port port;
+  connect({closed_port(), port.address()}, {.timeout = kNever, .attempt_delay = kNever});
+  EXPECT_EQ(caller_.reached, port.address());
+}
+
+TEST_F(Dialling, TheNextAddressWaitsForTheOneBefore) {
+  const SilentPort silent;
+  const Port port;
+  connect({silent.address(), port.address()}, {.timeout = kBriefly, .attempt_delay = kNever});
+  EXPECT_EQ(caller_.outcome, "connect to " + silent.address().text() + ": no answer within 150 ms, " +
+                                 port.address().text() + ": not tried");
+}
+
+TEST_F(Dialling, TheAddressThatWorkedLastIsTriedFirst) {
+  const SilentPort silent;
+  const Port port;
+  connect({silent.address(), port.address()}, {.timeout = kNever, .attempt_delay = kNever, .first = port.address()});
+  EXPECT_EQ(caller_.reached, port.address());
+}
+
+TEST_F(Dialling, TheReasonNamesEachAddressAndItsError) {
+  const SilentPort silent;
+  const SocketAddress closed = closed_port();
+  connect({silent.address(), closed}, {.timeout = kBriefly, .attempt_delay = std::chrono::milliseconds(1)});
+  EXPECT_EQ(caller_.outcome, "connect to " + silent.address().text() + ": no answer within 150 ms, " + closed.text() +
+                                 ": connection refused");
+}
+
+TEST_F(Dialling, EndsWhenEveryAddressHasRefused) {
+  const SocketAddress one = closed_port();
+  const SocketAddress other = address_of("127.0.0.2", 1);
+  connect({one, other}, {.timeout = kNever, .attempt_delay = kNever});
+  EXPECT_EQ(caller_.outcome, "connect to " + one.text() + ": connection refused, 127.0.0.2:1: connection refused");
+}
+
+TEST_F(Dialling, TheTimeOutCountsTheLookUpToo) {
+  SilentServers servers;
+  Resolver resolver(loop_.uv(), servers.look_up());
+  caller_.connect(resolver, "region.example", 1883, {.timeout = kBriefly});
+  loop_.run();
+  EXPECT_EQ(caller_.outcome, "look up region.example: no answer within 150 ms");
 }
 
 TEST(TcpConnector, SaysWhyNameIsNotFound) {
