@@ -8,7 +8,8 @@
 namespace furrow::gateway {
 namespace {
 
-// No name has a colon. What looks like an IPv6 address and is none has a zone that this machine does not have now.
+// No name has a colon. What looks like an IPv6 address and is none has a zone that this machine does not have now, or
+// one by name that is not of a link.
 bool is_v6_literal(const std::string& host) {
   return host.find(':') != std::string::npos;
 }
@@ -55,7 +56,7 @@ TcpConnector::TcpConnector(uv_loop_t& loop, Resolver& resolver, std::string host
   if (const auto address = SocketAddress::parse(host_, port)) {
     set_addresses({*address});
   } else if (is_v6_literal(host_)) {
-    look_up_failed_ = "connect to " + host_ + ": no such network interface";
+    look_up_failed_ = "connect to " + host_ + ": no such address or network interface";
     try_next_within({});
   } else {
     look_up(resolver, port);
