@@ -181,6 +181,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   // The topic that the PUBLISH names, by itself or by an alias; empty when it had to be rejected.
   std::string_view topic_of(const mqtt::Publish& packet, Instant now);
+  // Whether the client may publish on this reserved topic: it is that of its will, and no bridge of ours has it.
+  bool is_own_notice(std::string_view topic) const;
   // False when the PUBLISH may not be routed: then it has been answered, or the connection closes.
   bool publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now);
   // Whether the PUBLISH repeats an earlier one: then it shares the answer of that, and is neither routed nor counted

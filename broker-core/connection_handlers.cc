@@ -43,6 +43,14 @@ bool is_reserved(std::string_view topic) {
   return topic.starts_with('$');
 }
 
+// A topic on which a bridge says whether it is connected: Mosquitto's do, unless told not to. A client may have one
+// among the reserved topics, that of its will, because it says the same by both.
+bool is_bridge_notice(std::string_view topic) {
+  constexpr std::string_view kPrefix = "$SYS/broker/connection/";
+  constexpr std::string_view kSuffix = "/state";
+  return topic.size() > kPrefix.size() + kSuffix.size() && topic.starts_with(kPrefix) && topic.ends_with(kSuffix);
+}
+
 // Whether the property of a PUBLISH or a will belongs to the message, not to its delivery to us.
 bool is_forwarded(PropertyId id) {
   switch (id) {
@@ -88,13 +96,19 @@ bool may_assign_client_id(const mqtt::Connect& packet) {
 }
 
 // The reason why the will is refused; nothing when it is not.
-std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits& limits, Stats& stats) {
+std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits& limits, const RetainedStore& retained,
+                                            Stats& stats) {
   using Fault = mqtt::ProtocolError;
   if (is_too_deep(will.topic, limits.topic_levels)) {
     ++stats.topic_levels_over_limit;
     return Fault{ReasonCode::TopicNameInvalid, "the will topic has too many levels"};
   }
-  if (is_reserved(will.topic)) return Fault{ReasonCode::NotAuthorized, "the will topic begins with $"};
+  if (is_reserved(will.topic) && !is_bridge_notice(will.topic)) {
+    return Fault{ReasonCode::NotAuthorized, "the will topic begins with $"};
+  }
+  if (retained.is_own(will.topic)) {
+    return Fault{ReasonCode::NotAuthorized, "the will topic is the state of a bridge of this gateway"};
+  }
   if (has_too_many_user_properties(will.properties, limits.user_properties)) {
     ++stats.user_properties_over_limit;
     return Fault{ReasonCode::QuotaExceeded, "the will has too many user properties"};
@@ -103,7 +117,8 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits
 }
 
 // The reason why the CONNECT is refused; nothing when it is not.
-std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const Limits& limits, Stats& stats) {
+std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const Limits& limits,
+                                            const RetainedStore& retained, Stats& stats) {
   using Fault = mqtt::ProtocolError;
   if (packet.properties.text(PropertyId::AuthenticationMethod)) {
     return Fault{ReasonCode::BadAuthenticationMethod, "no enhanced authentication is supported"};
@@ -114,7 +129,7 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const L
   if (packet.client_id.size() > kClientIdBytesMax) {
     return Fault{ReasonCode::ClientIdentifierNotValid, "the client identifier is too long"};
   }
-  return packet.will ? fault_of(*packet.will, limits, stats) : std::nullopt;
+  return packet.will ? fault_of(*packet.will, limits, retained, stats) : std::nullopt;
 }
 
 // How long the client wants its session to outlive the connection. Before 5.0 a session that is kept is kept for good
@@ -151,7 +166,7 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
     extras().aliases = std::make_unique<Aliases>();
     aliases()->assigned.reset(static_cast<std::uint16_t>(std::min<std::uint32_t>(aliases_max, kTopicAliasesMax)));
   }
-  if (const auto fault = fault_of(packet, shared_.limits, shared_.stats)) {
+  if (const auto fault = fault_of(packet, shared_.limits, shared_.router.retained(), shared_.stats)) {
     refuse_connect(fault->reason, fault->what, packet.client_id, now);
     return;
   }
@@ -242,6 +257,12 @@ std::string_view Connection::topic_of(const mqtt::Publish& packet, Instant now) 
   return topic;
 }
 
+// The gateway's bridges have such topics too, perhaps since the CONNECT.
+bool Connection::is_own_notice(std::string_view topic) const {
+  const Will* const will = session_->record().will.get();
+  return will != nullptr && will->topic == topic && !shared_.router.retained().is_own(topic);
+}
+
 bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view topic, Instant now) {
   const Limits& limits = shared_.limits;
   const bool v5 = version() == Version::V5;
@@ -263,7 +284,7 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
     }
     return false;
   }
-  if (is_reserved(topic)) {
+  if (is_reserved(topic) && !is_own_notice(topic)) {
     ++shared_.stats.dropped_not_authorized;
     // Before 5.0 a refusal cannot be said, other than by closing [MQTT 3.1.1: MQTT-3.3.5-2].
     refuse_publish(packet, v5 ? ReasonCode::NotAuthorized : ReasonCode::Success);

@@ -117,6 +117,10 @@ void Wills::publish_waiting(WaitingMap::iterator waiting, Instant now) {
 
 // True when the client has a row with the will (`stored`) that is needed until the message is safe.
 bool Wills::send(const std::string& client_id, Will& will, bool stored, SubscriberId origin, Instant now) {
+  if (router_.retained().is_own(will.topic)) {
+    ++shared_.stats.dropped_not_authorized;  // a bridge of ours has the topic by now
+    return false;
+  }
   const Message::Fields fields{.topic = will.topic,
                                .payload = will.payload,
                                .properties = mqtt::PropertyView::from_valid(will.properties),

@@ -66,6 +66,11 @@ class RetainedStore {
   MessageRef find(std::string_view topic) const;
 
   bool contains(std::string_view topic) const { return find_slot(topic) != kNone; }
+  // Whether the topic's message came by set_own().
+  bool is_own(std::string_view topic) const {
+    const std::uint32_t slot = find_slot(topic);
+    return slot != kNone && own_[slot];
+  }
 
   // Goes over the messages whose topics match a filter, in the byte order of topics. Until the store changes; then a
   // new one goes on from where this one was.

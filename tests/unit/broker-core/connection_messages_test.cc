@@ -207,6 +207,66 @@ TEST_F(ConnectionMessagesTest, TopicsThatBeginWithADollarAreNotForClients) {
   EXPECT_EQ(stats().messages_received, 0U);
 }
 
+// What Mosquitto's bridges do unless told not to.
+TEST_F(ConnectionMessagesTest, BridgeSaysOnTheTopicOfItsWillThatItIsConnected) {
+  constexpr std::string_view kNotice = "$SYS/broker/connection/region.barn/state";
+  Client& reader = connect({.client_id = "reader"});
+  reader.subscribe("$SYS/broker/connection/+/state", kQos1);
+  reader.received();
+  for (const Version version : {kV3, Version::V5}) {
+    Client& bridge = connect({.client_id = "bridge",
+                              .version = version,
+                              .will = mqtt::Will{.topic = kNotice, .payload = as_bytes("0"), .retain = true}});
+    bridge.publish(kNotice, "1", kQos1, 1, {.retain = true});
+    persist();
+    EXPECT_THAT(bridge.received(), ElementsAre("PUBACK id=1 reason=00"));
+    EXPECT_THAT(reader.received(),
+                ElementsAre(StartsWith("PUBLISH \"$SYS/broker/connection/region.barn/state\" \"1\"")));
+    bridge.vanish();
+    EXPECT_THAT(reader.received(),
+                ElementsAre(StartsWith("PUBLISH \"$SYS/broker/connection/region.barn/state\" \"0\"")));
+  }
+  EXPECT_EQ(broker().retained().own_messages(), 0U) << "it is a client's, and counts against the limits of clients";
+  EXPECT_EQ(stats().dropped_not_authorized, 0U);
+}
+
+TEST_F(ConnectionMessagesTest, BridgeMayPublishOnNoOtherReservedTopic) {
+  Client& bridge = connect({.client_id = "bridge", .will = mqtt::Will{.topic = "$SYS/broker/connection/a/state"}});
+  bridge.publish("$SYS/broker/connection/b/state", "1", kQos1, 1);
+  bridge.publish("$SYS/broker/connection/a/states", "1", kQos1, 2);
+  EXPECT_THAT(bridge.received(), ElementsAre(StartsWith("PUBACK id=1 reason=87"), StartsWith("PUBACK id=2 reason=87")));
+  Client& other = connect({.client_id = "other"});
+  other.publish("$SYS/broker/connection/a/state", "1", kQos1, 1);
+  EXPECT_THAT(other.received(), ElementsAre(StartsWith("PUBACK id=1 reason=87")));
+}
+
+class OwnBridgeState : public ConnectionMessagesTest {
+ protected:
+  static constexpr std::string_view kTopic = "$SYS/broker/connection/barn-region/state";
+
+  std::string state() { return std::string(as_text(broker().retained().find(kTopic)->payload())); }
+  ConnectOptions forger() const {
+    return {.client_id = "barn-region",
+            .will = mqtt::Will{.topic = kTopic, .payload = as_bytes("will"), .qos = kQos1, .retain = true}};
+  }
+};
+
+TEST_F(OwnBridgeState, IsNobodysWill) {
+  broker().publish_status(kTopic, "1", now);
+  EXPECT_THAT(open(forger()).received(), ElementsAre(StartsWith("CONNACK reason=87")));
+}
+
+TEST_F(OwnBridgeState, IsNotOverwrittenByAClientThatWasThereBefore) {
+  Client& client = connect(forger());
+  client.publish(kTopic, "forged", kQos1, 1, {.retain = true});
+  broker().publish_status(kTopic, "1", now);
+  for (const std::string_view payload : {"forged", ""}) client.publish(kTopic, payload, kQos2, 2, {.retain = true});
+  EXPECT_EQ(state(), "1");
+  client.vanish();
+  EXPECT_EQ(state(), "1") << "nor by its will";
+  EXPECT_EQ(stats().dropped_not_authorized, 3U);
+}
+
 TEST_F(ConnectionMessagesTest, TooDeepTopicsAreRefused) {
   options.limits.topic_levels = 3;
   Client& young = connect({.client_id = "young"});

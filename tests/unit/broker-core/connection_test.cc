@@ -507,6 +507,10 @@ TEST_F(StoredWillTest, OfAClientThatIsBackIsTheNewOne) {
 TEST_F(ConnectionTest, WillToAReservedTopicIsRefused) {
   EXPECT_THAT(open({.will = will("$SYS/furrow", "1")}).received(), ElementsAre(StartsWith("CONNACK reason=87")));
   EXPECT_THAT(open({.version = kV3, .will = will("$SYS/furrow", "1")}).received(), ElementsAre("CONNACK reason=87"));
+  for (const std::string_view topic : {"$SYS/broker/connection//state", "$SYS/broker/connection/state",
+                                       "$SYS/broker/connection/a/status", "$sys/broker/connection/a/state"}) {
+    EXPECT_THAT(open({.will = will(topic, "1")}).received(), ElementsAre(StartsWith("CONNACK reason=87"))) << topic;
+  }
 }
 
 TEST_F(ConnectionTest, CleanStopPublishesNoWill) {
