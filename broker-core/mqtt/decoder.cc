@@ -4,6 +4,7 @@
 #include <array>
 
 #include "broker-core/mqtt/packet_decoders.h"
+#include "broker-core/mqtt/stranger.h"
 #include "broker-core/mqtt/variable_byte_integer.h"
 
 namespace furrow::mqtt {
@@ -101,12 +102,21 @@ bool decode_ping(ByteView body, Packet& packet, ProtocolError& error) {
 
 inline Decoder::Step Decoder::read_header(ByteView bytes, Header& header, ProtocolError& error) const {
   if (bytes.empty()) return Step::NeedMore;
+  if (role_ == Role::Server && !version_known_) [[unlikely]] {
+    const Stranger stranger = judge_stranger(bytes);
+    if (stranger.undecided) return Step::NeedMore;
+    if (stranger.what != nullptr) {
+      error = {ReasonCode::MalformedPacket, stranger.what};
+      return Step::Malformed;
+    }
+  }
   const std::uint8_t first = bytes.front();
   header.type = static_cast<PacketType>(first >> 4U);
   header.flags = first & 0x0FU;
   const FlagSets allowed = (role_ == Role::Server ? kFromClient : kFromServer)[first >> 4U];
   if (!contains(allowed, header.flags)) [[unlikely]] {
     error = judge_odd_flags(header.type, header.flags, allowed, version_);
+    if (role_ == Role::Server && !version_known_) error = {ReasonCode::MalformedPacket, "does not speak MQTT"};
     if (error.what != nullptr) return Step::Malformed;
   }
 
