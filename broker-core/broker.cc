@@ -27,7 +27,8 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                          .log = log,
                          .journal = journal_,
                          .router = router_,
-                         .sessions = sessions_},
+                         .sessions = sessions_,
+                         .limit_log = LimitLog(log)},
       connections_(connection_shared_) {
   const ClockStamp at_start = journal_.stamp(now);
   router_.restore(std::exchange(restored.retained, {}), at_start, now);

@@ -31,12 +31,12 @@ std::uint32_t packet_bytes_limit(const Limits& limits) {
 std::string_view explanation(mqtt::ReasonCode reason) {
   switch (reason) {
     case mqtt::ReasonCode::QuotaExceeded:
-      return "a limit of this gateway is reached";
+      return "over limits.user_properties, or no room in a queue or on the disk";
     case mqtt::ReasonCode::NotAuthorized:
       return "topics that begin with $ are the gateway's own";
     case mqtt::ReasonCode::TopicNameInvalid:
     case mqtt::ReasonCode::TopicFilterInvalid:
-      return "more levels than this gateway takes";
+      return "more levels than limits.topic_levels";
     default:
       return {};  // the code says it all
   }
@@ -105,16 +105,25 @@ void Connection::decode(ByteView bytes, Instant now) {
 }
 
 void Connection::handle_malformed(const mqtt::ProtocolError& error, Instant now) {
-  if (error.reason == mqtt::ReasonCode::PacketTooLarge) ++shared_.stats.packets_over_limit;
+  if (error.reason == mqtt::ReasonCode::PacketTooLarge) {
+    ++shared_.stats.packets_over_limit;
+    const std::string limit = std::to_string(decoder_.packet_bytes_max());
+    refuse_malformed(error.reason, "the packet is larger than limits.packet, " + limit + " bytes", now);
+  } else {
+    refuse_malformed(error.reason, error.what, now);
+  }
+}
+
+void Connection::refuse_malformed(mqtt::ReasonCode reason, std::string_view why, Instant now) {
   // A CONNECT of MQTT 5 is answered as soon as its level is known. Before MQTT 5 only an unknown level is answered
   // [MQTT 3.1.1: MQTT-3.1.2-2]. A peer that does not speak MQTT hears nothing.
-  const bool answered = version() == mqtt::Version::V5 || error.reason == mqtt::ReasonCode::UnsupportedProtocolVersion;
+  const bool answered = version() == mqtt::Version::V5 || reason == mqtt::ReasonCode::UnsupportedProtocolVersion;
   if (state_ == State::AwaitConnect && answered) {
     ++shared_.stats.protocol_errors;
-    refuse_connect(error.reason, error.what, {}, now);
+    refuse_connect(reason, why, {}, now);
     return;
   }
-  reject(error.reason, error.what, now);
+  reject(reason, why, now);
 }
 
 void Connection::handle_packet(const mqtt::Packet& packet, Instant now) {

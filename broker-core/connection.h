@@ -38,6 +38,7 @@
 #include "broker-core/base/time.h"
 #include "broker-core/conditions.h"
 #include "broker-core/held_publishes.h"
+#include "broker-core/limit_log.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/decoder.h"
 #include "broker-core/mqtt/packet.h"
@@ -67,6 +68,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     Journal& journal;    // put() and complete_*() for PUBREL and repeated PUBLISH, is_durable(), hurry*()
     Router& router;      // publish()
     Sessions& sessions;  // assign_client_id(), open(), leave(), subscribe(), unsubscribe()
+    LimitLog limit_log;
     Agenda agenda = {};  // add_*()
     SpareBuffers spare_buffers = {};
     mqtt::Packet packet = {};  // the one being decoded, of whatever connection
@@ -156,6 +158,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   void decode(ByteView bytes, Instant now);
   void handle_malformed(const mqtt::ProtocolError& error, Instant now);
+  void refuse_malformed(mqtt::ReasonCode reason, std::string_view why, Instant now);
   void handle_packet(const mqtt::Packet& packet, Instant now);
   void handle(const mqtt::Connect& packet, Instant now);
   void handle(const mqtt::Publish& packet, Instant now);
@@ -196,6 +199,10 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void handle_taken(const HeldPublishes::Held& held) override;
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
+  // Logs that a limit, by its key in the configuration, has stopped the client.
+  void note_limit(std::string_view key, std::string_view what, Instant now);
+  // The limit that refuses one more subscription with QuotaExceeded.
+  std::string_view subscription_limit() const;
   bool reject_unexpected(PacketId packet_id, Instant now);
   mqtt::ReasonCode subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id, Instant now,
                              bool& changed);

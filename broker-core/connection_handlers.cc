@@ -101,7 +101,7 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits
   using Fault = mqtt::ProtocolError;
   if (is_too_deep(will.topic, limits.topic_levels)) {
     ++stats.topic_levels_over_limit;
-    return Fault{ReasonCode::TopicNameInvalid, "the will topic has too many levels"};
+    return Fault{ReasonCode::TopicNameInvalid, "the will topic has more levels than limits.topic_levels"};
   }
   if (is_reserved(will.topic) && !is_bridge_notice(will.topic)) {
     return Fault{ReasonCode::NotAuthorized, "the will topic begins with $"};
@@ -111,7 +111,7 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits
   }
   if (has_too_many_user_properties(will.properties, limits.user_properties)) {
     ++stats.user_properties_over_limit;
-    return Fault{ReasonCode::QuotaExceeded, "the will has too many user properties"};
+    return Fault{ReasonCode::QuotaExceeded, "the will has more user properties than limits.user_properties"};
   }
   return std::nullopt;
 }
@@ -270,7 +270,8 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
   if (v5 && acknowledged) {
     if (inbound_ >= std::max(limits.inflight, kUnacknowledgedMax)) {
       ++shared_.stats.inflight_over_limit;
-      reject(ReasonCode::ReceiveMaximumExceeded, "more unacknowledged messages than receive maximum", now);
+      reject(ReasonCode::ReceiveMaximumExceeded, "more unacknowledged messages than receive maximum, limits.inflight",
+             now);
       return false;  // [MQTT-3.3.4-9]
     }
     ++inbound_;
@@ -278,9 +279,10 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
   if (is_too_deep(topic, limits.topic_levels)) {
     ++shared_.stats.topic_levels_over_limit;
     if (v5 && acknowledged) {
+      note_limit("limits.topic_levels", "PUBLISH refused", now);
       refuse_publish(packet, ReasonCode::TopicNameInvalid);
     } else {
-      reject(ReasonCode::TopicNameInvalid, "the topic has too many levels", now);
+      reject(ReasonCode::TopicNameInvalid, "the topic has more levels than limits.topic_levels", now);
     }
     return false;
   }
@@ -293,10 +295,15 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
   if (v5 && has_too_many_user_properties(packet.properties, limits.user_properties)) {
     ++shared_.stats.user_properties_over_limit;
     if (!acknowledged) ++shared_.stats.dropped_over_limit;
+    note_limit("limits.user_properties", "PUBLISH refused", now);
     refuse_publish(packet, ReasonCode::QuotaExceeded);
     return false;
   }
   return true;
+}
+
+void Connection::note_limit(std::string_view key, std::string_view what, Instant now) {
+  shared_.limit_log.write(key, session_->client_id(), what, now);
 }
 
 void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) {
@@ -331,11 +338,12 @@ void Connection::handle(const mqtt::Publish& packet, Instant now) {
     fields.expiry_s = packet.properties.number(PropertyId::MessageExpiryInterval);
   }
   switch (packet.qos) {
-    case Qos::AtMostOnce:
-      if (shared_.router.publish(fields, session_->subscriber(), {}, nullptr, now).refused) {
-        ++stats.dropped_refused;
-      }
+    case Qos::AtMostOnce: {
+      const Router::Published published = shared_.router.publish(fields, session_->subscriber(), {}, nullptr, now);
+      if (published.refused) ++stats.dropped_refused;
+      if (published.retained_limit != nullptr) note_limit(published.retained_limit, "value not retained", now);
       break;
+    }
     case Qos::AtLeastOnce:
       publish_at_least_once(packet, fields, now);
       break;
@@ -374,6 +382,7 @@ bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::F
   const Router::Published published =
       behind_others ? Router::Published{.refused = true}
                     : shared_.router.publish(fields, session_->subscriber(), ticket, exchange, now);
+  if (published.retained_limit != nullptr) note_limit(published.retained_limit, "value not retained", now);
   if (!published.refused) return true;
   if (version() == Version::V5) {
     ticket.complete(published.reason);
@@ -386,7 +395,7 @@ bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::F
   waiting->push(fields, std::move(ticket), exchange, packet.packet_id);
   if (waiting->size() > shared_.limits.inflight && waiting->bytes() > kHeldBytesMax) {
     ++shared_.stats.inflight_over_limit;
-    reject(ReasonCode::QuotaExceeded, "more unacknowledged messages than this gateway keeps", now);
+    reject(ReasonCode::QuotaExceeded, "more unacknowledged messages than limits.inflight", now);
   }
   return false;
 }
@@ -480,7 +489,9 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
   }
   const auto refused = std::ranges::find_if(suback.reasons, mqtt::is_error);
   const bool has_why = refused != suback.reasons.end() && tells_problems_;
-  const std::string_view why = has_why ? explanation(*refused) : std::string_view();
+  const bool by_quota = has_why && *refused == ReasonCode::QuotaExceeded;
+  const std::string quota = by_quota ? std::string(subscription_limit()) + " is reached" : std::string();
+  const std::string_view why = by_quota ? quota : has_why ? explanation(*refused) : std::string_view();
   (void)encode_with_reason(why, packet_bytes_max_, held.response, [&](mqtt::PropertyView properties) {
     suback.properties = properties;
     encode(suback, version(), held.response);
@@ -490,11 +501,18 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
   hold(std::move(held), now);
 }
 
+std::string_view Connection::subscription_limit() const {
+  const std::uint32_t limit = shared_.limits.subscriptions;
+  const bool has_all = limit > 0 && session_->record().subscriptions.size() >= limit;
+  return has_all ? "limits.subscriptions" : "limits.memory";
+}
+
 ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id, Instant now,
                                  bool& changed) {
   const bool shared = mqtt::is_shared(request.filter);
   if (is_too_deep(request.filter, shared_.limits.topic_levels)) {
     ++shared_.stats.topic_levels_over_limit;
+    note_limit("limits.topic_levels", "SUBSCRIBE refused", now);
     return ReasonCode::TopicFilterInvalid;
   }
   const Subscription subscription(request.filter, {.qos = request.qos,
@@ -503,6 +521,7 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
                                                    .subscription_id = subscription_id});
   const auto [reason, is_new, differs] = shared_.sessions.subscribe(*session_, subscription, now);
   changed = changed || differs;
+  if (reason == ReasonCode::QuotaExceeded) note_limit(subscription_limit(), "SUBSCRIBE refused", now);
   // A shared subscription is sent no retained messages [MQTT 5.0 §3.8.4].
   if (is_error(reason) || shared) return reason;
   if (is_reserved(request.filter)) shared_.router.refresh_status(now);

@@ -18,7 +18,10 @@ std::string_view host_of(std::string_view peer) {
 
 ConnectionId ConnectionTable::accept(std::string peer, Instant accepted) {
   ++shared_.stats.connections_offered;
-  if (!has_room_for(peer)) return {};
+  if (const char* const limit = limit_for(peer)) {
+    shared_.limit_log.write(limit, host_of(peer), "connection not taken", accepted);
+    return {};
+  }
   auto slot = static_cast<std::uint32_t>(slots_.size());
   if (free_slots_.empty()) {
     slots_.emplace_back();
@@ -32,24 +35,24 @@ ConnectionId ConnectionTable::accept(std::string peer, Instant accepted) {
   return id;
 }
 
-bool ConnectionTable::has_room_for(std::string_view peer) {
+const char* ConnectionTable::limit_for(std::string_view peer) {
   const Limits& limits = shared_.limits;
   if (limits.connections > 0 && size_ >= limits.connections) {
     ++shared_.stats.connections_over_limit;
-    return false;
+    return "limits.connections";
   }
   if (shared_.conditions.short_of_memory) {
     ++shared_.stats.memory_over_limit;
-    return false;
+    return "limits.memory";
   }
-  if (limits.connections_per_address == 0) return true;
+  if (limits.connections_per_address == 0) return nullptr;
   std::uint32_t& from_there = addresses_[std::string(host_of(peer))];
   if (from_there >= limits.connections_per_address) {
     ++shared_.stats.connections_over_address_limit;
-    return false;
+    return "limits.connections_per_address";
   }
   ++from_there;
-  return true;
+  return nullptr;
 }
 
 void ConnectionTable::leave_address(std::string_view peer) {

@@ -77,7 +77,8 @@ class ConnectionTable {
       if (slot.connection) visit(*slot.connection);
     }
   }
-  bool has_room_for(std::string_view peer);
+  // The key of the limit for which no connection is taken from there; nullptr when one is, which then counts.
+  const char* limit_for(std::string_view peer);
   void leave_address(std::string_view peer);
   void prune_deadlines();
 

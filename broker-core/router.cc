@@ -81,7 +81,7 @@ Router::Published Router::publish(const Message::Fields& fields, SubscriberId or
     return {mqtt::ReasonCode::QuotaExceeded, true};
   }
   ++stats_.messages_received;
-  if (fields.retain) retain(publication, static_cast<bool>(ticket), now);
+  const char* const retained_limit = fields.retain ? retain(publication, static_cast<bool>(ticket), now) : nullptr;
   for (const Route& route : routes) {
     if (route.takes(origin)) subscribers_[route.subscriber].deliver(publication, delivery_of(route, fields));
   }
@@ -92,26 +92,26 @@ Router::Published Router::publish(const Message::Fields& fields, SubscriberId or
   } else {
     ticket.complete(reason);
   }
-  return {reason, false};
+  return {reason, false, retained_limit};
 }
 
-void Router::retain(Publication& publication, bool wait, Instant now) {
+const char* Router::retain(Publication& publication, bool wait, Instant now) {
   // The value's own message: the retained store keeps it longer than the queues do.
   const std::string_view topic = publication.fields().topic;
   const bool removes = publication.fields().payload.empty();
   if (!removes && conditions_.short_of_memory && !retained_.contains(topic)) {
     ++stats_.memory_over_limit;
-    return;
+    return "limits.memory";
   }
   const RetainedStore::Outcome outcome = retained_.set(publication.message());
   switch (outcome) {
     case RetainedStore::Outcome::Full:
       ++stats_.retained_over_limit;
-      return;
+      return "limits.retained";
     case RetainedStore::Outcome::NotThere:
     case RetainedStore::Outcome::Unchanged:
       // The store may still have another value.
-      if (!journal_.retained_unsafe(topic)) return;
+      if (!journal_.retained_unsafe(topic)) return nullptr;
       break;
     default:
       journal_.retained_changed(topic, removes ? MessageRef{} : publication.message(), now);
@@ -119,6 +119,7 @@ void Router::retain(Publication& publication, bool wait, Instant now) {
   if (wait && !journal_.options().retained_lazy) {
     journal_.add_retained(publication.commitment(), outcome == RetainedStore::Outcome::Stored, now);
   }
+  return nullptr;
 }
 
 void Router::publish_status(std::string_view topic, std::string_view payload, Instant now) {

@@ -54,6 +54,7 @@ class Router final {
   struct Published {
     mqtt::ReasonCode reason = mqtt::ReasonCode::Success;  // success, no matching subscribers, or why it was not taken
     bool refused = false;  // no destination took it; `ticket` was not used: acknowledge it with `reason`, or hold it
+    const char* retained_limit = nullptr;  // the key of the limit for which the value is not retained
   };
   // All destinations of a message take it, or none does. `origin` is who published it (no-local). `ticket`, if any, is
   // completed once the message is safe. `exchange`, if any, is stored with it: the packet identifier of an inbound QoS
@@ -97,7 +98,8 @@ class Router final {
   bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
                const ExchangeRow* exchange) const;
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
-  void retain(Publication& publication, bool wait, Instant now);
+  // Returns the key of the limit for which it is not retained; nullptr when it is.
+  const char* retain(Publication& publication, bool wait, Instant now);
 
   // Constant after construction.
   const Limits& limits_;

@@ -273,7 +273,7 @@ TEST_F(ConnectionMessagesTest, TooDeepTopicsAreRefused) {
   young.publish("a/b/c", "1", kQos1, 1);
   young.publish("a/b/c/d", "1", kQos1, 2);
   EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=10",
-                                            "PUBACK id=2 reason=90 {1f=\"more levels than this gateway takes\"}"));
+                                            "PUBACK id=2 reason=90 {1f=\"more levels than limits.topic_levels\"}"));
   young.publish("a/b/c/d", "1");
   EXPECT_THAT(young.received(), ElementsAre(StartsWith("DISCONNECT reason=90")));
   Client& old = connect({.client_id = "old", .version = kV3});
@@ -292,10 +292,12 @@ TEST_F(ConnectionMessagesTest, AFullQueueThatRefusesIsSaidToThePublisher) {
   young.publish("farm/1", "3", kQos2, 3);
   young.publish("farm/1", "4", kQos2, 3);  // another message: the exchange has ended
   advance(seconds(1));
-  EXPECT_THAT(young.received(),
-              ElementsAre("PUBACK id=1 reason=00", "PUBACK id=2 reason=97 {1f=\"a limit of this gateway is reached\"}",
-                          "PUBREC id=3 reason=97 {1f=\"a limit of this gateway is reached\"}",
-                          "PUBREC id=3 reason=97 {1f=\"a limit of this gateway is reached\"}"));
+  EXPECT_THAT(
+      young.received(),
+      ElementsAre("PUBACK id=1 reason=00",
+                  "PUBACK id=2 reason=97 {1f=\"over limits.user_properties, or no room in a queue or on the disk\"}",
+                  "PUBREC id=3 reason=97 {1f=\"over limits.user_properties, or no room in a queue or on the disk\"}",
+                  "PUBREC id=3 reason=97 {1f=\"over limits.user_properties, or no room in a queue or on the disk\"}"));
 }
 
 // --- the order in which outputs are written ---
@@ -496,7 +498,7 @@ TEST_F(ConnectionMessagesTest, GrantsWhatIsValid) {
   young.send(packet);
   EXPECT_THAT(
       young.received(),
-      ElementsAre("SUBACK id=3 {1f=\"more levels than this gateway takes\"} reason=02 reason=01 reason=8f reason=00"));
+      ElementsAre("SUBACK id=3 {1f=\"more levels than limits.topic_levels\"} reason=02 reason=01 reason=8f reason=00"));
   Client& old = connect({.client_id = "old", .version = kV3});
   old.send(packet);
   EXPECT_THAT(old.received(), ElementsAre("SUBACK id=3 reason=02 reason=01 reason=80 reason=00"));
@@ -509,7 +511,7 @@ TEST_F(ConnectionMessagesTest, SubscriptionsBeyondTheLimitAreRefused) {
   client.subscribe("b");
   client.subscribe("a", kQos1);
   EXPECT_THAT(client.received(),
-              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 {1f=\"a limit of this gateway is reached\"} reason=97",
+              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 {1f=\"limits.subscriptions is reached\"} reason=97",
                           "SUBACK id=1 reason=01"));
   EXPECT_EQ(stats().subscriptions_over_limit, 1U);
 }

@@ -545,7 +545,8 @@ TEST_F(ConnectionTest, TooLargePacketsClose) {
   options.limits.packet_bytes = 100;
   Client& client = connect({});
   client.publish("a", std::string(100, 'x'));
-  EXPECT_THAT(client.received(), ElementsAre(StartsWith("DISCONNECT reason=95")));
+  EXPECT_THAT(client.received(),
+              ElementsAre("DISCONNECT reason=95 {1f=\"the packet is larger than limits.packet, 100 bytes\"}"));
 }
 
 TEST_F(ConnectionTest, NothingIsHandledAfterDisconnect) {

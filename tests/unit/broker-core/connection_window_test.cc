@@ -222,7 +222,7 @@ TEST_F(WaitingForItself, MoreThanIsKeptClosesTheConnection) {
   for (std::uint16_t id = 2; id <= 5; ++id) echo.publish("echo", large, kQos1, id);
   EXPECT_TRUE(echo.closed());
   EXPECT_EQ(stats().inflight_over_limit, 1U);
-  EXPECT_THAT(log.lines, Contains(HasSubstr("more unacknowledged messages than this gateway keeps")));
+  EXPECT_THAT(log.lines, Contains(HasSubstr("more unacknowledged messages than limits.inflight")));
 }
 
 // --- the store takes no writes ---

@@ -148,9 +148,11 @@ TEST_F(FailingStore, WhatWouldHaveToBeWrittenIsRefused) {
   sensor.publish("farm/1", "1", kQos1, 1);
   sensor.publish("elsewhere", "2", kQos1, 2);
   sensor.publish("elsewhere", "3", kQos1, 3, {.retain = true});
-  EXPECT_THAT(sensor.received(),
-              ElementsAre("PUBACK id=1 reason=97 {1f=\"a limit of this gateway is reached\"}", "PUBACK id=2 reason=10",
-                          "PUBACK id=3 reason=97 {1f=\"a limit of this gateway is reached\"}"));
+  EXPECT_THAT(
+      sensor.received(),
+      ElementsAre("PUBACK id=1 reason=97 {1f=\"over limits.user_properties, or no room in a queue or on the disk\"}",
+                  "PUBACK id=2 reason=10",
+                  "PUBACK id=3 reason=97 {1f=\"over limits.user_properties, or no room in a queue or on the disk\"}"));
   recover();
   sensor.publish("farm/1", "4", kQos1, 4);
   advance(seconds(1));

@@ -52,8 +52,10 @@ TEST_F(LimitsTest, AMessageWithTooManyUserPropertiesIsRefused) {
   sensor.publish("t", "1", Qos::AtMostOnce, 0, {.properties = two});
   sensor.publish("t", "2", kQos1, 7, {.properties = two});
   sensor.publish("t", "3", Qos::ExactlyOnce, 8, {.properties = two});
-  EXPECT_THAT(sensor.received(), ElementsAre("PUBACK id=7 reason=97 {1f=\"a limit of this gateway is reached\"}",
-                                             "PUBREC id=8 reason=97 {1f=\"a limit of this gateway is reached\"}"));
+  EXPECT_THAT(
+      sensor.received(),
+      ElementsAre("PUBACK id=7 reason=97 {1f=\"over limits.user_properties, or no room in a queue or on the disk\"}",
+                  "PUBREC id=8 reason=97 {1f=\"over limits.user_properties, or no room in a queue or on the disk\"}"));
   EXPECT_THAT(reader.received(), IsEmpty());
   EXPECT_EQ(stats().user_properties_over_limit, 3U);
   EXPECT_EQ(stats().dropped_over_limit, 1U) << "of QoS 0 nobody else would hear";
@@ -81,6 +83,75 @@ TEST_F(LimitsTest, ALongerKeepAliveIsCutAndTold) {
   advance(seconds(91));
   EXPECT_TRUE(longer.closed());
   EXPECT_FALSE(old.closed()) << "it cannot be told";
+}
+
+// --- what the log says ---
+
+class LimitsSaid : public LimitsTest {
+ protected:
+  // The lines about limits since the last call: "KEY CLIENT".
+  std::vector<std::string> said() {
+    std::vector<std::string> keys;
+    for (const std::string& line : std::exchange(log.lines, {})) {
+      constexpr std::string_view kBegin = "warning limit.reached limit=";
+      if (line.starts_with(kBegin)) keys.push_back(line.substr(kBegin.size()));
+    }
+    return keys;
+  }
+};
+
+TEST_F(LimitsSaid, ByKeyAndClientOnceAnHour) {
+  options.limits.subscriptions = 1;
+  Client& client = connect({.client_id = "home", .keep_alive_s = 0});
+  for (const std::string_view filter : {"a", "b", "c"}) client.subscribe(filter);
+  Client& other = connect({.client_id = "other", .keep_alive_s = 0});
+  for (const std::string_view filter : {"a", "b"}) other.subscribe(filter);
+  EXPECT_THAT(said(), ElementsAre("limits.subscriptions client=home what=SUBSCRIBE refused",
+                                  "limits.subscriptions client=other what=SUBSCRIBE refused"));
+  advance(std::chrono::minutes(59));
+  client.subscribe("d");
+  EXPECT_THAT(said(), ElementsAre());
+  advance(std::chrono::minutes(1));
+  client.subscribe("d");
+  EXPECT_THAT(said(), ElementsAre("limits.subscriptions client=home what=SUBSCRIBE refused"));
+}
+
+TEST_F(LimitsSaid, ForEachKindOfRefusal) {
+  options.limits.topic_levels = 2;
+  options.limits.user_properties = 1;
+  options.limits.retained_messages = 1;
+  Client& client = connect({.client_id = "a"});
+  client.subscribe("a/b/c");
+  client.publish("a/b", "1", Qos::AtMostOnce, 0, {.properties = Properties().user("x", "1").user("y", "2")});
+  client.publish("a/1", "1", Qos::AtMostOnce, 0, {.retain = true});
+  client.publish("a/2", "1", kQos1, 1, {.retain = true});
+  EXPECT_THAT(said(), ElementsAre("limits.topic_levels client=a what=SUBSCRIBE refused",
+                                  "limits.user_properties client=a what=PUBLISH refused",
+                                  "limits.retained client=a what=value not retained"));
+}
+
+TEST_F(LimitsSaid, OfConnectionsByAddress) {
+  options.limits.connections = 2;
+  options.limits.connections_per_address = 1;
+  accept("192.0.2.1:1");
+  for (int i = 0; i < 3; ++i) accept("192.0.2.1:2");
+  accept("192.0.2.2:1");
+  accept("192.0.2.3:1");
+  EXPECT_THAT(said(), ElementsAre("limits.connections_per_address client=192.0.2.1 what=connection not taken",
+                                  "limits.connections client=192.0.2.3 what=connection not taken"));
+}
+
+TEST(LimitLog, IsBoundedAndTakesOthersAfterAnHour) {
+  LineLog log;
+  broker::LimitLog limits(log);
+  Instant now{};
+  for (std::size_t i = 0; i < 2 * broker::LimitLog::kPairsMax; ++i) {
+    limits.write("limits.memory", std::to_string(i), "x", now);
+  }
+  EXPECT_EQ(log.lines.size(), broker::LimitLog::kPairsMax);
+  now += broker::LimitLog::kApart;
+  limits.write("limits.memory", "another", "x", now);
+  EXPECT_EQ(log.lines.size(), broker::LimitLog::kPairsMax + 1);
 }
 
 // --- retained values ---
@@ -125,7 +196,7 @@ TEST_F(ShortOfMemory, NewSubscriptionsAreRefusedAndOldOnesReplaced) {
   client.subscribe("new");
   client.subscribe("old", kQos1);
   EXPECT_THAT(client.received(),
-              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 {1f=\"a limit of this gateway is reached\"} reason=97",
+              ElementsAre("SUBACK id=1 reason=00", "SUBACK id=1 {1f=\"limits.memory is reached\"} reason=97",
                           "SUBACK id=1 reason=01"));
   EXPECT_EQ(stats().memory_over_limit, 1U);
 }
