@@ -67,6 +67,8 @@ class HostileTest(StrangerTestCase):
     def test_another_protocol(self):
         self.assertEqual(self.answer_to(b"GET / HTTP/1.1\r\nHost: barn\r\n\r\n"), b"")
         self.assertEqual(self.answer_to(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)), b"")
+        for protocol in ("HTTP", "TLS"):
+            self.assertIn(f"speaks {protocol}: this listener takes plain MQTT", self.barn.log())
 
     def test_a_huge_connect(self):
         self.assertEqual(self.answer_to(b"\x10\xff\xff\xff\x7f" + bytes(100_000)), b"")
