@@ -23,6 +23,7 @@ from compare import Furrow  # noqa: E402
 
 LEVEL = 4
 AT_ONCE = 200  # connections of the clients that make the sessions
+WINDOW = 20  # messages of the publisher that wait for their acknowledgements
 
 
 def connect(port, client_id, clean=False):
@@ -44,13 +45,14 @@ def make_sessions(port, count):
 
 
 def fill_queues(port, count, waiting):
-    """At most 20 unacknowledged messages at a time."""
     client = connect(port, "publisher", clean=True)
     take(client, 4)
-    for number in range(count):
-        for place in range(waiting):
-            client.sendall(wire.publish(f"command/{number}/go".encode(), b"0123456789ab", 1, place + 1, level=LEVEL))
-        for _ in range(waiting):
+    numbers = [number for number in range(count) for _ in range(waiting)]
+    for begin in range(0, len(numbers), WINDOW):
+        piece = numbers[begin:begin + WINDOW]
+        client.sendall(b"".join(wire.publish(f"command/{number}/go".encode(), b"0123456789ab", 1, place, level=LEVEL)
+                                for place, number in enumerate(piece, 1)))
+        for _ in piece:
             take(client, 4)
     client.close()
 
@@ -82,14 +84,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--furrow", type=pathlib.Path, default=ROOT / "build/bench/furrow")
     parser.add_argument("--sessions", type=int, default=10_000)
-    parser.add_argument("--waiting", type=int, default=0, help="messages in the queue of each session, at most 20")
+    parser.add_argument("--waiting", type=int, default=0, help="messages in the queue of each session")
     parser.add_argument("--starts", type=int, default=5)
     arguments = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with Furrow(arguments.furrow) as furrow:
         make_sessions(furrow.port, arguments.sessions)
-        fill_queues(furrow.port, arguments.sessions, min(arguments.waiting, 20))
+        fill_queues(furrow.port, arguments.sessions, arguments.waiting)
         stop(furrow)
         runs = []
         for _ in range(arguments.starts + 1):
