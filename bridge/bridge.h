@@ -203,7 +203,7 @@ class Bridge final : private RemoteSession::Handler {
   Instant since_;
   std::uint64_t status_changes_ = 0;
   std::string stall_reason_;  // why history_ is owing
-  // Of the present connection:
+  // The present connection has these:
   std::string subscription_fault_;  // the last refusal
   std::string odd_answer_;          // the last answer that was ignored
   bool resumed_ = false;            // the far broker had the session

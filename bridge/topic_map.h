@@ -4,7 +4,7 @@
 //
 // Both topics match the filters of their sides, which are valid ones: X may be an empty level where a prefix stands
 // before it on either side (`farm/` by `farm/` and `#`), and no topic that begins with `$` comes of a wildcard.
-// Of the rules of a direction the first that matches, in the order of the file, decides.
+// The first rule of a direction that matches, in the order of the file, decides.
 #pragma once
 
 #include <cstddef>

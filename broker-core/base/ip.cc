@@ -18,7 +18,7 @@ bool parse_number(std::string_view text, std::size_t digits_max, int base, std::
   return read.ec == std::errc{} && read.ptr == text.data() + text.size();
 }
 
-// What stands before the next `mark`, which is taken away with it.
+// The part before the next `mark`, which is taken away with it.
 std::string_view take_until(std::string_view& text, char mark) {
   const std::size_t end = std::min(text.find(mark), text.size());
   const std::string_view part = text.substr(0, end);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
 
-// What the lead byte of a sequence says: how long the sequence is, and the smallest code that needs this length.
+// The lead byte of a sequence: it says how long the sequence is, and `least` is the smallest code that needs as much.
 struct Lead {
   std::size_t size = 0;  // 0: no lead byte
   char32_t bits = 0;

@@ -4,7 +4,7 @@
 //   HTTP   := method ' ' …           "GET ", "POST ", …
 //   PROXY  := "PROXY " … | 0x0D 0x0A 0x0D 0x0A …   version 1 | 2
 //
-// Whoever reads the log can repair that, which the fault of a packet does not tell.
+// The log names the stranger, so that its reader can repair it; the fault of a packet would not tell.
 // Spec: RFC 8446 §5.1; RFC 9110 §9.
 #pragma once
 

@@ -148,7 +148,7 @@ class Journal {
   StoreCondition& condition() { return condition_; }
   const StoreCondition& condition() const { return condition_; }
   const Options& options() const { return options_; }
-  // What waits keeps the time that it has; its answer may come as before.
+  // Commitments that wait keep their deadlines; their answers may come as before.
   void set_options(const Options& options) {
     options_ = options;
     clock_.set_options(options.clock, options.retained_interval);

@@ -87,7 +87,7 @@ class PagedQueue {
   Sequence next_sequence() const { return next_; }
 
   // --- the store ---
-  // What to read next, if the front has room for it. The answer goes to take(), under the number given to note_asked().
+  // The page to read next, if the front has room for it. Its answer goes to take(), by the number of note_asked().
   std::optional<ReadRequest> read_request(QueueId queue);
   void note_asked(ReadNumber number) { reading_ = number; }
   // Settles a message of the gap before it was read. Its bytes are not known: returns none, or with the last message

@@ -108,7 +108,7 @@ class SegmentWriter {
   std::uint32_t recent_ = 0;  // the part used last: most flushes are for one queue
 };
 
-// What a record of a segment takes over from those before it.
+// The part of earlier records of a segment that a later one takes over.
 struct Seen {
   std::vector<std::string_view> topics;  // point into the segment's bytes, or into `joined`
   std::forward_list<std::string> joined;
