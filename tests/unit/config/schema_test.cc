@@ -8,6 +8,7 @@
 #include "config/assign.h"
 #include "config/key_names.h"
 #include "config/scalar.h"
+#include "config/value_text.h"
 
 namespace furrow::config {
 namespace {
@@ -49,6 +50,24 @@ TEST(Schema, EveryKeyIsExplainedInOneLine) {
   for (const Key& key : keys()) {
     EXPECT_TRUE(key.doc.ends_with('.') || key.doc.ends_with('-') || key.doc.ends_with(')')) << key.path;
     EXPECT_EQ(key.doc.find('\n'), std::string_view::npos) << key.path;
+  }
+}
+
+// What is shown of a value can be written, and means the same.
+TEST(Schema, EveryTextOfAValueGivesTheValueBack) {
+  for (const Key* key : built_scalars()) {
+    std::vector<std::string_view> texts = {key->standard, key->least, key->most};
+    for (const std::string_view word : split_words(key->words)) texts.push_back(word);
+    for (const std::string_view text : texts) {
+      Everything once;
+      if (text.empty() || text.starts_with('"') || text.starts_with('[')) continue;
+      ASSERT_TRUE(once.assign(*key, text).has_value()) << key->path;
+      const std::string shown = value_text(*key, once.objects);
+      if (shown.starts_with('[')) continue;
+      Everything again;
+      ASSERT_TRUE(again.assign(*key, shown).has_value()) << key->path << ": " << shown;
+      EXPECT_TRUE(again.config == once.config) << key->path << ": " << shown;
+    }
   }
 }
 
