@@ -28,9 +28,9 @@
 // piece is one record. SSL_write() appends to `below`. A close_notify is an error "closed by the peer"; end() says
 // ours.
 //
-// How WebSocket fits. Opening is the HTTP request, which asks for MQTT or for a page: the Introduction says which, and
-// whoever takes the link decides. The callbacks of wslay read from `bytes` and put what they unmask back into its
-// front: the payload is never longer than its frames, so that one call gives one piece. What write() takes becomes one
+// How WebSocket fits (websocket_layer.h). Opening is the HTTP request: one for MQTT is answered and opens, any other is
+// refused with a page, an error of the layer. Payloads are unmasked where they lie and moved together at the front of
+// `bytes`: they are never longer than their frames, so that one call gives one piece. What write() takes becomes one
 // frame, its header and then the bytes, which costs one copy; room for headers in front of every output would cost
 // plain connections more. Pongs and close frames go to `below`.
 //

@@ -1,0 +1,177 @@
+#include "gateway/net/web_request.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "broker-core/base/ip.h"
+#include "broker-core/base/printable.h"
+
+namespace furrow::gateway {
+namespace {
+
+constexpr std::size_t kShownBytesMax = 64;
+constexpr std::size_t kKeyCharacters = 24;  // 16 bytes in base64
+
+std::string shown(std::string_view text) {
+  return "'" + printable(text, kShownBytesMax) + "'";
+}
+
+std::string in_lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+bool is_one_of(char c, std::string_view characters) {
+  return characters.find(c) != std::string_view::npos;
+}
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// HOST[:PORT] apart; an IPv6 address keeps its brackets.
+struct Authority {
+  std::string_view host;
+  std::string_view port;
+};
+
+std::optional<Authority> split_authority(std::string_view text) {
+  const std::size_t close = text.starts_with('[') ? text.find(']') : 0;
+  if (close == std::string_view::npos) return std::nullopt;
+  const std::size_t colon = std::min(text.find(':', close), text.size());
+  const Authority apart{text.substr(0, colon), text.substr(std::min(colon + 1, text.size()))};
+  if (apart.host.empty() || (close != 0 && close + 1 != colon)) return std::nullopt;
+  if (colon < text.size() && (apart.port.empty() || apart.port.size() > 5)) return std::nullopt;
+  const bool is_host =
+      std::ranges::all_of(apart.host, [](char c) { return is_letter_or_digit(c) || is_one_of(c, "-._[]:"); });
+  const bool is_port = std::ranges::all_of(apart.port, [](char c) { return c >= '0' && c <= '9'; });
+  return is_host && is_port ? std::optional(apart) : std::nullopt;
+}
+
+std::string_view default_port(std::string_view scheme) {
+  return scheme == "https" ? "443" : scheme == "http" ? "80" : "";
+}
+
+// HOST, or HOST:PORT where that is not the port of the scheme.
+std::string authority_of(const Authority& apart, std::string_view scheme) {
+  std::string text = in_lower_case(apart.host);
+  if (!apart.port.empty() && apart.port != default_port(scheme)) text += ":" + std::string(apart.port);
+  return text;
+}
+
+bool is_address(std::string_view host) {
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  return IpAddress::parse(std::string(host)).has_value();
+}
+
+// A name of this machine that nobody else can own.
+bool is_own_host(std::string_view host, const WebSite& site) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  const auto is_host = [host](std::string_view one) { return equal_without_case(host, one); };
+  return is_address(host) || is_host("localhost") || std::ranges::any_of(site.own_names, is_host) ||
+         std::ranges::any_of(site.origins, is_host, &WebOrigin::host);
+}
+
+WebJudgement refused(unsigned status, std::string why, std::string more_fields = {}) {
+  return {.request = {}, .refusal = {.status = status, .why = std::move(why)}, .more_fields = std::move(more_fields)};
+}
+
+// What is wrong with the host and the origin of a request; empty: nothing.
+std::string objection(const HttpHead& head, const Authority& host, const WebSite& site) {
+  if (head.count("Origin") > 1) return "more than one Origin";
+  const bool is_own = is_own_host(host.host, site);
+  const std::string not_own = "the host " + shown(host.host) +
+                              " is not a name of this machine (it may be that of an attacker): connect to its address, "
+                              "or name it in 'origins' of the listener";
+  const std::optional<std::string_view> text = head.field("Origin");
+  if (!text) return site.is_loopback && !is_own ? not_own : "";
+  const std::optional<WebOrigin> origin = WebOrigin::parse(*text);
+  if (origin && std::ranges::find(site.origins, *origin) != site.origins.end()) {
+    return site.is_loopback && !is_own ? not_own : "";
+  }
+  const std::string scheme = site.is_secure ? "https" : "http";
+  if (origin && origin->scheme == scheme && origin->authority == authority_of(host, scheme)) {
+    return is_own ? "" : not_own;
+  }
+  return "pages of the origin " + shown(*text) + " may not connect: it is not in 'origins' of the listener";
+}
+
+WebJudgement judge_upgrade(const HttpHead& head) {
+  if (!head.has_token("Upgrade", "websocket")) {
+    return refused(426, "MQTT is spoken here by WebSocket", "Upgrade: websocket\r\n");
+  }
+  if (head.minor < 1) return refused(400, "WebSocket needs HTTP/1.1");
+  if (!head.has_token("Connection", "upgrade")) return refused(400, "'Connection: Upgrade' is missing");
+  if (head.field("Sec-WebSocket-Version") != "13") {
+    return refused(426, "WebSocket version 13 (RFC 6455) is spoken here",
+                   "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+  }
+  const std::optional<std::string_view> key = head.field("Sec-WebSocket-Key");
+  const bool is_key = key && key->size() == kKeyCharacters && key->ends_with("==") &&
+                      std::ranges::all_of(key->substr(0, kKeyCharacters - 2),
+                                          [](char c) { return is_letter_or_digit(c) || is_one_of(c, "+/"); });
+  if (!is_key) return refused(400, "Sec-WebSocket-Key is not 16 bytes in base64");
+  const std::vector<std::string_view> offered = head.tokens("Sec-WebSocket-Protocol");
+  for (const std::string_view spoken : {"mqtt", "mqttv3.1"}) {
+    if (std::ranges::find(offered, spoken) == offered.end()) continue;
+    return {.request = WebSocketRequest{.key = std::string(*key), .subprotocol = std::string(spoken)},
+            .refusal = {},
+            .more_fields = {}};
+  }
+  return refused(400, "Sec-WebSocket-Protocol does not offer mqtt");
+}
+
+}  // namespace
+
+std::optional<WebOrigin> WebOrigin::parse(std::string_view text) {
+  const std::size_t mark = text.find("://");
+  if (mark == std::string_view::npos || mark == 0) return std::nullopt;
+  WebOrigin origin;
+  origin.scheme = in_lower_case(text.substr(0, mark));
+  const bool is_scheme =
+      std::ranges::all_of(origin.scheme, [](char c) { return is_letter_or_digit(c) || is_one_of(c, "+-."); });
+  const std::optional<Authority> apart = split_authority(text.substr(mark + 3));
+  if (!is_scheme || !apart) return std::nullopt;
+  origin.authority = authority_of(*apart, origin.scheme);
+  return origin;
+}
+
+std::string_view WebOrigin::host() const {
+  return split_authority(authority)->host;
+}
+
+WebJudgement judge_web_request(const HttpHead& head, const WebSite& site) {
+  const std::optional<std::string_view> host_field = head.field("Host");
+  const std::optional<Authority> host = host_field ? split_authority(*host_field) : std::nullopt;
+  if (!host) return refused(400, "there is not one Host, with a name or an address");
+  if (std::string why = objection(head, *host, site); !why.empty()) return refused(403, std::move(why));
+  const std::string_view path = head.target.substr(0, head.target.find('?'));
+  if (path != kMqttPath) {
+    return refused(404, "nothing is at " + shown(path) + ": MQTT by WebSocket is at " + std::string(kMqttPath));
+  }
+  return judge_upgrade(head);
+}
+
+const char* judge_web_stranger(std::string_view begin, bool is_secure) {
+  struct Opening {
+    std::string_view bytes;
+    const char* what;
+  };
+  // A CONNECT: its type, and a remaining length, which is no letter of a method.
+  if (!begin.empty() && begin.front() == '\x10') return "speaks MQTT without WebSocket: this listener takes WebSocket";
+  const std::array openings = {
+      Opening{"\x16",
+              is_secure ? "speaks TLS within TLS" : "speaks TLS: this listener takes WebSocket without it (ws://)"},
+      Opening{"PROXY ", "speaks the PROXY protocol: this listener takes it with proxy_protocol only"},
+      Opening{"\r\n\r\n", "speaks the PROXY protocol: this listener takes it with proxy_protocol only"},
+  };
+  for (const Opening& opening : openings) {
+    if (begin.starts_with(opening.bytes)) return opening.what;
+  }
+  return nullptr;
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,72 @@
+// What a browser or a device asks of a listener for WebSocket, and whether it may.
+//
+//   request                                           answered
+//   GET /mqtt with an upgrade to WebSocket            101, when its host and its origin are allowed
+//   GET /mqtt without one, or another version of it   426
+//   GET of anything else                              404
+//   no sub-protocol of MQTT                           400
+//   another host, another origin                      403
+//
+// A page of any web site can make the browser of whoever reads it connect to the gateway in his barn. Browsers say of
+// which site the page is, in Origin. So that is compared as a whole: scheme, host and port, with those that are allowed
+// and with the listener itself, which Host names. A site can also give its own name the address of the gateway (DNS
+// rebinding), so that the two agree: therefore Host has to be a name that nobody else can own. It is looked at where a
+// page of the listener itself asks, and always on loopback, where no other name can be meant.
+// Clients that are no browsers send no Origin. "null" is the origin of files and of pages in a sandbox, anybody's.
+//
+// A client names `mqtt` or `mqttv3.1` as its sub-protocol [MQTT-6.0.0-3]. One that names none is refused: EMQX does so
+// by default, and a program that opens any WebSocket is not always one that means MQTT. Spec: RFC 6455 §4.2; RFC 6454
+// §6.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker-core/base/result.h"
+#include "gateway/net/http_head.h"
+
+namespace furrow::gateway {
+
+inline constexpr std::string_view kMqttPath = "/mqtt";
+
+// Scheme, host and port of a page, in lower case; the port is written unless it is the scheme's own.
+struct WebOrigin {
+  std::string scheme;
+  std::string authority;  // HOST or HOST:PORT
+
+  // Of `scheme://host[:port]`, with nothing behind it.
+  static std::optional<WebOrigin> parse(std::string_view text);
+  std::string_view host() const;
+  std::string text() const { return scheme + "://" + authority; }
+
+  friend bool operator==(const WebOrigin&, const WebOrigin&) = default;
+};
+
+// A listener, as requests are judged by it.
+struct WebSite {
+  bool is_secure = false;              // TLS lies beneath: its own pages are of https
+  bool is_loopback = true;             // only programs of this machine reach it
+  std::vector<std::string> own_names;  // of this machine, in lower case, beside localhost and addresses
+  std::vector<WebOrigin> origins;      // of pages that may connect, beside its own
+  bool goes_away = false;              // it is being closed for good: clients are told so
+};
+
+struct WebSocketRequest {
+  std::string key;          // Sec-WebSocket-Key
+  std::string subprotocol;  // the one to be spoken
+};
+
+// The request of `head` as one for MQTT by WebSocket, or the refusal. `more_fields` gets what belongs into its answer.
+struct WebJudgement {
+  std::optional<WebSocketRequest> request;
+  HttpRefusal refusal;      // without a request
+  std::string more_fields;  // of the answer, beside those of every refusal
+};
+WebJudgement judge_web_request(const HttpHead& head, const WebSite& site);
+
+// What a peer speaks whose first bytes are `begin`, if it is known and no HTTP; nullptr: it may be HTTP.
+const char* judge_web_stranger(std::string_view begin, bool is_secure);
+
+}  // namespace furrow::gateway
