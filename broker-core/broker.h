@@ -18,11 +18,11 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "broker-core/arrival.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
 #include "broker-core/conditions.h"
@@ -30,6 +30,7 @@
 #include "broker-core/connection_table.h"
 #include "broker-core/groups.h"
 #include "broker-core/held_publishes.h"
+#include "broker-core/identity.h"
 #include "broker-core/router.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
@@ -53,10 +54,10 @@ class Broker final {
   Broker& operator=(const Broker&) = delete;
 
   // --- the world → the broker ---
-  // A client connected from `peer`. 0 when a limit is reached or memory is short: close it. Its CONNECT is due
-  // kConnectTimeout after it was accepted, which may be a while ago.
-  ConnectionId handle_accept(std::string peer, Instant accepted) {
-    return connections_.accept(std::move(peer), accepted);
+  // A client has connected. 0 when a limit is reached or memory is short: close it. Its CONNECT is due kConnectTimeout
+  // after it was accepted, which may be a while ago.
+  ConnectionId handle_accept(Arrival arrival, Instant accepted) {
+    return connections_.accept(std::move(arrival), accepted);
   }
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
@@ -159,6 +160,8 @@ class Broker final {
   const RetainedStore& retained() const { return router_.retained(); }
   const Wills& wills() const { return sessions_.wills(); }
 
+  // Whose the session of this client is.
+  Identity identity_for_test(std::string_view client_id) const { return sessions_.identity_for_test(client_id); }
   // Entries of lists that connections are in: bounded by the number of connections, whatever these do.
   struct ListSizes {
     std::size_t held = 0;
@@ -179,6 +182,7 @@ class Broker final {
   Conditions conditions_;
   Books session_books_;
   Random random_;
+  Identities identities_;
   Journal journal_;
   Router router_;
   Session::Shared session_shared_;

@@ -42,11 +42,14 @@ std::string_view explanation(mqtt::ReasonCode reason) {
   }
 }
 
-Connection::Connection(ConnectionId id, std::string peer, Shared& shared, Instant accepted)
+Connection::Connection(ConnectionId id, Arrival arrival, Shared& shared, Instant accepted)
     : id_(id),
       shared_(shared),
-      peer_(std::move(peer)),
+      peer_(arrival.peer),
+      address_(arrival.address.value_or(IpAddress())),
+      has_address_(arrival.address.has_value()),
       decoder_(mqtt::Role::Server, packet_bytes_limit(shared.limits)),
+      arrival_(std::make_unique<Arrival>(std::move(arrival))),
       last_received_(accepted),
       armed_(deadline()) {
   shared_.agenda.add_deadline(armed_, id_);
@@ -170,7 +173,7 @@ void Connection::finish_hold(Held& held, Instant now) {
   if (held.session_starts) {
     shared_.log.write(LogLevel::Info, "connection.opened",
                       {{"client", session_->client_id()},
-                       {"peer", peer_},
+                       {"peer", peer()},
                        {"version", static_cast<std::uint64_t>(version())},
                        {"session_present", held.session_present ? "true" : "false"}});
     session_->begin(held.receive_maximum, held.session_present, now);
@@ -319,7 +322,7 @@ bool Connection::sent_if_it_fits(std::size_t begin) {
 void Connection::log_closed(LogLevel level, std::string_view reason, std::string_view why) const {
   shared_.log.write(level, "connection.closed",
                     {{"client", session_ != nullptr ? std::string_view(session_->client_id()) : std::string_view()},
-                     {"peer", peer_},
+                     {"peer", peer()},
                      {"reason", reason},
                      {"why", why}});
 }

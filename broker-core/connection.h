@@ -32,12 +32,15 @@
 #include <vector>
 
 #include "broker-core/agenda.h"
+#include "broker-core/arrival.h"
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ids.h"
 #include "broker-core/base/log.h"
+#include "broker-core/base/short_text.h"
 #include "broker-core/base/time.h"
 #include "broker-core/conditions.h"
 #include "broker-core/held_publishes.h"
+#include "broker-core/identity.h"
 #include "broker-core/limit_log.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/decoder.h"
@@ -74,12 +77,14 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     mqtt::Packet packet = {};  // the one being decoded, of whatever connection
   };
 
-  Connection(ConnectionId id, std::string peer, Shared& shared, Instant accepted);
+  Connection(ConnectionId id, Arrival arrival, Shared& shared, Instant accepted);
   ~Connection();
 
   ConnectionId id() const { return id_; }
   // The network address, for the log.
-  const std::string& peer() const { return peer_; }
+  std::string_view peer() const { return peer_.view(); }
+  // Where the client is; nothing when no network lies between.
+  std::optional<IpAddress> address() const { return has_address_ ? std::optional(address_) : std::nullopt; }
   mqtt::Version version() const { return decoder_.version(); }
   Session* session() const { return session_; }
   bool closing() const { return state_ == State::Closing; }
@@ -177,7 +182,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   }
 
   void refuse_connect(mqtt::ReasonCode reason, std::string_view why, std::string_view client_id, Instant now);
-  void accept_connect(const mqtt::Connect& packet, const std::string& client_id, Instant now);
+  void accept_connect(const mqtt::Connect& packet, const std::string& client_id, const Identity& identity, Instant now);
   // `expiry_cut_s`: the session expiry interval, when it is not the one asked for.
   ByteBuffer connack(const mqtt::Connect& packet, const std::string& client_id, bool session_present,
                      std::optional<std::uint32_t> expiry_cut_s) const;
@@ -268,13 +273,16 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Constant after construction.
   const ConnectionId id_;
   Shared& shared_;
-  const std::string peer_;
+  const ShortText peer_;
+  const IpAddress address_;
+  const bool has_address_;
 
   mqtt::Decoder decoder_;
   ByteBuffer output_;
   Session* session_ = nullptr;
   Ref<AckQueue> acknowledgements_;  // made for the first one
   std::unique_ptr<Extras> extras_;
+  std::unique_ptr<Arrival> arrival_;  // until it is known who the client is
 
   // From CONNECT.
   std::uint32_t packet_bytes_max_ = mqtt::kRemainingLengthMax;  // of the client [MQTT-3.1.2-24]
@@ -291,6 +299,6 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
   Instant armed_;
 };
-static_assert(sizeof(Connection) <= 184, "every idle client has one");
+static_assert(sizeof(Connection) <= 200, "every idle client has one");
 
 }  // namespace furrow::broker

@@ -174,8 +174,16 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
       version() == Version::V5 && packet.properties.number(PropertyId::RequestProblemInformation).value_or(1) != 0;
   keep_alive_s_ = keep_alive_granted_s(packet, shared_.limits.keep_alive_max);
   bridge_ = packet.bridge;
+  const std::unique_ptr<Arrival> arrival = std::move(arrival_);
+  const Identity identity{std::move(arrival->vouched_user), std::move(arrival->listener)};
+  if (!shared_.sessions.may_open(packet.client_id, identity.user)) {
+    ++shared_.stats.sessions_of_others;
+    refuse_connect(ReasonCode::NotAuthorized, "the session of this client identifier belongs to another user",
+                   packet.client_id, now);
+    return;
+  }
   accept_connect(packet, packet.client_id.empty() ? shared_.sessions.assign_client_id() : std::string(packet.client_id),
-                 now);
+                 identity, now);
 }
 
 void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::string_view client_id, Instant now) {
@@ -189,15 +197,17 @@ void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::st
     output_.clear();  // [MQTT-3.1.2-24]
   }
   shared_.log.write(LogLevel::Warning, "connection.refused",
-                    {{"client", client_id}, {"peer", peer_}, {"reason", name(reason)}, {"why", why}});
+                    {{"client", client_id}, {"peer", peer()}, {"reason", name(reason)}, {"why", why}});
   start_closing(false, now);
 }
 
-void Connection::accept_connect(const mqtt::Connect& packet, const std::string& client_id, Instant now) {
+void Connection::accept_connect(const mqtt::Connect& packet, const std::string& client_id, const Identity& identity,
+                                Instant now) {
   const Limits& limits = shared_.limits;
   const std::uint32_t asked_s = expiry_asked_s(packet);
   const std::uint32_t granted_s = expiry_granted_s(asked_s, limits.session_expiry_max);
   const Sessions::Opened opened = shared_.sessions.open({.client_id = client_id,
+                                                         .identity = identity,
                                                          .clean_start = packet.clean_start,
                                                          .expiry_s = granted_s,
                                                          .will = packet.will ? make_will(*packet.will) : nullptr},

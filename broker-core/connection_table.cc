@@ -9,17 +9,17 @@ namespace {
 // Deadlines of connections that are gone: this many are not worth a look at all of them.
 constexpr std::size_t kSpareDeadlines = 64;
 
-// `192.0.2.1` of `192.0.2.1:1024`.
-std::string_view host_of(std::string_view peer) {
-  return peer.substr(0, peer.rfind(':'));
+// `192.0.2.1`, without the port, which is another one each time.
+std::string name_of(const Arrival& arrival) {
+  return arrival.address ? arrival.address->text() : arrival.peer;
 }
 
 }  // namespace
 
-ConnectionId ConnectionTable::accept(std::string peer, Instant accepted) {
+ConnectionId ConnectionTable::accept(Arrival arrival, Instant accepted) {
   ++shared_.stats.connections_offered;
-  if (const char* const limit = limit_for(peer)) {
-    shared_.limit_log.write(limit, host_of(peer), "connection not taken", accepted);
+  if (const char* const limit = limit_for(arrival.address)) {
+    shared_.limit_log.write(limit, name_of(arrival), "connection not taken", accepted);
     return {};
   }
   auto slot = static_cast<std::uint32_t>(slots_.size());
@@ -30,12 +30,12 @@ ConnectionId ConnectionTable::accept(std::string peer, Instant accepted) {
     free_slots_.pop_back();
   }
   const ConnectionId id{(std::uint64_t{slots_[slot].generation} << 32U) | (slot + 1)};
-  slots_[slot].connection = std::make_unique<Connection>(id, std::move(peer), shared_, accepted);
+  slots_[slot].connection = std::make_unique<Connection>(id, std::move(arrival), shared_, accepted);
   ++size_;
   return id;
 }
 
-const char* ConnectionTable::limit_for(std::string_view peer) {
+const char* ConnectionTable::limit_for(const std::optional<IpAddress>& address) {
   const Limits& limits = shared_.limits;
   if (limits.connections > 0 && size_ >= limits.connections) {
     ++shared_.stats.connections_over_limit;
@@ -45,8 +45,8 @@ const char* ConnectionTable::limit_for(std::string_view peer) {
     ++shared_.stats.memory_over_limit;
     return "limits.memory";
   }
-  if (limits.connections_per_address == 0) return nullptr;
-  std::uint32_t& from_there = addresses_[std::string(host_of(peer))];
+  if (limits.connections_per_address == 0 || !address) return nullptr;
+  std::uint32_t& from_there = addresses_[*address];
   if (from_there >= limits.connections_per_address) {
     ++shared_.stats.connections_over_address_limit;
     return "limits.connections_per_address";
@@ -55,17 +55,17 @@ const char* ConnectionTable::limit_for(std::string_view peer) {
   return nullptr;
 }
 
-void ConnectionTable::leave_address(std::string_view peer) {
-  if (shared_.limits.connections_per_address == 0) return;
-  const auto address = addresses_.find(std::string(host_of(peer)));
-  if (address != addresses_.end() && --address.value() == 0) addresses_.erase(address);
+void ConnectionTable::leave_address(const std::optional<IpAddress>& address) {
+  if (shared_.limits.connections_per_address == 0 || !address) return;
+  const auto found = addresses_.find(*address);
+  if (found != addresses_.end() && --found->second == 0) addresses_.erase(found);
 }
 
 void ConnectionTable::remove(ConnectionId id, Instant now) {
   Connection* const found = find(id);
   if (found == nullptr) return;
   found->end(false, now);
-  leave_address(found->peer());
+  leave_address(found->address());
   Slot& slot = slots_[slot_of(id)];
   slot.connection.reset();
   ++slot.generation;
@@ -119,7 +119,7 @@ void ConnectionTable::handle_limits_changed() {
   addresses_.clear();
   const bool counts_addresses = shared_.limits.connections_per_address > 0;
   for_each([&](Connection& connection) {
-    if (counts_addresses) ++addresses_[std::string(host_of(connection.peer()))];
+    if (counts_addresses && connection.address()) ++addresses_[*connection.address()];
     connection.handle_limits_changed();
   });
 }

@@ -6,16 +6,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <string>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "broker-core/agenda.h"
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ids.h"
+#include "broker-core/base/ip.h"
 #include "broker-core/connection.h"
-#include "tsl/robin_map.h"
 
 namespace furrow::broker {
 
@@ -31,8 +32,8 @@ class ConnectionTable {
   ConnectionTable(const ConnectionTable&) = delete;
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
-  // A client connected from `peer`. 0 when a limit is reached or memory is short.
-  ConnectionId accept(std::string peer, Instant accepted);
+  // A client has connected. 0 when a limit is reached or memory is short.
+  ConnectionId accept(Arrival arrival, Instant accepted);
   // The network connection is gone: so is ours. Null effect when there is none.
   void remove(ConnectionId id, Instant now);
   // nullptr when there is none. Valid until remove().
@@ -78,15 +79,15 @@ class ConnectionTable {
     }
   }
   // The key of the limit for which no connection is taken from there; nullptr when one is, which then counts.
-  const char* limit_for(std::string_view peer);
-  void leave_address(std::string_view peer);
+  const char* limit_for(const std::optional<IpAddress>& address);
+  void leave_address(const std::optional<IpAddress>& address);
   void prune_deadlines();
 
   Connection::Shared& shared_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::size_t size_ = 0;
-  tsl::robin_map<std::string, std::uint32_t> addresses_;  // connections of each, where that is limited
+  std::map<IpAddress, std::uint32_t> addresses_;  // connections of each, where that is limited
 };
 
 }  // namespace furrow::broker

@@ -25,8 +25,10 @@ constexpr Duration kLeftInterval = std::chrono::seconds(60);
 
 }  // namespace
 
-Sessions::Sessions(Session::Shared& shared, Router& router, Groups& groups, Log& log, Random& random, Instant now)
+Sessions::Sessions(Session::Shared& shared, const std::vector<ListenerPolicy>& listeners, Router& router,
+                   Groups& groups, Log& log, Random& random, Instant now)
     : shared_(shared),
+      listeners_(listeners),
       router_(router),
       groups_(groups),
       log_(log),
@@ -46,8 +48,15 @@ std::string Sessions::assign_client_id() {
   return id;
 }
 
+bool Sessions::may_open(std::string_view client_id, const std::optional<std::string>& user) const {
+  const Session* const session = table_.find(client_id);
+  const Identity* const owner = session != nullptr ? &session->identity() : wills_.owner_of_waiting(client_id);
+  if (owner == nullptr || owner->user == user) return true;
+  return !owner->user && std::ranges::none_of(listeners_, &ListenerPolicy::anonymous);
+}
+
 Sessions::Opened Sessions::open(Request request, Instant now) {
-  const std::unique_ptr<Will> waiting = wills_.take(request.client_id);
+  const Wills::Taken waiting = wills_.take(request.client_id);
   Session* found = table_.find(request.client_id);
   if (found != nullptr && found->connection() != nullptr) {
     ++shared_.stats.takeovers;
@@ -64,19 +73,23 @@ Sessions::Opened Sessions::open(Request request, Instant now) {
     found = nullptr;
   }
   const bool present = found != nullptr;
-  Session& session = present ? *found : make(request.client_id, request.expiry_s > 0 ? shared_.new_queue() : QueueId{});
+  Session& session =
+      present ? *found
+              : make(request.client_id, request.expiry_s > 0 ? shared_.new_queue() : QueueId{}, request.identity);
   // CONNACK says that the old session is gone, and the client uses its packet identifiers anew: a crash must not bring
   // them back. The row of a new session takes the place of the old one, below.
   if (ends_stored && !session.durable()) session.set_stored_in(shared_.journal.hasten_rows());
   SessionRecord& record = session.record();
   const bool same_will = request.will && record.will ? *request.will == *record.will : !request.will && !record.will;
-  const bool as_stored = present && record.expiry_s == request.expiry_s && same_will;
+  const bool same_identity = session.identity() == request.identity;
+  if (!same_identity) session.set_identity(request.identity);
+  const bool as_stored = present && record.expiry_s == request.expiry_s && same_will && same_identity;
   record.expiry_s = request.expiry_s;
   record.will = std::move(request.will);
   look_at(session, kNever);
   record.disconnected.reset();
   if (!session.durable()) {
-    wills_.keep(session, waiting.get(), connected_, now);
+    wills_.keep(session, waiting, connected_, now);
   } else if (!as_stored) {
     session.store();
   } else if (!session.stored_connected()) {
@@ -88,9 +101,10 @@ Sessions::Opened Sessions::open(Request request, Instant now) {
   return {session, present};
 }
 
-Session& Sessions::make(const std::string& client_id, QueueId queue) {
+Session& Sessions::make(const std::string& client_id, QueueId queue, const Identity& identity) {
   const SubscriberId subscriber = router_.reserve();
   Session& session = table_.insert(std::make_unique<Session>(client_id, subscriber, queue, shared_));
+  session.set_identity(identity);
   router_.set(subscriber, session);
   return session;
 }
@@ -126,8 +140,9 @@ void Sessions::end_before_will(Session& session, Instant due, Instant now) {
   std::unique_ptr<Will> will;
   if (session.record().has_pending_will()) will = std::move(session.record().will);
   const std::string client_id = session.client_id();
+  Identity owner = session.identity();
   end(session, now);
-  if (will) wills_.wait(client_id, std::move(will), due, now);
+  if (will) wills_.wait(client_id, std::move(will), std::move(owner), due, now);
 }
 
 void Sessions::end(Session& session, Instant now) {
@@ -139,7 +154,7 @@ void Sessions::end(Session& session, Instant now) {
     // when its time is over. Only a client that is told of the end, by CONNACK, must be able to rely on it. The row
     // keeps the will, without the session, until its message is safe.
     SessionRow row{session.client_id(), std::nullopt};
-    if (will) row.data = encode_will_alone(*will);
+    if (will) row.data = encode_will_alone(*will, session.identity());
     shared_.journal.put_lazy(std::move(row), now);
   }
   const std::unique_ptr<Session> ended = table_.extract(session);
@@ -293,18 +308,21 @@ void Sessions::restore(Restored& restored, const ClockStamp& stamp, Instant now)
 
 void Sessions::restore(SessionRow& row, const ClockStamp& stamp, SessionQueues& queues, Instant now) {
   std::vector<std::uint32_t> unsent;
-  std::optional<SessionRecord> record = row.data ? decode_session(row.client_id, *row.data, &unsent) : std::nullopt;
+  Identity owner;
+  std::optional<SessionRecord> record;
+  if (row.data) record = decode_session(row.client_id, *row.data, &unsent, &owner);
   if (!record) {
     log_.write(LogLevel::Error, "session.damaged", {{"client", row.client_id}, {"next", "the session starts anew"}});
     shared_.journal.put(SessionRow{row.client_id, std::nullopt});
     return;
   }
   if (!record->queue) {
-    restore_will(row.client_id, std::move(record->will), now);
+    restore_will(row.client_id, std::move(record->will), owner, now);
     return;
   }
   shared_.last_queue = std::max(shared_.last_queue, record->queue);
-  Session& session = make(row.client_id, record->queue);
+  Session& session = make(row.client_id, record->queue, owner);
+  record->owner = session.record().owner;
   if (const CursorRow* const cursor = queues.claim(record->queue)) session.restore(*cursor);
   for (const Subscription& subscription : record->subscriptions) attach(session, subscription, now);
   // After a crash, the session counts as disconnected from now on: when the connection really ended is unknown.
@@ -320,14 +338,15 @@ void Sessions::restore(SessionRow& row, const ClockStamp& stamp, SessionQueues& 
 }
 
 // A client with an identifier that we assigned takes another one when it comes back: its will must not come after that.
-void Sessions::restore_will(const std::string& client_id, std::unique_ptr<Will> will, Instant now) {
+void Sessions::restore_will(const std::string& client_id, std::unique_ptr<Will> will, const Identity& owner,
+                            Instant now) {
   if (!will) {
     shared_.journal.put_lazy(SessionRow{client_id, std::nullopt}, now);
     return;
   }
   will->stored = true;
   const Duration grace = is_assigned(client_id) ? Duration::zero() : Wills::kRestartGrace;
-  wills_.wait(client_id, std::move(will), now + grace, now);
+  wills_.wait(client_id, std::move(will), owner, now + grace, now);
 }
 
 // Takes the rows of sessions; those of bridges are left for the owner.

@@ -5,12 +5,18 @@
 //   expiry            the session ends; so does it with a CONNECT of clean start
 //   the next start    sessions, their queues and exchanges are as the store has them
 //
+// A session belongs to the user that made it, and so does a will that waits for its client: under the same client
+// identifier another user is refused before anything of them is touched. What an anonymous client has left belongs to
+// anonymous clients. Once no listener lets any of them in, as after users were introduced, the first user that comes
+// with the client identifier has it.
+//
 // Owns sessions and wills. Knows of a connection only that it can be closed. Thread: loop. Time: passed in.
 // Spec: MQTT 5.0 §3.1.2.4, §3.1.2.11.2, §4.1.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -21,6 +27,8 @@
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
 #include "broker-core/groups.h"
+#include "broker-core/identity.h"
+#include "broker-core/listener_policy.h"
 #include "broker-core/router.h"
 #include "broker-core/session/session.h"
 #include "broker-core/session/session_queues.h"
@@ -33,15 +41,20 @@ namespace furrow::broker {
 class Sessions {
  public:
   // All references must outlive it; `random` gives client identifiers. `now` is the first moment of the broker.
-  Sessions(Session::Shared& shared, Router& router, Groups& groups, Log& log, Random& random, Instant now);
+  Sessions(Session::Shared& shared, const std::vector<ListenerPolicy>& listeners, Router& router, Groups& groups,
+           Log& log, Random& random, Instant now);
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
   // --- CONNECT, and the end of a connection ---
   // A client identifier that no session has.
   std::string assign_client_id();
+  // Whether `user`, or an anonymous client, may have the session of this client identifier, if there is one.
+  bool may_open(std::string_view client_id, const std::optional<std::string>& user) const;
+  // REQUIRES: may_open().
   struct Request {
     const std::string& client_id;
+    const Identity& identity;
     bool clean_start = false;
     std::uint32_t expiry_s = 0;  // 0: ends with its connection
     std::unique_ptr<Will> will;
@@ -86,6 +99,10 @@ class Sessions {
   void restore(Restored& restored, const ClockStamp& stamp, Instant now);
 
   std::size_t size() const { return table_.size(); }
+  Identity identity_for_test(std::string_view client_id) const {
+    const Session* const session = table_.find(client_id);
+    return session != nullptr ? session->identity() : Identity{};
+  }
   // Those with a connection.
   std::size_t connected() const { return connected_; }
   const Wills& wills() const { return wills_; }
@@ -93,7 +110,7 @@ class Sessions {
   std::uint64_t queue_bytes() const;
 
  private:
-  Session& make(const std::string& client_id, QueueId queue);
+  Session& make(const std::string& client_id, QueueId queue, const Identity& identity);
   void end(Session& session, Instant now);
   void end_before_will(Session& session, Instant due, Instant now);
   void attach(Session& session, const Subscription& subscription, Instant now);
@@ -104,7 +121,7 @@ class Sessions {
   void check(Session& session, Instant now);
 
   void restore(SessionRow& row, const ClockStamp& stamp, SessionQueues& queues, Instant now);
-  void restore_will(const std::string& client_id, std::unique_ptr<Will> will, Instant now);
+  void restore_will(const std::string& client_id, std::unique_ptr<Will> will, const Identity& owner, Instant now);
   void restore_exchanges(std::vector<ExchangeRow>& rows, Instant now);
   void restore_outbound(Session& session, std::vector<ExchangeRow>& rows,
                         const std::unordered_map<std::uint64_t, SharedGroup*>& groups, Instant now);
@@ -112,6 +129,7 @@ class Sessions {
 
   // Constant after construction.
   Session::Shared& shared_;
+  const std::vector<ListenerPolicy>& listeners_;  // may change between two calls
   Router& router_;
   Groups& groups_;
   Log& log_;

@@ -12,9 +12,13 @@
 //                                                 never 0
 //   session expiry, keep-alive                    from the next CONNECT, or DISCONNECT
 //   commit waiting, memory                        with the end of the turn
+//   listeners                                     from the next CONNECT; who is connected stays
 #pragma once
 
+#include <vector>
+
 #include "broker-core/limits.h"
+#include "broker-core/listener_policy.h"
 #include "broker-core/session/commit_interval.h"
 #include "broker-core/session/journal.h"
 
@@ -24,6 +28,8 @@ struct Settings {
   Limits limits;
   Journal::Options journal;
   CommitInterval commit_interval;
+  // Clients name theirs in Arrival::listener. The one that stands here by default has no name, and lets in everybody.
+  std::vector<ListenerPolicy> listeners = {ListenerPolicy{}};
 };
 
 }  // namespace furrow::broker

@@ -34,6 +34,7 @@ struct Stats {
   std::uint64_t keep_alive_timeouts = 0;
   std::uint64_t protocol_errors = 0;  // connections closed for what they sent
   std::uint64_t takeovers = 0;
+  std::uint64_t sessions_of_others = 0;  // CONNECT refused, because another user made the session
   std::uint64_t sessions_expired = 0;
   std::uint64_t packets_over_limit = 0;       // larger than `packet`
   std::uint64_t inflight_over_limit = 0;      // beyond the receive maximum: waited, or ended their connection

@@ -24,33 +24,40 @@ Wills::~Wills() {
 
 // --- clients without a durable session ---
 
-void Wills::wait(const std::string& client_id, std::unique_ptr<Will> will, Instant due, Instant now) {
-  if (!will->stored) shared_.journal.put_lazy(SessionRow{client_id, encode_will_alone(*will)}, now);
+void Wills::wait(const std::string& client_id, std::unique_ptr<Will> will, Identity owner, Instant due, Instant now) {
+  if (!will->stored) shared_.journal.put_lazy(SessionRow{client_id, encode_will_alone(*will, owner)}, now);
   will->stored = true;
   (void)take(client_id);  // the newer one takes its place
-  const auto waiting = waiting_.try_emplace(client_id, Waiting{std::move(will), due}).first;
+  const auto waiting = waiting_.try_emplace(client_id, Waiting{std::move(will), std::move(owner), due}).first;
   waiting_by_due_.emplace(due, waiting->first);
 }
 
-std::unique_ptr<Will> Wills::take(std::string_view client_id) {
+const Identity* Wills::owner_of_waiting(std::string_view client_id) const {
   const auto waiting = waiting_.find(client_id);
-  if (waiting == waiting_.end()) return nullptr;
-  std::unique_ptr<Will> will = std::move(waiting->second.will);
-  waiting_by_due_.erase({waiting->second.due, waiting->first});
-  waiting_.erase(waiting);
-  return will;
+  return waiting == waiting_.end() ? nullptr : &waiting->second.owner;
 }
 
-void Wills::keep(Session& session, const Will* stored, std::size_t clients, Instant now) {
+Wills::Taken Wills::take(std::string_view client_id) {
+  const auto waiting = waiting_.find(client_id);
+  if (waiting == waiting_.end()) return {};
+  Taken taken{std::move(waiting->second.will), std::move(waiting->second.owner)};
+  waiting_by_due_.erase({waiting->second.due, waiting->first});
+  waiting_.erase(waiting);
+  return taken;
+}
+
+void Wills::keep(Session& session, const Taken& stored, std::size_t clients, Instant now) {
   Will* const will = session.record().will.get();
-  if (stored != nullptr && (will == nullptr || *will != *stored)) {
+  const bool is_stored = stored.will != nullptr;
+  const bool differs = is_stored && (will == nullptr || *will != *stored.will || session.identity() != stored.owner);
+  if (differs) {
     // The old will must not stay behind, however soon the client leaves.
     SessionRow row{session.client_id(), std::nullopt};
-    if (will != nullptr) row.data = encode_will_alone(*will);
+    if (will != nullptr) row.data = encode_will_alone(*will, session.identity());
     shared_.journal.put_lazy(std::move(row), now);
   }
   if (will == nullptr) return;
-  will->stored = stored != nullptr;
+  will->stored = is_stored;
   if (!will->stored) unwritten_.push_back({now, session.subscriber()});
   // Each will that waits has a row, as each connected client may have one.
   const std::uint32_t limit = shared_.limits.connections;
@@ -66,7 +73,7 @@ void Wills::write(Session& session) {
     ++shared_.stats.wills_not_stored;
     return;
   }
-  shared_.journal.put(SessionRow{session.client_id(), encode_will_alone(*will)});
+  shared_.journal.put(SessionRow{session.client_id(), encode_will_alone(*will, session.identity())});
   will->stored = true;
 }
 
@@ -110,8 +117,8 @@ void Wills::withdraw(Session& session, Instant now) {
 
 void Wills::publish_waiting(WaitingMap::iterator waiting, Instant now) {
   const std::string client_id = waiting->first;
-  const std::unique_ptr<Will> will = take(client_id);
-  if (send(client_id, *will, true, SubscriberId{}, now)) return;
+  const Taken taken = take(client_id);
+  if (send(client_id, *taken.will, true, SubscriberId{}, now)) return;
   shared_.journal.put_lazy(SessionRow{client_id, std::nullopt}, now);
 }
 

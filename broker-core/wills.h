@@ -50,12 +50,18 @@ class Wills final : private AckSink {
 
   // --- clients without a durable session ---
   // The will waits for its client until `due`, and its row keeps it.
-  void wait(const std::string& client_id, std::unique_ptr<Will> will, Instant due, Instant now);
+  void wait(const std::string& client_id, std::unique_ptr<Will> will, Identity owner, Instant due, Instant now);
+  // Whose will waits for this client; nullptr when none does.
+  const Identity* owner_of_waiting(std::string_view client_id) const;
+  struct Taken {
+    std::unique_ptr<Will> will;
+    Identity owner;
+  };
   // The client connects: the will that waits for it is not published [MQTT-3.1.3-9]. Nothing when there is none.
-  std::unique_ptr<Will> take(std::string_view client_id);
+  Taken take(std::string_view client_id);
   // `session`, which is new, has the will of its CONNECT; the client's row still has `stored`, if anything. `clients`
   // others are connected.
-  void keep(Session& session, const Will* stored, std::size_t clients, Instant now);
+  void keep(Session& session, const Taken& stored, std::size_t clients, Instant now);
 
   // --- sessions ---
   // When to publish the will of a session whose connection has ended at `ended`; never if there is nothing to publish.
@@ -81,6 +87,7 @@ class Wills final : private AckSink {
   };
   struct Waiting {
     std::unique_ptr<Will> will;
+    Identity owner;
     Instant due;
   };
   struct Published {

@@ -126,16 +126,17 @@ void ClientLinks::accept(Descriptor connection, const SocketAddress& peer, const
   TcpStream stream(loop_, nullptr);
   if (!stream.adopt(connection.get())) return;
   (void)connection.release();  // the stream has it now
+  Introduction introduction{.peer = peer.text(), .address = peer.ip(), .listener = entrance.listener};
   std::vector<std::unique_ptr<Layer>> layers = layers_of(entrance);
   if (layers.empty()) {
-    link(Channel(std::move(stream)), peer.text(), clock_.now());
+    link(Channel(std::move(stream)), introduction, clock_.now());
   } else {
-    opening_.add(Channel(std::move(stream), std::move(layers)), {.peer = peer.text()}, entrance.listener);
+    opening_.add(Channel(std::move(stream), std::move(layers)), std::move(introduction));
   }
 }
 
 void ClientLinks::handle_opened(Channel channel, const Introduction& introduction, Instant accepted) {
-  link(std::move(channel), introduction.peer, accepted);
+  link(std::move(channel), introduction, accepted);
 }
 
 void ClientLinks::handle_failed(Channel channel) {
@@ -144,8 +145,12 @@ void ClientLinks::handle_failed(Channel channel) {
 
 // --- linked ---
 
-void ClientLinks::link(Channel channel, std::string peer, Instant accepted) {
-  const ConnectionId id = broker_.handle_accept(std::move(peer), accepted);
+void ClientLinks::link(Channel channel, const Introduction& introduction, Instant accepted) {
+  broker::Arrival arrival{.peer = introduction.peer,
+                          .address = introduction.address,
+                          .listener = introduction.listener,
+                          .vouched_user = introduction.vouched_user};
+  const ConnectionId id = broker_.handle_accept(std::move(arrival), accepted);
   if (!id) return;
   ++size_;
   place(broker::slot_of(id)).begin(*this, id, std::move(channel));

@@ -77,7 +77,7 @@ class ClientLinks final : private OpeningLinks::Owner {
   void handle_failed(Channel channel) override;
   Instant now() const override { return clock_.now(); }
 
-  void link(Channel channel, std::string peer, Instant accepted);
+  void link(Channel channel, const Introduction& introduction, Instant accepted);
   // The link of this slot, whoever has it; makes its place.
   Link& place(std::size_t slot);
   Link* find(ConnectionId id) const;

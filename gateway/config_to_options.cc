@@ -51,6 +51,14 @@ broker::Limits limits(const config::Config& config) {
                             .when_full = when_full(queue.when_full)}};
 }
 
+std::vector<broker::ListenerPolicy> listeners(const config::Config& config) {
+  std::vector<broker::ListenerPolicy> all;
+  for (std::size_t place = 0; place < config.listeners.size(); ++place) {
+    all.push_back({.name = listener_name(config, place), .anonymous = config.access.anonymous});
+  }
+  return all;
+}
+
 broker::Journal::Options journal_options(const config::Store& store) {
   broker::Journal::Options options;
   options.acknowledge_when_received = store.acknowledge == config::Acknowledge::Received;
@@ -99,10 +107,15 @@ bridge::Rule rule(const config::TopicRule& from) {
 
 }  // namespace
 
+std::string listener_name(const config::Config&, std::size_t place) {
+  return place == 0 ? "mqtt" : "mqtt-" + std::to_string(place + 1);
+}
+
 broker::Broker::Options broker_options(const config::Config& config, std::uint64_t seed) {
   return {{.limits = limits(config),
            .journal = journal_options(config.store),
-           .commit_interval = {.fixed = config.store.interval}},
+           .commit_interval = {.fixed = config.store.interval},
+           .listeners = listeners(config)},
           seed};
 }
 

@@ -20,10 +20,6 @@ constexpr Duration kStoreLookInterval = std::chrono::seconds(1);
 // How often the memory in use is looked at: the most that 100 Mbit/s can bring in meanwhile is 6 MiB.
 constexpr Duration kMachineLookInterval = std::chrono::milliseconds(500);
 
-std::string listener_name(std::size_t index) {
-  return index == 0 ? "mqtt" : "mqtt-" + std::to_string(index + 1);
-}
-
 // A clock whose battery is empty starts somewhere in the past: it is not believed when an earlier run has seen later.
 Status note_wall_clock(Clock& clock, SqliteStore& store) {
   constexpr std::string_view kKey = "wall_clock_us";
@@ -58,7 +54,8 @@ Result<std::vector<Runtime::Listener>> Runtime::bind_listeners(const config::Con
       const config::Diagnostic said{config::Severity::Error, one.place, socket.error().message()};
       return Error(socket.error().code(), config::format(said, config_name));
     }
-    ListenerStatus status{.name = listener_name(listeners.size()), .protocol = "mqtt", .address = (*socket)->address()};
+    ListenerStatus status{
+        .name = listener_name(config, listeners.size()), .protocol = "mqtt", .address = (*socket)->address()};
     Entrance entrance{.listener = status.name, .balancers = one.proxy_protocol.from};
     listeners.push_back({std::move(status), std::move(entrance), *std::move(socket)});
   }

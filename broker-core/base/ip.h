@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,7 +37,7 @@ class IpAddress {
   // `192.0.2.1:1883`, `[2001:db8::1]:1883`.
   std::string text(std::uint16_t port) const;
 
-  friend bool operator==(const IpAddress&, const IpAddress&) = default;
+  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
 
  private:
   V6 bytes_{};

@@ -31,6 +31,15 @@ Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, 
   record_.queue = queue;
 }
 
+Session::~Session() {
+  shared_.identities.release(record_.owner);
+}
+
+void Session::set_identity(const Identity& identity) {
+  const IdentityId before = std::exchange(record_.owner, shared_.identities.acquire(identity));
+  shared_.identities.release(before);
+}
+
 void Session::store() {
   stored_connected_ = record_.connected();
   stored_in_ = shared_.journal.put(row());
@@ -360,7 +369,7 @@ SessionRow Session::row() {
         [&](const RetainedReplays::Replay& replay) { unsent.push_back(place_of(replay.filter())); });
   }
   std::ranges::sort(unsent);
-  return {client_id(), encode(record_, unsent)};
+  return {client_id(), encode(record_, identity(), unsent)};
 }
 
 Session::Extras& Session::extras() {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "broker-core/conditions.h"
+#include "broker-core/identity.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/packet.h"
 #include "broker-core/publication.h"
@@ -43,6 +44,7 @@ class Session final : public Destination {
     const Conditions& conditions;
     RetainedStore& retained;
     Stats& stats;
+    Identities& identities;
     HashKey hash_key;                        // secret: peers choose their filters
     QueueId last_queue = {};                 // given to a queue of any kind
     std::vector<SubscriberId> looking = {};  // whose replays go on with the next turn, room or not
@@ -52,10 +54,16 @@ class Session final : public Destination {
 
   // `queue` is 0 for a session that ends with its connection.
   Session(std::string client_id, SubscriberId subscriber, QueueId queue, Shared& shared);
+  ~Session();
 
   const std::string& client_id() const { return record_.client_id; }
   SubscriberId subscriber() const { return subscriber_; }
   bool durable() const { return static_cast<bool>(record_.queue); }
+
+  // Who the client is: the one that is connected, or was last. Access is decided by this, the client identifier, and
+  // the address of the connection(), where there is one.
+  const Identity& identity() const { return shared_.identities.at(record_.owner); }
+  void set_identity(const Identity& identity);
 
   // The stored part of the session; whoever changes it stores it.
   SessionRecord& record() { return record_; }

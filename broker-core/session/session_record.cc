@@ -1,6 +1,7 @@
 #include "broker-core/session/session_record.h"
 
 #include <limits>
+#include <utility>
 
 #include "broker-core/base/varint.h"
 #include "broker-core/mqtt/properties.h"
@@ -11,7 +12,9 @@ namespace furrow::broker {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kAnonymous = 1;
+constexpr std::uint8_t kOwned = 3;
+constexpr std::uint64_t kHasUser = 1;
 constexpr std::uint64_t kConnected = 1;
 constexpr std::uint64_t kHasWill = 2;
 
@@ -48,6 +51,33 @@ bool take_will(ByteView& in, WillMessage& will) {
   will.topic = as_text(topic);
   will.payload.assign(payload.begin(), payload.end());
   will.properties.assign(properties.begin(), properties.end());
+  return true;
+}
+
+void put_owner(ByteBuffer& out, const Identity& owner) {
+  if (owner == Identity{}) {
+    out.push_back(kAnonymous);
+    return;
+  }
+  out.push_back(kOwned);
+  put_varint(out, owner.user ? kHasUser : 0);
+  if (owner.user) put_bytes(out, as_bytes(*owner.user));
+  put_bytes(out, as_bytes(owner.listener));
+}
+
+bool take_owner(ByteView& in, Identity& owner) {
+  if (in.empty()) return false;
+  const std::uint8_t version = in.front();
+  in = in.subspan(1);
+  if (version != kOwned) return version == kAnonymous;
+  std::uint64_t flags = 0;
+  ByteView user;
+  ByteView listener;
+  if (!take_varint(in, flags) || flags > kHasUser) return false;
+  if (flags == kHasUser && !take_bytes(in, user)) return false;
+  if (!take_bytes(in, listener)) return false;
+  if (flags == kHasUser) owner.user = as_text(user);
+  owner.listener = as_text(listener);
   return true;
 }
 
@@ -88,9 +118,9 @@ bool is_far_session(std::string_view client_id) {
   return client_id.starts_with('\0');
 }
 
-Bytes encode(const SessionRecord& record, std::span<const std::uint32_t> unsent) {
+Bytes encode(const SessionRecord& record, const Identity& owner, std::span<const std::uint32_t> unsent) {
   ByteBuffer out;
-  out.push_back(kVersion);
+  put_owner(out, owner);
   put_varint(out, record.queue.value);
   put_varint(out, record.expiry_s);
   put_varint(out, (record.connected() ? kConnected : 0) | (record.will ? kHasWill : 0));
@@ -105,16 +135,17 @@ Bytes encode(const SessionRecord& record, std::span<const std::uint32_t> unsent)
   return {out.view().begin(), out.view().end()};
 }
 
-Bytes encode_will_alone(const WillMessage& will) {
+Bytes encode_will_alone(const WillMessage& will, const Identity& owner) {
   SessionRecord record;
   record.will = std::make_unique<Will>(Will{will});
-  return encode(record);
+  return encode(record, owner);
 }
 
 std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes,
-                                            std::vector<std::uint32_t>* unsent) {
-  if (bytes.empty() || bytes.front() != kVersion) return std::nullopt;
-  bytes = bytes.subspan(1);
+                                            std::vector<std::uint32_t>* unsent, Identity* owner) {
+  Identity whose;
+  if (!take_owner(bytes, whose)) return std::nullopt;
+  if (owner != nullptr) *owner = std::move(whose);
   SessionRecord record;
   record.client_id = client_id;
   std::uint64_t flags = 0;

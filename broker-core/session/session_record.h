@@ -1,6 +1,9 @@
 // The part of a session that the store keeps, as values and as bytes.
 //
-//   session := version:1 queue expiry_s flags [stamp] [will] count subscription*     queue 0: no session, only a will
+//   session := version:1 rest | version:3 flags [user] listener rest     1: of an anonymous client, by no known
+//   listener
+//              flags: bit 0 has a user                                   2 is how the row of a bridge may begin
+//   rest    := queue expiry_s flags [stamp] [will] count subscription*   queue 0: no session, only a will
 //   flags   := bit 0 connected, 1 has a will
 //   stamp   := boot:8 monotonic_us:8 wall_us:8 trusted:1      when the connection ended; only if not connected
 //   will    := qos|retain<<2 delay_s expiry_s+1 topic payload properties     (expiry 0: none)
@@ -22,6 +25,7 @@
 #include "broker-core/base/ids.h"
 #include "broker-core/base/short_text.h"
 #include "broker-core/base/time.h"
+#include "broker-core/identity.h"
 #include "broker-core/mqtt/packet.h"
 #include "broker-core/routing/subscription.h"
 #include "broker-core/store.h"
@@ -78,6 +82,7 @@ struct SessionRecord {
   std::string client_id;
   QueueId queue;
   std::uint32_t expiry_s = 0;                  // after the connection has ended; kExpiryNever = never
+  IdentityId owner;                            // stored as what it stands for
   std::unique_ptr<Disconnected> disconnected;  // empty while there is a connection
   std::unique_ptr<Will> will;
   std::vector<Subscription> subscriptions;
@@ -98,11 +103,11 @@ std::string far_session_key(std::string_view bridge);
 bool is_far_session(std::string_view client_id);
 
 // `unsent`: the places of the subscriptions whose retained messages have not all been sent, in order.
-Bytes encode(const SessionRecord& record, std::span<const std::uint32_t> unsent = {});
+Bytes encode(const SessionRecord& record, const Identity& owner = {}, std::span<const std::uint32_t> unsent = {});
 // The row of a client that has no session, only a will.
-Bytes encode_will_alone(const WillMessage& will);
-// Nothing when the bytes are damaged. Appends to `unsent`, if given.
+Bytes encode_will_alone(const WillMessage& will, const Identity& owner);
+// Nothing when the bytes are damaged. Appends to `unsent` and sets `owner`, if given; the record has no owner yet.
 std::optional<SessionRecord> decode_session(std::string_view client_id, ByteView bytes,
-                                            std::vector<std::uint32_t>* unsent = nullptr);
+                                            std::vector<std::uint32_t>* unsent = nullptr, Identity* owner = nullptr);
 
 }  // namespace furrow::broker

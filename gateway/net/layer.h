@@ -39,17 +39,24 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "broker-core/base/bytes.h"
+#include "broker-core/base/ip.h"
 #include "broker-core/base/result.h"
 
 namespace furrow::gateway {
 
 // What is known of a client before it has said a word of MQTT.
 struct Introduction {
-  std::string peer;  // `HOST:PORT`
+  std::string peer = {};                            // `HOST:PORT`, for people
+  std::optional<IpAddress> address = std::nullopt;  // nothing: no network lies between
+  std::string listener = {};                        // its name
+  // The user that a certificate, a pre-shared key or the credentials of a unix socket vouch for. A layer that was to
+  // find one and cannot name it fails instead.
+  std::optional<std::string> vouched_user = std::nullopt;
 };
 
 class Layer {

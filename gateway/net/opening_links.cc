@@ -8,12 +8,8 @@ namespace furrow::gateway {
 
 class OpeningLinks::Link final : public Channel::Owner {
  public:
-  Link(OpeningLinks& all, Channel channel, Introduction introduction, std::string listener, Instant now)
-      : all_(all),
-        channel_(std::move(channel)),
-        introduction_(std::move(introduction)),
-        listener_(std::move(listener)),
-        accepted_(now) {
+  Link(OpeningLinks& all, Channel channel, Introduction introduction, Instant now)
+      : all_(all), channel_(std::move(channel)), introduction_(std::move(introduction)), accepted_(now) {
     channel_.set_owner(*this);
   }
 
@@ -23,7 +19,7 @@ class OpeningLinks::Link final : public Channel::Owner {
   }
 
   const std::string& peer() const { return introduction_.peer; }
-  const std::string& listener() const { return listener_; }
+  const std::string& listener() const { return introduction_.listener; }
   Instant accepted() const { return accepted_; }
   std::string_view waits_for() const { return channel_.opening(); }
 
@@ -49,7 +45,6 @@ class OpeningLinks::Link final : public Channel::Owner {
   OpeningLinks& all_;
   Channel channel_;
   Introduction introduction_;
-  const std::string listener_;
   const Instant accepted_;
   Place place_;
 };
@@ -59,13 +54,13 @@ OpeningLinks::OpeningLinks(const Options& options, Owner& owner, LinkStats& stat
 
 OpeningLinks::~OpeningLinks() = default;
 
-void OpeningLinks::add(Channel channel, Introduction introduction, const std::string& listener) {
+void OpeningLinks::add(Channel channel, Introduction introduction) {
   if (links_.size() == options_.max) {
     ++stats_.openings_over_limit;
     refuse(*links_.front(), "too many connections are opening, and this is the oldest");
     links_.pop_front();
   }
-  links_.push_back(std::make_unique<Link>(*this, std::move(channel), std::move(introduction), listener, owner_.now()));
+  links_.push_back(std::make_unique<Link>(*this, std::move(channel), std::move(introduction), owner_.now()));
   links_.back()->begin(std::prev(links_.end()));
 }
 

@@ -42,8 +42,8 @@ class OpeningLinks {
   OpeningLinks(const Options& options, Owner& owner, LinkStats& stats, RefusalLog& refusals);
   ~OpeningLinks();
 
-  // Takes a connection that was just accepted by the listener of that name.
-  void add(Channel channel, Introduction introduction, const std::string& listener);
+  // Takes a connection that was just accepted.
+  void add(Channel channel, Introduction introduction);
 
   std::size_t size() const { return links_.size(); }
   // Closes all of them.

@@ -172,7 +172,9 @@ Status ProxyHeaderLayer::write(ByteBuffer& plain, ByteBuffer& below) {
 }
 
 void ProxyHeaderLayer::introduce(Introduction& introduction) const {
-  if (header_->source) introduction.peer = header_->source->address.text(header_->source->port);
+  if (!header_->source) return;
+  introduction.peer = header_->source->address.text(header_->source->port);
+  introduction.address = header_->source->address;
 }
 
 }  // namespace furrow::gateway

@@ -80,15 +80,17 @@ broker::SegmentRow reversed(const broker::SegmentRow& row, QueueId queue, const 
 
 broker::Bytes without_will(std::string_view client_id, const broker::Bytes& data) {
   std::vector<std::uint32_t> unsent;
-  std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data, &unsent);
+  broker::Identity owner;
+  std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data, &unsent, &owner);
   if (!record) return data;
   record->will.reset();
-  return encode(*record, unsent);
+  return encode(*record, owner, unsent);
 }
 
 broker::Bytes without_replays(std::string_view client_id, const broker::Bytes& data) {
-  const std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data);
-  return record ? encode(*record) : data;
+  broker::Identity owner;
+  const std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data, nullptr, &owner);
+  return record ? encode(*record, owner) : data;
 }
 
 // Whether the row is of a client that leaves no session.

@@ -159,6 +159,12 @@ class Client {
   bool closed_ = false;
 };
 
+// As a listener without layers would say it.
+inline broker::Arrival from(std::string_view address, std::uint16_t port) {
+  const std::optional<IpAddress> ip = IpAddress::parse(address);
+  return {.peer = ip.value().text(port), .address = ip};
+}
+
 struct ConnectOptions {
   std::string_view client_id = "client";
   mqtt::Version version = mqtt::Version::V5;
@@ -167,19 +173,25 @@ struct ConnectOptions {
   bool bridge = false;
   std::optional<mqtt::Will> will = std::nullopt;
   mqtt::PropertyView properties = {};
+  std::optional<std::string> vouched_user = std::nullopt;
+  std::string listener = {};
 };
 
 class BrokerFixture : public ::testing::Test {
  public:
   // A new network connection on which nothing was sent yet.
-  Client& open(mqtt::Version version = mqtt::Version::V5) {
-    const ConnectionId id = broker().handle_accept("192.0.2.1:1024", now);
+  Client& open(mqtt::Version version = mqtt::Version::V5) { return open(from("192.0.2.1", 1024), version); }
+  Client& open(broker::Arrival arrival, mqtt::Version version) {
+    const ConnectionId id = broker().handle_accept(std::move(arrival), now);
     clients_.push_back(std::make_unique<Client>(*this, id, version));
     return *clients_.back();
   }
   // And one whose CONNECT was sent; what came back is still there.
   Client& open(const ConnectOptions& asked) {
-    Client& client = open(asked.version);
+    broker::Arrival arrival = from("192.0.2.1", 1024);
+    arrival.vouched_user = asked.vouched_user;
+    arrival.listener = asked.listener;
+    Client& client = open(std::move(arrival), asked.version);
     mqtt::Connect packet;
     packet.version = asked.version;
     packet.bridge = asked.bridge;

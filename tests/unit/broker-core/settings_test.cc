@@ -36,7 +36,9 @@ class SettingsTest : public BrokerFixture {
     settle();
   }
 
-  bool is_accepted(std::string peer) { return static_cast<bool>(broker().handle_accept(std::move(peer), now)); }
+  bool is_accepted(std::string_view address, std::uint16_t port) {
+    return static_cast<bool>(broker().handle_accept(from(address, port), now));
+  }
 
   static std::string bytes(std::size_t count) { return std::string(count, 'x'); }
 };
@@ -47,35 +49,35 @@ TEST_F(SettingsTest, FewerConnectionsCloseNone) {
   Client& first = connect({.client_id = "first"});
   Client& second = connect({.client_id = "second"});
   apply([](auto& settings) { settings.limits.connections = 1; });
-  EXPECT_FALSE(is_accepted("192.0.2.1:1"));
+  EXPECT_FALSE(is_accepted("192.0.2.1", 1));
   first.vanish();
-  EXPECT_FALSE(is_accepted("192.0.2.1:1"));
+  EXPECT_FALSE(is_accepted("192.0.2.1", 1));
   EXPECT_FALSE(second.closed());
   second.vanish();
-  EXPECT_TRUE(is_accepted("192.0.2.1:1"));
+  EXPECT_TRUE(is_accepted("192.0.2.1", 1));
 }
 
 TEST_F(SettingsTest, MoreConnectionsAreTakenAtOnce) {
   options.limits.connections = 1;
   connect({});
-  EXPECT_FALSE(is_accepted("192.0.2.1:1"));
+  EXPECT_FALSE(is_accepted("192.0.2.1", 1));
   apply([](auto& settings) { settings.limits.connections = 2; });
-  EXPECT_TRUE(is_accepted("192.0.2.1:1"));
+  EXPECT_TRUE(is_accepted("192.0.2.1", 1));
 }
 
 TEST_F(SettingsTest, LimitPerAddressCountsConnectionsThatAreThereAlready) {
-  const ConnectionId first = broker().handle_accept("192.0.2.7:1", now);
-  const ConnectionId second = broker().handle_accept("192.0.2.7:2", now);
+  const ConnectionId first = broker().handle_accept(from("192.0.2.7", 1), now);
+  const ConnectionId second = broker().handle_accept(from("192.0.2.7", 2), now);
   apply([](auto& settings) { settings.limits.connections_per_address = 2; });
-  EXPECT_FALSE(is_accepted("192.0.2.7:3"));
-  EXPECT_TRUE(is_accepted("192.0.2.8:1"));
+  EXPECT_FALSE(is_accepted("192.0.2.7", 3));
+  EXPECT_TRUE(is_accepted("192.0.2.8", 1));
   broker().handle_closed(first, now);
-  EXPECT_TRUE(is_accepted("192.0.2.7:3"));
+  EXPECT_TRUE(is_accepted("192.0.2.7", 3));
   broker().handle_closed(second, now);
   apply([](auto& settings) { settings.limits.connections_per_address = 1; });
-  EXPECT_FALSE(is_accepted("192.0.2.7:4")) << "one is there";
+  EXPECT_FALSE(is_accepted("192.0.2.7", 4)) << "one is there";
   apply([](auto& settings) { settings.limits.connections_per_address = 0; });
-  EXPECT_TRUE(is_accepted("192.0.2.7:4"));
+  EXPECT_TRUE(is_accepted("192.0.2.7", 4));
 }
 
 // --- packets ---
@@ -276,9 +278,9 @@ TEST_F(SettingsTest, MemoryIsMeasuredByTheNewLimitAtOnce) {
   broker().handle_memory(50 * MiB);
   EXPECT_FALSE(broker().short_of_memory());
   apply([](auto& settings) { settings.limits.memory_bytes = 40 * MiB; });
-  EXPECT_FALSE(is_accepted("192.0.2.1:1"));
+  EXPECT_FALSE(is_accepted("192.0.2.1", 1));
   apply([](auto& settings) { settings.limits.memory_bytes = 60 * MiB; });
-  EXPECT_TRUE(is_accepted("192.0.2.1:1"));
+  EXPECT_TRUE(is_accepted("192.0.2.1", 1));
 }
 
 TEST_F(SettingsTest, ShorterSessionExpiryHoldsFromTheNextConnect) {

@@ -95,7 +95,7 @@ TEST_F(Traffic, MostClientsAtATimeAndConnectionsThatWereOfferedCount) {
   options.limits.connections = 2;
   Client& one = connect({.client_id = "one"});
   connect({.client_id = "two"});
-  EXPECT_EQ(broker().handle_accept("192.0.2.1:1", now), ConnectionId{});
+  EXPECT_EQ(broker().handle_accept(test::from("192.0.2.1", 1), now), ConnectionId{});
   one.disconnect();
   connect({.client_id = "three"});
   EXPECT_EQ(stats().clients_maximum, 2U);

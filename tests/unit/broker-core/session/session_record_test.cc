@@ -82,13 +82,30 @@ TEST(SessionRecord, ReadsWhatTheFirstVersionHasStored) {
   EXPECT_EQ(encode(*restored), bytes);
 }
 
+TEST(SessionRecord, RowsWithoutAnOwnerBelongToAnonymousByNoKnownListener) {
+  Identity owner{.user = "not overwritten yet"};
+  ASSERT_TRUE(decode_session("pump-7", encode(full_record()), nullptr, &owner));
+  EXPECT_EQ(owner, Identity{});
+}
+
+TEST(SessionRecord, KeepsItsOwner) {
+  for (const Identity& stored : {Identity{.user = "pump", .listener = "lan"}, Identity{.user = ""},
+                                 Identity{.listener = "lan"}, Identity{.user = std::string(300, 'u')}}) {
+    Identity owner;
+    ASSERT_TRUE(decode_session("pump-7", encode(full_record(), stored), nullptr, &owner));
+    EXPECT_EQ(owner, stored);
+  }
+}
+
 TEST(SessionRecord, WillAloneHasNoQueue) {
   const SessionRecord full = full_record();
-  const auto restored = decode_session("pump-7", encode_will_alone(*full.will));
+  Identity owner;
+  const auto restored = decode_session("pump-7", encode_will_alone(*full.will, {.user = "pump"}), nullptr, &owner);
   ASSERT_TRUE(restored);
   EXPECT_FALSE(restored->queue);
   EXPECT_EQ(*restored->will, *full.will);
   EXPECT_TRUE(restored->subscriptions.empty());
+  EXPECT_EQ(owner.user, "pump");
 }
 
 TEST(SessionRecord, SaysWhichSubscriptionsHaveNotBeenSentAllRetainedMessages) {
@@ -96,7 +113,7 @@ TEST(SessionRecord, SaysWhichSubscriptionsHaveNotBeenSentAllRetainedMessages) {
   record.subscriptions.push_back({"farm/#", {.qos = mqtt::Qos::AtLeastOnce}});
   const std::vector<std::uint32_t> unsent = {0, 2};
   std::vector<std::uint32_t> read;
-  const auto restored = decode_session("pump-7", encode(record, unsent), &read);
+  const auto restored = decode_session("pump-7", encode(record, {}, unsent), &read);
   ASSERT_TRUE(restored);
   EXPECT_EQ(read, unsent);
   EXPECT_EQ(restored->subscriptions, record.subscriptions);
@@ -114,7 +131,7 @@ TEST(SessionRecord, WillWithoutExpiryStaysWithout) {
 }
 
 TEST(SessionRecord, RefusesWhatIsCutShortOrTooLong) {
-  Bytes bytes = encode(full_record());
+  Bytes bytes = encode(full_record(), {.user = "pump", .listener = "lan"});
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(decode_session("pump-7", ByteView(bytes).first(size))) << size;
   }
@@ -138,7 +155,7 @@ TEST(SessionRecord, RefusesNamesAndFiltersThatNobodyCouldHaveGiven) {
 }
 
 TEST(SessionRecord, SurvivesAnyDamage) {
-  const Bytes bytes = encode(full_record());
+  const Bytes bytes = encode(full_record(), {.user = "pump", .listener = "lan"});
   Random random(1);
   int refused = 0;
   for (int i = 0; i < 5'000; ++i) {

@@ -47,6 +47,8 @@ class Arrived final : public OpeningLinks::Owner, public Channel::Owner {
     channel_ = std::move(channel);
     channel_.set_owner(*this);
     peer = introduction.peer;
+    address = introduction.address;
+    listener = introduction.listener;
     since = accepted;
   }
   void handle_failed(Channel channel) override { parting.add(std::move(channel), time); }
@@ -59,6 +61,8 @@ class Arrived final : public OpeningLinks::Owner, public Channel::Owner {
 
   Instant time{seconds(1000)};
   std::string peer;
+  std::optional<IpAddress> address;
+  std::string listener;
   Instant since;
   std::string received;
   PartingLinks parting;
@@ -76,7 +80,7 @@ class OpeningLinksTest : public testing::Test {
     TcpStream stream(loop.uv(), nullptr);
     EXPECT_TRUE(stream.adopt(ends[0]));
     auto client = std::make_unique<Client>(loop, ends[1]);
-    opening.add(Channel(std::move(stream), std::move(layers)), {.peer = "10.0.0.2:9"}, "lan");
+    opening.add(Channel(std::move(stream), std::move(layers)), {.peer = "10.0.0.2:9", .listener = "lan"});
     settle();
     return client;
   }
@@ -104,6 +108,8 @@ TEST_F(OpeningLinksTest, HandsALinkOnWithThePeerOfItsHeaderAndTheTimeOfAccept) {
   send(*client, "PROXY TCP4 203.0.113.9 192.0.2.1 40000 1883\r\nCONNECT");
   EXPECT_EQ(opening.size(), 0U);
   EXPECT_EQ(arrived.peer, "203.0.113.9:40000");
+  EXPECT_EQ(arrived.address, IpAddress::parse("203.0.113.9"));
+  EXPECT_EQ(arrived.listener, "lan");
   EXPECT_EQ(arrived.since, Instant(seconds(1000)));
   EXPECT_EQ(arrived.received, "CONNECT");
   EXPECT_TRUE(log.lines.empty());

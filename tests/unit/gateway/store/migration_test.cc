@@ -1,6 +1,7 @@
 // A store that an earlier version has written (tests/data/store-schema-1), opened by this one.
 #include <map>
 
+#include "broker-core/session/session_record.h"
 #include "tests/unit/gateway/store/sqlite_store_fixture.h"
 
 namespace furrow::gateway {
@@ -69,6 +70,19 @@ TEST_F(MigrationTest, ExchangesOfSchemaOneLieInTheirOwnQueue) {
   }
   EXPECT_EQ(std::ranges::count(restored.exchanges, ExchangeRow::State::Released, &ExchangeRow::state), 1);
   EXPECT_EQ(std::ranges::count(restored.exchanges, ExchangeRow::Direction::Inbound, &ExchangeRow::direction), 1);
+}
+
+TEST_F(MigrationTest, SessionsOfSchemaOneBelongToAnonymous) {
+  const Restored restored = restore();
+  int sessions = 0;
+  for (const broker::SessionRow& row : restored.sessions) {
+    if (broker::is_far_session(row.client_id)) continue;
+    broker::Identity owner{.user = "somebody"};
+    EXPECT_TRUE(broker::decode_session(row.client_id, *row.data, nullptr, &owner)) << row.client_id;
+    EXPECT_EQ(owner, broker::Identity{});
+    ++sessions;
+  }
+  EXPECT_GT(sessions, 0);
 }
 
 // The step that a file has not taken is all that is done to it: the next start finds the same.
