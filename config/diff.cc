@@ -151,6 +151,13 @@ std::vector<Change> diff(const Config& running, const Config& wanted) {
   return Comparison(running, wanted).run();
 }
 
+bool keeps_its_link(const Bridge& running, const Bridge& wanted) {
+  Bridge same = wanted;
+  same.topics = running.topics;
+  same.buffer = running.buffer;
+  return same == running;
+}
+
 void keep_what_needs_restart(const Config& running, Config& wanted) {
   Config source = running;
   Objects from{source};

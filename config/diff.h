@@ -24,6 +24,9 @@ struct Change {
 // In the order of the reference file.
 std::vector<Change> diff(const Config& running, const Config& wanted);
 
+// Whether only rules or limits of the buffer differ, which a bridge takes while it is connected.
+bool keeps_its_link(const Bridge& running, const Bridge& wanted);
+
 // Gives the keys of `wanted` that need a restart the values that are running.
 void keep_what_needs_restart(const Config& running, Config& wanted);
 

@@ -129,7 +129,16 @@ std::string format_log_line(LogFormat format, WallTime time, LogLevel level, std
 }
 
 LogSink::LogSink(Options options, const Clock& clock)
-    : options_(options), clock_(clock), journal_(is_journal(std::getenv("JOURNAL_STREAM"))) {}
+    : descriptor_(options.descriptor),
+      clock_(clock),
+      journal_(is_journal(std::getenv("JOURNAL_STREAM"))),
+      level_(options.level),
+      format_(options.format) {}
+
+void LogSink::set(const Options& options) {
+  level_ = options.level;
+  format_ = options.format;
+}
 
 void LogSink::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (!enabled(level)) return;
@@ -141,15 +150,15 @@ void LogSink::write(LogLevel level, std::string_view event, std::initializer_lis
 
 std::string LogSink::line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) const {
   return std::string(journal_ ? journal_priority(level) : "") +
-         format_log_line(options_.format, clock_.wall(), level, event, fields);
+         format_log_line(format_, clock_.wall(), level, event, fields);
 }
 
 // False when it would have to wait.
 bool LogSink::try_write(const std::string& line) const {
-  pollfd output = {.fd = options_.descriptor, .events = POLLOUT, .revents = 0};
+  pollfd output = {.fd = descriptor_, .events = POLLOUT, .revents = 0};
   if (::poll(&output, 1, 0) == 0) return false;
   // A log that cannot be written must not stop the gateway, and there is nowhere to say so.
-  (void)!::write(options_.descriptor, line.data(), line.size());
+  (void)!::write(descriptor_, line.data(), line.size());
   return true;
 }
 

@@ -39,16 +39,21 @@ class LogSink final : public Log {
   // `clock` must outlive the sink.
   LogSink(Options options, const Clock& clock);
 
-  bool enabled(LogLevel level) const override { return level <= options_.level; }
+  // From the next line on; another descriptor is not taken.
+  void set(const Options& options);
+
+  bool enabled(LogLevel level) const override { return level <= level_; }
   void write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) override;
 
  private:
   std::string line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) const;
   bool try_write(const std::string& line) const;
 
-  const Options options_;
+  const int descriptor_;
   const Clock& clock_;
-  const bool journal_;                   // standard error goes to systemd's journal
+  const bool journal_;  // standard error goes to systemd's journal
+  std::atomic<LogLevel> level_;
+  std::atomic<LogFormat> format_;
   std::atomic<std::uint64_t> lost_ = 0;  // lines since the last one that was written
 };
 

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <utility>
 
+#include "config/diff.h"
 #include "gateway/config_to_options.h"
 #include "gateway/gateway_id.h"
 #include "gateway/process.h"
@@ -45,28 +46,11 @@ std::string_view acknowledge_text(config::Acknowledge choice) {
 
 // --- start ---
 
-Result<std::vector<Runtime::Listener>> Runtime::bind_listeners(const config::Config& config,
-                                                               const std::string& config_name) {
-  std::vector<Listener> listeners;
-  for (const config::Listener& one : config.listeners) {
-    auto socket = TcpListener::bind(one.bind.host, one.bind.port);
-    if (!socket) {
-      const config::Diagnostic said{config::Severity::Error, one.place, socket.error().message()};
-      return Error(socket.error().code(), config::format(said, config_name));
-    }
-    ListenerStatus status{
-        .name = listener_name(config, listeners.size()), .protocol = "mqtt", .address = (*socket)->address()};
-    Entrance entrance{.listener = status.name, .balancers = one.proxy_protocol.from};
-    listeners.push_back({std::move(status), std::move(entrance), *std::move(socket)});
-  }
-  return listeners;
-}
-
 Result<std::unique_ptr<Runtime>> Runtime::start(const World& world, const config::Config& config,
                                                 const std::string& config_name) {
   Opened opened;
   opened.config_name = config_name;
-  FURROW_TRY(opened.listeners, bind_listeners(config, config_name));
+  FURROW_TRY(opened.listeners, Listeners::bind(config, config_name));
   const StoreOptions store_options{.directory = config.gateway.data.string(),
                                    .vfs = {},
                                    .disk_reserve = config.store.disk_reserve,
@@ -80,12 +64,15 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const World& world, const config
 
 Runtime::Runtime(const World& world, const config::Config& config, Opened opened)
     : world_(world),
+      config_name_(std::move(opened.config_name)),
+      gateway_id_(std::move(opened.gateway_id)),
       store_wake_(world.loop.uv(), this, uv_async_init,
                   [](uv_async_t* handle) { static_cast<Runtime*>(handle->data)->look_at_store(); }),
       turn_end_(world.loop.uv(), this, uv_prepare_init),
       timer_(world.loop.uv(), this, uv_timer_init),
       signals_(world.loop.uv(), {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); }),
       resolver_(world.loop.uv()),
+      config_(config),
       clock_trusted_(world.clock.trusted()),
       store_(std::move(opened.store), store_thread_options()),
       engine_(
@@ -94,25 +81,19 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
           world.clock.now()),
       clients_(world.loop.uv(), engine_.broker(), world.clock, world.log, [this] { flush_full(); }),
       store_watch_(world.log, world.clock.now()),
-      status_sources_({.id = opened.gateway_id,
+      status_sources_({.id = gateway_id_,
                        .version = kVersion,
                        .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
                        .started = world.clock.now()},
-                      statuses(opened.listeners), clients_.stats(), engine_.broker(), store_watch_, world.clock),
+                      opened.listeners.statuses(), clients_.stats(), engine_.broker(), store_watch_, world.clock),
       status_(status_sources_, engine_.broker(), config.status.interval) {
-  make_bridges(config, opened.gateway_id);
-  log_inventory(config, opened);
+  make_bridges();
+  log_inventory();
   listeners_ = std::move(opened.listeners);
   uv_prepare_start(turn_end_.get(), [](uv_prepare_t* handle) { static_cast<Runtime*>(handle->data)->end_turn(); });
 }
 
 Runtime::~Runtime() = default;
-
-std::vector<ListenerStatus> Runtime::statuses(const std::vector<Listener>& listeners) {
-  std::vector<ListenerStatus> all;
-  for (const Listener& listener : listeners) all.push_back(listener.status);
-  return all;
-}
 
 StoreThread::Options Runtime::store_thread_options() {
   StoreThread::Options options;
@@ -121,34 +102,41 @@ StoreThread::Options Runtime::store_thread_options() {
   return options;
 }
 
-void Runtime::make_bridges(const config::Config& config, const std::string& gateway_id) {
-  const Instant now = world_.clock.now();
-  for (const config::Bridge& one : config.bridges) {
-    bridge::Bridge& bridge = engine_.add_bridge(bridge_options(one, gateway_id, random_seed()), now);
-    status_sources_.add(engine_.buffers().of(one.name), &bridge);
-    bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
-                                                         one.password_from, [this] { flush_full(); }));
+void Runtime::make_bridges() {
+  for (const config::Bridge& one : config_.bridges) {
+    make_link(engine_.add_bridge(bridge_options(one, gateway_id_, random_seed()), world_.clock.now()));
   }
+  note_unconfigured_buffers();
+}
+
+// REQUIRES: config_ has the bridge.
+void Runtime::make_link(bridge::Bridge& bridge) {
+  const auto one = std::ranges::find(config_.bridges, bridge.bridge_name(), &config::Bridge::name);
+  status_sources_.add(engine_.buffers().of(one->name), &bridge);
+  bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
+                                                       one->password_from, [this] { flush_full(); }));
+}
+
+void Runtime::note_unconfigured_buffers() {
   engine_.buffers().for_each([&](bridge::Buffer& buffer) {
-    const auto serves = [&buffer](const config::Bridge& one) { return one.name == buffer.name(); };
-    if (std::any_of(config.bridges.begin(), config.bridges.end(), serves)) return;
+    const auto shows = [&buffer](const StatusSources::Bridge& one) { return one.buffer == &buffer; };
+    if (std::ranges::any_of(status_sources_.bridges(), shows)) return;
     status_sources_.add(buffer, nullptr);
     world_.log.write(LogLevel::Warning, "bridge.unconfigured",
                      {{"name", buffer.name()}, {"waiting", buffer.waiting()}, {"then", "kept in the store"}});
   });
 }
 
-void Runtime::log_inventory(const config::Config& config, const Opened& opened) {
+void Runtime::log_inventory() {
   Log& log = world_.log;
   const broker::Broker& broker = engine_.broker();
-  log.write(LogLevel::Info, "starting",
-            {{"version", kVersion}, {"config", opened.config_name}, {"gateway", opened.gateway_id}});
+  log.write(LogLevel::Info, "starting", {{"version", kVersion}, {"config", config_name_}, {"gateway", gateway_id_}});
   log.write(LogLevel::Info, "store.opened",
-            {{"data", config.gateway.data.string()},
-             {"acknowledge", acknowledge_text(config.store.acknowledge)},
+            {{"data", config_.gateway.data.string()},
+             {"acknowledge", acknowledge_text(config_.store.acknowledge)},
              {"sessions", std::uint64_t{broker.sessions()}},
              {"retained", std::uint64_t{broker.retained().messages()}}});
-  for (const config::Bridge& one : config.bridges) {
+  for (const config::Bridge& one : config_.bridges) {
     log.write(LogLevel::Info, "bridge.configured",
               {{"name", one.name},
                {"remote", one.connect.front().text()},
@@ -161,7 +149,7 @@ void Runtime::log_inventory(const config::Config& config, const Opened& opened) 
 
 Status Runtime::run() {
   look_at_store();
-  accept();
+  listeners_.accept(world_.loop.uv(), world_.log, clients_);
   world_.log.write(LogLevel::Info, "ready", {});
   world_.notify.ready();
   if (world_.notify.watchdog_interval()) watchdog_at_ = world_.clock.now();
@@ -171,18 +159,6 @@ Status Runtime::run() {
   engine_.buffers().for_each([&waiting](const bridge::Buffer& buffer) { waiting += buffer.waiting(); });
   if (stored) world_.log.write(LogLevel::Info, "stopped", {{"waiting", waiting}});
   return stored;
-}
-
-void Runtime::accept() {
-  for (Listener& listener : listeners_) {
-    // `listeners_` does not change until it is cleared.
-    const auto accepted = [this, &listener](Descriptor connection, const SocketAddress& peer) {
-      clients_.accept(std::move(connection), peer, listener.entrance);
-    };
-    listener.socket->accept(world_.loop.uv(), world_.log, clients_.mutable_stats(), accepted);
-    world_.log.write(LogLevel::Info, "listening",
-                     {{"name", listener.status.name}, {"address", listener.status.address}});
-  }
 }
 
 void Runtime::end_turn() {
@@ -257,12 +233,93 @@ void Runtime::look_at_store() {
                        now);
 }
 
+// --- reload ---
+
+void Runtime::reload() {
+  world_.notify.reloading();
+  if (const Status done = try_reload(); !done) {
+    world_.log.write(LogLevel::Error, "reload.refused",
+                     {{"reason", done.error().message()}, {"then", "the running configuration stays as it is"}});
+  }
+  world_.notify.ready();
+}
+
+Status Runtime::try_reload() {
+  FURROW_TRY(config::Loaded loaded, world_.load_config());
+  std::size_t errors = 0;
+  for (const config::Diagnostic& one : loaded.diagnostics) {
+    if (one.severity == config::Severity::Note) continue;
+    const bool is_error = one.severity == config::Severity::Error;
+    if (is_error) ++errors;
+    world_.log.write(is_error ? LogLevel::Error : LogLevel::Warning, is_error ? "config.error" : "config.warning",
+                     {{"place", config::format(one, config_name_)}});
+  }
+  if (errors > 0) {
+    return Error(Errc::InvalidArgument, config_name_ + " has errors: " + std::to_string(errors) + ", see above");
+  }
+  config::Config& wanted = loaded.config;
+  const std::vector<config::Change> changes = config::diff(config_, wanted);
+  config::keep_what_needs_restart(config_, wanted);
+  FURROW_TRY_STATUS(listeners_.change(wanted, config_name_));
+  // From here on nothing fails.
+  const Instant now = world_.clock.now();
+  std::swap(config_, wanted);
+  status_sources_.set_listeners(listeners_.statuses());
+  engine_.broker().apply(broker_options(config_, 0), now);
+  change_bridges(wanted);
+  status_.set_interval(config_.status.interval, now);
+  world_.log.set(log_options(config_.log));
+  for (const config::Change& one : changes) {
+    world_.log.write(one.needs_restart ? LogLevel::Warning : LogLevel::Info,
+                     one.needs_restart ? "reload.needs_restart" : "reload.changed",
+                     {{"key", one.key}, {"from", one.from}, {"to", one.to}});
+  }
+  world_.log.write(LogLevel::Info, "reload.done",
+                   {{"config", config_name_}, {"changes", std::uint64_t{changes.size()}}});
+  return {};
+}
+
+void Runtime::change_bridges(const config::Config& before) {
+  const Instant now = world_.clock.now();
+  for (const config::Bridge& one : config_.bridges) {
+    const auto had = std::ranges::find(before.bridges, one.name, &config::Bridge::name);
+    if (had != before.bridges.end() && *had == one) continue;
+    bridge::Options options = bridge_options(one, gateway_id_, random_seed());
+    bridge::Bridge* const bridge = engine_.find_bridge(one.name);
+    const bool same_link = had != before.bridges.end() && config::keeps_its_link(*had, one);
+    if (bridge != nullptr && same_link && !engine_.is_leaving(*bridge)) {
+      bridge->set_limits(options.buffer);
+      bridge->set_rules(std::move(options.rules), now);
+    } else if (engine_.has_bridge(one.name)) {
+      engine_.renew_bridge(std::move(options), now);
+    } else {
+      status_sources_.remove(engine_.buffers().of(one.name));
+      make_link(engine_.add_bridge(std::move(options), now));
+    }
+  }
+  for (const config::Bridge& one : before.bridges) {
+    if (std::ranges::find(config_.bridges, one.name, &config::Bridge::name) != config_.bridges.end()) continue;
+    engine_.retire_bridge(one.name, now);
+  }
+}
+
+void Runtime::handle_bridge_left(const bridge::Bridge& bridge) {
+  std::erase_if(bridge_links_, [&](const auto& link) { return &link->bridge() == &bridge; });
+  status_sources_.remove(engine_.buffers().of(bridge.bridge_name()));
+  const bool is_configured =
+      std::ranges::find(config_.bridges, bridge.bridge_name(), &config::Bridge::name) != config_.bridges.end();
+  if (!is_configured) note_unconfigured_buffers();
+}
+
+void Runtime::handle_bridge_made(bridge::Bridge& bridge) {
+  make_link(bridge);
+}
+
 // --- stop ---
 
 void Runtime::on_signal(int signal) {
   if (signal == SIGHUP) {
-    world_.log.write(LogLevel::Warning, "reload.unsupported",
-                     {{"then", "the running configuration stays; restart furrow to read the file again"}});
+    if (stop_by_ == kNever) reload();
     return;
   }
   world_.log.write(LogLevel::Info, "stopping", {{"signal", signal_text(signal)}});

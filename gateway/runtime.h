@@ -2,12 +2,16 @@
 //
 // One loop turn: callbacks of libuv hand in what came (bytes, answers of the store, signals); before the loop sleeps
 // again, the turn ends once for everything, in the order that the engine has, and the one timer is set to the next
-// deadline of anybody. Thread: the loop's, which owns all state; the store works on its
-// own.
+// deadline of anybody. Thread: the loop's, which owns all state; the store works on its own.
+//
+// A reload (HUP) finds out first whether all of the new configuration can be had: the file is read and checked whole,
+// and new ports are taken. Only then the difference is applied, and nothing that it does not concern notices: see
+// reload.h.
 #pragma once
 
 #include <uv.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,13 +19,15 @@
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
 #include "config/config.h"
+#include "config/load_yaml.h"
 #include "gateway/bridge_link.h"
 #include "gateway/client_links.h"
 #include "gateway/clock.h"
 #include "gateway/engine/engine.h"
+#include "gateway/listeners.h"
+#include "gateway/log_sink.h"
 #include "gateway/net/event_loop.h"
 #include "gateway/net/resolver.h"
-#include "gateway/net/tcp_listener.h"
 #include "gateway/net/uv_handle.h"
 #include "gateway/signals.h"
 #include "gateway/status/sources.h"
@@ -38,8 +44,10 @@ class Runtime final : private Engine::Edge {
   struct World {
     EventLoop& loop;
     Clock& clock;
-    Log& log;
+    LogSink& log;
     SystemdNotify& notify;
+    // Reads the configuration again.
+    std::function<Result<config::Loaded>()> load_config;
   };
 
   // Takes the ports, then opens the store; when either fails nothing has changed. `config_name` is the file, for
@@ -54,30 +62,27 @@ class Runtime final : private Engine::Edge {
   Status run();
 
  private:
-  struct Listener {
-    ListenerStatus status;
-    Entrance entrance;
-    std::unique_ptr<TcpListener> socket;
-  };
   // What start() has got hold of.
   struct Opened {
     std::string config_name;
-    std::vector<Listener> listeners;
+    Listeners listeners;
     std::unique_ptr<SqliteStore> store;
     broker::Restored restored;
     std::string gateway_id;
   };
 
-  static Result<std::vector<Listener>> bind_listeners(const config::Config& config, const std::string& config_name);
-  static std::vector<ListenerStatus> statuses(const std::vector<Listener>& listeners);
-
   Runtime(const World& world, const config::Config& config, Opened opened);
   StoreThread::Options store_thread_options();
-  void make_bridges(const config::Config& config, const std::string& gateway_id);
-  void log_inventory(const config::Config& config, const Opened& opened);
-  void accept();
+  void make_bridges();
+  void make_link(bridge::Bridge& bridge);
+  void note_unconfigured_buffers();
+  void log_inventory();
 
   void on_signal(int signal);
+  void reload();
+  Status try_reload();
+  // Makes the bridges those of config_, after `before`.
+  void change_bridges(const config::Config& before);
   void look_at_store();
   void begin_stop();
   bool is_stopped() const;
@@ -89,6 +94,8 @@ class Runtime final : private Engine::Edge {
   // Engine::Edge
   void flush(bridge::Bridge& bridge, Instant now) override;
   void flush_clients(Instant now) override;
+  void handle_bridge_left(const bridge::Bridge& bridge) override;
+  void handle_bridge_made(bridge::Bridge& bridge) override;
   // Between pieces of what is read. More than an output has room for may come in one turn, and QoS 0 would be dropped
   // for lack of a write.
   void flush_full();
@@ -97,6 +104,8 @@ class Runtime final : private Engine::Edge {
 
   // Constant after construction.
   const World world_;
+  const std::string config_name_;
+  const std::string gateway_id_;
 
   UvHandle<uv_async_t> store_wake_;
   UvHandle<uv_prepare_t> turn_end_;
@@ -104,7 +113,8 @@ class Runtime final : private Engine::Edge {
   Signals signals_;
   Resolver resolver_;
 
-  bool clock_trusted_;  // when it was last looked at, and at start before anything was read
+  config::Config config_;  // that is running
+  bool clock_trusted_;     // when it was last looked at, and at start before anything was read
 
   // In the order of dependence: what comes later refers to what came before.
   StoreThread store_;
@@ -114,7 +124,7 @@ class Runtime final : private Engine::Edge {
   StoreWatch store_watch_;
   StatusSources status_sources_;
   StatusTopics status_;
-  std::vector<Listener> listeners_;
+  Listeners listeners_;  // as in config_
 
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow
   Instant machine_look_at_{};       // not earlier; an idle gateway is not woken for it

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
+#include <string>
 
 namespace furrow::gateway {
 namespace {
@@ -39,6 +41,13 @@ SystemdNotify::SystemdNotify(const Environment& environment) {
   path_ = path;
   socket_ = Descriptor(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   watchdog_interval_ = half_of_watchdog(environment);
+}
+
+// By the clock that systemd compares with its own, which stands still while the machine sleeps.
+void SystemdNotify::reloading() {
+  timespec now = {};
+  (void)::clock_gettime(CLOCK_MONOTONIC, &now);
+  send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
 }
 
 void SystemdNotify::send(std::string_view message) {

@@ -21,6 +21,8 @@ class SystemdNotify {
 
   void ready() { send("READY=1"); }
   void stopping() { send("STOPPING=1"); }
+  // The configuration is read again; ready() follows.
+  void reloading();
   // One line for `systemctl status`.
   void status(std::string_view line) { send("STATUS=" + std::string(line)); }
   void watchdog() { send("WATCHDOG=1"); }

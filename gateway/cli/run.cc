@@ -34,6 +34,13 @@ void log_choice(Log& log, const ConfigChoice& choice) {
   }
 }
 
+// The file of a run, which a reload reads again.
+Result<ConfigChoice> choose(const RunOptions& options) {
+  auto choice = choose_config(options.config, kDefaultConfigFile);
+  if (choice && options.data) choice->loaded.config.gateway.data = *options.data;
+  return choice;
+}
+
 int serve(const Runtime::World& world, const ConfigChoice& choice) {
   auto runtime = Runtime::start(world, choice.loaded.config, choice.name);
   if (!runtime) return fail(world.log, "start.failed", runtime.error());
@@ -44,7 +51,7 @@ int serve(const Runtime::World& world, const ConfigChoice& choice) {
 }  // namespace
 
 int run_gateway(const RunOptions& options) {
-  auto choice = choose_config(options.config, kDefaultConfigFile);
+  auto choice = choose(options);
   if (!choice) {
     std::fprintf(stderr, "furrow: %s\n", choice.error().message().c_str());
     return kExitUsage;
@@ -55,8 +62,6 @@ int run_gateway(const RunOptions& options) {
     }
     return kExitUsage;
   }
-  if (options.data) choice->loaded.config.gateway.data = *options.data;
-
   raise_descriptor_limit();
   keep_files_private();
   ignore_broken_pipes();
@@ -66,7 +71,12 @@ int run_gateway(const RunOptions& options) {
   log_choice(log, *choice);
 
   EventLoop loop;
-  const int exit_code = serve({.loop = loop, .clock = clock, .log = log, .notify = notify}, *choice);
+  const auto load_config = [&options]() -> Result<config::Loaded> {
+    FURROW_TRY(ConfigChoice again, choose(options));
+    return std::move(again.loaded);
+  };
+  const int exit_code =
+      serve({.loop = loop, .clock = clock, .log = log, .notify = notify, .load_config = load_config}, *choice);
   // Nobody waits for a name that is still being looked up, and its thread may use what exit() takes apart.
   if (!loop.close() || Resolver::any_under_way()) std::_Exit(exit_code);
   return exit_code;

@@ -4,9 +4,11 @@
 // the order that is simulated is the order that ships.
 //
 //   between turns   broker().handle_*() and those of the bridges with what came; handle_store() with the store's
-//   answers handle_due()    what is due by now, first the broker's, then the bridges' end_turn()      until nothing is
-//   left to do: the broker ends its turn and submits a batch if one is due; bridges
-//                   perform what they want and write; then the clients' outputs are written
+//                   answers
+//   handle_due()    what is due by now, first the broker's, then the bridges'
+//   end_turn()      until nothing is left to do: the broker ends its turn and submits a batch if one is due; bridges
+//                   perform what they want and write; then the clients' outputs are written; bridges that have left are
+//                   replaced
 //   then            wait until next_deadline() at most
 //
 // Bridges write before clients, since the far side's acknowledgement of what leaves now takes longest. Thread: loop.
@@ -15,6 +17,7 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "bridge/bridge.h"
@@ -33,6 +36,9 @@ class Engine final {
     virtual void flush(bridge::Bridge& bridge, Instant now) = 0;
     // Writes the output of each connection that the broker's poll_ready() gives, until there is none.
     virtual void flush_clients(Instant now) = 0;
+    // A bridge that renew_bridge() or retire_bridge() has sent away is about to end; and its successor is there.
+    virtual void handle_bridge_left(const bridge::Bridge& bridge) = 0;
+    virtual void handle_bridge_made(bridge::Bridge& bridge) = 0;
 
    protected:
     ~Edge() = default;
@@ -49,8 +55,18 @@ class Engine final {
   // --- bridges, in the order in which they were added ---
   // A bridge that sends from the buffer of its name. REQUIRES: there is no bridge of that name.
   bridge::Bridge& add_bridge(bridge::Options options, Instant now);
-  // Its buffer stays, and goes on to take messages unless it is told otherwise. REQUIRES: the bridge has left().
-  void remove_bridge(const bridge::Bridge& bridge);
+  // nullptr when there is none, or only one that is to go for good.
+  bridge::Bridge* find_bridge(std::string_view name) const;
+  // Whether there is one, even if it is to go for good.
+  bool has_bridge(std::string_view name) const;
+  // It is on its way out, by one of the next two.
+  bool is_leaving(const bridge::Bridge& bridge) const;
+  // Another takes the place of the bridge with this name, once that has left. Until then the buffer takes messages by
+  // the rules that it has. Said again meanwhile, the later options hold. REQUIRES: there is one.
+  void renew_bridge(bridge::Options options, Instant now);
+  // The bridge ends once it has left. Its buffer takes no more messages, and keeps what it has.
+  // REQUIRES: there is one.
+  void retire_bridge(std::string_view name, Instant now);
   const std::vector<std::unique_ptr<bridge::Bridge>>& bridges() const { return bridges_; }
 
   // --- the world → the engine ---
@@ -75,11 +91,21 @@ class Engine final {
  private:
   // Something could leave now.
   bool has_work() const;
+  // A bridge on its way out.
+  struct Leaving {
+    bridge::Bridge* bridge;
+    std::optional<bridge::Options> successor;
+  };
+  std::vector<std::unique_ptr<bridge::Bridge>>::const_iterator look_up(std::string_view name) const;
+  Leaving& begin_leaving(bridge::Bridge& bridge, Instant now);
+  void replace_left(Instant now, Edge& edge);
 
   Log& log_;
   broker::Broker broker_;
   bridge::Buffers buffers_;
   std::vector<std::unique_ptr<bridge::Bridge>> bridges_;
+  std::vector<Leaving> leaving_;  // some of bridges_
+  bool stopping_ = false;
   BatchNumber durable_;  // the last watermark that the broker was told
 };
 

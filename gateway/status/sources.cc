@@ -30,13 +30,18 @@ std::optional<std::uint64_t> resident_bytes() {
 StatusSources::StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const LinkStats& links,
                              const broker::Broker& broker, const StoreWatch& store, const Clock& clock)
     : facts_(std::move(facts)),
-      listeners_(std::move(listeners)),
       links_(links),
       broker_(broker),
       store_(store),
       clock_(clock),
+      listeners_(std::move(listeners)),
       clock_trusted_(clock.trusted()),
       load_at_(facts_.started) {}
+
+void StatusSources::set_listeners(std::vector<ListenerStatus> listeners) {
+  listeners_ = std::move(listeners);
+  ++listener_changes_;
+}
 
 void StatusSources::add(const bridge::Buffer& buffer, const bridge::Bridge* bridge) {
   bridges_.push_back({&buffer, bridge});

@@ -28,6 +28,8 @@ class StatusSources {
   StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const LinkStats& links,
                 const broker::Broker& broker, const StoreWatch& store, const Clock& clock);
 
+  void set_listeners(std::vector<ListenerStatus> listeners);
+
   // A buffer, and the bridge that sends from it, or nullptr. Both must stay until remove().
   void add(const bridge::Buffer& buffer, const bridge::Bridge* bridge);
   void remove(const bridge::Buffer& buffer);
@@ -36,7 +38,7 @@ class StatusSources {
   // Rises with each add() and remove().
   std::uint64_t bridge_changes() const { return bridge_changes_; }
   // Rises with each change of the gateway's state that is told at once.
-  std::uint64_t gateway_changes() const { return store_.changes() + clock_changes_; }
+  std::uint64_t gateway_changes() const { return store_.changes() + clock_changes_ + listener_changes_; }
 
   // What the process has allocated, and whether the wall clock is trusted.
   void note_machine(std::uint64_t heap_bytes, bool clock_trusted);
@@ -54,12 +56,12 @@ class StatusSources {
 
   // Constant after construction.
   const GatewayFacts facts_;
-  const std::vector<ListenerStatus> listeners_;
   const LinkStats& links_;
   const broker::Broker& broker_;
   const StoreWatch& store_;
   const Clock& clock_;
 
+  std::vector<ListenerStatus> listeners_;
   // Changes with add() and remove().
   std::vector<Bridge> bridges_;
   std::uint64_t bridge_changes_ = 0;
@@ -67,6 +69,7 @@ class StatusSources {
   std::uint64_t heap_bytes_maximum_ = 0;
   bool clock_trusted_;
   std::uint64_t clock_changes_ = 0;
+  std::uint64_t listener_changes_ = 0;
   LoadStatus load_;
   Instant load_at_;
 };

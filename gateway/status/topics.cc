@@ -28,12 +28,17 @@ std::vector<StatusTopic> all_topics(const StatusModel& model) {
 }  // namespace
 
 StatusTopics::StatusTopics(StatusSources& sources, broker::Broker& broker, Duration interval)
-    : interval_(interval), sources_(sources), broker_(broker) {
+    : sources_(sources), broker_(broker), interval_(interval) {
   broker_.set_status_refresh([this](Instant now) { refresh(now); });
 }
 
 StatusTopics::~StatusTopics() {
   broker_.set_status_refresh({});
+}
+
+void StatusTopics::set_interval(Duration interval, Instant now) {
+  interval_ = interval;
+  round_due_ = std::min(round_due_, now + interval);
 }
 
 // Retained, and not delivered: present subscribers have been told of every change, and may pay for each byte.

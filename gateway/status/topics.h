@@ -28,6 +28,9 @@ class StatusTopics {
   void publish(Instant now);
   Instant next_deadline() const;
 
+  // From the next round on, which comes no later than the last interval had it.
+  void set_interval(Duration interval, Instant now);
+
   // What `systemctl status` shows.
   std::string summary() const;
 
@@ -40,10 +43,10 @@ class StatusTopics {
   void publish_bridge(std::size_t index, Instant now);
 
   // Constant after construction.
-  const Duration interval_;
   StatusSources& sources_;
   broker::Broker& broker_;
 
+  Duration interval_;
   Instant round_due_ = Instant::min();    // when all are published again
   Instant fresh_until_ = Instant::min();  // what new subscribers get is recent enough
   StatusPace gateway_;

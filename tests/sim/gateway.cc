@@ -59,13 +59,11 @@ std::string reasons(const broker::Books& books) {
 
 struct Gateway::Process {
   Process(Gateway& gateway, broker::Restored restored, Instant now);
-  void make_bridge(Gateway& gateway, Instant now);
   broker::Broker& broker() { return engine.broker(); }
 
   gateway::Engine engine;
   bridge::Options bridge_options;
   bridge::Bridge* bridge = nullptr;
-  bool remaking = false;  // another bridge takes its place once it has left
   bool clock_trusted = false;
 };
 
@@ -97,10 +95,6 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
     options.rules.push_back(rule("command/#", gateway.setup_.remote_prefix, bridge::Direction::Down));
   if (gateway.options_.shared)
     options.rules.push_back(rule("shared/#", std::string(kSharedPrefix), bridge::Direction::Both));
-  make_bridge(gateway, now);
-}
-
-void Gateway::Process::make_bridge(Gateway& gateway, Instant now) {
   bridge_options.seed = gateway.random_.next();
   bridge = &engine.add_bridge(bridge_options, now);
 }
@@ -195,11 +189,12 @@ void Gateway::restart(Instant now) {
   stop_by_ = now + kStopMax;
 }
 
-void Gateway::remake_bridge(Instant now) {
-  if (!running() || stop_by_ != kNever || process_->remaking) return;
-  log_.write(LogLevel::Debug, "*** remakes its bridge", {{"name", setup_.name}});
-  process_->bridge->shut_down(local(now));
-  process_->remaking = true;
+void Gateway::renew_bridge(Instant now) {
+  if (!running() || stop_by_ != kNever) return;
+  log_.write(LogLevel::Debug, "*** renews its bridge", {{"name", setup_.name}});
+  std::ranges::reverse(process_->bridge_options.rules);
+  process_->bridge_options.seed = random_.next();
+  process_->engine.renew_bridge(process_->bridge_options, local(now));
 }
 
 void Gateway::stop(Instant now) {
@@ -245,7 +240,6 @@ void Gateway::run(Instant now) {
   if (!std::exchange(process_->clock_trusted, trusted) && trusted) process_->broker().handle_clock_trusted(mine);
   settle_uplink(now);
   process_->engine.handle_due(mine);
-  finish_remake(now);
   process_->engine.end_turn(mine, *this);
   bounds_.check_memory(process_->broker().journal());
   if (disk_.miscounted()) ledger_.fail(setup_.name + ": a cursor leaves open other messages than it counts");
@@ -302,13 +296,14 @@ void Gateway::take_bytes(Instant now) {
   }
 }
 
-void Gateway::finish_remake(Instant now) {
-  if (!process_->remaking || !process_->bridge->left() || stop_by_ != kNever) return;
-  while (const auto command = process_->bridge->poll_command()) perform(*command, now);
-  process_->remaking = false;
-  std::ranges::reverse(process_->bridge_options.rules);
-  process_->engine.remove_bridge(*process_->bridge);
-  process_->make_bridge(*this, local(now));
+void Gateway::handle_bridge_left(const bridge::Bridge&) {
+  uplink_ready_ = kNever;
+  if (uplink_) uplink_->cut();
+  uplink_.reset();
+}
+
+void Gateway::handle_bridge_made(bridge::Bridge& bridge) {
+  process_->bridge = &bridge;
 }
 
 void Gateway::settle_uplink(Instant now) {

@@ -51,7 +51,7 @@ class Gateway final : private gateway::Engine::Edge {
   // A clean stop, and a start after it.
   void restart(Instant now);
   // The bridge leaves, and another one takes its place: what a change of its settings does.
-  void remake_bridge(Instant now);
+  void renew_bridge(Instant now);
   void jump_clock(Duration by, Instant now);
   Disk& disk() { return disk_; }
   const Disk& disk() const { return disk_; }
@@ -99,14 +99,14 @@ class Gateway final : private gateway::Engine::Edge {
   void take_disk_events(Instant now);
   bool reading_paused(const Accepted& accepted) const;
   void take_bytes(Instant now);
-  // Once the bridge has left, another one takes its place.
-  void finish_remake(Instant now);
   // The network let the bridge connect, or did not.
   void settle_uplink(Instant now);
   void perform(const bridge::Command& command, Instant now);
   // Engine::Edge; `mine` is local().
   void flush(bridge::Bridge& bridge, Instant mine) override;
   void flush_clients(Instant mine) override;
+  void handle_bridge_left(const bridge::Bridge& bridge) override;
+  void handle_bridge_made(bridge::Bridge& bridge) override;
   void check_limits(const bridge::Snapshot& snapshot);
 
   const Setup setup_;

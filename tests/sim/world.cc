@@ -383,7 +383,7 @@ void World::strike(Fault fault) {
       site.gateway->disk().fail_syncs(drawn(random_, seconds(2)));
       break;
     case Fault::BridgeRemade:
-      site.gateway->remake_bridge(now_);
+      site.gateway->renew_bridge(now_);
       break;
     case Fault::ClockJump:
       site.gateway->jump_clock(random_.chance(50) ? kYears10 : -kYears10, now_);

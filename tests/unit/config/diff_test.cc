@@ -74,6 +74,16 @@ TEST(Diff, TellsListenersOnFreePortsApart) {
             "listeners[127.0.0.1:0 #2]: configured -> none\n");
 }
 
+TEST(Diff, BridgeKeepsItsLinkWhenOnlyRulesOrItsBufferChange) {
+  const std::string bridge = kBridge;
+  const auto keeps = [&](const std::string& more) {
+    return keeps_its_link(loaded(bridge).bridges.front(), loaded(bridge + more).bridges.front());
+  };
+  EXPECT_TRUE(keeps("    topics: [{filter: a/#}]\n    buffer: {bytes: 5MiB}\n"));
+  EXPECT_FALSE(keeps("    keepalive: 5s\n"));
+  EXPECT_FALSE(keeps("    enabled: false\n"));
+}
+
 TEST(Diff, KeepsWhatNeedsARestart) {
   const Config running = loaded("gateway: {id: barn-7}\nstatus: {interval: 5s}");
   Config wanted = loaded("gateway: {id: barn-8}\nstatus: {interval: 6s}");

@@ -23,13 +23,12 @@ using ::testing::HasSubstr;
 class EngineTest : public ::testing::Test, private Engine::Edge {
  protected:
   void SetUp() override {
-    bridge::Options options;
-    options.name = "region";
-    options.client_id = "gw";
-    options.addresses = {{"far", 1883}};
-    options.rules.emplace_back();
-    options.rules.back().filter = "farm/#";
-    bridge_ = &engine_.add_bridge(options, now_);
+    options_.name = "region";
+    options_.client_id = "gw";
+    options_.addresses = {{"far", 1883}};
+    options_.rules.emplace_back();
+    options_.rules.back().filter = "farm/#";
+    bridge_ = &engine_.add_bridge(options_, now_);
     end_turn();
     bridge_->handle_connected(std::nullopt, now_);
     end_turn();
@@ -65,16 +64,21 @@ class EngineTest : public ::testing::Test, private Engine::Edge {
     mqtt::encode(packet, mqtt::Version::V5, bytes);
     engine_.broker().handle_bytes(id, bytes.view(), true, now_);
   }
-  void publish(ConnectionId id, std::string_view topic) {
+  void publish(ConnectionId id, std::string_view topic, Qos qos = Qos::AtMostOnce) {
     mqtt::Publish packet;
     packet.topic = topic;
     packet.payload = as_bytes("21");
+    packet.qos = qos;
+    if (qos != Qos::AtMostOnce) packet.packet_id = PacketId{++packet_id_};
     send(id, packet);
   }
 
   Engine& engine() { return engine_; }
   bridge::Bridge& bridge() { return *bridge_; }
+  Instant now() const { return now_; }
 
+  bridge::Options options_;
+  std::vector<std::string> bridges_;      // what became of them
   std::vector<std::string> written_;      // by whom, in order
   std::string sent_upwards_;              // what the far broker got, as text
   std::function<void()> before_clients_;  // called each time before the clients' outputs are written
@@ -108,6 +112,10 @@ class EngineTest : public ::testing::Test, private Engine::Edge {
     }
   }
 
+  void handle_bridge_left(const bridge::Bridge& bridge) override { bridges_.push_back("left " + bridge.bridge_name()); }
+  void handle_bridge_made(bridge::Bridge& bridge) override { bridges_.push_back("made " + bridge.bridge_name()); }
+
+  std::uint16_t packet_id_ = 0;
   Instant now_{std::chrono::hours(1)};
   test::MemoryStore store_;
   test::LineLog log_;
@@ -148,20 +156,54 @@ TEST_F(EngineTest, TurnThatFindsNoEndGoesOnAtOnceInTheNext) {
   EXPECT_GT(engine().next_deadline(), Instant::min());
 }
 
-TEST_F(EngineTest, BufferTakesMessagesWhileItsBridgeIsReplaced) {
+TEST_F(EngineTest, BufferTakesMessagesWhileItsBridgeIsRenewed) {
   const ConnectionId sensor = connect("sensor");
-  bridge().shut_down(Instant(std::chrono::hours(1)));
+  bridge::Options options = options_;
+  options.client_id = "gw-2";
+  engine().renew_bridge(options, now());
+  publish(sensor, "farm/1", Qos::AtLeastOnce);
+  EXPECT_EQ(engine().find_bridge("region"), &bridge());
   end_turn();
-  ASSERT_TRUE(bridge().left());
-  engine().remove_bridge(bridge());
+  EXPECT_THAT(bridges_, ElementsAre("left region", "made region"));
+  ASSERT_NE(engine().find_bridge("region"), nullptr);
+  EXPECT_EQ(engine().find_bridge("region")->snapshot().client_id, "gw-2");
+  publish(sensor, "farm/2", Qos::AtLeastOnce);
+  end_turn();
+  EXPECT_EQ(engine().buffers().of("region").waiting(), 2U);
+}
+
+TEST_F(EngineTest, RetiredBridgeLeavesAndItsBufferKeepsWhatItHasAndTakesNoMore) {
+  const ConnectionId sensor = connect("sensor");
+  publish(sensor, "farm/1", Qos::AtLeastOnce);
+  engine().retire_bridge("region", now());
+  publish(sensor, "farm/2", Qos::AtLeastOnce);
+  end_turn();
+  EXPECT_THAT(bridges_, ElementsAre("left region"));
+  EXPECT_EQ(engine().find_bridge("region"), nullptr);
   EXPECT_TRUE(engine().bridges().empty());
-  mqtt::Publish packet;
-  packet.topic = "farm/1";
-  packet.qos = Qos::AtLeastOnce;
-  packet.packet_id = PacketId{1};
-  send(sensor, packet);
-  end_turn();
   EXPECT_EQ(engine().buffers().of("region").waiting(), 1U);
+}
+
+// The file is edited twice in a row.
+TEST_F(EngineTest, LastWordOnALeavingBridgeCounts) {
+  bridge::Options options = options_;
+  options.client_id = "gw-2";
+  engine().renew_bridge(options, now());
+  engine().retire_bridge("region", now());
+  EXPECT_EQ(engine().find_bridge("region"), nullptr);
+  options.client_id = "gw-3";
+  engine().renew_bridge(options, now());
+  end_turn();
+  ASSERT_NE(engine().find_bridge("region"), nullptr);
+  EXPECT_EQ(engine().find_bridge("region")->snapshot().client_id, "gw-3");
+}
+
+TEST_F(EngineTest, NobodyTakesThePlaceOfABridgeWhileTheGatewayStops) {
+  engine().renew_bridge(options_, now());
+  engine().shut_down(now());
+  end_turn();
+  EXPECT_TRUE(bridges_.empty());
+  EXPECT_TRUE(bridge().left());
 }
 
 }  // namespace

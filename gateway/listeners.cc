@@ -1,0 +1,124 @@
+#include "gateway/listeners.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/diagnostic.h"
+#include "gateway/config_to_options.h"
+
+namespace furrow::gateway {
+
+Status Listeners::bind(One& one, const std::string& config_name) {
+  auto socket = TcpListener::bind(one.wanted.bind.host, one.wanted.bind.port);
+  if (!socket) {
+    const config::Diagnostic said{config::Severity::Error, one.wanted.place, socket.error().message()};
+    return Error(socket.error().code(), config::format(said, config_name));
+  }
+  one.socket = *std::move(socket);
+  return {};
+}
+
+Result<Listeners> Listeners::bind(const config::Config& config, const std::string& config_name) {
+  Listeners listeners;
+  for (const config::Listener& one : config.listeners) {
+    listeners.all_.push_back(std::make_unique<One>(One{one, {}, {}, nullptr}));
+    FURROW_TRY_STATUS(bind(*listeners.all_.back(), config_name));
+  }
+  describe(listeners.all_, config);
+  return listeners;
+}
+
+void Listeners::describe(All& all, const config::Config& config) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    One& one = *all[i];
+    one.status = {.name = listener_name(config, i), .protocol = "mqtt", .address = one.socket->address()};
+    one.entrance = {.listener = one.status.name, .balancers = one.wanted.proxy_protocol.from};
+  }
+}
+
+void Listeners::accept(uv_loop_t& loop, Log& log, ClientLinks& clients) {
+  loop_ = &loop;
+  log_ = &log;
+  clients_ = &clients;
+  for (const auto& one : all_) accept(*one);
+}
+
+void Listeners::accept(One& one) {
+  const auto accepted = [this, &one](Descriptor connection, const SocketAddress& peer) {
+    clients_->accept(std::move(connection), peer, one.entrance);
+  };
+  one.socket->accept(*loop_, *log_, clients_->mutable_stats(), accepted);
+  log_->write(LogLevel::Info, "listening", {{"name", one.status.name}, {"address", one.status.address}});
+}
+
+// For each of `wanted` the listener that has its address already; nullptr: it is new.
+std::vector<Listeners::One*> Listeners::pair(const std::vector<config::Listener>& wanted) const {
+  std::vector<One*> pairs;
+  for (const config::Listener& each : wanted) {
+    const auto found = std::ranges::find_if(all_, [&](const std::unique_ptr<One>& one) {
+      return one->wanted.bind == each.bind && std::ranges::find(pairs, one.get()) == pairs.end();
+    });
+    pairs.push_back(found == all_.end() ? nullptr : found->get());
+  }
+  return pairs;
+}
+
+// A port that one of the old ones has on some address cannot be taken on all of them, or the other way round.
+std::vector<Listeners::One*> Listeners::give_up_what_is_in_the_way(const All& added, const std::vector<One*>& pairs) {
+  std::vector<One*> given_up;
+  for (const auto& one : all_) {
+    const bool goes = std::ranges::find(pairs, one.get()) == pairs.end();
+    const auto is_in_its_way = [&](const auto& each) { return one->wanted.bind.collides_with(each->wanted.bind); };
+    if (!goes || !std::ranges::any_of(added, is_in_its_way)) continue;
+    one->socket.reset();
+    given_up.push_back(one.get());
+  }
+  return given_up;
+}
+
+Status Listeners::change(const config::Config& config, const std::string& config_name) {
+  const std::vector<config::Listener>& wanted = config.listeners;
+  const std::vector<One*> pairs = pair(wanted);
+  All added;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (pairs[i] == nullptr) added.push_back(std::make_unique<One>(One{wanted[i], {}, {}, nullptr}));
+  }
+  const std::vector<One*> given_up = give_up_what_is_in_the_way(added, pairs);
+  for (const auto& one : added) {
+    Status bound = bind(*one, config_name);
+    if (bound) continue;
+    added.clear();
+    for (One* const each : given_up) take_back(*each, config_name);
+    return bound;
+  }
+  // From here on nothing fails.
+  All all;
+  auto next = added.begin();
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto place = std::ranges::find(all_, pairs[i], [](const auto& one) { return one.get(); });
+    all.push_back(pairs[i] == nullptr ? std::move(*next++) : std::move(*place));
+    all.back()->wanted = wanted[i];
+  }
+  all_ = std::move(all);
+  describe(all_, config);
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    if (pairs[i] == nullptr) accept(*all_[i]);
+  }
+  return {};
+}
+
+void Listeners::take_back(One& one, const std::string& config_name) {
+  if (const Status bound = bind(one, config_name); !bound) {
+    log_->write(LogLevel::Error, "listener.lost", {{"name", one.status.name}, {"reason", bound.error().message()}});
+    return;
+  }
+  accept(one);
+}
+
+std::vector<ListenerStatus> Listeners::statuses() const {
+  std::vector<ListenerStatus> statuses;
+  for (const auto& one : all_) statuses.push_back(one->status);
+  return statuses;
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,62 @@
+// The places where local clients come in: the port of each listener, and what it asks of those who come by it.
+//
+// Two steps, as TcpListener: bind() takes all ports, accept() begins. A change keeps the sockets of listeners whose
+// address stays, so that nobody who is on the way is turned away; clients that are connected stay in any case.
+// Thread: loop.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker-core/base/log.h"
+#include "broker-core/base/result.h"
+#include "config/config.h"
+#include "gateway/client_links.h"
+#include "gateway/net/tcp_listener.h"
+#include "gateway/status/model.h"
+
+namespace furrow::gateway {
+
+class Listeners {
+ public:
+  // Takes the ports. The error names the place in the file, which is `config_name` for people.
+  static Result<Listeners> bind(const config::Config& config, const std::string& config_name);
+
+  // Begins to accept: whoever comes goes to `clients`. All three must outlive this.
+  void accept(uv_loop_t& loop, Log& log, ClientLinks& clients);
+  // Other listeners take the place of these, all of them or, with an error, none. REQUIRES: accept() was called.
+  Status change(const config::Config& config, const std::string& config_name);
+  // Closes all of them.
+  void clear() { all_.clear(); }
+
+  std::vector<ListenerStatus> statuses() const;
+
+ private:
+  struct One {
+    config::Listener wanted;
+    ListenerStatus status;
+    Entrance entrance;
+    std::unique_ptr<TcpListener> socket;
+  };
+  using All = std::vector<std::unique_ptr<One>>;
+
+  static Status bind(One& one, const std::string& config_name);
+  // What the status and those who come by them see.
+  static void describe(All& all, const config::Config& config);
+  void accept(One& one);
+  std::vector<One*> pair(const std::vector<config::Listener>& wanted) const;
+  std::vector<One*> give_up_what_is_in_the_way(const All& added, const std::vector<One*>& pairs);
+  // The port of a listener that was given up for another one, which could not be had.
+  void take_back(One& one, const std::string& config_name);
+
+  All all_;
+  // Nullptr until accept().
+  uv_loop_t* loop_ = nullptr;
+  Log* log_ = nullptr;
+  ClientLinks* clients_ = nullptr;
+};
+
+}  // namespace furrow::gateway
