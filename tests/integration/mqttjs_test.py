@@ -3,39 +3,20 @@
 The stories are in mqttjs_stories.js. npm installs the client into the build folder, once.
 """
 
-import json
 import os
 import pathlib
-import shutil
 import subprocess
 
-from furrow_testing import PATIENCE, ROOT, TestCase, main, skip_all
+import node_packages
+from furrow_testing import PATIENCE, TestCase, main
 
-VERSION = "5.14.1"
 STORIES = pathlib.Path(__file__).with_name("mqttjs_stories.js")
-FOLDER = pathlib.Path(os.environ.get("FURROW_NODE_FOLDER", ROOT / "build/node"))
-
-
-def install():
-    """Once a build folder; afterwards it needs neither npm nor a network."""
-    manifest = FOLDER / "node_modules/mqtt/package.json"
-    if manifest.exists() and json.loads(manifest.read_text(encoding="utf-8"))["version"] == VERSION:
-        return
-    if shutil.which("npm") is None:
-        skip_all("npm is not installed")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    result = subprocess.run(
-        ["npm", "install", "--prefix", FOLDER, "--no-save", "--package-lock=false", "--ignore-scripts", "--no-audit",
-         "--no-fund", f"mqtt@{VERSION}"], capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
-    if result.returncode != 0:
-        reason = (result.stderr.strip().splitlines() or ["no reason given"])[0]
-        skip_all(f"npm could not install mqtt {VERSION}: {reason}")
 
 
 class MqttJsTest(TestCase):
     def run_node(self, *arguments):
         return subprocess.run(["node", STORIES, *(str(one) for one in arguments)], capture_output=True, text=True,
-                              timeout=PATIENCE, check=False, env=os.environ | {"NODE_PATH": FOLDER / "node_modules"})
+                              timeout=PATIENCE, check=False, env=os.environ | node_packages.ENVIRONMENT)
 
     def tell_all(self, version):
         stories = self.run_node("0", version)
@@ -55,7 +36,5 @@ class MqttJsTest(TestCase):
 
 
 if __name__ == "__main__":
-    if shutil.which("node") is None:
-        skip_all("node is not installed")
-    install()
+    node_packages.install()
     main()

@@ -1,0 +1,37 @@
+"""Packages of npm, installed into the build folder, once: afterwards a test needs neither npm nor a network."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+from furrow_testing import PATIENCE, ROOT, skip_all
+
+FOLDER = pathlib.Path(os.environ.get("FURROW_NODE_FOLDER", ROOT / "build/node"))
+# npm takes away what it was not named, so each run names all of them.
+VERSIONS = {"aedes": "0.51.3", "mqtt": "5.14.1"}
+ENVIRONMENT = {"NODE_PATH": str(FOLDER / "node_modules")}
+
+
+def is_installed(name):
+    manifest = FOLDER / "node_modules" / name / "package.json"
+    return manifest.exists() and json.loads(manifest.read_text(encoding="utf-8"))["version"] == VERSIONS[name]
+
+
+def install():
+    """Ends the program as skipped where that is not possible."""
+    if shutil.which("node") is None:
+        skip_all("node is not installed")
+    if all(is_installed(name) for name in VERSIONS):
+        return
+    if shutil.which("npm") is None:
+        skip_all("npm is not installed")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    packages = [f"{name}@{version}" for name, version in VERSIONS.items()]
+    result = subprocess.run(
+        ["npm", "install", "--prefix", FOLDER, "--no-save", "--package-lock=false", "--ignore-scripts", "--no-audit",
+         "--no-fund", *packages], capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
+    if result.returncode != 0:
+        reason = (result.stderr.strip().splitlines() or ["no reason given"])[0]
+        skip_all(f"npm could not install {' '.join(packages)}: {reason}")
