@@ -16,6 +16,7 @@
 namespace furrow::config {
 
 inline constexpr std::uint16_t kMqttPort = 1883;
+inline constexpr std::uint16_t kWebSocketPort = 8083;  // that other brokers have, too
 
 enum class Scheme : std::uint8_t { Mqtt };
 

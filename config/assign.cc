@@ -107,6 +107,17 @@ struct Assigner {
     return {};
   }
 
+  Status operator()(std::vector<WebOrigin>* slot) const {
+    std::optional<WebOrigin> origin = WebOrigin::parse(text);
+    if (!origin) {
+      return invalid(in_quotes(text) +
+                     " is not the origin of a page: write scheme, host and port as the browser has them, as in "
+                     "https://dash.example.org or http://192.168.4.2:3000");
+    }
+    slot->push_back(*std::move(origin));
+    return {};
+  }
+
   Status operator()(std::vector<Address>* slot) const {
     FURROW_TRY(Address address, parse_address(text));
     slot->push_back(std::move(address));
@@ -136,6 +147,7 @@ void clear_list(const Key& key, Objects& at) {
   const Slot slot = key.slot(at);
   if (const auto* texts = std::get_if<std::vector<std::string>*>(&slot)) (*texts)->clear();
   if (const auto* networks = std::get_if<std::vector<IpNetwork>*>(&slot)) (*networks)->clear();
+  if (const auto* origins = std::get_if<std::vector<WebOrigin>*>(&slot)) (*origins)->clear();
   if (const auto* addresses = std::get_if<std::vector<Address>*>(&slot)) (*addresses)->clear();
 }
 

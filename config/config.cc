@@ -5,6 +5,9 @@ namespace furrow::config {
 Config embedded_default() {
   Config config;
   config.gateway.data = "furrow-data";
+  Listener& websocket = config.listeners.emplace_back();
+  websocket.bind.port = kWebSocketPort;
+  websocket.protocol = Protocol::WebSocket;
   return config;
 }
 

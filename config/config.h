@@ -15,6 +15,7 @@
 #include "broker-core/base/ip.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/time.h"
+#include "broker-core/base/web_origin.h"
 #include "config/address.h"
 #include "config/diagnostic.h"
 
@@ -37,7 +38,7 @@ struct Gateway {
   bool operator==(const Gateway&) const = default;
 };
 
-enum class Protocol : std::uint8_t { Mqtt };
+enum class Protocol : std::uint8_t { Mqtt, WebSocket };
 
 struct ProxyProtocol {
   std::vector<IpNetwork> from;  // empty: there is no PROXY header; else there is one, and nobody comes from elsewhere
@@ -49,6 +50,7 @@ struct Listener {
   Bind bind;
   Protocol protocol = Protocol::Mqtt;
   ProxyProtocol proxy_protocol;
+  std::vector<WebOrigin> origins;  // of web pages that may connect by WebSocket, beside the listener's own
   Place place;
 
   bool operator==(const Listener&) const = default;
@@ -207,7 +209,8 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
-// The configuration of `furrow run` without a file: the defaults, with the data in `./furrow-data`.
+// The configuration of `furrow run` without a file: the defaults, a listener for WebSocket on 127.0.0.1:8083 beside
+// that for MQTT, and the data in `./furrow-data`.
 Config embedded_default();
 
 // `pattern` with `{gateway}` and `{bridge}` replaced; everything else stays.

@@ -87,6 +87,7 @@ class Reader {
       case Kind::Texts:
       case Kind::Addresses:
       case Kind::Networks:
+      case Kind::Origins:
         return read_list_of_scalars(key, value, path, at);
       default:
         return read_scalar(key, value, path, at);

@@ -57,6 +57,8 @@ std::string value_text(const Key& key) {
       return "An address or a list of them";
     case Kind::Networks:
       return "An address or network, or a list of them";
+    case Kind::Origins:
+      return "An origin or a list of them";
   }
   return {};
 }

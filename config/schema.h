@@ -30,7 +30,8 @@ enum class Kind : std::uint8_t {
   File,       // a path, relative to the directory of the file
   Bind,       // where to listen
   Addresses,  // where to connect to: a list, or one alone
-  Networks    // addresses and networks of peers: a list, or one alone
+  Networks,   // addresses and networks of peers: a list, or one alone
+  Origins     // of web pages: a list, or one alone
 };
 
 enum class Stage : std::uint8_t { Built, Planned };
@@ -47,9 +48,9 @@ struct Objects {
 using Slot =
     std::variant<bool*, std::uint8_t*, std::uint16_t*, std::uint64_t*, std::optional<std::uint16_t>*, Duration*,
                  std::optional<Duration>*, std::string*, std::filesystem::path*, std::vector<std::string>*,
-                 std::vector<IpNetwork>*, Bind*, std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*,
-                 std::vector<TopicRule>*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*,
-                 RetainFlag*, MqttVersion*, LogLevel*, LogFormat*>;
+                 std::vector<IpNetwork>*, std::vector<WebOrigin>*, Bind*, std::vector<Address>*, std::vector<Listener>*,
+                 std::vector<Bridge>*, std::vector<TopicRule>*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*,
+                 Direction*, RetainFlag*, MqttVersion*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;

@@ -40,6 +40,13 @@ void check_proxy_protocol(const std::vector<Listener>& listeners, Report& report
   }
 }
 
+void check_origins(const std::vector<Listener>& listeners, Report& report) {
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    if (listeners[i].protocol == Protocol::WebSocket || listeners[i].origins.empty()) continue;
+    report.error(listener_path(i) + ".origins", "listeners[].origins is for a listener with protocol: websocket");
+  }
+}
+
 // A listener lets everybody who reaches it do everything, so somebody must have decided that.
 void check_access(const Config& config, Report& report) {
   if (!config.access.anonymous) {
@@ -102,6 +109,7 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   Report report(places, diagnostics);
   check_listeners(config.listeners, report);
   check_proxy_protocol(config.listeners, report);
+  check_origins(config.listeners, report);
   check_access(config, report);
   check_sizes(config, report);
   check_times(config.sessions, report);

@@ -8,6 +8,7 @@
 
 #include "broker-core/limits.h"
 #include "gateway/net/proxy_header.h"
+#include "gateway/net/websocket_layer.h"
 
 namespace furrow::gateway {
 namespace {
@@ -24,6 +25,7 @@ constexpr std::uint8_t kTryAgain = 64;
 std::vector<std::unique_ptr<Layer>> layers_of(const Entrance& entrance) {
   std::vector<std::unique_ptr<Layer>> layers;
   if (!entrance.balancers.empty()) layers.push_back(std::make_unique<ProxyHeaderLayer>());
+  if (entrance.website) layers.push_back(std::make_unique<WebSocketServerLayer>(entrance.website));
   return layers;
 }
 

@@ -33,6 +33,7 @@
 #include "gateway/net/parting_links.h"
 #include "gateway/net/refusal_log.h"
 #include "gateway/net/socket_address.h"
+#include "gateway/net/web_request.h"
 
 namespace furrow::gateway {
 
@@ -40,6 +41,7 @@ namespace furrow::gateway {
 struct Entrance {
   std::string listener;              // its name
   std::vector<IpNetwork> balancers;  // where PROXY headers come from; nobody else may connect then
+  std::shared_ptr<WebSite> website;  // it takes WebSocket, and judges requests by this; null: MQTT alone
 };
 
 class ClientLinks final : private OpeningLinks::Owner {

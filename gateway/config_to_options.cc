@@ -107,8 +107,9 @@ bridge::Rule rule(const config::TopicRule& from) {
 
 }  // namespace
 
-std::string listener_name(const config::Config&, std::size_t place) {
-  return place == 0 ? "mqtt" : "mqtt-" + std::to_string(place + 1);
+std::string listener_name(const config::Config& config, std::size_t place) {
+  const bool is_mqtt = config.listeners[place].protocol == config::Protocol::Mqtt;
+  return (is_mqtt ? "mqtt" : "websocket") + (place == 0 ? "" : "-" + std::to_string(place + 1));
 }
 
 broker::Broker::Options broker_options(const config::Config& config, std::uint64_t seed) {

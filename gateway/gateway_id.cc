@@ -1,23 +1,16 @@
 #include "gateway/gateway_id.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <cstdio>
 
 #include "gateway/clock.h"
+#include "gateway/process.h"
 #include "gateway/text_file.h"
 
 namespace furrow::gateway {
 namespace {
 
 constexpr std::string_view kMetaKey = "gateway_id";
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "gateway";
-  return name.data();
-}
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';

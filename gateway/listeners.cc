@@ -5,8 +5,37 @@
 
 #include "config/diagnostic.h"
 #include "gateway/config_to_options.h"
+#include "gateway/process.h"
 
 namespace furrow::gateway {
+namespace {
+
+// Those that nobody else can own: this machine's, and its name in the network of a site (mDNS).
+std::vector<std::string> own_names() {
+  const std::string name = host_name();
+  const std::string first = name.substr(0, name.find('.'));
+  return {name, first, first + ".local"};
+}
+
+WebSite website_of(const config::Listener& listener) {
+  return {.is_secure = false,
+          .is_loopback = listener.bind.is_loopback(),
+          .own_names = own_names(),
+          .origins = listener.origins};
+}
+
+// One that is there is changed: those who came by it look at it still.
+void set_website(std::shared_ptr<WebSite>& website, const config::Listener& listener) {
+  if (listener.protocol != config::Protocol::WebSocket) {
+    website.reset();
+  } else if (website) {
+    *website = website_of(listener);
+  } else {
+    website = std::make_shared<WebSite>(website_of(listener));
+  }
+}
+
+}  // namespace
 
 Status Listeners::bind(One& one, const std::string& config_name) {
   auto socket = TcpListener::bind(one.wanted.bind.host, one.wanted.bind.port);
@@ -31,9 +60,21 @@ Result<Listeners> Listeners::bind(const config::Config& config, const std::strin
 void Listeners::describe(All& all, const config::Config& config) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     One& one = *all[i];
-    one.status = {.name = listener_name(config, i), .protocol = "mqtt", .address = one.socket->address()};
-    one.entrance = {.listener = one.status.name, .balancers = one.wanted.proxy_protocol.from};
+    const bool is_websocket = one.wanted.protocol == config::Protocol::WebSocket;
+    one.status = {.name = listener_name(config, i),
+                  .protocol = is_websocket ? "websocket" : "mqtt",
+                  .address = one.socket->address()};
+    one.entrance.listener = one.status.name;
+    one.entrance.balancers = one.wanted.proxy_protocol.from;
+    set_website(one.entrance.website, one.wanted);
   }
+}
+
+void Listeners::close_for_good() {
+  for (const auto& one : all_) {
+    if (one->entrance.website) one->entrance.website->goes_away = true;
+  }
+  all_.clear();
 }
 
 void Listeners::accept(uv_loop_t& loop, Log& log, ClientLinks& clients) {

@@ -29,8 +29,8 @@ class Listeners {
   void accept(uv_loop_t& loop, Log& log, ClientLinks& clients);
   // Other listeners take the place of these, all of them or, with an error, none. REQUIRES: accept() was called.
   Status change(const config::Config& config, const std::string& config_name);
-  // Closes all of them.
-  void clear() { all_.clear(); }
+  // The gateway stops: closes all of them, and those who came by them are told so in the end.
+  void close_for_good();
 
   std::vector<ListenerStatus> statuses() const;
 

@@ -4,7 +4,9 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <csignal>
 
 #include "broker-core/base/check.h"
@@ -29,6 +31,12 @@ void ignore_broken_pipes() {
 std::uint64_t allocated_bytes() {
   const struct mallinfo2 info = ::mallinfo2();
   return info.uordblks + info.hblkhd;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "gateway";
+  return name.data();
 }
 
 std::uint64_t random_seed() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace furrow::gateway {
 
@@ -16,6 +17,9 @@ void ignore_broken_pipes();
 
 // What the program has allocated and not freed. The resident set would not do: freed memory is not given back at once.
 std::uint64_t allocated_bytes();
+
+// The name of this machine; "gateway" if it has none.
+std::string host_name();
 
 // A number that peers cannot guess.
 std::uint64_t random_seed();

@@ -334,7 +334,7 @@ void Runtime::begin_stop() {
   const Instant now = world_.clock.now();
   world_.notify.stopping();
   stop_by_ = now + kStopTimeout;
-  listeners_.clear();
+  listeners_.close_for_good();
   clients_.close_opening();
   engine_.shut_down(now);
 }

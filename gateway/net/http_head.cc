@@ -29,6 +29,11 @@ bool is_token(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, is_part);
 }
 
+// No control character but a tab.
+bool is_value(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == '\x7f'; });
+}
+
 // Each CR stands before an LF, each LF behind a CR, and the last line is empty. http-parser as Debian builds it takes
 // less for a line's end.
 bool has_whole_line_ends(std::string_view text) {
@@ -229,7 +234,9 @@ HttpHeadReader::State HttpHeadReader::finish() {
   for (std::size_t i = 0; i < parser.names.size(); ++i) {
     const std::string_view name = parser.names[i].of(whole);
     if (!is_token(name)) return refuse(400, "not HTTP: a field with a name that is none");
-    head_.fields.push_back({name, trimmed(parser.values[i].of(whole))});
+    const std::string_view value = parser.values[i].of(whole);
+    if (!is_value(value)) return refuse(400, "not HTTP: a control character in a field");
+    head_.fields.push_back({name, trimmed(value)});
   }
   return State::Whole;
 }

@@ -17,49 +17,11 @@ std::string shown(std::string_view text) {
   return "'" + printable(text, kShownBytesMax) + "'";
 }
 
-std::string in_lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 bool is_one_of(char c, std::string_view characters) {
   return characters.find(c) != std::string_view::npos;
 }
 bool is_letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-// HOST[:PORT] apart; an IPv6 address keeps its brackets.
-struct Authority {
-  std::string_view host;
-  std::string_view port;
-};
-
-std::optional<Authority> split_authority(std::string_view text) {
-  const std::size_t close = text.starts_with('[') ? text.find(']') : 0;
-  if (close == std::string_view::npos) return std::nullopt;
-  const std::size_t colon = std::min(text.find(':', close), text.size());
-  const Authority apart{text.substr(0, colon), text.substr(std::min(colon + 1, text.size()))};
-  if (apart.host.empty() || (close != 0 && close + 1 != colon)) return std::nullopt;
-  if (colon < text.size() && (apart.port.empty() || apart.port.size() > 5)) return std::nullopt;
-  const bool is_host =
-      std::ranges::all_of(apart.host, [](char c) { return is_letter_or_digit(c) || is_one_of(c, "-._[]:"); });
-  const bool is_port = std::ranges::all_of(apart.port, [](char c) { return c >= '0' && c <= '9'; });
-  return is_host && is_port ? std::optional(apart) : std::nullopt;
-}
-
-std::string_view default_port(std::string_view scheme) {
-  return scheme == "https" ? "443" : scheme == "http" ? "80" : "";
-}
-
-// HOST, or HOST:PORT where that is not the port of the scheme.
-std::string authority_of(const Authority& apart, std::string_view scheme) {
-  std::string text = in_lower_case(apart.host);
-  if (!apart.port.empty() && apart.port != default_port(scheme)) text += ":" + std::string(apart.port);
-  return text;
 }
 
 bool is_address(std::string_view host) {
@@ -75,12 +37,16 @@ bool is_own_host(std::string_view host, const WebSite& site) {
          std::ranges::any_of(site.origins, is_host, &WebOrigin::host);
 }
 
+bool is_of_web(std::string_view scheme) {
+  return scheme == "http" || scheme == "https";
+}
+
 WebJudgement refused(unsigned status, std::string why, std::string more_fields = {}) {
   return {.request = {}, .refusal = {.status = status, .why = std::move(why)}, .more_fields = std::move(more_fields)};
 }
 
 // What is wrong with the host and the origin of a request; empty: nothing.
-std::string objection(const HttpHead& head, const Authority& host, const WebSite& site) {
+std::string objection(const HttpHead& head, const WebAuthority& host, const WebSite& site) {
   if (head.count("Origin") > 1) return "more than one Origin";
   const bool is_own = is_own_host(host.host, site);
   const std::string not_own = "the host " + shown(host.host) +
@@ -92,8 +58,7 @@ std::string objection(const HttpHead& head, const Authority& host, const WebSite
   if (origin && std::ranges::find(site.origins, *origin) != site.origins.end()) {
     return site.is_loopback && !is_own ? not_own : "";
   }
-  const std::string scheme = site.is_secure ? "https" : "http";
-  if (origin && origin->scheme == scheme && origin->authority == authority_of(host, scheme)) {
+  if (origin && is_of_web(origin->scheme) && origin->authority == host.text(origin->scheme)) {
     return is_own ? "" : not_own;
   }
   return "pages of the origin " + shown(*text) + " may not connect: it is not in 'origins' of the listener";
@@ -126,26 +91,9 @@ WebJudgement judge_upgrade(const HttpHead& head) {
 
 }  // namespace
 
-std::optional<WebOrigin> WebOrigin::parse(std::string_view text) {
-  const std::size_t mark = text.find("://");
-  if (mark == std::string_view::npos || mark == 0) return std::nullopt;
-  WebOrigin origin;
-  origin.scheme = in_lower_case(text.substr(0, mark));
-  const bool is_scheme =
-      std::ranges::all_of(origin.scheme, [](char c) { return is_letter_or_digit(c) || is_one_of(c, "+-."); });
-  const std::optional<Authority> apart = split_authority(text.substr(mark + 3));
-  if (!is_scheme || !apart) return std::nullopt;
-  origin.authority = authority_of(*apart, origin.scheme);
-  return origin;
-}
-
-std::string_view WebOrigin::host() const {
-  return split_authority(authority)->host;
-}
-
 WebJudgement judge_web_request(const HttpHead& head, const WebSite& site) {
   const std::optional<std::string_view> host_field = head.field("Host");
-  const std::optional<Authority> host = host_field ? split_authority(*host_field) : std::nullopt;
+  const std::optional<WebAuthority> host = host_field ? WebAuthority::parse(*host_field) : std::nullopt;
   if (!host) return refused(400, "there is not one Host, with a name or an address");
   if (std::string why = objection(head, *host, site); !why.empty()) return refused(403, std::move(why));
   const std::string_view path = head.target.substr(0, head.target.find('?'));

@@ -9,14 +9,16 @@
 //
 // A page of any web site can make the browser of whoever reads it connect to the gateway in his barn. Browsers say of
 // which site the page is, in Origin. So that is compared as a whole: scheme, host and port, with those that are allowed
-// and with the listener itself, which Host names. A site can also give its own name the address of the gateway (DNS
-// rebinding), so that the two agree: therefore Host has to be a name that nobody else can own. It is looked at where a
-// page of the listener itself asks, and always on loopback, where no other name can be meant.
-// Clients that are no browsers send no Origin. "null" is the origin of files and of pages in a sandbox, anybody's.
+// and with the listener itself, which Host names. (Host has no scheme; and paho-mqtt says https wherever it connects
+// to.) A site can also give its own name the address of the gateway (DNS rebinding), so that the two agree: therefore
+// Host has to be a name that nobody else can own. It is looked at where a page of the listener itself asks, and always
+// on loopback, where no other name can be meant. Clients that are no browsers send no Origin. "null" is the origin of
+// files and of pages in a sandbox, anybody's.
 //
 // A client names `mqtt` or `mqttv3.1` as its sub-protocol [MQTT-6.0.0-3]. One that names none is refused: EMQX does so
-// by default, and a program that opens any WebSocket is not always one that means MQTT. Spec: RFC 6455 §4.2; RFC 6454
-// §6.
+// by default, and a program that opens any WebSocket is not always one that means MQTT.
+//
+// Spec: RFC 6455 §4.2; RFC 6454 §6.
 #pragma once
 
 #include <optional>
@@ -24,31 +26,18 @@
 #include <string_view>
 #include <vector>
 
-#include "broker-core/base/result.h"
+#include "broker-core/base/web_origin.h"
 #include "gateway/net/http_head.h"
 
 namespace furrow::gateway {
 
 inline constexpr std::string_view kMqttPath = "/mqtt";
 
-// Scheme, host and port of a page, in lower case; the port is written unless it is the scheme's own.
-struct WebOrigin {
-  std::string scheme;
-  std::string authority;  // HOST or HOST:PORT
-
-  // Of `scheme://host[:port]`, with nothing behind it.
-  static std::optional<WebOrigin> parse(std::string_view text);
-  std::string_view host() const;
-  std::string text() const { return scheme + "://" + authority; }
-
-  friend bool operator==(const WebOrigin&, const WebOrigin&) = default;
-};
-
 // A listener, as requests are judged by it.
 struct WebSite {
-  bool is_secure = false;              // TLS lies beneath: its own pages are of https
+  bool is_secure = false;              // TLS lies beneath
   bool is_loopback = true;             // only programs of this machine reach it
-  std::vector<std::string> own_names;  // of this machine, in lower case, beside localhost and addresses
+  std::vector<std::string> own_names;  // of this machine, beside localhost and addresses
   std::vector<WebOrigin> origins;      // of pages that may connect, beside its own
   bool goes_away = false;              // it is being closed for good: clients are told so
 };

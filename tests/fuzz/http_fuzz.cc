@@ -71,7 +71,7 @@ void check_judgement(const HttpHead& head) {
     std::string lower(*origin);
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     const bool is_listed = lower == "https://dash.example.com" || lower == "https://dash.example.com:443";
-    FURROW_CHECK(is_listed || lower.starts_with("http://"));
+    FURROW_CHECK(is_listed || lower.starts_with("http"));
   }
 }
 

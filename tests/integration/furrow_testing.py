@@ -128,9 +128,9 @@ class Gateway(Process):
         self.config_path = self.folder / f"{name}.yaml"
         self.data = self.folder / f"{name}-data"
         self.extra_arguments = []
+        own_listener = "" if "listeners:" in config else "listeners: [{bind: 127.0.0.1:0}]\n"
         self.config_path.write_text(
-            f"gateway: {{id: {name}, data: {self.data}}}\n"
-            "listeners: [{bind: 127.0.0.1:0}]\n"
+            f"gateway: {{id: {name}, data: {self.data}}}\n" + own_listener +
             f"status: {{interval: {status_interval}}}\n" + config)
 
     def spawn_run(self):
@@ -149,7 +149,12 @@ class Gateway(Process):
 
     @property
     def port(self):
-        return int(re.search(r" listening .*\baddress=127\.0\.0\.1:(\d+)", self.log()).group(1))
+        return self.ports[0]
+
+    @property
+    def ports(self):
+        """Of its listeners on loopback, in the order of the configuration."""
+        return [int(one) for one in re.findall(r" listening .*\baddress=127\.0\.0\.1:(\d+)", self.log())]
 
     def crash(self):
         """kill -9: nothing of what is only in memory survives."""
@@ -247,7 +252,8 @@ class Archive(Process):
 class Client:
     """A paho client that records what it gets. Use as a context manager, or connect() and close()."""
 
-    def __init__(self, port, client_id="", version=V5, clean=True, expiry=0xFFFFFFFF, will=None, keepalive=60):
+    def __init__(self, port, client_id="", version=V5, clean=True, expiry=0xFFFFFFFF, will=None, keepalive=60,
+                 transport="tcp"):
         self.port = port
         self.version = version
         self.clean = clean
@@ -258,8 +264,8 @@ class Client:
         self.connack = None  # (session present, reason code)
         self.disconnected = None  # the reason code
         settings = {} if version == V5 else {"clean_session": clean}
-        self.paho = paho.Client(client_id=client_id, protocol=version, reconnect_on_failure=False, **CALLBACKS,
-                                **settings)
+        self.paho = paho.Client(client_id=client_id, protocol=version, reconnect_on_failure=False, transport=transport,
+                                **CALLBACKS, **settings)
         self.paho.on_connect = lambda client, data, flags, reason, *rest: self.note(
             connack=(bool(flags["session present"]), number(reason)))
         self.paho.on_disconnect = lambda client, data, reason, *rest: self.note(disconnected=number(reason))

@@ -7,8 +7,10 @@ namespace {
 
 TEST(Config, EmbeddedDefaultListensOnLoopbackAndKeepsItsDataHere) {
   const Config config = embedded_default();
-  ASSERT_EQ(config.listeners.size(), 1U);
+  ASSERT_EQ(config.listeners.size(), 2U);
   EXPECT_EQ(config.listeners[0].bind.text(), "127.0.0.1:1883");
+  EXPECT_EQ(config.listeners[1].bind.text(), "127.0.0.1:8083");
+  EXPECT_EQ(config.listeners[1].protocol, Protocol::WebSocket);
   EXPECT_EQ(config.gateway.data, "furrow-data");
   EXPECT_TRUE(config.bridges.empty());
 }

@@ -128,6 +128,7 @@ TEST(HttpHead, IsTakenToTheLetter) {
                                    "GET / HTTP/1.1\r\nHost: a\r\n\rx"s, "GET / HTTP/1.1\r\nHost: a\r\n\n"s}) {
     EXPECT_EQ(of_request(lines), "400 not HTTP: a line does not end in CR LF") << lines;
   }
+  EXPECT_EQ(of_request("GET / HTTP/1.1\r\nOne:\0a\r\n\r\n"s), "400 not HTTP: a control character in a field");
   EXPECT_EQ(of_request("GET / HTTP/1.1\r\nOne: a\r\n b\r\n\r\n"), "400 not HTTP: a field goes on in a second line");
   EXPECT_EQ(of_request("GET / HTTP/2.0\r\n\r\n"), "400 not HTTP/1.0 or 1.1");
   EXPECT_EQ(of_request("GET /\r\n\r\n"), "400 not HTTP/1.0 or 1.1");
