@@ -1,4 +1,5 @@
-// Stories that MQTT.js tells with a gateway: node mqttjs_stories.js PORT VERSION STORY. Ends with 0 if it went as told.
+// Stories that MQTT.js tells with a gateway: node mqttjs_stories.js PORT VERSION STORY [PROTOCOL]. Ends with 0 if it went
+// as told. PROTOCOL is mqtt, mqtts, ws or wss.
 // mqttjs_test.py runs them, one process each.
 "use strict";
 
@@ -6,14 +7,15 @@ const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const mqtt = require("mqtt");
 
-const [port, version, story] = process.argv.slice(2);
+const [port, version, story, protocol = "mqtt"] = process.argv.slice(2);
 const V5 = version === "5";
 
 // A connected client that notes what it gets, in `messages` as {topic, text, packet}, and every packet in `received`
 // and `sent`.
 async function client(clientId, options = {}) {
   const one = mqtt.connect({
-    host: "127.0.0.1", port, protocolVersion: V5 ? 5 : 4, clientId, reconnectPeriod: 0, ...options,
+    protocol, host: "127.0.0.1", port, path: "/mqtt", protocolVersion: V5 ? 5 : 4, clientId, reconnectPeriod: 0,
+    ...options,
   });
   one.messages = [];
   one.received = [];
