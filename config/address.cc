@@ -124,6 +124,9 @@ std::string in_brackets(const std::string& host) {
 }
 
 constexpr std::string_view kSchemeEnd = "://";
+constexpr std::string_view kUnixPrefix = "unix:";
+constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un, without the NUL
+constexpr std::size_t kInterfaceBytesMax = 15;  // IFNAMSIZ, without the NUL
 constexpr std::string_view kBetweenAddresses = " \t,;";
 
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
@@ -176,7 +179,6 @@ Status check_form_of_bind(std::string_view text) {
     return invalid("write 127.0.0.1:" + std::string(port) + " for this machine only, " +
                    as_written("*:" + std::string(port)) + " for every network");
   }
-  if (text.starts_with("unix:")) return invalid("Unix sockets are not built yet in this version");
   if (text.find_first_of(kBetweenAddresses) != std::string_view::npos) {
     return invalid(in_quotes(text) + " is more than one address: give each a listener of its own");
   }
@@ -184,6 +186,29 @@ Status check_form_of_bind(std::string_view text) {
   if (mark == std::string_view::npos) return {};
   if (is_planned_scheme(text.substr(0, mark))) return not_built(text.substr(0, mark));
   return invalid("an address to listen on has no scheme: write " + as_written(text.substr(mark + kSchemeEnd.size())));
+}
+
+// `wlan0`, `br-lan`, `eth0.10`. Other names have letters behind a dot, and are those of hosts.
+bool is_interface_name(std::string_view name) {
+  const std::string_view first = name.substr(0, name.find('.'));
+  const std::string_view vlan = name.substr(std::min(first.size() + 1, name.size()));
+  const auto is_allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+  };
+  return !first.empty() && name.size() <= kInterfaceBytesMax && !name.ends_with('.') &&
+         std::any_of(first.begin(), first.end(), [](unsigned char c) { return std::isalpha(c) != 0; }) &&
+         std::all_of(first.begin(), first.end(), is_allowed) &&
+         vlan.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+Result<Bind> parse_unix_bind(std::string_view path) {
+  if (!path.starts_with('/') || path.ends_with('/')) {
+    return invalid(in_quotes(path) +
+                   " is not the path of a socket: write it from the root on, as in "
+                   "unix:/run/furrow/mqtt.sock");
+  }
+  if (path.size() > kUnixPathBytesMax) return invalid("the path of a unix socket has at most 107 bytes");
+  return Bind{.host = std::string(path), .port = 0, .kind = Bind::Kind::Unix};
 }
 
 }  // namespace
@@ -195,10 +220,12 @@ std::string Address::text() const {
 }
 
 std::string Bind::text() const {
+  if (kind == Kind::Unix) return std::string(kUnixPrefix) + host;
   return in_brackets(host) + ":" + std::to_string(port);
 }
 
 bool Bind::is_loopback() const {
+  if (kind != Kind::Address) return kind == Kind::Unix || host == "lo";
   V4Bytes v4;
   if (parse_v4(host, v4)) return v4.front() == 127;
   V6Bytes v6;
@@ -208,12 +235,18 @@ bool Bind::is_loopback() const {
 }
 
 bool Bind::collides_with(const Bind& other) const {
+  if (kind == Kind::Unix || other.kind == Kind::Unix) return kind == other.kind && host == other.host;
   if (port != other.port || port == 0) return false;
+  // Which addresses an interface has is not known here.
+  const auto takes_in_interface = [](const Bind& one, const Bind& wide) {
+    return one.kind == Kind::Interface && (wide.host == "*" || wide.host == "0.0.0.0" || wide.host == "::");
+  };
+  if (takes_in_interface(*this, other) || takes_in_interface(other, *this)) return true;
   return same_host(host, other.host) || takes_in(host, other.host) || takes_in(other.host, host);
 }
 
 bool Bind::is_reached_by(const Address& address) const {
-  if (address.port != port) return false;
+  if (kind != Kind::Address || address.port != port) return false;
   const std::vector<std::string> hosts = hosts_here(address.host);
   return std::any_of(hosts.begin(), hosts.end(), [this](const std::string& there) {
     return same_host(host, there) || (Bind{.host = there, .port = port}.is_loopback() && takes_in(host, there));
@@ -253,12 +286,18 @@ Result<Address> parse_address(std::string_view text) {
 }
 
 Result<Bind> parse_bind(std::string_view text) {
+  if (text.starts_with(kUnixPrefix)) return parse_unix_bind(text.substr(kUnixPrefix.size()));
   FURROW_TRY_STATUS(check_form_of_bind(text));
   FURROW_TRY(const HostPort split, split_host_port(text, ""));
   Bind bind;
   bind.host = split.host == "localhost" ? "127.0.0.1" : std::string(split.host);
   if (!split.in_brackets && bind.host != "*" && !is_v4(bind.host)) {
-    return invalid(in_quotes(split.host) + " is not an address of this machine: write one such as 127.0.0.1:1883, " +
+    bind.kind = Bind::Kind::Interface;
+  }
+  if (bind.kind == Bind::Kind::Interface && !is_interface_name(bind.host)) {
+    return invalid(in_quotes(split.host) +
+                   " is neither an address nor a network interface of this machine: write one such as 127.0.0.1:1883, "
+                   "wlan0:1883, " +
                    as_written("[::1]:1883") + " or " + as_written("*:1883"));
   }
   if (!split.has_port) {

@@ -1,8 +1,9 @@
 // Where to connect to and where to listen, as text and as values.
 //
 //   connect: SCHEME "://" HOST [":" PORT]        SCHEME = mqtt; PORT is 1883 unless given, never 0
-//   bind:    HOST ":" PORT                       HOST is an address, `*` (every address) or `localhost`; PORT 0: any
-//   free one
+//   bind:    HOST ":" PORT | "unix:" PATH        HOST is an address, `*` (every address), `localhost`, or the name of a
+//                                                network interface, all of whose addresses are meant; PORT 0: any
+//                                                free one. PATH is absolute
 // An IPv6 address stands in brackets: `mqtt://[2001:db8::1]:1883`, `[::]:1883`. Its zone follows a `%`, which a URI
 // may write as `%25` [RFC 6874]: `mqtt://[fe80::1%25eth0]`.
 #pragma once
@@ -30,8 +31,11 @@ struct Address {
 };
 
 struct Bind {
-  std::string host = "127.0.0.1";  // an address without brackets, or `*`
+  enum class Kind : std::uint8_t { Address, Interface, Unix };
+
+  std::string host = "127.0.0.1";  // an address without brackets, or `*`; a name; a path
   std::uint16_t port = kMqttPort;
+  Kind kind = Kind::Address;
 
   std::string text() const;
   // Only programs of this machine can reach it.

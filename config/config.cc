@@ -11,6 +11,13 @@ Config embedded_default() {
   return config;
 }
 
+std::string listener_name(const Config& config, std::size_t place) {
+  const Listener& listener = config.listeners[place];
+  if (!listener.name.empty()) return listener.name;
+  const std::string protocol = listener.protocol == Protocol::Mqtt ? "mqtt" : "websocket";
+  return place == 0 ? protocol : protocol + "-" + std::to_string(place + 1);
+}
+
 std::string expand_client_id(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name) {
   constexpr std::string_view kGateway = "{gateway}";
   constexpr std::string_view kBridge = "{bridge}";

@@ -47,10 +47,15 @@ struct ProxyProtocol {
 };
 
 struct Listener {
+  std::string name;  // empty: listener_name() makes one
   Bind bind;
   Protocol protocol = Protocol::Mqtt;
   ProxyProtocol proxy_protocol;
-  std::vector<WebOrigin> origins;  // of web pages that may connect by WebSocket, beside the listener's own
+  std::vector<IpNetwork> allow_from;  // empty: from everywhere
+  bool wait = true;                   // for an address that is not there yet
+  std::string mode = "0660";          // of a unix socket, in octal digits
+  std::string group;                  // of a unix socket; empty: the process's
+  std::vector<WebOrigin> origins;     // of web pages that may connect by WebSocket, beside the listener's own
   Place place;
 
   bool operator==(const Listener&) const = default;
@@ -212,6 +217,9 @@ struct Config {
 // The configuration of `furrow run` without a file: the defaults, a listener for WebSocket on 127.0.0.1:8083 beside
 // that for MQTT, and the data in `./furrow-data`.
 Config embedded_default();
+
+// The name of the listener in this place, for rules, logs and the status: its own, or "mqtt", "websocket-2".
+std::string listener_name(const Config& config, std::size_t place);
 
 // `pattern` with `{gateway}` and `{bridge}` replaced; everything else stays.
 std::string expand_client_id(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name);

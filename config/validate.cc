@@ -40,6 +40,53 @@ void check_proxy_protocol(const std::vector<Listener>& listeners, Report& report
   }
 }
 
+bool is_name(std::string_view name) {
+  constexpr std::size_t kNameBytesMax = 64;
+  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+  return !name.empty() && name.size() <= kNameBytesMax && name.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+void check_listener_names(const Config& config, Report& report) {
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    const std::string name = listener_name(config, i);
+    const std::string path = listener_path(i) + ".name";
+    if (!is_name(name)) {
+      report.error(path,
+                   "listeners[].name: " + in_quotes(name) + " is not a name: 1 to 64 characters of A-Z a-z 0-9 _ . -");
+      continue;
+    }
+    for (std::size_t before = 0; before < i; ++before) {
+      if (listener_name(config, before) != name) continue;
+      report.error(path, "listeners[].name: " + in_quotes(name) + " is the name of the listener " +
+                             in_line(config.listeners[before].place) + " too; give each its own");
+      break;
+    }
+  }
+}
+
+// What only a unix socket has, and what it cannot have.
+void check_unix_sockets(const std::vector<Listener>& listeners, Report& report) {
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    const Listener& listener = listeners[i];
+    const std::string path = listener_path(i);
+    const bool is_unix = listener.bind.kind == Bind::Kind::Unix;
+    const auto misplaced = [&](bool is_misplaced, const std::string& key, std::string_view why) {
+      if (is_misplaced) report.error(path + key, "listeners[]" + key + std::string(why));
+    };
+    misplaced(!is_unix && listener.mode != Listener().mode, ".mode", " is for unix:PATH");
+    misplaced(!is_unix && !listener.group.empty(), ".group", " is for unix:PATH");
+    constexpr std::string_view kNobody = ": nobody comes to a unix socket from an address";
+    misplaced(is_unix && !listener.allow_from.empty(), ".allow_from", kNobody);
+    misplaced(is_unix && !listener.proxy_protocol.from.empty(), ".proxy_protocol", kNobody);
+    const bool is_octal = !listener.mode.empty() && listener.mode.size() <= 4 &&
+                          listener.mode.find_first_not_of("01234567") == std::string::npos;
+    if (!is_octal) {
+      report.error(path + ".mode", "listeners[].mode: " + in_quotes(listener.mode) +
+                                       " are not the rights of a file: write octal digits in quotes, as in \"0660\"");
+    }
+  }
+}
+
 void check_origins(const std::vector<Listener>& listeners, Report& report) {
   for (std::size_t i = 0; i < listeners.size(); ++i) {
     if (listeners[i].protocol == Protocol::WebSocket || listeners[i].origins.empty()) continue;
@@ -110,6 +157,8 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   check_listeners(config.listeners, report);
   check_proxy_protocol(config.listeners, report);
   check_origins(config.listeners, report);
+  check_listener_names(config, report);
+  check_unix_sockets(config.listeners, report);
   check_access(config, report);
   check_sizes(config, report);
   check_times(config.sessions, report);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker-core/limits.h"
+#include "gateway/net/peer_user.h"
 #include "gateway/net/proxy_header.h"
 #include "gateway/net/websocket_layer.h"
 
@@ -24,15 +25,23 @@ constexpr std::uint8_t kTryAgain = 64;
 
 std::vector<std::unique_ptr<Layer>> layers_of(const Entrance& entrance) {
   std::vector<std::unique_ptr<Layer>> layers;
-  if (!entrance.balancers.empty()) layers.push_back(std::make_unique<ProxyHeaderLayer>());
+  if (!entrance.balancers.empty()) layers.push_back(std::make_unique<ProxyHeaderLayer>(entrance.allow_from));
   if (entrance.website) layers.push_back(std::make_unique<WebSocketServerLayer>(entrance.website));
   return layers;
 }
 
-bool admits(const Entrance& entrance, const SocketAddress& peer) {
-  if (entrance.balancers.empty()) return true;
-  const std::optional<IpAddress> address = peer.ip();
-  return address && contains(entrance.balancers, *address);
+bool comes_from(const std::vector<IpNetwork>& networks, const std::optional<IpAddress>& address) {
+  return networks.empty() || (address && contains(networks, *address));
+}
+
+// Who is at the other end of a new connection, as its socket knows. A program of this machine is the user that it runs
+// as.
+Result<Introduction> introduce(const Descriptor& connection, const SocketAddress& peer, const std::string& listener) {
+  Introduction introduction{.peer = peer.text(), .address = peer.ip(), .listener = listener};
+  if (!peer.is_unix()) return introduction;
+  FURROW_TRY(introduction.vouched_user, user_at(connection));
+  introduction.peer = "unix:" + *introduction.vouched_user;
+  return introduction;
 }
 
 }  // namespace
@@ -119,21 +128,37 @@ ClientLinks::~ClientLinks() = default;
 
 // --- opening ---
 
+bool ClientLinks::admits(const Entrance& entrance, const Introduction& introduction) {
+  const auto refuse = [&](std::uint64_t& counter, std::string_view key) {
+    ++counter;
+    refusals_.write(entrance.listener, introduction.peer, "not among the addresses of " + std::string(key),
+                    clock_.now());
+    return false;
+  };
+  if (!comes_from(entrance.balancers, introduction.address)) return refuse(stats_.strangers, "proxy_protocol.from");
+  // Behind a balancer this is about the client, whom the header names.
+  const bool is_client = entrance.balancers.empty();
+  if (is_client && !comes_from(entrance.allow_from, introduction.address))
+    return refuse(stats_.not_allowed, "allow_from");
+  return true;
+}
+
 void ClientLinks::accept(Descriptor connection, const SocketAddress& peer, const Entrance& entrance) {
-  if (!admits(entrance, peer)) {
-    ++stats_.strangers;
-    refusals_.write(entrance.listener, peer.text(), "not among the addresses of proxy_protocol.from", clock_.now());
+  Result<Introduction> introduction = introduce(connection, peer, entrance.listener);
+  if (!introduction) {
+    ++stats_.not_allowed;
+    refusals_.write(entrance.listener, peer.text(), introduction.error().message(), clock_.now());
     return;
   }
+  if (!admits(entrance, *introduction)) return;
   TcpStream stream(loop_, nullptr);
   if (!stream.adopt(connection.get())) return;
   (void)connection.release();  // the stream has it now
-  Introduction introduction{.peer = peer.text(), .address = peer.ip(), .listener = entrance.listener};
   std::vector<std::unique_ptr<Layer>> layers = layers_of(entrance);
   if (layers.empty()) {
-    link(Channel(std::move(stream)), introduction, clock_.now());
+    link(Channel(std::move(stream)), *introduction, clock_.now());
   } else {
-    opening_.add(Channel(std::move(stream), std::move(layers)), std::move(introduction));
+    opening_.add(Channel(std::move(stream), std::move(layers)), *std::move(introduction));
   }
 }
 

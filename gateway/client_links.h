@@ -41,6 +41,7 @@ namespace furrow::gateway {
 struct Entrance {
   std::string listener;              // its name
   std::vector<IpNetwork> balancers;  // where PROXY headers come from; nobody else may connect then
+  std::vector<IpNetwork> allow_from;  // of clients; empty: they may come from everywhere
   std::shared_ptr<WebSite> website;  // it takes WebSocket, and judges requests by this; null: MQTT alone
 };
 
@@ -79,6 +80,8 @@ class ClientLinks final : private OpeningLinks::Owner {
   void handle_failed(Channel channel) override;
   Instant now() const override { return clock_.now(); }
 
+  // Says in log and counters that the connection is closed, if it is.
+  bool admits(const Entrance& entrance, const Introduction& introduction);
   void link(Channel channel, const Introduction& introduction, Instant accepted);
   // The link of this slot, whoever has it; makes its place.
   Link& place(std::size_t slot);

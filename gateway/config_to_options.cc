@@ -54,7 +54,7 @@ broker::Limits limits(const config::Config& config) {
 std::vector<broker::ListenerPolicy> listeners(const config::Config& config) {
   std::vector<broker::ListenerPolicy> all;
   for (std::size_t place = 0; place < config.listeners.size(); ++place) {
-    all.push_back({.name = listener_name(config, place), .anonymous = config.access.anonymous});
+    all.push_back({.name = config::listener_name(config, place), .anonymous = config.access.anonymous});
   }
   return all;
 }
@@ -106,11 +106,6 @@ bridge::Rule rule(const config::TopicRule& from) {
 }
 
 }  // namespace
-
-std::string listener_name(const config::Config& config, std::size_t place) {
-  const bool is_mqtt = config.listeners[place].protocol == config::Protocol::Mqtt;
-  return (is_mqtt ? "mqtt" : "websocket") + (place == 0 ? "" : "-" + std::to_string(place + 1));
-}
 
 broker::Broker::Options broker_options(const config::Config& config, std::uint64_t seed) {
   return {{.limits = limits(config),

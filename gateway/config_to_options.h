@@ -13,9 +13,6 @@
 
 namespace furrow::gateway {
 
-// The name of the listener in this place of the configuration, for rules, logs and the status.
-std::string listener_name(const config::Config& config, std::size_t place);
-
 // `seed` is drawn at start; peers must not know it.
 broker::Broker::Options broker_options(const config::Config& config, std::uint64_t seed);
 bridge::Options bridge_options(const config::Bridge& bridge, const std::string& gateway_id, std::uint64_t seed);

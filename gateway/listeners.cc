@@ -37,21 +37,21 @@ void set_website(std::shared_ptr<WebSite>& website, const config::Listener& list
 
 }  // namespace
 
-Status Listeners::bind(One& one, const std::string& config_name) {
-  auto socket = TcpListener::bind(one.wanted.bind.host, one.wanted.bind.port);
-  if (!socket) {
-    const config::Diagnostic said{config::Severity::Error, one.wanted.place, socket.error().message()};
-    return Error(socket.error().code(), config::format(said, config_name));
+Status Listeners::bind(One& one, const std::string& name, const std::string& config_name) {
+  auto point = ListenPoint::bind(one.wanted, name);
+  if (!point) {
+    const config::Diagnostic said{config::Severity::Error, one.wanted.place, point.error().message()};
+    return Error(point.error().code(), config::format(said, config_name));
   }
-  one.socket = *std::move(socket);
+  one.point = *std::move(point);
   return {};
 }
 
 Result<Listeners> Listeners::bind(const config::Config& config, const std::string& config_name) {
   Listeners listeners;
-  for (const config::Listener& one : config.listeners) {
-    listeners.all_.push_back(std::make_unique<One>(One{one, {}, {}, nullptr}));
-    FURROW_TRY_STATUS(bind(*listeners.all_.back(), config_name));
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    listeners.all_.push_back(std::make_unique<One>(One{config.listeners[i], {}, {}, nullptr}));
+    FURROW_TRY_STATUS(bind(*listeners.all_.back(), config::listener_name(config, i), config_name));
   }
   describe(listeners.all_, config);
   return listeners;
@@ -61,11 +61,12 @@ void Listeners::describe(All& all, const config::Config& config) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     One& one = *all[i];
     const bool is_websocket = one.wanted.protocol == config::Protocol::WebSocket;
-    one.status = {.name = listener_name(config, i),
-                  .protocol = is_websocket ? "websocket" : "mqtt",
-                  .address = one.socket->address()};
+    one.status.name = config::listener_name(config, i);
+    one.status.protocol = is_websocket ? "websocket" : "mqtt";
+    one.point->rename(one.status.name);
     one.entrance.listener = one.status.name;
     one.entrance.balancers = one.wanted.proxy_protocol.from;
+    one.entrance.allow_from = one.wanted.allow_from;
     set_website(one.entrance.website, one.wanted);
   }
 }
@@ -77,7 +78,8 @@ void Listeners::close_for_good() {
   all_.clear();
 }
 
-void Listeners::accept(uv_loop_t& loop, Log& log, ClientLinks& clients) {
+void Listeners::accept(uv_loop_t& loop, Log& log, ClientLinks& clients, std::function<void()> changed) {
+  changed_ = std::move(changed);
   loop_ = &loop;
   log_ = &log;
   clients_ = &clients;
@@ -88,8 +90,12 @@ void Listeners::accept(One& one) {
   const auto accepted = [this, &one](Descriptor connection, const SocketAddress& peer) {
     clients_->accept(std::move(connection), peer, one.entrance);
   };
-  one.socket->accept(*loop_, *log_, clients_->mutable_stats(), accepted);
-  log_->write(LogLevel::Info, "listening", {{"name", one.status.name}, {"address", one.status.address}});
+  one.point->accept(*loop_, *log_, clients_->mutable_stats(), accepted, [this] { changed_(); });
+}
+
+// Whether the sockets of the one are right for the other.
+bool Listeners::listens_alike(const config::Listener& one, const config::Listener& other) {
+  return one.bind == other.bind && one.wait == other.wait && one.mode == other.mode && one.group == other.group;
 }
 
 // For each of `wanted` the listener that has its address already; nullptr: it is new.
@@ -97,7 +103,7 @@ std::vector<Listeners::One*> Listeners::pair(const std::vector<config::Listener>
   std::vector<One*> pairs;
   for (const config::Listener& each : wanted) {
     const auto found = std::ranges::find_if(all_, [&](const std::unique_ptr<One>& one) {
-      return one->wanted.bind == each.bind && std::ranges::find(pairs, one.get()) == pairs.end();
+      return listens_alike(one->wanted, each) && std::ranges::find(pairs, one.get()) == pairs.end();
     });
     pairs.push_back(found == all_.end() ? nullptr : found->get());
   }
@@ -111,7 +117,7 @@ std::vector<Listeners::One*> Listeners::give_up_what_is_in_the_way(const All& ad
     const bool goes = std::ranges::find(pairs, one.get()) == pairs.end();
     const auto is_in_its_way = [&](const auto& each) { return one->wanted.bind.collides_with(each->wanted.bind); };
     if (!goes || !std::ranges::any_of(added, is_in_its_way)) continue;
-    one->socket.reset();
+    one->point.reset();
     given_up.push_back(one.get());
   }
   return given_up;
@@ -122,11 +128,13 @@ Status Listeners::change(const config::Config& config, const std::string& config
   const std::vector<One*> pairs = pair(wanted);
   All added;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (pairs[i] == nullptr) added.push_back(std::make_unique<One>(One{wanted[i], {}, {}, nullptr}));
+    if (pairs[i] != nullptr) continue;
+    added.push_back(std::make_unique<One>(One{wanted[i], {}, {}, nullptr}));
+    added.back()->status.name = config::listener_name(config, i);
   }
   const std::vector<One*> given_up = give_up_what_is_in_the_way(added, pairs);
   for (const auto& one : added) {
-    Status bound = bind(*one, config_name);
+    Status bound = bind(*one, one->status.name, config_name);
     if (bound) continue;
     added.clear();
     for (One* const each : given_up) take_back(*each, config_name);
@@ -149,7 +157,7 @@ Status Listeners::change(const config::Config& config, const std::string& config
 }
 
 void Listeners::take_back(One& one, const std::string& config_name) {
-  if (const Status bound = bind(one, config_name); !bound) {
+  if (const Status bound = bind(one, one.status.name, config_name); !bound) {
     log_->write(LogLevel::Error, "listener.lost", {{"name", one.status.name}, {"reason", bound.error().message()}});
     return;
   }
@@ -158,7 +166,11 @@ void Listeners::take_back(One& one, const std::string& config_name) {
 
 std::vector<ListenerStatus> Listeners::statuses() const {
   std::vector<ListenerStatus> statuses;
-  for (const auto& one : all_) statuses.push_back(one->status);
+  for (const auto& one : all_) {
+    ListenerStatus& status = statuses.emplace_back(one->status);
+    status.address = one->point->address();
+    status.waiting = one->point->waiting();
+  }
   return statuses;
 }
 

@@ -1,4 +1,4 @@
-// The places where local clients come in: the port of each listener, and what it asks of those who come by it.
+// The places where local clients come in: the sockets of each listener, and what it asks of those who come by it.
 //
 // Two steps, as TcpListener: bind() takes all ports, accept() begins. A change keeps the sockets of listeners whose
 // address stays, so that nobody who is on the way is turned away; clients that are connected stay in any case.
@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@
 #include "broker-core/base/result.h"
 #include "config/config.h"
 #include "gateway/client_links.h"
-#include "gateway/net/tcp_listener.h"
+#include "gateway/net/listen_point.h"
 #include "gateway/status/model.h"
 
 namespace furrow::gateway {
@@ -25,8 +26,9 @@ class Listeners {
   // Takes the ports. The error names the place in the file, which is `config_name` for people.
   static Result<Listeners> bind(const config::Config& config, const std::string& config_name);
 
-  // Begins to accept: whoever comes goes to `clients`. All three must outlive this.
-  void accept(uv_loop_t& loop, Log& log, ClientLinks& clients);
+  // Begins to accept: whoever comes goes to `clients`. `changed` is called when statuses() has changed by itself: an
+  // address has come, or gone. All of these must outlive this.
+  void accept(uv_loop_t& loop, Log& log, ClientLinks& clients, std::function<void()> changed);
   // Other listeners take the place of these, all of them or, with an error, none. REQUIRES: accept() was called.
   Status change(const config::Config& config, const std::string& config_name);
   // The gateway stops: closes all of them, and those who came by them are told so in the end.
@@ -39,11 +41,12 @@ class Listeners {
     config::Listener wanted;
     ListenerStatus status;
     Entrance entrance;
-    std::unique_ptr<TcpListener> socket;
+    std::unique_ptr<ListenPoint> point;
   };
   using All = std::vector<std::unique_ptr<One>>;
 
-  static Status bind(One& one, const std::string& config_name);
+  static Status bind(One& one, const std::string& name, const std::string& config_name);
+  static bool listens_alike(const config::Listener& one, const config::Listener& other);
   // What the status and those who come by them see.
   static void describe(All& all, const config::Config& config);
   void accept(One& one);
@@ -57,6 +60,7 @@ class Listeners {
   uv_loop_t* loop_ = nullptr;
   Log* log_ = nullptr;
   ClientLinks* clients_ = nullptr;
+  std::function<void()> changed_;
 };
 
 }  // namespace furrow::gateway

@@ -149,7 +149,8 @@ void Runtime::log_inventory() {
 
 Status Runtime::run() {
   look_at_store();
-  listeners_.accept(world_.loop.uv(), world_.log, clients_);
+  const auto changed = [this] { status_sources_.set_listeners(listeners_.statuses()); };
+  listeners_.accept(world_.loop.uv(), world_.log, clients_, changed);
   world_.log.write(LogLevel::Info, "ready", {});
   world_.notify.ready();
   if (world_.notify.watchdog_interval()) watchdog_at_ = world_.clock.now();

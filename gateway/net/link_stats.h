@@ -7,6 +7,7 @@ namespace furrow::gateway {
 
 struct LinkStats {
   std::uint64_t strangers = 0;            // came to a listener behind a balancer, and not from there
+  std::uint64_t not_allowed = 0;          // came from elsewhere than allow_from says
   std::uint64_t openings_failed = 0;      // a layer gave up
   std::uint64_t openings_timed_out = 0;   // a layer was still opening after the time for CONNECT
   std::uint64_t openings_over_limit = 0;  // gave way to newer ones

@@ -158,6 +158,9 @@ Result<MutableBytes> ProxyHeaderLayer::read(MutableBytes& bytes, ByteBuffer&) {
       bytes = {};
       return MutableBytes();
     }
+    if (header_->source && !allowed_.empty() && !contains(allowed_, header_->source->address)) {
+      return malformed(header_->source->address.text() + " is not among the addresses of allow_from");
+    }
     bytes = bytes.subspan(header_->size - before);
     gathered_.release();
   }

@@ -19,6 +19,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ip.h"
@@ -47,6 +49,9 @@ Result<std::optional<ProxyHeader>> parse_proxy_header(ByteView bytes);
 // Takes the header off the front of a connection, and lets everything behind it through.
 class ProxyHeaderLayer final : public Layer {
  public:
+  // Clients that it names must be among `allowed`; empty: anybody. The balancer itself always is.
+  explicit ProxyHeaderLayer(std::vector<IpNetwork> allowed = {}) : allowed_(std::move(allowed)) {}
+
   std::string_view name() const override { return "PROXY header"; }
   Phase phase() const override { return header_ ? Phase::Through : Phase::Opening; }
   Result<MutableBytes> read(MutableBytes& bytes, ByteBuffer& below) override;
@@ -54,6 +59,7 @@ class ProxyHeaderLayer final : public Layer {
   void introduce(Introduction& introduction) const override;
 
  private:
+  const std::vector<IpNetwork> allowed_;
   std::optional<ProxyHeader> header_;
   ByteBuffer gathered_;  // of a header that comes in pieces
 };

@@ -46,7 +46,14 @@ bool operator==(const SocketAddress& one, const SocketAddress& other) {
   return one.size_ == other.size_ && std::memcmp(&one.storage_, &other.storage_, one.size_) == 0;
 }
 
+std::string SocketAddress::host() const {
+  std::array<char, NI_MAXHOST> host{};
+  const int code = ::getnameinfo(get(), size_, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST);
+  return code == 0 ? host.data() : "an unknown address";
+}
+
 std::string SocketAddress::text() const {
+  if (is_unix()) return "unix";
   std::array<char, NI_MAXHOST> host{};
   std::array<char, NI_MAXSERV> port{};
   if (::getnameinfo(get(), size_, host.data(), host.size(), port.data(), port.size(),

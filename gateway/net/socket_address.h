@@ -25,6 +25,9 @@ class SocketAddress {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
   socklen_t size() const { return size_; }
 
+  // Not of a network: a program of this machine.
+  bool is_unix() const { return family() == AF_UNIX; }
+
   // For calls that fill in an address.
   sockaddr* receive() { return reinterpret_cast<sockaddr*>(&storage_); }
   socklen_t* receive_size() { return &size_; }
@@ -32,6 +35,8 @@ class SocketAddress {
   // The address without its port, and an IPv6 address without its zone; nothing for other families.
   std::optional<IpAddress> ip() const;
 
+  // As parse() takes it: `127.0.0.1`, `fe80::1%eth0`.
+  std::string host() const;
   // `127.0.0.1:1883`, `[::1]:1883`. An IPv4 peer of a socket for both families is shown as IPv4.
   std::string text() const;
 

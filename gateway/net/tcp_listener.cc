@@ -1,9 +1,16 @@
 #include "gateway/net/tcp_listener.h"
 
+#include <grp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "gateway/net/descriptor_reserve.h"
@@ -20,6 +27,9 @@ constexpr std::uint64_t kPauseMs = 100;
 Error bind_error(const SocketAddress& address, const char* attempted) {
   const int cause = errno;
   std::string what = std::string(attempted) + " " + address.text() + ": " + errno_text(cause);
+  if (cause == EADDRNOTAVAIL || cause == ENODEV) {
+    return {Errc::NotFound, std::move(what) + "; this machine does not have it now"};
+  }
   if (cause != EADDRINUSE) return {errc_from_errno(cause), std::move(what)};
   return {Errc::InUse, std::move(what) + "; choose another port, or stop the program that has it (ss -ltnp shows it)"};
 }
@@ -44,6 +54,54 @@ Result<Descriptor> listen_on_all(std::uint16_t port) {
   // A machine without IPv6 has IPv4 still.
   if (both || both.error().code() == Errc::InUse) return both;
   return listen_on(*SocketAddress::parse("0.0.0.0", port), false);
+}
+
+// --- unix sockets ---
+
+Error unix_error(const std::string& path, const char* attempted) {
+  const int cause = errno;
+  return {errc_from_errno(cause), std::string(attempted) + " " + path + ": " + errno_text(cause)};
+}
+
+sockaddr_un unix_address(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), std::min(path.size(), sizeof address.sun_path - 1));
+  return address;
+}
+
+Result<Descriptor> unix_socket(const std::string& path) {
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return unix_error(path, "open a socket for");
+  return socket;
+}
+
+// Makes room for a new socket at `path`, where a file is: only a socket that nobody answers on goes.
+Status remove_stale(const std::string& path) {
+  struct stat found = {};
+  if (::lstat(path.c_str(), &found) != 0) return unix_error(path, "look at");
+  if (!S_ISSOCK(found.st_mode)) {
+    return Error(Errc::InUse,
+                 "bind " + path + ": there is a file that is no socket; remove it, or choose another path");
+  }
+  FURROW_TRY(const Descriptor probe, unix_socket(path));
+  const sockaddr_un address = unix_address(path);
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+      errno != ECONNREFUSED) {
+    return Error(Errc::InUse, "bind " + path + ": another program answers there; stop it, or choose another path");
+  }
+  return ::unlink(path.c_str()) == 0 ? Status() : unix_error(path, "remove the old socket");
+}
+
+// Who may connect is decided by the rights of the file.
+Status open_to(const std::string& path, const std::string& mode, const std::string& group) {
+  if (!group.empty()) {
+    const struct group* const found = ::getgrnam(group.c_str());
+    if (found == nullptr) return Error(Errc::InvalidArgument, "bind " + path + ": there is no group " + group);
+    if (::chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) != 0) return unix_error(path, "give to its group");
+  }
+  const auto bits = static_cast<mode_t>(std::strtoul(mode.c_str(), nullptr, 8));
+  return ::chmod(path.c_str(), bits) == 0 ? Status() : unix_error(path, "set the mode of");
 }
 
 }  // namespace
@@ -132,14 +190,19 @@ struct TcpListener::Accepting {
 TcpListener::TcpListener(Descriptor socket, std::string address)
     : address_(std::move(address)), socket_(std::move(socket)) {}
 
-TcpListener::~TcpListener() = default;
+TcpListener::~TcpListener() {
+  if (!file_.empty()) (void)::unlink(file_.c_str());  // a start removes what is left
+}
 
 Result<std::unique_ptr<TcpListener>> TcpListener::bind(const std::string& host, std::uint16_t port) {
   Descriptor socket;
   if (host == "*") {
     FURROW_TRY(socket, listen_on_all(port));
   } else {
-    FURROW_TRY(const SocketAddress address, SocketAddress::parse(host, port));
+    Result<SocketAddress> parsed = SocketAddress::parse(host, port);
+    const bool has_zone = host.find('%') != std::string::npos;
+    if (!parsed && has_zone) return Error(Errc::NotFound, parsed.error().message());  // of an interface that may come
+    FURROW_TRY(const SocketAddress address, std::move(parsed));
     FURROW_TRY(socket, listen_on(address, false));
   }
   SocketAddress bound;
@@ -147,6 +210,26 @@ Result<std::unique_ptr<TcpListener>> TcpListener::bind(const std::string& host, 
     return bind_error(bound, "ask for the port of");
   }
   return std::unique_ptr<TcpListener>(new TcpListener(std::move(socket), bound.text()));
+}
+
+Result<std::unique_ptr<TcpListener>> TcpListener::bind_unix(const std::string& path, const std::string& mode,
+                                                            const std::string& group) {
+  FURROW_TRY(Descriptor socket, unix_socket(path));
+  const sockaddr_un address = unix_address(path);
+  const auto bind_once = [&] {
+    return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  };
+  if (!bind_once()) {
+    if (errno != EADDRINUSE) return unix_error(path, "bind");
+    FURROW_TRY_STATUS(remove_stale(path));
+    if (!bind_once()) return unix_error(path, "bind");
+  }
+  std::unique_ptr<TcpListener> listener(new TcpListener(std::move(socket), "unix:" + path));
+  listener->file_ = path;
+  // Until here the file is the owner's alone, by the process's umask.
+  FURROW_TRY_STATUS(open_to(path, mode, group));
+  if (::listen(listener->socket_.get(), SOMAXCONN) != 0) return unix_error(path, "listen on");
+  return listener;
 }
 
 void TcpListener::accept(uv_loop_t& loop, Log& log, LinkStats& stats, Accepted accepted) {

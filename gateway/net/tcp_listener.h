@@ -1,4 +1,4 @@
-// A TCP port that accepts connections.
+// A TCP port, or a unix socket, that accepts connections.
 //
 // Two steps, so that a program can first see whether it gets all its ports and then begin: bind(), then accept().
 // Out of descriptors, or with none left but those of the reserve (descriptor_reserve.h), newcomers wait in the kernel's
@@ -25,12 +25,17 @@ namespace furrow::gateway {
 class TcpListener {
  public:
   // Takes the port; connections wait in the kernel's queue. `host` is an address without brackets, or `*` for all,
-  // IPv4 and IPv6. Port 0 takes a free one. Errc::InUse: somebody has it.
+  // IPv4 and IPv6. Port 0 takes a free one. Errc::InUse: somebody has it; Errc::NotFound: this machine does not have
+  // the address now.
   static Result<std::unique_ptr<TcpListener>> bind(const std::string& host, std::uint16_t port);
+  // Makes the socket file, with `mode` in octal digits, and of `group` unless that is empty. One that nobody answers on
+  // any more is replaced. The file goes with the listener.
+  static Result<std::unique_ptr<TcpListener>> bind_unix(const std::string& path, const std::string& mode,
+                                                        const std::string& group);
 
   ~TcpListener();
 
-  // `HOST:PORT` as bound, with the real port.
+  // `HOST:PORT` as bound, with the real port; `unix:PATH`.
   const std::string& address() const { return address_; }
 
   // Gets the descriptor of each new connection, non-blocking, and the address at its other end.
@@ -44,6 +49,7 @@ class TcpListener {
   TcpListener(Descriptor socket, std::string address);
 
   const std::string address_;
+  std::string file_;  // of a unix socket
   Descriptor socket_;
   std::unique_ptr<Accepting> accepting_;  // after socket_: its poll handle must go first
 };

@@ -44,18 +44,20 @@ MutableBytes FrameReader::read(MutableBytes bytes) {
   std::uint8_t* back = front;  // of what is returned
   while (!bytes.empty() && !end_) {
     if (!in_payload_) {
-      take_header_byte(bytes.front());
-      bytes = bytes.subspan(1);
+      take_header(bytes);
       continue;
     }
     const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
     std::uint8_t* const to = is_control() ? control_.extend(size) : back;
     copy_masked(to, bytes.data(), size, mask_);
     if (!is_control()) back += size;
-    std::rotate(mask_.begin(), mask_.begin() + size % mask_.size(), mask_.end());
     bytes = bytes.subspan(size);
     left_ -= size;
-    if (left_ == 0) end_frame();
+    if (left_ == 0) {
+      end_frame();
+    } else {
+      std::rotate(mask_.begin(), mask_.begin() + size % mask_.size(), mask_.end());
+    }
   }
   return {front, back};
 }
@@ -74,8 +76,13 @@ std::size_t FrameReader::header_bytes() const {
   return 2 + more + ((header_[1] & kMasked) != 0 ? mask_.size() : 0);
 }
 
-void FrameReader::take_header_byte(std::uint8_t byte) {
-  header_[header_size_++] = byte;
+void FrameReader::take_header(MutableBytes& bytes) {
+  // Two bytes say how many there are.
+  const std::size_t count = header_size_ < 2 ? 1 : std::min(header_bytes() - header_size_, bytes.size());
+  std::copy_n(bytes.begin(), count, &header_[header_size_]);
+  header_size_ = static_cast<std::uint8_t>(header_size_ + count);
+  bytes = bytes.subspan(count);
+  const std::uint8_t byte = header_[header_size_ - 1U];
   if (header_size_ == 1) {
     // What can be told by the first byte is told at once.
     const bool fin = (byte & kFin) != 0;

@@ -61,7 +61,7 @@ class FrameReader {
   void drop_ping();
 
  private:
-  void take_header_byte(std::uint8_t byte);
+  void take_header(MutableBytes& bytes);
   std::size_t header_bytes() const;
   void begin_frame();
   void end_frame();

@@ -103,13 +103,19 @@ Json store_json(const StatusModel& model) {
 Json listeners_json(const std::vector<ListenerStatus>& listeners) {
   Json all = Json::array();
   for (const ListenerStatus& one : listeners) {
-    all.push_back({{"name", one.name}, {"protocol", one.protocol}, {"address", one.address}});
+    const bool waits = !one.waiting.empty();
+    all.push_back({{"name", one.name},
+                   {"protocol", one.protocol},
+                   {"address", one.address},
+                   {"state", waits ? "waiting" : "listening"},
+                   {"reason", waits ? Json(one.waiting) : Json()}});
   }
   return all;
 }
 
 Json links_json(const LinkStats& links) {
   return {{"strangers", links.strangers},
+          {"not_allowed", links.not_allowed},
           {"openings_failed", links.openings_failed},
           {"openings_timed_out", links.openings_timed_out},
           {"openings_over_limit", links.openings_over_limit},

@@ -46,6 +46,7 @@ struct ListenerStatus {
   std::string name;
   std::string protocol;
   std::string address;
+  std::string waiting;  // why it waits for its address; empty: it listens
 };
 
 struct ClientStatus {

@@ -1,4 +1,4 @@
-"""A real browser: pages that use MQTT.js in a headless Chromium, from an origin that may connect and from one that may not.
+"""Pages that use MQTT.js in a real browser, a headless Chromium, from an origin that may connect and from another.
 
 The pages tell what came of them to the server that they are from. npm installs MQTT.js into the build folder, once.
 """

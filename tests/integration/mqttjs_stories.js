@@ -1,5 +1,5 @@
-// Stories that MQTT.js tells with a gateway: node mqttjs_stories.js PORT VERSION STORY [PROTOCOL]. Ends with 0 if it went
-// as told. PROTOCOL is mqtt, mqtts, ws or wss.
+// Stories that MQTT.js tells with a gateway: node mqttjs_stories.js PORT VERSION STORY [PROTOCOL]. PROTOCOL is mqtt,
+// mqtts, ws or wss. Ends with 0 if it went as told.
 // mqttjs_test.py runs them, one process each.
 "use strict";
 

@@ -122,7 +122,8 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("retained":{"messages":4,"bytes":400,"own_messages":1,"own_bytes":100,"overtaken":0},)"
       R"("store":{"state":"read_only","reason":"read-only file system",)"
       R"("since_at":"2026-11-24T09:59:59.123Z","messages":5,"bytes":50,"file_bytes":4096,"bytes_written":512,)"
-      R"("commits":6,"queues_orphaned":0},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883"}],)"
+      R"("commits":6,"queues_orphaned":0},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883",)"
+      R"("state":"listening","reason":null}],)"
       R"("certificates":[],"memory_bytes":null,"clock":{"trusted":true,"expired_by_correction":2},)"
       R"("limits_reached":{"connections":0,"connections_per_address":0,"packet":0,"inflight":0,"topic_levels":0,)"
       R"("subscriptions":0,"user_properties":0,"retained":0,"commit_waiting":0,"memory":0},)"
@@ -133,7 +134,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("bytes_sent":0},"sessions":{"accepted":0,"delivered":0,"expired":0,"dropped":{"queue_full":2,"age":0,)"
       R"("replaced":0,"qos0_offline":0,"refused_qos0":0,"too_large":0,"loop":0,"hop_limit":0,"purged":0,)"
       R"("rule_removed":0,"store_failed":0,"salvage_lost":0,"refused_remote":0,"session_ended":0}},)"
-      R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"openings_failed":3,"openings_timed_out":2,)"
+      R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"not_allowed":0,"openings_failed":3,"openings_timed_out":2,)"
       R"("openings_over_limit":1,"descriptors_short":9}})");
 }
 
