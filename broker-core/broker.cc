@@ -22,14 +22,16 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                       .last_queue = restored.last_queue},
       groups_(session_shared_, router_),
       sessions_(session_shared_, settings_.listeners, router_, groups_, log, random_, now),
-      connection_shared_{.limits = settings_.limits,
+      connection_shared_{.settings = settings_,
+                         .limits = settings_.limits,
                          .conditions = conditions_,
                          .stats = stats_,
                          .log = log,
                          .journal = journal_,
                          .router = router_,
                          .sessions = sessions_,
-                         .limit_log = LimitLog(log)},
+                         .limit_log = LimitLog(log),
+                         .failed_logins = FailedLogins(log)},
       connections_(connection_shared_) {
   const ClockStamp at_start = journal_.stamp(now);
   router_.restore(std::exchange(restored.retained, {}), at_start, now);
@@ -49,6 +51,10 @@ void Broker::handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Ins
 void Broker::handle_sent(ConnectionId connection, std::size_t bytes, Instant now) {
   stats_.bytes_sent += bytes;
   if (Connection* const found = connections_.find(connection)) found->handle_sent(now);
+}
+
+void Broker::handle_login(ConnectionId connection, Verdict verdict, Instant now) {
+  if (Connection* const found = connections_.find(connection)) found->handle_login(verdict, now);
 }
 
 void Broker::handle_persisted(BatchNumber watermark, Instant now) {

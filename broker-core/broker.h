@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "broker-core/arrival.h"
+#include "broker-core/authenticator.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
 #include "broker-core/conditions.h"
@@ -54,8 +55,8 @@ class Broker final {
   Broker& operator=(const Broker&) = delete;
 
   // --- the world → the broker ---
-  // A client has connected. 0 when a limit is reached or memory is short: close it. Its CONNECT is due kConnectTimeout
-  // after it was accepted, which may be a while ago.
+  // A client has connected. 0 when a limit is reached or memory is short: close it. Its CONNECT is due
+  // `limits.connect_timeout` after it was accepted, which may be a while ago.
   ConnectionId handle_accept(Arrival arrival, Instant accepted) {
     return connections_.accept(std::move(arrival), accepted);
   }
@@ -63,6 +64,8 @@ class Broker final {
   void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
   // The caller has written out and consumed bytes of output(connection).
   void handle_sent(ConnectionId connection, std::size_t bytes, Instant now);
+  // What the Authenticator was asked about this connection, which may be gone.
+  void handle_login(ConnectionId connection, Verdict verdict, Instant now);
   // The network connection is gone; the id is invalid from now on.
   void handle_closed(ConnectionId connection, Instant now) { connections_.remove(connection, now); }
   void handle_persisted(BatchNumber watermark, Instant now);
@@ -131,6 +134,8 @@ class Broker final {
   // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before the retained
   // messages are sent. It may call nothing that changes this broker, except retain_status(). Empty: nobody refreshes.
   void set_status_refresh(std::function<void(Instant)> refresh) { router_.set_status_refresh(std::move(refresh)); }
+  // Who knows passwords; must outlive the broker's connections. nullptr, as at first: nobody.
+  void set_authenticator(Authenticator* authenticator) { connection_shared_.authenticator = authenticator; }
   // From now on these settings hold: for everything, and as settings.h says. Call it in a turn, like handle_*.
   void apply(const Settings& settings, Instant now);
   // For publishers that hold what was refused.

@@ -1,5 +1,6 @@
 #include "broker-core/connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker-core/mqtt/encoder.h"
@@ -26,6 +27,10 @@ std::uint32_t packet_bytes_limit(const Limits& limits) {
   return limits.packet_bytes == 0 ? UINT32_MAX : limits.packet_bytes;
 }
 
+std::uint32_t connect_bytes_limit(const Limits& limits) {
+  return std::min(packet_bytes_limit(limits), kConnectBytesMax);
+}
+
 }  // namespace
 
 std::string_view explanation(mqtt::ReasonCode reason) {
@@ -36,7 +41,7 @@ std::string_view explanation(mqtt::ReasonCode reason) {
       return "topics that begin with $ are the gateway's own";
     case mqtt::ReasonCode::TopicNameInvalid:
     case mqtt::ReasonCode::TopicFilterInvalid:
-      return "more levels than limits.topic_levels";
+      return "over limits.topic_levels or limits.topic";
     default:
       return {};  // the code says it all
   }
@@ -48,7 +53,7 @@ Connection::Connection(ConnectionId id, Arrival arrival, Shared& shared, Instant
       peer_(arrival.peer),
       address_(arrival.address.value_or(IpAddress())),
       has_address_(arrival.address.has_value()),
-      decoder_(mqtt::Role::Server, packet_bytes_limit(shared.limits)),
+      decoder_(mqtt::Role::Server, connect_bytes_limit(shared.limits)),
       arrival_(std::make_unique<Arrival>(std::move(arrival))),
       last_received_(accepted),
       armed_(deadline()) {
@@ -88,7 +93,7 @@ void Connection::decode(ByteView bytes, Instant now) {
   mqtt::Packet& packet = shared_.packet;
   mqtt::ProtocolError error;
   while (!closing()) {
-    if (held() || overdrawn()) {
+    if (held() || overdrawn() || login() != nullptr) {
       extras_->unread.append(bytes);
       return;
     }
@@ -111,6 +116,10 @@ void Connection::handle_malformed(const mqtt::ProtocolError& error, Instant now)
   if (error.reason == mqtt::ReasonCode::PacketTooLarge) {
     ++shared_.stats.packets_over_limit;
     const std::string limit = std::to_string(decoder_.packet_bytes_max());
+    if (state_ == State::AwaitConnect && decoder_.packet_bytes_max() == kConnectBytesMax) {
+      refuse_malformed(error.reason, "the first packet is larger than a CONNECT may be, " + limit + " bytes", now);
+      return;
+    }
     refuse_malformed(error.reason, "the packet is larger than limits.packet, " + limit + " bytes", now);
   } else {
     refuse_malformed(error.reason, error.what, now);
@@ -194,7 +203,7 @@ void Connection::resume(Instant now) {
 
 ByteBuffer Connection::take_unread() {
   ByteBuffer unread = std::move(extras_->unread);
-  if (!extras_->aliases && !extras_->held_publishes) extras_.reset();
+  if (!extras_->aliases && !extras_->held_publishes && !extras_->login) extras_.reset();
   return unread;
 }
 
@@ -221,7 +230,8 @@ void Connection::put_off(const mqtt::Publish& packet) {
 // A client of MQTT 5 was told how large its packets may be [MQTT-3.2.2-15]: for this connection that holds. So it does
 // where packets have come that are not decoded yet.
 void Connection::handle_limits_changed() {
-  const std::uint32_t limit = packet_bytes_limit(shared_.limits);
+  const std::uint32_t limit =
+      state_ == State::AwaitConnect ? connect_bytes_limit(shared_.limits) : packet_bytes_limit(shared_.limits);
   const bool was_told = state_ == State::Connected && version() == mqtt::Version::V5;
   const bool has_unread = extras_ && !extras_->unread.empty();
   if (limit > decoder_.packet_bytes_max() || !(was_told || has_unread)) decoder_.set_packet_bytes_max(limit);
@@ -249,7 +259,7 @@ void Connection::go_on(Instant now) {
 bool Connection::reading_paused() const {
   if (output_.size() >= (shared_.conditions.short_of_memory ? kOutputBytesMax : kUnreadBytesMax)) return true;
   const bool waits_for_store = shared_.conditions.store_lags && acknowledgements_waiting() > 0;
-  return held() || overdrawn() || (waits_for_store && !may_make_room());
+  return held() || overdrawn() || login() != nullptr || (waits_for_store && !may_make_room());
 }
 
 // --- the end ---
@@ -284,6 +294,7 @@ void Connection::end(bool graceful, Instant now) {
   ended_ = true;
   if (acknowledgements_) acknowledgements_->detach();
   acknowledgements_ = {};
+  if (login() != nullptr && login()->answer == kNever) shared_.authenticator->cancel(id_);
   extras_.reset();
   if (session_ == nullptr) return;
   if (state_ == State::Connected) {
@@ -332,7 +343,7 @@ void Connection::log_closed(LogLevel level, std::string_view reason, std::string
 Instant Connection::deadline() const {
   switch (state_) {
     case State::AwaitConnect:
-      return last_received_ + kConnectTimeout;
+      return std::min(last_received_ + shared_.limits.connect_timeout, login() != nullptr ? login()->answer : kNever);
     case State::Connected:
       return keep_alive_s_ == 0 ? kNever : last_received_ + std::chrono::milliseconds(1500) * keep_alive_s_;
     case State::Closing:
@@ -352,13 +363,17 @@ void Connection::handle_timeout(Instant now) {
   if (now < armed_) return;  // an earlier one has come in place of this one
   armed_ = kNever;
   // While we do not read from a client, it counts as alive as long as it reads.
-  if (reading_paused() && writable()) last_received_ = now;
+  if (state_ == State::Connected && reading_paused() && writable()) last_received_ = now;
   if (deadline() > now) {
     arm();
     return;
   }
   switch (state_) {
     case State::AwaitConnect:
+      if (login() != nullptr) {
+        end_login_in_time(now);
+        break;
+      }
       ++shared_.stats.connect_timeouts;
       close(mqtt::ReasonCode::KeepAliveTimeout, "no CONNECT came in time", now);
       break;

@@ -1,11 +1,15 @@
 // One network connection of a client: bytes in, packets checked against the state table, bytes out.
 //
 //   state \ packet   CONNECT  PUBLISH PUBACK… SUBSCRIBE UNSUBSCRIBE PINGREQ DISCONNECT  AUTH
-//   AwaitConnect     accept   close   close   close     close       close   close       close
+//   AwaitConnect     judge    close   close   close     close       close   close       close
 //   Connected        close    route   window  subscribe unsubscribe answer  close       close
 //   Closing          ignores everything; the output is flushed, then the network connection is closed
 //
 // connection_states_test.cc walks the cells of this table.
+//
+// A CONNECT whose password is to be checked (admission.h says when) waits for the verdict, in AwaitConnect still: what
+// comes behind it is not looked at, the time for CONNECT goes on, and a client that is gone is not waited for. The
+// answer to a wrong password is held back a while.
 //
 // While a CONNACK, SUBACK or UNSUBACK waits for the store, or for a client that does not read, the connection is held:
 // the bytes that arrive are kept and handled afterwards, and the caller should stop reading.
@@ -33,12 +37,14 @@
 
 #include "broker-core/agenda.h"
 #include "broker-core/arrival.h"
+#include "broker-core/authenticator.h"
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ids.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/short_text.h"
 #include "broker-core/base/time.h"
 #include "broker-core/conditions.h"
+#include "broker-core/failed_logins.h"
 #include "broker-core/held_publishes.h"
 #include "broker-core/identity.h"
 #include "broker-core/limit_log.h"
@@ -49,6 +55,7 @@
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/session.h"
 #include "broker-core/session/topic_aliases.h"
+#include "broker-core/settings.h"
 #include "broker-core/spare_buffers.h"
 #include "broker-core/stats.h"
 
@@ -64,7 +71,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
  public:
   // Everything that connections know of the broker around them; outlives them.
   struct Shared {
-    const Limits& limits;  // may change between two calls
+    const Settings& settings;  // may change between two calls
+    const Limits& limits;      // of these
     const Conditions& conditions;
     Stats& stats;
     Log& log;
@@ -72,6 +80,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     Router& router;      // publish()
     Sessions& sessions;  // assign_client_id(), open(), leave(), subscribe(), unsubscribe()
     LimitLog limit_log;
+    FailedLogins failed_logins;
+    Authenticator* authenticator = nullptr;
     Agenda agenda = {};  // add_*()
     SpareBuffers spare_buffers = {};
     mqtt::Packet packet = {};  // the one being decoded, of whatever connection
@@ -96,6 +106,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void end(bool graceful, Instant now);
   // Says goodbye where the version has words for it, and closes. The log says why.
   void close(mqtt::ReasonCode reason, std::string_view why, Instant now);
+  // What the Authenticator says of the login that waits; without effect when none does.
+  void handle_login(Verdict verdict, Instant now);
   // A batch is durable: a held connection may go on now.
   void handle_persisted(Instant now);
   bool held() const { return extras_ && extras_->held; }
@@ -145,6 +157,14 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     std::uint16_t receive_maximum = 0;  // CONNACK: the client's
   };
 
+  // A CONNECT on whose password there is no verdict yet, or whose refusal is held back until `answer`.
+  struct Login {
+    ByteBuffer connect;  // without the password
+    mqtt::ReasonCode reason{};
+    std::string_view why = {};
+    Instant answer = kNever;
+  };
+
   // Topic aliases of this connection, once there is one.
   struct Aliases {
     ReceivedAliases received;
@@ -155,6 +175,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Members that few connections need, or that all need for a moment only.
   struct Extras {
     std::unique_ptr<Held> held;
+    std::unique_ptr<Login> login;
     std::unique_ptr<Aliases> aliases;
     std::unique_ptr<HeldPublishes> held_publishes;
     ByteBuffer unread;      // bytes that arrived while the connection is held, or beyond its window
@@ -181,6 +202,19 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     reject(mqtt::ReasonCode::ProtocolError, "AUTH without an authentication method in CONNECT", now);
   }
 
+  // --- who the client is (connection_login.cc) ---
+  void log_in(const mqtt::Connect& packet, Instant now);
+  void fail_login(const mqtt::Connect& packet, std::string_view word, mqtt::ReasonCode reason, std::string_view why,
+                  Instant now);
+  // Notes and logs it, and returns how long to hold the answer back.
+  Duration note_failure(const mqtt::Connect& packet, std::string_view word, Instant now);
+  void handle_verdict(const mqtt::Connect& packet, Verdict verdict, Instant now);
+  void admit(const mqtt::Connect& packet, std::optional<std::string_view> user, Instant now);
+  void end_login_in_time(Instant now);
+  Login* login() const { return extras_ ? extras_->login.get() : nullptr; }
+
+  // As refuse_connect(), when it was logged already.
+  void answer_refused(mqtt::ReasonCode reason, std::string_view why, Instant now);
   void refuse_connect(mqtt::ReasonCode reason, std::string_view why, std::string_view client_id, Instant now);
   void accept_connect(const mqtt::Connect& packet, const std::string& client_id, const Identity& identity, Instant now);
   // `expiry_cut_s`: the session expiry interval, when it is not the one asked for.
@@ -230,7 +264,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // The PUBLISH, and everything behind it, waits until the window has room.
   void put_off(const mqtt::Publish& packet);
   // Whether bytes wait for the window.
-  bool overdrawn() const { return extras_ && !extras_->held && !extras_->unread.empty(); }
+  bool overdrawn() const { return extras_ && !extras_->held && !extras_->login && !extras_->unread.empty(); }
   // How many of the client's messages are refused for now.
   std::size_t held_publishes() const {
     return extras_ && extras_->held_publishes ? extras_->held_publishes->size() : 0;

@@ -24,6 +24,10 @@ bool is_too_deep(std::string_view topic, std::uint32_t levels_max) {
   return levels_max > 0 && topic.size() >= levels_max && mqtt::level_count(topic) > levels_max;
 }
 
+bool is_too_long(std::string_view topic, std::uint32_t bytes_max) {
+  return bytes_max > 0 && topic.size() > bytes_max;
+}
+
 bool has_too_many_user_properties(mqtt::PropertyView properties, std::uint32_t maximum) {
   if (maximum == 0) return false;
   std::uint32_t count = 0;
@@ -103,6 +107,10 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Will& will, const Limits
     ++stats.topic_levels_over_limit;
     return Fault{ReasonCode::TopicNameInvalid, "the will topic has more levels than limits.topic_levels"};
   }
+  if (is_too_long(will.topic, limits.topic_bytes)) {
+    ++stats.topics_over_limit;
+    return Fault{ReasonCode::TopicNameInvalid, "the will topic is longer than limits.topic"};
+  }
   if (is_reserved(will.topic) && !is_bridge_notice(will.topic)) {
     return Fault{ReasonCode::NotAuthorized, "the will topic begins with $"};
   }
@@ -126,8 +134,9 @@ std::optional<mqtt::ProtocolError> fault_of(const mqtt::Connect& packet, const L
   if (packet.client_id.empty() && !may_assign_client_id(packet)) {
     return Fault{ReasonCode::ClientIdentifierNotValid, "no client identifier"};
   }
-  if (packet.client_id.size() > kClientIdBytesMax) {
-    return Fault{ReasonCode::ClientIdentifierNotValid, "the client identifier is too long"};
+  if (limits.client_id_bytes > 0 && packet.client_id.size() > limits.client_id_bytes) {
+    ++stats.client_ids_over_limit;
+    return Fault{ReasonCode::ClientIdentifierNotValid, "the client identifier is longer than limits.client_id"};
   }
   return packet.will ? fault_of(*packet.will, limits, retained, stats) : std::nullopt;
 }
@@ -172,21 +181,16 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
   }
   tells_problems_ =
       version() == Version::V5 && packet.properties.number(PropertyId::RequestProblemInformation).value_or(1) != 0;
-  keep_alive_s_ = keep_alive_granted_s(packet, shared_.limits.keep_alive_max);
-  bridge_ = packet.bridge;
-  const std::unique_ptr<Arrival> arrival = std::move(arrival_);
-  const Identity identity{std::move(arrival->vouched_user), std::move(arrival->listener)};
-  if (!shared_.sessions.may_open(packet.client_id, identity.user)) {
-    ++shared_.stats.sessions_of_others;
-    refuse_connect(ReasonCode::NotAuthorized, "the session of this client identifier belongs to another user",
-                   packet.client_id, now);
-    return;
-  }
-  accept_connect(packet, packet.client_id.empty() ? shared_.sessions.assign_client_id() : std::string(packet.client_id),
-                 identity, now);
+  log_in(packet, now);
 }
 
 void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::string_view client_id, Instant now) {
+  shared_.log.write(LogLevel::Warning, "connection.refused",
+                    {{"client", client_id}, {"peer", peer()}, {"reason", name(reason)}, {"why", why}});
+  answer_refused(reason, why, now);
+}
+
+void Connection::answer_refused(ReasonCode reason, std::string_view why, Instant now) {
   ++shared_.stats.connects_refused;
   const bool fits = encode_with_reason(why, packet_bytes_max_, output_, [&](mqtt::PropertyView properties) {
     encode(mqtt::Connack{false, reason, properties}, version(), output_);
@@ -196,14 +200,14 @@ void Connection::refuse_connect(ReasonCode reason, std::string_view why, std::st
   } else {
     output_.clear();  // [MQTT-3.1.2-24]
   }
-  shared_.log.write(LogLevel::Warning, "connection.refused",
-                    {{"client", client_id}, {"peer", peer()}, {"reason", name(reason)}, {"why", why}});
   start_closing(false, now);
 }
 
 void Connection::accept_connect(const mqtt::Connect& packet, const std::string& client_id, const Identity& identity,
                                 Instant now) {
   const Limits& limits = shared_.limits;
+  keep_alive_s_ = keep_alive_granted_s(packet, limits.keep_alive_max);
+  bridge_ = packet.bridge;
   const std::uint32_t asked_s = expiry_asked_s(packet);
   const std::uint32_t granted_s = expiry_granted_s(asked_s, limits.session_expiry_max);
   const Sessions::Opened opened = shared_.sessions.open({.client_id = client_id,
@@ -215,6 +219,7 @@ void Connection::accept_connect(const mqtt::Connect& packet, const std::string& 
   session_ = &opened.session;
   session_->attach(*this);
   state_ = State::Connected;
+  handle_limits_changed();  // those of a client, not of a stranger
   last_received_ = now;
   arm();
   ++shared_.stats.connects_accepted;
@@ -293,6 +298,16 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
       refuse_publish(packet, ReasonCode::TopicNameInvalid);
     } else {
       reject(ReasonCode::TopicNameInvalid, "the topic has more levels than limits.topic_levels", now);
+    }
+    return false;
+  }
+  if (is_too_long(topic, limits.topic_bytes)) {
+    ++shared_.stats.topics_over_limit;
+    if (v5 && acknowledged) {
+      note_limit("limits.topic", "PUBLISH refused", now);
+      refuse_publish(packet, ReasonCode::TopicNameInvalid);
+    } else {
+      reject(ReasonCode::TopicNameInvalid, "the topic is longer than limits.topic", now);
     }
     return false;
   }
@@ -523,6 +538,11 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
   if (is_too_deep(request.filter, shared_.limits.topic_levels)) {
     ++shared_.stats.topic_levels_over_limit;
     note_limit("limits.topic_levels", "SUBSCRIBE refused", now);
+    return ReasonCode::TopicFilterInvalid;
+  }
+  if (is_too_long(request.filter, shared_.limits.topic_bytes)) {
+    ++shared_.stats.topics_over_limit;
+    note_limit("limits.topic", "SUBSCRIBE refused", now);
     return ReasonCode::TopicFilterInvalid;
   }
   const Subscription subscription(request.filter, {.qos = request.qos,

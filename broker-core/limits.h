@@ -18,6 +18,10 @@ struct Limits {
   std::uint16_t inflight = 100;               // per direction and client, announced as receive maximum, so never 0;
                                               // messages that a client sends beyond it wait for our answers
   std::uint32_t topic_levels = 128;           // deeper topics and filters are refused
+  std::uint32_t topic_bytes = 1 * KiB;        // likewise longer ones
+  std::uint32_t client_id_bytes = 256;        // longer ones are refused: they are keys in tables and in the store
+  std::uint32_t sessions = 10'000;            // with and without a connection; a CONNECT that needs one more gets 0x97
+  std::uint32_t sessions_per_user = 0;        // likewise; anonymous clients are no user
   std::uint32_t subscriptions = 10'000;       // per session; home automation has 3,000; further ones get 0x97
   std::uint32_t user_properties = 64;         // in one PUBLISH or will; more get 0x97
   std::uint64_t retained_messages = 100'000;  // further topics are not retained
@@ -25,13 +29,16 @@ struct Limits {
   std::size_t commit_waiting_bytes = 16 * MiB;  // then reading from those who wait for acknowledgements pauses
   std::uint64_t memory_bytes = 256 * MiB;       // see Broker::handle_memory()
   Duration session_expiry_max = std::chrono::hours(7 * 24);  // longer ones are cut to it
+  Duration connect_timeout = std::chrono::seconds(10);  // from accept to CONNECT, with all that it has to prove: who
+                                                        // takes longer costs a descriptor and is nobody; never 0
   Duration keep_alive_max{};  // clients of MQTT 5 that ask for more, or for none, are told to keep to this
   OutboxLimits session_queue{
       .messages_max = 1'000, .bytes_max = 4 * MiB, .age_max = {}, .when_full = WhenFull::DropOldest};
 };
 
-// A connection that has not sent its CONNECT after this long is closed: it costs a descriptor and is nobody yet.
-inline constexpr Duration kConnectTimeout = std::chrono::seconds(10);
+// A CONNECT that is larger ends its connection, as does any other packet before it: a stranger costs no more memory.
+// Client libraries send a few hundred bytes, most of them certificates of identity in place of a password.
+inline constexpr std::uint32_t kConnectBytesMax = 16 * KiB;
 // Once this much waits for a socket, QoS 0 to it is dropped and QoS 1 and 2 wait in the outbox: two large socket
 // buffers.
 inline constexpr std::size_t kOutputBytesMax = 512 * KiB;
@@ -50,9 +57,6 @@ inline constexpr std::size_t kSpareBytesMax = 4 * MiB;
 inline constexpr std::uint16_t kUnacknowledgedMax = 10'000;
 // A client that cannot be told of a refusal is closed when more than its window is held and takes more than this.
 inline constexpr std::size_t kHeldBytesMax = 1 * MiB;
-// A client identifier longer than this is refused: it is a key in tables and in the store. MQTT asks for 23
-// [MQTT-3.1.3-5].
-inline constexpr std::size_t kClientIdBytesMax = 1024;
 // Topics that one client may abbreviate, and that we abbreviate to one client: a sensor has a few, and each costs the
 // bytes of its name. Announced as Topic Alias Maximum.
 inline constexpr std::uint16_t kTopicAliasesMax = 16;

@@ -11,7 +11,7 @@ namespace {
 
 // Assigned client identifiers: `furrow-` and 16 hex digits, within the 23 characters that any server takes
 // [MQTT-3.1.3-5].
-constexpr std::string_view kAssignedPrefix = "furrow-";
+constexpr std::string_view kAssignedPrefix = Sessions::kAssignedPrefix;
 constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr std::size_t kAssignedDigits = 16;
 
@@ -38,10 +38,10 @@ Sessions::Sessions(Session::Shared& shared, const std::vector<ListenerPolicy>& l
 
 // --- CONNECT, and the end of a connection ---
 
-std::string Sessions::assign_client_id() {
+std::string Sessions::assign_client_id(std::string_view prefix) {
   std::string id;
   do {
-    id = kAssignedPrefix;
+    id = prefix;
     for (std::uint64_t bits = random_.next(), i = 0; i < kAssignedDigits; ++i, bits >>= 4U)
       id.push_back(kDigits[bits & 15U]);
   } while (table_.find(id) != nullptr);
@@ -53,6 +53,27 @@ bool Sessions::may_open(std::string_view client_id, const std::optional<std::str
   const Identity* const owner = session != nullptr ? &session->identity() : wills_.owner_of_waiting(client_id);
   if (owner == nullptr || owner->user == user) return true;
   return !owner->user && std::ranges::none_of(listeners_, &ListenerPolicy::anonymous);
+}
+
+const char* Sessions::limit_for(std::string_view client_id, const std::optional<std::string>& user) {
+  if (table_.find(client_id) != nullptr) return nullptr;
+  const Limits& limits = shared_.limits;
+  if (limits.sessions > 0 && table_.size() >= limits.sessions) {
+    ++shared_.stats.sessions_over_limit;
+    return "limits.sessions";
+  }
+  if (limits.sessions_per_user == 0 || !user) return nullptr;
+  const auto own = of_users_.find(*user);
+  if (own == of_users_.end() || own->second < limits.sessions_per_user) return nullptr;
+  ++shared_.stats.sessions_over_user_limit;
+  return "limits.sessions_per_user";
+}
+
+void Sessions::count(const std::optional<std::string>& user, int change) {
+  if (!user) return;
+  const auto own = of_users_.try_emplace(*user).first;
+  own->second += static_cast<std::uint32_t>(change);
+  if (own->second == 0) of_users_.erase(own);
 }
 
 Sessions::Opened Sessions::open(Request request, Instant now) {
@@ -82,7 +103,11 @@ Sessions::Opened Sessions::open(Request request, Instant now) {
   SessionRecord& record = session.record();
   const bool same_will = request.will && record.will ? *request.will == *record.will : !request.will && !record.will;
   const bool same_identity = session.identity() == request.identity;
-  if (!same_identity) session.set_identity(request.identity);
+  if (!same_identity) {
+    count(session.identity().user, -1);
+    count(request.identity.user, 1);
+    session.set_identity(request.identity);
+  }
   const bool as_stored = present && record.expiry_s == request.expiry_s && same_will && same_identity;
   record.expiry_s = request.expiry_s;
   record.will = std::move(request.will);
@@ -105,6 +130,7 @@ Session& Sessions::make(const std::string& client_id, QueueId queue, const Ident
   const SubscriberId subscriber = router_.reserve();
   Session& session = table_.insert(std::make_unique<Session>(client_id, subscriber, queue, shared_));
   session.set_identity(identity);
+  count(identity.user, 1);
   router_.set(subscriber, session);
   return session;
 }
@@ -157,6 +183,7 @@ void Sessions::end(Session& session, Instant now) {
     if (will) row.data = encode_will_alone(*will, session.identity());
     shared_.journal.put_lazy(std::move(row), now);
   }
+  count(session.identity().user, -1);
   const std::unique_ptr<Session> ended = table_.extract(session);
   ended->end(now);
   for (const Subscription& subscription : ended->record().subscriptions) detach(*ended, subscription.filter(), now);

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -40,6 +41,9 @@ namespace furrow::broker {
 
 class Sessions {
  public:
+  // Client identifiers that we assign begin with it.
+  static constexpr std::string_view kAssignedPrefix = "furrow-";
+
   // All references must outlive it; `random` gives client identifiers. `now` is the first moment of the broker.
   Sessions(Session::Shared& shared, const std::vector<ListenerPolicy>& listeners, Router& router, Groups& groups,
            Log& log, Random& random, Instant now);
@@ -48,9 +52,11 @@ class Sessions {
 
   // --- CONNECT, and the end of a connection ---
   // A client identifier that no session has.
-  std::string assign_client_id();
+  std::string assign_client_id(std::string_view prefix = kAssignedPrefix);
   // Whether `user`, or an anonymous client, may have the session of this client identifier, if there is one.
   bool may_open(std::string_view client_id, const std::optional<std::string>& user) const;
+  // The key of the limit for which the client of `user` gets no session; nullptr when it gets one, or has it already.
+  const char* limit_for(std::string_view client_id, const std::optional<std::string>& user);
   // REQUIRES: may_open().
   struct Request {
     const std::string& client_id;
@@ -110,6 +116,7 @@ class Sessions {
   std::uint64_t queue_bytes() const;
 
  private:
+  void count(const std::optional<std::string>& user, int change);
   Session& make(const std::string& client_id, QueueId queue, const Identity& identity);
   void end(Session& session, Instant now);
   void end_before_will(Session& session, Instant due, Instant now);
@@ -139,6 +146,7 @@ class Sessions {
   // Wills and expiries of sessions without a connection, with their client identifiers.
   std::set<std::pair<Instant, std::string_view>> deadlines_;
   std::size_t connected_ = 0;
+  std::map<std::string, std::uint32_t> of_users_;  // sessions of each; of anonymous clients none
   bool stopping_ = false;
   Wills wills_;  // refers to the table
 };

@@ -12,7 +12,8 @@
 //                                                 never 0
 //   session expiry, keep-alive                    from the next CONNECT, or DISCONNECT
 //   commit waiting, memory                        with the end of the turn
-//   listeners                                     from the next CONNECT; who is connected stays
+//   listeners, client_id                          from the next CONNECT; who is connected stays
+//   sessions                                      those that are there stay; no more are made
 #pragma once
 
 #include <vector>
@@ -30,6 +31,7 @@ struct Settings {
   CommitInterval commit_interval;
   // Clients name theirs in Arrival::listener. The one that stands here by default has no name, and lets in everybody.
   std::vector<ListenerPolicy> listeners = {ListenerPolicy{}};
+  ClientIdPolicy client_id = ClientIdPolicy::Free;
 };
 
 }  // namespace furrow::broker

@@ -35,10 +35,17 @@ struct Stats {
   std::uint64_t protocol_errors = 0;  // connections closed for what they sent
   std::uint64_t takeovers = 0;
   std::uint64_t sessions_of_others = 0;  // CONNECT refused, because another user made the session
+  std::uint64_t logins_failed = 0;       // refused for what they proved, or did not
+  std::uint64_t logins_checked = 0;      // passwords, right or wrong
+  std::uint64_t logins_overloaded = 0;   // refused unchecked, because too many waited
   std::uint64_t sessions_expired = 0;
   std::uint64_t packets_over_limit = 0;       // larger than `packet`
   std::uint64_t inflight_over_limit = 0;      // beyond the receive maximum: waited, or ended their connection
   std::uint64_t topic_levels_over_limit = 0;  // in PUBLISH, SUBSCRIBE and wills
+  std::uint64_t topics_over_limit = 0;        // longer than `topic`, likewise
+  std::uint64_t client_ids_over_limit = 0;    // CONNECT refused
+  std::uint64_t sessions_over_limit = 0;      // likewise, for want of a session
+  std::uint64_t sessions_over_user_limit = 0;
   std::uint64_t user_properties_over_limit = 0;
   std::uint64_t subscriptions_over_limit = 0;
   std::uint64_t memory_over_limit = 0;    // connections, subscriptions and retained values refused for want of memory

@@ -122,7 +122,7 @@ ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& c
       clock_(clock),
       after_piece_(std::move(after_piece)),
       refusals_(log),
-      opening_({.max = kOpeningMax, .patience = broker::kConnectTimeout}, *this, stats_, refusals_) {}
+      opening_({.max = kOpeningMax, .patience = broker.limits().connect_timeout}, *this, stats_, refusals_) {}
 
 ClientLinks::~ClientLinks() = default;
 

@@ -10,6 +10,7 @@
 #include "broker-core/mqtt/field_reader.h"
 #include "broker-core/mqtt/packet_decoders.h"
 #include "broker-core/mqtt/topic.h"
+#include "broker-core/mqtt/utf8.h"
 
 namespace furrow::mqtt {
 namespace {
@@ -78,9 +79,16 @@ bool takes_credential(std::uint8_t flag, std::uint8_t flags, Version version, co
   return (flags & flag) != 0 && !(version == Version::V3_1 && reader.at_end());
 }
 
+// A name that stands in logs, in keys and in rules. The specification lets a server refuse control characters
+// [MQTT 5.0 §1.5.4].
+bool take_name(std::string_view& name, const char* fault, FieldReader& reader) {
+  if (!reader.take_text(name)) return false;
+  return !has_control_character(name) || reader.malformed(fault);
+}
+
 bool take_credentials(std::uint8_t flags, Connect& packet, FieldReader& reader) {
   if (takes_credential(kUsername, flags, packet.version, reader)) {
-    if (!reader.take_text(packet.username.emplace())) return false;
+    if (!take_name(packet.username.emplace(), "control character in the user name", reader)) return false;
   }
   if (takes_credential(kPassword, flags, packet.version, reader)) {
     if (!reader.take_bytes(packet.password.emplace())) return false;
@@ -170,7 +178,7 @@ bool decode_connect(ByteView body, Connect& packet, ProtocolError& error) {
   packet.clean_start = (flags & kCleanStart) != 0;
   if (!reader.take_two_bytes(packet.keep_alive_s)) return false;
   if (packet.version == Version::V5 && !reader.take_properties(PropertyPlace::Connect, packet.properties)) return false;
-  if (!reader.take_text(packet.client_id)) return false;
+  if (!take_name(packet.client_id, "control character in the client identifier", reader)) return false;
   if ((flags & kWill) != 0 && !take_will(flags, packet.version, packet.will.emplace(), reader)) return false;
   return take_credentials(flags, packet, reader) && reader.finish();
 }

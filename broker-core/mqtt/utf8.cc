@@ -54,4 +54,14 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+bool has_control_character(std::string_view text) {
+  std::uint8_t before = 0;
+  for (const char character : text) {
+    const auto byte = static_cast<std::uint8_t>(character);
+    if (byte < 0x20 || byte == 0x7F || (before == 0xC2 && byte < 0xA0)) return true;
+    before = byte;
+  }
+  return false;
+}
+
 }  // namespace furrow::mqtt

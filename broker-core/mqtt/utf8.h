@@ -9,4 +9,7 @@ namespace furrow::mqtt {
 // [MQTT-1.5.4-2]. Control characters and non-characters pass: the specification only advises against them.
 bool is_valid_utf8(std::string_view text);
 
+// Whether one of U+0001 to U+001F or U+007F to U+009F is in it, which no name of anything needs. REQUIRES: valid UTF-8.
+bool has_control_character(std::string_view text);
+
 }  // namespace furrow::mqtt

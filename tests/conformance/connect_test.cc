@@ -167,7 +167,7 @@ TEST_F(Connect, AnEmptyClientIdentifierGetsOneOfItsOwn) {
 TEST_F(Connect, ARefusedClientIdentifierClosesTheConnection) {
   SHOWS("MQTT-3.1.3-8 MQTT-3.2.2-6 MQTT-3.2.2-7 MQTT-4.13.2-1");
   SHOWS("v3.1.1:MQTT-3.1.3-9 v3.1.1:MQTT-3.2.2-4 v3.1.1:MQTT-3.2.2-5");
-  const std::string too_long(broker::kClientIdBytesMax + 1, 'x');
+  const std::string too_long(broker().limits().client_id_bytes + 1, 'x');
   for (const Version version : kVersions) {
     Client& client = open({.client_id = too_long, .version = version, .clean_start = false});
     client.received();

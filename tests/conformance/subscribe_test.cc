@@ -67,7 +67,7 @@ TEST_F(Subscribe, GetsAReasonCodeForEachFilterInOrder) {
     Client& client = connect({.version = version});
     client.send(request(1, {{"c", kQos2}, {"a", kQos0}, {kTooDeep, kQos1}, {"b", kQos1}, {"d", kQos2}}));
     EXPECT_THAT(client.received(),
-                ElementsAre(version == kV5 ? "SUBACK id=1 {1f=\"more levels than limits.topic_levels\"} reason=02 "
+                ElementsAre(version == kV5 ? "SUBACK id=1 {1f=\"over limits.topic_levels or limits.topic\"} reason=02 "
                                              "reason=00 reason=8f reason=01 reason=02"
                                            : "SUBACK id=1 reason=02 reason=00 reason=80 reason=01 reason=02"));
     Client& sensor = connect({.client_id = "sensor"});

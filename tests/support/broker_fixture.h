@@ -173,6 +173,8 @@ struct ConnectOptions {
   bool bridge = false;
   std::optional<mqtt::Will> will = std::nullopt;
   mqtt::PropertyView properties = {};
+  std::optional<std::string_view> username = std::nullopt;
+  std::optional<std::string_view> password = std::nullopt;
   std::optional<std::string> vouched_user = std::nullopt;
   std::string listener = {};
 };
@@ -199,6 +201,8 @@ class BrokerFixture : public ::testing::Test {
     packet.keep_alive_s = asked.keep_alive_s;
     packet.client_id = asked.client_id;
     packet.will = asked.will;
+    packet.username = asked.username;
+    if (asked.password) packet.password = as_bytes(*asked.password);
     packet.properties = asked.properties;
     client.send(packet);
     return client;

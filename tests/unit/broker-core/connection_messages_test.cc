@@ -273,7 +273,7 @@ TEST_F(ConnectionMessagesTest, TooDeepTopicsAreRefused) {
   young.publish("a/b/c", "1", kQos1, 1);
   young.publish("a/b/c/d", "1", kQos1, 2);
   EXPECT_THAT(young.received(), ElementsAre("PUBACK id=1 reason=10",
-                                            "PUBACK id=2 reason=90 {1f=\"more levels than limits.topic_levels\"}"));
+                                            "PUBACK id=2 reason=90 {1f=\"over limits.topic_levels or limits.topic\"}"));
   young.publish("a/b/c/d", "1");
   EXPECT_THAT(young.received(), ElementsAre(StartsWith("DISCONNECT reason=90")));
   Client& old = connect({.client_id = "old", .version = kV3});
@@ -498,7 +498,8 @@ TEST_F(ConnectionMessagesTest, GrantsWhatIsValid) {
   young.send(packet);
   EXPECT_THAT(
       young.received(),
-      ElementsAre("SUBACK id=3 {1f=\"more levels than limits.topic_levels\"} reason=02 reason=01 reason=8f reason=00"));
+      ElementsAre(
+          "SUBACK id=3 {1f=\"over limits.topic_levels or limits.topic\"} reason=02 reason=01 reason=8f reason=00"));
   Client& old = connect({.client_id = "old", .version = kV3});
   old.send(packet);
   EXPECT_THAT(old.received(), ElementsAre("SUBACK id=3 reason=02 reason=01 reason=80 reason=00"));

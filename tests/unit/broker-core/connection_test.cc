@@ -71,7 +71,7 @@ TEST_F(ConnectionTest, Mqtt31NeedsAClientIdentifierThatMayBeLong) {
 }
 
 TEST_F(ConnectionTest, RefusesATooLongClientIdentifier) {
-  const std::string longest(broker::kClientIdBytesMax, 'x');
+  const std::string longest(broker().limits().client_id_bytes, 'x');
   EXPECT_THAT(open({.client_id = longest}).received(), ElementsAre(StartsWith("CONNACK reason=00")));
   EXPECT_THAT(open({.client_id = longest + "x"}).received(), ElementsAre(StartsWith("CONNACK reason=85")));
 }

@@ -143,6 +143,73 @@ TEST_F(LimitsSaid, OfConnectionsByAddress) {
                                   "limits.connections client=192.0.2.3 what=connection not taken"));
 }
 
+// --- sessions, topics and what comes before CONNECT ---
+
+TEST_F(LimitsSaid, OfSessions) {
+  options.limits.sessions = 1;
+  (void)connect_durable("a");
+  EXPECT_THAT(open({.client_id = "b"}).received(),
+              ElementsAre("CONNACK reason=97 {1f=\"limits.sessions is reached\"}"));
+  Client& again = open_durable("a");
+  EXPECT_THAT(again.received(), ElementsAre(testing::StartsWith("CONNACK reason=00"))) << "has one";
+  EXPECT_EQ(stats().sessions_over_limit, 1U);
+  EXPECT_THAT(said(), ElementsAre("limits.sessions client=b what=CONNECT refused"));
+  options.limits.sessions = 0;
+  broker().apply(options, now);
+  (void)connect({.client_id = "b"});
+}
+
+TEST_F(LimitsSaid, OfTopicsThatAreTooLong) {
+  options.limits.topic_bytes = 8;
+  Client& client = connect({.client_id = "a"});
+  client.publish("farm/123", "x", Qos::AtLeastOnce, 1);
+  client.publish("farm/1234", "x", Qos::AtLeastOnce, 2);
+  client.subscribe("farm/123");
+  client.subscribe("farm/1234");
+  EXPECT_THAT(client.received(),
+              ElementsAre(testing::StartsWith("PUBACK id=1 reason=10"), testing::StartsWith("PUBACK id=2 reason=90"),
+                          testing::HasSubstr("reason=00"), testing::HasSubstr("reason=8f")));
+  mqtt::Will will;
+  will.topic = "farm/1234";
+  EXPECT_THAT(open({.client_id = "b", .will = will}).received(), ElementsAre(testing::StartsWith("CONNACK reason=90")));
+  client.publish("farm/1234", "x");
+  EXPECT_TRUE(client.closed()) << "QoS 0 has no answer";
+  EXPECT_EQ(stats().topics_over_limit, 4U);
+  EXPECT_THAT(said(), testing::Contains("limits.topic client=a what=PUBLISH refused"));
+}
+
+TEST_F(LimitsTest, BeforeConnectALargeLengthTakesNoMemoryAndNoPatience) {
+  // 256 MiB are announced, of a CONNECT, and of a PUBLISH, which may not come first.
+  for (const std::string_view first : {"10 ff ff ff 7f", "30 ff ff ff 7f"}) {
+    Client& client = open(mqtt::Version::V5);
+    client.send_raw(first);
+    EXPECT_TRUE(client.closed()) << first;
+  }
+  // A CONNECT that is larger than one may be, though limits.packet has room for it.
+  Client& client = open(mqtt::Version::V5);
+  client.send_raw("10 81 80 01");  // 16,385 bytes
+  EXPECT_TRUE(client.closed());
+  EXPECT_GE(stats().packets_over_limit, 2U);
+}
+
+TEST_F(LimitsTest, AfterConnectPacketsMayBeAsLargeAsTheLimit) {
+  Client& client = connect({});
+  client.publish("farm/1", std::string(500'000, 'x'), Qos::AtLeastOnce, 1);
+  EXPECT_THAT(client.received(), ElementsAre(testing::StartsWith("PUBACK id=1")));
+}
+
+TEST_F(LimitsTest, TheTimeForConnectIsOneForAllOfIt) {
+  options.limits.connect_timeout = std::chrono::seconds(3);
+  Client& client = open(mqtt::Version::V5);
+  for (const std::string_view byte : {"10", "20", "00", "04"}) {
+    client.send_raw(byte);  // one byte a second
+    EXPECT_FALSE(client.closed());
+    advance(std::chrono::milliseconds(990));
+  }
+  EXPECT_TRUE(client.closed());
+  EXPECT_EQ(stats().connect_timeouts, 1U);
+}
+
 TEST(LimitLog, IsBoundedAndTakesOthersAfterAnHour) {
   LineLog log;
   broker::LimitLog limits(log);
