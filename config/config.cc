@@ -37,4 +37,10 @@ std::string expand_client_id(std::string_view pattern, std::string_view gateway_
   return expanded;
 }
 
+bool Config::anonymous_by_default() const {
+  if (access.anonymous) return *access.anonymous;
+  return std::all_of(listeners.begin(), listeners.end(),
+                     [](const Listener& one) { return one.bind.is_loopback() && one.proxy_protocol.from.empty(); });
+}
+
 }  // namespace furrow::config

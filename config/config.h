@@ -4,6 +4,7 @@
 // Where a number may be 0 for "no limit", its comment says so. Sizes carry `bytes`, times are durations.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -56,13 +57,25 @@ struct Listener {
   std::string mode = "0660";          // of a unix socket, in octal digits
   std::string group;                  // of a unix socket; empty: the process's
   std::vector<WebOrigin> origins;     // of web pages that may connect by WebSocket, beside the listener's own
+  std::optional<bool> anonymous;          // nothing = Config::anonymous_by_default()
+  std::vector<std::string> authenticate;  // certificate, psk, socket, password: all of these; empty: one of any
   Place place;
 
+  bool asks_for(std::string_view proof) const {
+    return std::find(authenticate.begin(), authenticate.end(), proof) != authenticate.end();
+  }
+  // Whether something else than a password may say who a client is.
+  bool can_vouch() const { return false; }
   bool operator==(const Listener&) const = default;
 };
 
+// What client identifiers have to do with the names of users.
+enum class ClientIdPolicy : std::uint8_t { Free, User, StartsWithUser };
+
 struct Access {
-  bool anonymous = true;
+  std::optional<bool> anonymous;  // nothing = Config::anonymous_by_default()
+  ClientIdPolicy client_id = ClientIdPolicy::Free;
+  std::filesystem::path password_file;  // empty: nobody has a password
 
   bool operator==(const Access&) const = default;
 };
@@ -102,6 +115,11 @@ struct Limits {
   std::uint64_t packet_bytes_max = 1 * MiB;       // never 0
   std::uint16_t inflight_max = 100;               // never 0
   std::uint64_t topic_levels_max = 128;           // never 0
+  std::uint64_t topic_bytes_max = 1 * KiB;        // 0 = no limit
+  std::uint64_t client_id_bytes_max = 256;        // never 0
+  std::uint64_t sessions_max = 10'000;            // 0 = no limit
+  std::uint64_t sessions_per_user_max = 0;        // 0 = no limit
+  Duration connect_timeout = Seconds(10);         // never 0
   std::uint64_t subscriptions_max = 10'000;       // per session; 0 = no limit
   std::uint64_t user_properties_max = 64;         // 0 = no limit
   RetainedLimits retained;
@@ -211,6 +229,12 @@ struct Config {
   StatusTopics status;
   Logging log;
 
+  // Whether clients may connect that prove nothing, where their listener does not say: as `access.anonymous` says,
+  // else only if nobody can reach a listener from another machine.
+  bool anonymous_by_default() const;
+  bool lets_in_anonymous(const Listener& listener) const {
+    return listener.authenticate.empty() && listener.anonymous.value_or(anonymous_by_default());
+  }
   bool operator==(const Config&) const = default;
 };
 

@@ -5,6 +5,7 @@
 #include "config/scalar.h"
 #include "config/survival_notes.h"
 #include "config/validate_bridges.h"
+#include "config/validate_identity.h"
 
 namespace furrow::config {
 namespace {
@@ -94,29 +95,6 @@ void check_origins(const std::vector<Listener>& listeners, Report& report) {
   }
 }
 
-// A listener lets everybody who reaches it do everything, so somebody must have decided that.
-void check_access(const Config& config, Report& report) {
-  if (!config.access.anonymous) {
-    report.error("access.anonymous",
-                 "access.anonymous: false needs access.password_file, which is not built yet in this version");
-  }
-  if (report.places().is_written("access.anonymous")) return;
-  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
-    const Bind& bind = config.listeners[i].bind;
-    if (bind.is_loopback() && !config.listeners[i].proxy_protocol.from.empty()) {
-      report.error(
-          listener_path(i) + ".proxy_protocol",
-          "listeners[].proxy_protocol lets in clients from beyond this machine without credentials; if that is "
-          "meant, write 'access: {anonymous: true}'");
-    }
-    if (bind.is_loopback()) continue;
-    report.error(
-        listener_path(i) + ".bind",
-        "listeners[].bind: " + bind.text() +
-            " is open to the network without credentials; if that is meant, write 'access: {anonymous: true}'");
-  }
-}
-
 // MQTT counts both in seconds.
 void check_times(const Sessions& sessions, Report& report) {
   const auto check = [&report](Duration time, const std::string& key) {
@@ -159,13 +137,15 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   check_origins(config.listeners, report);
   check_listener_names(config, report);
   check_unix_sockets(config.listeners, report);
-  check_access(config, report);
+  check_identity(config, report);
   check_sizes(config, report);
   check_times(config.sessions, report);
   check_gateway_id(config.gateway.id, report);
   check_bridges(config, report);
   warn_about_losses(config, report);
-  if (!has_errors(diagnostics)) note_limits(config, report);
+  if (has_errors(diagnostics)) return;
+  note_limits(config, report);
+  note_anonymous(config, report);
 }
 
 }  // namespace furrow::config

@@ -37,6 +37,10 @@ broker::Limits limits(const config::Config& config) {
           .packet_bytes = clamp_to<std::uint32_t>(from.packet_bytes_max),
           .inflight = from.inflight_max,
           .topic_levels = clamp_to<std::uint32_t>(from.topic_levels_max),
+          .topic_bytes = clamp_to<std::uint32_t>(from.topic_bytes_max),
+          .client_id_bytes = clamp_to<std::uint32_t>(from.client_id_bytes_max),
+          .sessions = clamp_to<std::uint32_t>(from.sessions_max),
+          .sessions_per_user = clamp_to<std::uint32_t>(from.sessions_per_user_max),
           .subscriptions = clamp_to<std::uint32_t>(from.subscriptions_max),
           .user_properties = clamp_to<std::uint32_t>(from.user_properties_max),
           .retained_messages = from.retained.messages_max,
@@ -44,6 +48,7 @@ broker::Limits limits(const config::Config& config) {
           .commit_waiting_bytes = from.commit_waiting_bytes_max,
           .memory_bytes = from.memory_bytes_max,
           .session_expiry_max = config.sessions.expiry_max,
+          .connect_timeout = from.connect_timeout,
           .keep_alive_max = config.sessions.keepalive_max,
           .session_queue = {.messages_max = queue.messages_max,
                             .bytes_max = queue.bytes_max,
@@ -54,9 +59,25 @@ broker::Limits limits(const config::Config& config) {
 std::vector<broker::ListenerPolicy> listeners(const config::Config& config) {
   std::vector<broker::ListenerPolicy> all;
   for (std::size_t place = 0; place < config.listeners.size(); ++place) {
-    all.push_back({.name = config::listener_name(config, place), .anonymous = config.access.anonymous});
+    const config::Listener& from = config.listeners[place];
+    all.push_back({.name = config::listener_name(config, place),
+                   .anonymous = config.lets_in_anonymous(from),
+                   .needs_vouched = from.asks_for("certificate") || from.asks_for("psk") || from.asks_for("socket"),
+                   .needs_password = from.asks_for("password")});
   }
   return all;
+}
+
+broker::ClientIdPolicy client_id_policy(config::ClientIdPolicy choice) {
+  switch (choice) {
+    case config::ClientIdPolicy::Free:
+      return broker::ClientIdPolicy::Free;
+    case config::ClientIdPolicy::User:
+      return broker::ClientIdPolicy::User;
+    case config::ClientIdPolicy::StartsWithUser:
+      return broker::ClientIdPolicy::StartsWithUser;
+  }
+  return broker::ClientIdPolicy::Free;
 }
 
 broker::Journal::Options journal_options(const config::Store& store) {
@@ -111,7 +132,8 @@ broker::Broker::Options broker_options(const config::Config& config, std::uint64
   return {{.limits = limits(config),
            .journal = journal_options(config.store),
            .commit_interval = {.fixed = config.store.interval},
-           .listeners = listeners(config)},
+           .listeners = listeners(config),
+           .client_id = client_id_policy(config.access.client_id)},
           seed};
 }
 

@@ -4,6 +4,7 @@
 #include "gateway/cli/check.h"
 #include "gateway/cli/command_line.h"
 #include "gateway/cli/demo.h"
+#include "gateway/cli/passwd.h"
 #include "gateway/cli/run.h"
 
 namespace {
@@ -12,6 +13,7 @@ struct Execute {
   int operator()(const furrow::gateway::RunOptions& options) const { return furrow::gateway::run_gateway(options); }
   int operator()(const furrow::gateway::CheckOptions& options) const { return furrow::gateway::run_check(options); }
   int operator()(const furrow::gateway::DemoOptions& options) const { return furrow::gateway::run_demo(options); }
+  int operator()(const furrow::gateway::PasswdOptions& options) const { return furrow::gateway::run_passwd(options); }
   int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
 };
 

@@ -38,6 +38,12 @@ std::string_view signal_text(int signal) {
   return signal == SIGINT ? "INT" : signal == SIGTERM ? "TERM" : "HUP";
 }
 
+Result<PasswordChecks::Loaded> load_users(const config::Access& access) {
+  auto loaded = PasswordChecks::load(access.password_file);
+  if (!loaded) return std::move(loaded).error().within("access.password_file");
+  return loaded;
+}
+
 std::string_view acknowledge_text(config::Acknowledge choice) {
   return choice == config::Acknowledge::Durable ? "durable" : "received";
 }
@@ -58,6 +64,9 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const World& world, const config
   FURROW_TRY(opened.store, SqliteStore::open(store_options, world.log));
   FURROW_TRY_STATUS(note_wall_clock(world.clock, *opened.store));
   FURROW_TRY(opened.restored, opened.store->restore());
+  opened.passwords = std::make_unique<PasswordChecks>(world.loop.uv(), world.log);
+  FURROW_TRY(PasswordChecks::Loaded users, load_users(config.access));
+  opened.passwords->use(std::move(users));
   FURROW_TRY(opened.gateway_id, gateway_id(config.gateway.id, *opened.store));
   return std::unique_ptr<Runtime>(new Runtime(world, config, std::move(opened)));
 }
@@ -79,6 +88,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
           broker_options(config, random_seed()), store_,
           [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, std::move(opened.restored),
           world.clock.now()),
+      passwords_(std::move(opened.passwords)),
       clients_(world.loop.uv(), engine_.broker(), world.clock, world.log, [this] { flush_full(); }),
       store_watch_(world.log, world.clock.now()),
       status_sources_({.id = gateway_id_,
@@ -87,6 +97,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
                        .started = world.clock.now()},
                       opened.listeners.statuses(), clients_.stats(), engine_.broker(), store_watch_, world.clock),
       status_(status_sources_, engine_.broker(), config.status.interval) {
+  engine_.broker().set_authenticator(passwords_.get());
   make_bridges();
   log_inventory();
   listeners_ = std::move(opened.listeners);
@@ -136,6 +147,10 @@ void Runtime::log_inventory() {
              {"acknowledge", acknowledge_text(config_.store.acknowledge)},
              {"sessions", std::uint64_t{broker.sessions()}},
              {"retained", std::uint64_t{broker.retained().messages()}}});
+  if (passwords_->has_users()) {
+    log.write(LogLevel::Info, "users.read",
+              {{"file", config_.access.password_file.string()}, {"users", std::uint64_t{passwords_->users()}}});
+  }
   for (const config::Bridge& one : config_.bridges) {
     log.write(LogLevel::Info, "bridge.configured",
               {{"name", one.name},
@@ -163,6 +178,11 @@ Status Runtime::run() {
 }
 
 void Runtime::end_turn() {
+  if (passwords_->has_verdicts()) {
+    passwords_->deliver([this](ConnectionId connection, broker::Verdict verdict) {
+      engine_.broker().handle_login(connection, verdict, world_.clock.now());
+    });
+  }
   handle_due(world_.clock.now());
   engine_.end_turn(world_.clock.now(), *this);
   if (is_stopped()) world_.loop.stop();
@@ -261,11 +281,13 @@ Status Runtime::try_reload() {
   config::Config& wanted = loaded.config;
   const std::vector<config::Change> changes = config::diff(config_, wanted);
   config::keep_what_needs_restart(config_, wanted);
+  FURROW_TRY(PasswordChecks::Loaded users, load_users(wanted.access));
   FURROW_TRY_STATUS(listeners_.change(wanted, config_name_));
   // From here on nothing fails.
   const Instant now = world_.clock.now();
   std::swap(config_, wanted);
   status_sources_.set_listeners(listeners_.statuses());
+  passwords_->use(std::move(users));
   engine_.broker().apply(broker_options(config_, 0), now);
   change_bridges(wanted);
   status_.set_interval(config_.status.interval, now);

@@ -24,6 +24,7 @@
 #include "gateway/client_links.h"
 #include "gateway/clock.h"
 #include "gateway/engine/engine.h"
+#include "gateway/identity/password_checks.h"
 #include "gateway/listeners.h"
 #include "gateway/log_sink.h"
 #include "gateway/net/event_loop.h"
@@ -69,6 +70,7 @@ class Runtime final : private Engine::Edge {
     std::unique_ptr<SqliteStore> store;
     broker::Restored restored;
     std::string gateway_id;
+    std::unique_ptr<PasswordChecks> passwords;
   };
 
   Runtime(const World& world, const config::Config& config, Opened opened);
@@ -119,6 +121,7 @@ class Runtime final : private Engine::Edge {
   // In the order of dependence: what comes later refers to what came before.
   StoreThread store_;
   Engine engine_;
+  std::unique_ptr<PasswordChecks> passwords_;
   ClientLinks clients_;
   std::vector<std::unique_ptr<BridgeLink>> bridge_links_;
   StoreWatch store_watch_;

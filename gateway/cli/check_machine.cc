@@ -19,6 +19,8 @@
 #include <vector>
 
 #include "config/report.h"
+#include "gateway/identity/users.h"
+#include "gateway/secret_file.h"
 #include "gateway/store/data_directory.h"
 #include "gateway/text_file.h"
 
@@ -85,6 +87,24 @@ void check_password(const config::Bridge& bridge, const std::string& path, confi
   }
 }
 
+void check_users(const config::Access& access, config::Report& report) {
+  if (access.password_file.empty()) return;
+  const auto say = [&](const Error& error) {
+    report.error("access.password_file", "access.password_file: " + error.message());
+  };
+  const Result<std::string> text = read_secret_file(access.password_file);
+  if (!text) {
+    say(text.error());
+    return;
+  }
+  const Result<Users> users = Users::parse(*text, access.password_file.string());
+  if (!users) say(users.error());
+  if (users && users->size() == 0) {
+    report.warning("access.password_file", "access.password_file: there are no users in " +
+                                               access.password_file.string() + "; 'furrow passwd' adds some");
+  }
+}
+
 std::string text_of(const sockaddr& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const void* bytes = nullptr;
@@ -133,6 +153,7 @@ void check_loops(const config::Config& config, std::size_t index, const std::vec
 void check_machine(const config::Config& config, const config::Places& places, config::Diagnostics& diagnostics) {
   config::Report report(places, diagnostics);
   check_data(config.gateway, report);
+  check_users(config.access, report);
   const std::vector<std::string> names = names_of_machine();
   for (std::size_t i = 0; i < config.bridges.size(); ++i) {
     check_password(config.bridges[i], config::bridge_path(i) + ".password_from", report);

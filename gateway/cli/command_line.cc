@@ -19,9 +19,9 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 4> kBuilt{"run", "check", "demo", "help"};
+constexpr std::array<std::string_view, 5> kBuilt{"run", "check", "demo", "passwd", "help"};
 // Promised, and refused by name rather than as a typing mistake.
-constexpr std::array<std::string_view, 4> kNotBuilt{"route", "status", "buffer", "passwd"};
+constexpr std::array<std::string_view, 3> kNotBuilt{"route", "status", "buffer"};
 // The topic of `help` beside the commands: every key of the configuration.
 constexpr std::string_view kConfigTopic = "config";
 
@@ -100,6 +100,15 @@ class Parser {
         ->type_name("TIME");
     demo->add_option("--for", publish_for_, "How long the sensors publish, at least 1s; default: until Ctrl-C")
         ->type_name("TIME");
+    CLI::App* const passwd = app_.add_subcommand("passwd", "Set, check or delete the password of a user in a file");
+    passwd->add_option("FILE", passwd_.file, "What access.password_file names; made if it is not there")->required();
+    passwd->add_option("USER", user_, "The user; not with --list");
+    passwd->add_flag("--stdin", passwd_.from_stdin, "Take the password from standard input, its first line");
+    CLI::Option* const erase = passwd->add_flag("--delete", "Take the user away");
+    CLI::Option* const check_only = passwd->add_flag("--check", "Only say whether the password is right");
+    CLI::Option* const list = passwd->add_flag("--list", "Print the names of all users");
+    erase->excludes(check_only)->excludes(list);
+    check_only->excludes(list);
     CLI::App* const help =
         app_.add_subcommand("help", "Print help on a command, or every key of the configuration (help config)");
     help->add_option("COMMAND", help_topic_);
@@ -125,6 +134,7 @@ class Parser {
     if (app_.got_subcommand("run")) return run_;
     if (app_.got_subcommand("check")) return check_;
     if (app_.got_subcommand("demo")) return demo();
+    if (app_.got_subcommand("passwd")) return passwd();
     if (app_.got_subcommand("help")) return help();
     return refuse(kFirstSteps);
   }
@@ -140,6 +150,22 @@ class Parser {
     const Result<Duration> publish_for = parse_seconds("--for", *publish_for_, std::chrono::seconds(1));
     if (!publish_for) return refuse(publish_for.error().message());
     options.publish_for = *publish_for;
+    return options;
+  }
+
+  Command passwd() const {
+    const CLI::App& given = *app_.get_subcommand("passwd");
+    const auto is_set = [&given](const char* option) { return given.get_option(option)->count() > 0; };
+    using Action = PasswdOptions::Action;
+    PasswdOptions options = passwd_;
+    options.action = is_set("--delete")  ? Action::Delete
+                     : is_set("--check") ? Action::Check
+                     : is_set("--list")  ? Action::List
+                                         : Action::Set;
+    if (user_.has_value() == (options.action == Action::List)) {
+      return refuse(user_ ? "--list takes no USER" : "passwd FILE USER: the user is missing; see furrow help passwd");
+    }
+    options.user = user_.value_or("");
     return options;
   }
 
@@ -205,6 +231,8 @@ class Parser {
   CLI::App app_{"furrow: an MQTT edge gateway with a cross-region bridge", "furrow"};
   RunOptions run_;
   CheckOptions check_;
+  PasswdOptions passwd_;
+  std::optional<std::string> user_;
   std::string outage_ = "10";
   std::optional<std::string> publish_for_;
   std::string help_topic_;

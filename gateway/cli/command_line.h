@@ -5,6 +5,7 @@
 
 #include "gateway/cli/check.h"
 #include "gateway/cli/demo.h"
+#include "gateway/cli/passwd.h"
 #include "gateway/cli/run.h"
 
 namespace furrow::gateway {
@@ -14,7 +15,7 @@ struct Answered {
   int exit_code = 0;
 };
 
-using Command = std::variant<Answered, RunOptions, CheckOptions, DemoOptions>;
+using Command = std::variant<Answered, RunOptions, CheckOptions, DemoOptions, PasswdOptions>;
 
 Command parse_command_line(int count, const char* const* arguments);
 

@@ -50,13 +50,17 @@ Json clients_json(const StatusModel& model) {
 }
 
 Json connections_json(const broker::Stats& stats) {
-  return {{"offered", stats.connections_offered},
-          {"accepted", stats.connects_accepted},
-          {"refused", stats.connects_refused},
-          {"connect_timeouts", stats.connect_timeouts},
-          {"keep_alive_timeouts", stats.keep_alive_timeouts},
-          {"protocol_errors", stats.protocol_errors},
-          {"takeovers", stats.takeovers}};
+  return {
+      {"offered", stats.connections_offered},
+      {"accepted", stats.connects_accepted},
+      {"refused", stats.connects_refused},
+      {"connect_timeouts", stats.connect_timeouts},
+      {"keep_alive_timeouts", stats.keep_alive_timeouts},
+      {"protocol_errors", stats.protocol_errors},
+      {"takeovers", stats.takeovers},
+      {"sessions_of_others", stats.sessions_of_others},
+      {"logins",
+       {{"checked", stats.logins_checked}, {"failed", stats.logins_failed}, {"overloaded", stats.logins_overloaded}}}};
 }
 
 Json traffic_json(const broker::Stats& stats) {

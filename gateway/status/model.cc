@@ -4,12 +4,16 @@
 
 namespace furrow::gateway {
 
-std::array<LimitStatus, 10> StatusModel::limits() const {
+std::array<LimitStatus, 14> StatusModel::limits() const {
   return {{{"connections", stats.connections_over_limit},
            {"connections_per_address", stats.connections_over_address_limit},
            {"packet", stats.packets_over_limit},
            {"inflight", stats.inflight_over_limit},
            {"topic_levels", stats.topic_levels_over_limit},
+           {"topic", stats.topics_over_limit},
+           {"client_id", stats.client_ids_over_limit},
+           {"sessions", stats.sessions_over_limit},
+           {"sessions_per_user", stats.sessions_over_user_limit},
            {"subscriptions", stats.subscriptions_over_limit},
            {"user_properties", stats.user_properties_over_limit},
            {"retained", stats.retained_over_limit},

@@ -125,7 +125,7 @@ struct StatusModel {
   LoadStatus load;
   std::vector<BridgeStatus> bridges;
 
-  std::array<LimitStatus, 10> limits() const;
+  std::array<LimitStatus, 14> limits() const;
   // By connections and by the queues of sessions.
   std::uint64_t messages_dropped() const;
 };
