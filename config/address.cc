@@ -133,21 +133,25 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// TLS and WebSocket, by every name that other programs have for them.
+// WebSocket.
 bool is_planned_scheme(std::string_view scheme) {
-  return is_one_of(scheme, {"mqtts", "ssl", "tls", "mqtt+ssl", "mqtt+tls", "ws", "wss"});
+  return is_one_of(scheme, {"ws", "wss"});
+}
+// mqtts, as other programs call it.
+bool is_other_name_of_mqtts(std::string_view scheme) {
+  return is_one_of(scheme, {"ssl", "tls", "mqtt+ssl", "mqtt+tls"});
 }
 
 Error not_built(std::string_view scheme) {
-  return invalid(std::string(scheme) + "://" +
-                 (is_one_of(scheme, {"mqtts", "ws", "wss"}) ? " is" : " would be TLS, which is") +
-                 " not built yet in this version: only mqtt:// is");
+  return invalid(std::string(scheme) + ":// is not built yet in this version: only mqtt:// and mqtts:// are");
 }
 
-Status check_scheme(std::string_view scheme, std::string_view rest) {
+Result<Scheme> parse_scheme(std::string_view scheme, std::string_view rest) {
+  if (scheme == "mqtt") return Scheme::Mqtt;
+  if (scheme == "mqtts") return Scheme::Mqtts;
   if (is_planned_scheme(scheme)) return not_built(scheme);
-  if (scheme == "mqtt") return {};
-  return invalid(in_quotes(scheme) + " is not a scheme: write " + as_written("mqtt://" + std::string(rest)));
+  const std::string meant = is_other_name_of_mqtts(scheme) ? "mqtts://" : "mqtt://";
+  return invalid(in_quotes(scheme) + " is not a scheme: write " + as_written(meant + std::string(rest)));
 }
 
 // Two addresses or more in one text, which is how some brokers have them.
@@ -184,8 +188,11 @@ Status check_form_of_bind(std::string_view text) {
   }
   const std::size_t mark = text.find(kSchemeEnd);
   if (mark == std::string_view::npos) return {};
-  if (is_planned_scheme(text.substr(0, mark))) return not_built(text.substr(0, mark));
-  return invalid("an address to listen on has no scheme: write " + as_written(text.substr(mark + kSchemeEnd.size())));
+  const std::string_view scheme = text.substr(0, mark);
+  if (is_planned_scheme(scheme)) return not_built(scheme);
+  const bool is_tls = scheme == "mqtts" || is_other_name_of_mqtts(scheme);
+  return invalid("an address to listen on has no scheme: write " + as_written(text.substr(mark + kSchemeEnd.size())) +
+                 (is_tls ? ", and tls beside it" : ""));
 }
 
 // `wlan0`, `br-lan`, `eth0.10`. Other names have letters behind a dot, and are those of hosts.
@@ -213,10 +220,14 @@ Result<Bind> parse_unix_bind(std::string_view path) {
 
 }  // namespace
 
+std::string_view scheme_text(Scheme scheme) {
+  return scheme == Scheme::Mqtts ? "mqtts" : "mqtt";
+}
+
 std::string Address::text() const {
   std::string written = host;
   if (const std::size_t zone = written.find('%'); zone != std::string::npos) written.insert(zone + 1, "25");
-  return "mqtt://" + in_brackets(written) + ":" + std::to_string(port);
+  return std::string(scheme_text(scheme)) + "://" + in_brackets(written) + ":" + std::to_string(port);
 }
 
 std::string Bind::text() const {
@@ -261,20 +272,22 @@ Result<Address> parse_address(std::string_view text) {
     return invalid(in_quotes(text) + " has no scheme: write " + as_written("mqtt://" + host));
   }
   const std::string_view rest = text.substr(mark + kSchemeEnd.size());
-  FURROW_TRY_STATUS(check_scheme(text.substr(0, mark), rest));
+  Address address;
+  FURROW_TRY(address.scheme, parse_scheme(text.substr(0, mark), rest));
+  address.port = address.is_encrypted() ? kMqttsPort : kMqttPort;
   if (rest.find('@') != std::string_view::npos) {
     return invalid("a user does not belong into the address: use the keys username and password_from");
   }
   if (const std::size_t path = rest.find_first_of("/?#"); path != std::string_view::npos) {
-    return invalid("nothing comes after the port of an mqtt:// address: write " +
-                   as_written("mqtt://" + std::string(rest.substr(0, path))));
+    const std::string scheme(text.substr(0, mark + kSchemeEnd.size()));
+    return invalid("nothing comes after the port of an " + scheme + " address: write " +
+                   as_written(scheme + std::string(rest.substr(0, path))));
   }
 
   FURROW_TRY(const HostPort split, split_host_port(rest, "mqtt://"));
   if (!split.in_brackets && !is_host_name(split.host)) {
     return invalid(in_quotes(split.host) + " is not a host name or address");
   }
-  Address address;
   address.host = split.in_brackets ? plain_zone(split.host) : std::string(split.host);
   const auto zone = std::find(address.host.begin(), address.host.end(), '%');
   std::transform(address.host.begin(), zone, address.host.begin(),

@@ -1,6 +1,6 @@
 // Where to connect to and where to listen, as text and as values.
 //
-//   connect: SCHEME "://" HOST [":" PORT]        SCHEME = mqtt; PORT is 1883 unless given, never 0
+//   connect: SCHEME "://" HOST [":" PORT]        SCHEME = mqtt | mqtts; PORT is 1883 or 8883 unless given, never 0
 //   bind:    HOST ":" PORT | "unix:" PATH        HOST is an address, `*` (every address), `localhost`, or the name of a
 //                                                network interface, all of whose addresses are meant; PORT 0: any
 //                                                free one. PATH is absolute
@@ -18,8 +18,12 @@ namespace furrow::config {
 
 inline constexpr std::uint16_t kMqttPort = 1883;
 inline constexpr std::uint16_t kWebSocketPort = 8083;  // that other brokers have, too
+inline constexpr std::uint16_t kMqttsPort = 8883;
 
-enum class Scheme : std::uint8_t { Mqtt };
+enum class Scheme : std::uint8_t { Mqtt, Mqtts };
+
+// `mqtt`.
+std::string_view scheme_text(Scheme scheme);
 
 struct Address {
   Scheme scheme = Scheme::Mqtt;
@@ -27,6 +31,7 @@ struct Address {
   std::uint16_t port = kMqttPort;
 
   std::string text() const;
+  bool is_encrypted() const { return scheme == Scheme::Mqtts; }
   friend bool operator==(const Address&, const Address&) = default;
 };
 

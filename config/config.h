@@ -47,10 +47,28 @@ struct ProxyProtocol {
   bool operator==(const ProxyProtocol&) const = default;
 };
 
+enum class TlsVersion : std::uint8_t { V1_2, V1_3 };
+// What of a client's certificate is its user.
+enum class UsernameFrom : std::uint8_t { Cn, Subject, SanDns, SanUri, Fingerprint };
+
+struct ListenerTls {
+  std::filesystem::path certificate;  // with its chain; empty: none
+  std::filesystem::path key;
+  std::filesystem::path client_ca;  // empty: clients are not asked for certificates
+  bool require_client_certificate = true;
+  UsernameFrom username_from = UsernameFrom::Cn;
+  std::filesystem::path crl;  // empty: none
+  TlsVersion version_min = TlsVersion::V1_2;
+
+  bool operator==(const ListenerTls&) const = default;
+};
+
 struct Listener {
   std::string name;  // empty: listener_name() makes one
   Bind bind;
   Protocol protocol = Protocol::Mqtt;
+  ListenerTls tls;
+  std::filesystem::path psk_file;  // empty: none
   ProxyProtocol proxy_protocol;
   std::vector<IpNetwork> allow_from;  // empty: from everywhere
   bool wait = true;                   // for an address that is not there yet
@@ -65,7 +83,12 @@ struct Listener {
     return std::find(authenticate.begin(), authenticate.end(), proof) != authenticate.end();
   }
   // Whether something else than a password may say who a client is.
-  bool can_vouch() const { return false; }
+  bool can_vouch() const { return bind.is_unix() || !psk_file.empty() || !tls.client_ca.empty(); }
+  bool is_encrypted() const { return !tls.certificate.empty() || !psk_file.empty(); }
+  // Nobody gets in without a key of its own.
+  bool knows_its_clients() const {
+    return !psk_file.empty() || (!tls.client_ca.empty() && tls.require_client_certificate);
+  }
   bool operator==(const Listener&) const = default;
 };
 
@@ -182,6 +205,18 @@ struct Buffer {
   bool operator==(const Buffer&) const = default;
 };
 
+// How a far broker is known, and how it knows us. All files are read again at each connect.
+struct BridgeTls {
+  std::optional<std::filesystem::path> ca;  // nothing = what this system trusts
+  std::filesystem::path certificate;        // empty: none
+  std::filesystem::path key;
+  std::vector<std::string> alpn;
+  std::string server_name;  // empty: the host of the address
+  TlsVersion version_min = TlsVersion::V1_2;
+
+  bool operator==(const BridgeTls&) const = default;
+};
+
 struct Bridge {
   std::string name = "bridge";
   bool enabled = true;
@@ -190,6 +225,10 @@ struct Bridge {
   std::string client_id = "{gateway}-{bridge}";  // see expand_client_id()
   std::string username;
   std::filesystem::path password_from;  // empty: no password. Read again at each connect
+  BridgeTls tls;
+  std::vector<std::string> pins;   // `sha256/BASE64` of the far public key, which alone decides then
+  std::string psk_identity;        // empty: none
+  std::filesystem::path psk_from;  // its key; read again at each connect
   Duration keepalive = Seconds(30);     // whole seconds
   Duration ack_timeout = Seconds(30);
   // Nothing = auto: CONNACK receive maximum, at most 1000; in 3.1.1 100, but no QoS 2 beyond 20.

@@ -93,10 +93,14 @@ std::string advice_from_here(std::string_view path, std::string_view name) {
   return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
 }
 
-// The key of another map that has this name, with us or with other brokers.
-std::string advice_from_elsewhere(std::string_view name) {
+// The key of another map that has this name, with us or with other brokers; one inside of the map at `path` first.
+std::string advice_from_elsewhere(std::string_view path, std::string_view name) {
   for (const Key& key : keys()) {
     if (written_name(key.path) == name) return " here; it belongs into " + in_words(parent_of(key.path));
+  }
+  const std::string inside = std::string(path) + ".";
+  for (const Key& key : keys()) {
+    if (key.path.starts_with(inside) && is_also_called(key, name)) return introduced(key, whereabouts(key));
   }
   for (const Key& key : keys()) {
     if (is_also_called(key, name)) return introduced(key, whereabouts(key));
@@ -165,7 +169,7 @@ std::string explain_unknown(std::string_view path, std::string_view name) {
   if (name == "<<") return unknown + ": YAML's merging of maps is not read here; write the keys out";
   if (const std::string advice = advice_for_dots(path, name); !advice.empty()) return unknown + advice;
   if (const std::string advice = advice_from_here(path, name); !advice.empty()) return unknown + advice;
-  if (const std::string advice = advice_from_elsewhere(name); !advice.empty()) return unknown + advice;
+  if (const std::string advice = advice_from_elsewhere(path, name); !advice.empty()) return unknown + advice;
   return unknown + "; " + names_of(path);
 }
 

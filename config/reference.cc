@@ -50,7 +50,7 @@ std::string value_text(const Key& key) {
     case Kind::Texts:
       return "A list of texts";
     case Kind::File:
-      return "A path";
+      return "A path" + word;
     case Kind::Bind:
       return "ADDRESS:PORT";
     case Kind::Addresses:

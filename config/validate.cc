@@ -6,6 +6,7 @@
 #include "config/survival_notes.h"
 #include "config/validate_bridges.h"
 #include "config/validate_identity.h"
+#include "config/validate_tls.h"
 
 namespace furrow::config {
 namespace {
@@ -138,6 +139,7 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   check_listener_names(config, report);
   check_unix_sockets(config.listeners, report);
   check_identity(config, report);
+  check_tls(config, report);
   check_sizes(config, report);
   check_times(config.sessions, report);
   check_gateway_id(config.gateway.id, report);

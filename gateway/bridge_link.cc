@@ -6,14 +6,14 @@
 #include <variant>
 
 #include "broker-core/limits.h"
-#include "gateway/text_file.h"
+#include "gateway/secret_file.h"
 
 namespace furrow::gateway {
 namespace {
 
 Result<std::optional<std::string>> read_password(const std::filesystem::path& file) {
   if (file.empty()) return std::optional<std::string>();
-  auto line = read_first_line(file.string());
+  auto line = read_secret_line(file);
   if (!line) return std::move(line).error().within("password_from");
   return std::optional<std::string>(*std::move(line));
 }
@@ -21,11 +21,11 @@ Result<std::optional<std::string>> read_password(const std::filesystem::path& fi
 }  // namespace
 
 BridgeLink::BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, bridge::Bridge& bridge,
-                       std::filesystem::path password_from, std::function<void()> after_piece)
+                       config::Bridge settings, std::function<void()> after_piece)
     : loop_(loop),
       resolver_(resolver),
       clock_(clock),
-      password_from_(std::move(password_from)),
+      settings_(std::move(settings)),
       after_piece_(std::move(after_piece)),
       bridge_(bridge) {}
 
@@ -49,8 +49,8 @@ void BridgeLink::perform(const bridge::Connect& command) {
   if (known != reached_.end()) options.first = known->second;
   connector_ =
       std::make_unique<TcpConnector>(loop_, resolver_, command.address.host, command.address.port, std::move(options),
-                                     [this, host = command.address.text()](Result<std::unique_ptr<TcpStream>> stream) {
-                                       on_connected(host, std::move(stream));
+                                     [this, address = command.address](Result<std::unique_ptr<TcpStream>> stream) {
+                                       on_connected(address, std::move(stream));
                                      });
 }
 
@@ -59,25 +59,49 @@ void BridgeLink::perform(const bridge::Disconnect&) {
   channel_ = {};
 }
 
-void BridgeLink::on_connected(const std::string& host, Result<std::unique_ptr<TcpStream>> stream) {
-  if (stream) reached_[host] = connector_->reached();
+void BridgeLink::on_connected(const bridge::Address& address, Result<std::unique_ptr<TcpStream>> stream) {
+  if (stream) reached_[address.text()] = connector_->reached();
   connector_.reset();
   if (!stream) {
     bridge_.handle_connect_failed(stream.error().message(), clock_.now());
     return;
   }
-  auto password = read_password(password_from_);
+  channel_ = Channel(std::move(**stream), layers_to(address));
+  channel_.set_owner(*this);
+  if (channel_.is_open()) {
+    begin();
+  } else {
+    channel_.set_reading(true);
+  }
+}
+
+std::vector<std::unique_ptr<Layer>> BridgeLink::layers_to(const bridge::Address& address) {
+  std::vector<std::unique_ptr<Layer>> layers;
+  if (address.scheme == "mqtts") {
+    std::shared_ptr<TlsMemory>& memory = tls_memory_[address.text()];
+    if (!memory) memory = std::make_shared<TlsMemory>();
+    const auto open = [settings = settings_] { return TlsContext::open_client(settings); };
+    layers.push_back(TlsLayer::make_client(open, address.host, memory, clock_.judged()));
+  }
+  return layers;
+}
+
+void BridgeLink::on_opened(const LayerStack&) {
+  begin();
+}
+
+void BridgeLink::begin() {
+  auto password = read_password(settings_.password_from);
   if (!password) {
+    channel_ = {};
     bridge_.handle_connect_failed(password.error().message(), clock_.now());
     return;
   }
-  channel_ = Channel(std::move(**stream));
-  channel_.set_owner(*this);
   bridge_.handle_connected(*std::move(password), clock_.now());
 }
 
 void BridgeLink::write() {
-  if (!channel_) return;
+  if (!channel_ || !channel_.is_open()) return;
   ByteBuffer& output = bridge_.output();
   while (!output.empty() && !channel_.writing()) {
     const Result<std::size_t> written = channel_.write(output);

@@ -3,27 +3,29 @@
 
 #include <uv.h>
 
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bridge/bridge.h"
+#include "config/config.h"
 #include "gateway/clock.h"
 #include "gateway/net/channel.h"
 #include "gateway/net/resolver.h"
 #include "gateway/net/tcp_connector.h"
+#include "gateway/net/tls_layer.h"
 
 namespace furrow::gateway {
 
 class BridgeLink final : private Channel::Owner {
  public:
-  // `password_from` is read again at each connect, so that a password can change; empty: there is none.
+  // The password, certificates and keys that `settings` name are read again at each connect, so that they can change.
   // `loop`, `resolver`, `clock` and `bridge` must outlive the link. `after_piece` as that of ClientLinks.
   BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, bridge::Bridge& bridge,
-             std::filesystem::path password_from, std::function<void()> after_piece);
+             config::Bridge settings, std::function<void()> after_piece);
 
   bridge::Bridge& bridge() { return bridge_; }
 
@@ -38,23 +40,29 @@ class BridgeLink final : private Channel::Owner {
   void on_read(MutableBytes bytes, bool dry) override;
   void on_written(std::size_t bytes) override;
   void on_ended(std::string_view reason) override;
+  void on_opened(const LayerStack& layers) override;
   void on_failed(const Error& why) override { on_ended(why.message()); }
 
   void perform(const bridge::Connect& command);
   void perform(const bridge::Disconnect& command);
-  void on_connected(const std::string& host, Result<std::unique_ptr<TcpStream>> stream);
+  void on_connected(const bridge::Address& address, Result<std::unique_ptr<TcpStream>> stream);
+  std::vector<std::unique_ptr<Layer>> layers_to(const bridge::Address& address);
+  // The channel is open, and the bridge may speak.
+  void begin();
   void write();
 
   uv_loop_t& loop_;
   Resolver& resolver_;
   const Clock& clock_;
-  const std::filesystem::path password_from_;
+  const config::Bridge settings_;
   const std::function<void()> after_piece_;
   bridge::Bridge& bridge_;
   // At most one of the two: on the way to a connection, or connected.
   std::unique_ptr<TcpConnector> connector_;
   // Each host and port of the bridge, and its address that worked last.
   std::map<std::string, SocketAddress> reached_;
+  // By the same, what TLS can resume there.
+  std::map<std::string, std::shared_ptr<TlsMemory>> tls_memory_;
   Channel channel_;
 };
 

@@ -9,6 +9,7 @@
 #include "broker-core/limits.h"
 #include "gateway/net/peer_user.h"
 #include "gateway/net/proxy_header.h"
+#include "gateway/net/tls_layer.h"
 #include "gateway/net/websocket_layer.h"
 
 namespace furrow::gateway {
@@ -23,9 +24,10 @@ constexpr std::size_t kPieceBytes = 16 * KiB;
 constexpr std::uint8_t kInVainMax = 4;
 constexpr std::uint8_t kTryAgain = 64;
 
-std::vector<std::unique_ptr<Layer>> layers_of(const Entrance& entrance) {
+std::vector<std::unique_ptr<Layer>> layers_of(const Entrance& entrance, const Clock& clock) {
   std::vector<std::unique_ptr<Layer>> layers;
   if (!entrance.balancers.empty()) layers.push_back(std::make_unique<ProxyHeaderLayer>(entrance.allow_from));
+  if (entrance.tls) layers.push_back(TlsLayer::make_server(entrance.tls->context(), clock.judged()));
   if (entrance.website) layers.push_back(std::make_unique<WebSocketServerLayer>(entrance.website));
   return layers;
 }
@@ -89,7 +91,12 @@ class ClientLinks::Link final : public Channel::Owner {
   }
   // The broker has logged what it wants to say of an end that it caused; of others the client knows best.
   void on_ended(std::string_view) override { all_->end(id_); }
-  void on_failed(const Error&) override { all_->part(id_); }
+  void on_failed(const Error& why) override {
+    if (why.code() != Errc::Closed) {
+      all_->refusals_.write("", all_->broker_.peer(id_), why.message(), all_->clock_.now());
+    }
+    all_->part(id_);
+  }
 
  private:
   // An acknowledgement of MQTT carries TCP's. While it waits for the store, a client that gathers its writes (Nagle's
@@ -154,7 +161,7 @@ void ClientLinks::accept(Descriptor connection, const SocketAddress& peer, const
   TcpStream stream(loop_, nullptr);
   if (!stream.adopt(connection.get())) return;
   (void)connection.release();  // the stream has it now
-  std::vector<std::unique_ptr<Layer>> layers = layers_of(entrance);
+  std::vector<std::unique_ptr<Layer>> layers = layers_of(entrance, clock_);
   if (layers.empty()) {
     link(Channel(std::move(stream)), *introduction, clock_.now());
   } else {

@@ -34,6 +34,7 @@
 #include "gateway/net/refusal_log.h"
 #include "gateway/net/socket_address.h"
 #include "gateway/net/web_request.h"
+#include "gateway/tls_watch.h"
 
 namespace furrow::gateway {
 
@@ -42,6 +43,7 @@ struct Entrance {
   std::string listener;              // its name
   std::vector<IpNetwork> balancers;  // where PROXY headers come from; nobody else may connect then
   std::vector<IpNetwork> allow_from;  // of clients; empty: they may come from everywhere
+  std::shared_ptr<const TlsEntrance> tls = nullptr;  // nullptr: none
   std::shared_ptr<WebSite> website;  // it takes WebSocket, and judges requests by this; null: MQTT alone
 };
 

@@ -46,6 +46,10 @@ bool is_trusted(const ClockEvidence& evidence) {
   return evidence.synchronised || (evidence.has_hardware && evidence.wall > std::max(evidence.built, evidence.noted));
 }
 
+WallTime judged_wall(const ClockEvidence& evidence) {
+  return is_trusted(evidence) ? evidence.wall : std::max({evidence.wall, evidence.built, evidence.noted});
+}
+
 Clock::Clock() : boot_(boot_number()), has_hardware_(has_hardware_clock()) {}
 
 Instant Clock::now() const {
@@ -56,12 +60,20 @@ WallTime Clock::wall() const {
   return WallTime(read(CLOCK_REALTIME));
 }
 
+ClockEvidence Clock::evidence() const {
+  return {.synchronised = kernel_synchronised(),
+          .has_hardware = has_hardware_,
+          .wall = wall(),
+          .built = WallTime(std::chrono::seconds(FURROW_BUILD_TIME)),
+          .noted = noted_};
+}
+
 bool Clock::trusted() const {
-  return is_trusted({.synchronised = kernel_synchronised(),
-                     .has_hardware = has_hardware_,
-                     .wall = wall(),
-                     .built = WallTime(std::chrono::seconds(FURROW_BUILD_TIME)),
-                     .noted = noted_});
+  return is_trusted(evidence());
+}
+
+WallTime Clock::judged() const {
+  return judged_wall(evidence());
 }
 
 ClockStamp Clock::stamp(Instant now) const {

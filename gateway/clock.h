@@ -23,6 +23,11 @@ struct ClockEvidence {
 // A machine without a real-time clock shows some time of its last run after boot, until it hears from a time server.
 bool is_trusted(const ClockEvidence& evidence);
 
+// The moment that dates of certificates are judged at: of a clock that is not trusted the latest time that is known to
+// have been, so that neither is everything not valid yet after a boot, nor does a turned-back clock revive what has
+// expired.
+WallTime judged_wall(const ClockEvidence& evidence);
+
 class Clock {
  public:
   Clock();
@@ -31,6 +36,8 @@ class Clock {
   Instant now() const;
   WallTime wall() const;
   bool trusted() const;
+  // See judged_wall().
+  WallTime judged() const;
   // What an earlier run noted of the wall clock, when it was right. Before any other thread uses the clock.
   void set_noted(WallTime noted) { noted_ = noted; }
   // The other clocks at the moment `now`, which is not long ago.
@@ -39,6 +46,8 @@ class Clock {
   WallTime wall_at(Instant then) const { return wall() - (now() - then); }
 
  private:
+  ClockEvidence evidence() const;
+
   const std::uint64_t boot_;
   const bool has_hardware_;
   WallTime noted_{};

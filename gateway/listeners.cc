@@ -18,7 +18,7 @@ std::vector<std::string> own_names() {
 }
 
 WebSite website_of(const config::Listener& listener) {
-  return {.is_secure = false,
+  return {.is_secure = listener.is_encrypted(),
           .is_loopback = listener.bind.is_loopback(),
           .own_names = own_names(),
           .origins = listener.origins};
@@ -47,14 +47,34 @@ Status Listeners::bind(One& one, const std::string& name, const std::string& con
   return {};
 }
 
-Result<Listeners> Listeners::bind(const config::Config& config, const std::string& config_name) {
+Result<Listeners> Listeners::bind(const config::Config& config, const std::string& config_name, WallTime now) {
   Listeners listeners;
+  const std::vector<One*> none(config.listeners.size(), nullptr);
+  FURROW_TRY(auto tls, open_tls(config, config_name, none, now));
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
-    listeners.all_.push_back(std::make_unique<One>(One{config.listeners[i], {}, {}, nullptr}));
+    listeners.all_.push_back(std::make_unique<One>(One{config.listeners[i], {}, {}, nullptr, std::move(tls[i])}));
     FURROW_TRY_STATUS(bind(*listeners.all_.back(), config::listener_name(config, i), config_name));
   }
   describe(listeners.all_, config);
   return listeners;
+}
+
+Result<std::vector<std::shared_ptr<TlsEntrance>>> Listeners::open_tls(const config::Config& config,
+                                                                      const std::string& config_name,
+                                                                      const std::vector<One*>& before, WallTime now) {
+  std::vector<std::shared_ptr<TlsEntrance>> all(config.listeners.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const config::Listener& wanted = config.listeners[i];
+    if (!wanted.is_encrypted()) continue;
+    const TlsEntrance* const had = before[i] == nullptr ? nullptr : before[i]->tls.get();
+    auto opened = TlsEntrance::open(listener_name(config, i), wanted, now, had);
+    if (!opened) {
+      const config::Diagnostic said{config::Severity::Error, wanted.place, opened.error().message()};
+      return Error(opened.error().code(), config::format(said, config_name));
+    }
+    all[i] = *std::move(opened);
+  }
+  return all;
 }
 
 void Listeners::describe(All& all, const config::Config& config) {
@@ -63,10 +83,12 @@ void Listeners::describe(All& all, const config::Config& config) {
     const bool is_websocket = one.wanted.protocol == config::Protocol::WebSocket;
     one.status.name = config::listener_name(config, i);
     one.status.protocol = is_websocket ? "websocket" : "mqtt";
+    one.status.tls = !one.tls ? "" : one.wanted.psk_file.empty() ? "certificate" : "psk";
     one.point->rename(one.status.name);
     one.entrance.listener = one.status.name;
     one.entrance.balancers = one.wanted.proxy_protocol.from;
     one.entrance.allow_from = one.wanted.allow_from;
+    one.entrance.tls = one.tls;
     set_website(one.entrance.website, one.wanted);
   }
 }
@@ -123,13 +145,14 @@ std::vector<Listeners::One*> Listeners::give_up_what_is_in_the_way(const All& ad
   return given_up;
 }
 
-Status Listeners::change(const config::Config& config, const std::string& config_name) {
+Status Listeners::change(const config::Config& config, const std::string& config_name, WallTime now) {
   const std::vector<config::Listener>& wanted = config.listeners;
   const std::vector<One*> pairs = pair(wanted);
+  FURROW_TRY(auto tls, open_tls(config, config_name, pairs, now));
   All added;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (pairs[i] != nullptr) continue;
-    added.push_back(std::make_unique<One>(One{wanted[i], {}, {}, nullptr}));
+    added.push_back(std::make_unique<One>(One{wanted[i], {}, {}, nullptr, nullptr}));
     added.back()->status.name = config::listener_name(config, i);
   }
   const std::vector<One*> given_up = give_up_what_is_in_the_way(added, pairs);
@@ -147,6 +170,7 @@ Status Listeners::change(const config::Config& config, const std::string& config
     const auto place = std::ranges::find(all_, pairs[i], [](const auto& one) { return one.get(); });
     all.push_back(pairs[i] == nullptr ? std::move(*next++) : std::move(*place));
     all.back()->wanted = wanted[i];
+    all.back()->tls = std::move(tls[i]);
   }
   all_ = std::move(all);
   describe(all_, config);
@@ -162,6 +186,14 @@ void Listeners::take_back(One& one, const std::string& config_name) {
     return;
   }
   accept(one);
+}
+
+std::vector<std::shared_ptr<TlsEntrance>> Listeners::tls_entrances() const {
+  std::vector<std::shared_ptr<TlsEntrance>> entrances;
+  for (const auto& one : all_) {
+    if (one->tls) entrances.push_back(one->tls);
+  }
+  return entrances;
 }
 
 std::vector<ListenerStatus> Listeners::statuses() const {

@@ -1,6 +1,7 @@
 // furrow: an MQTT edge gateway with a cross-region bridge.
 #include <variant>
 
+#include "gateway/cli/certs.h"
 #include "gateway/cli/check.h"
 #include "gateway/cli/command_line.h"
 #include "gateway/cli/demo.h"
@@ -14,6 +15,7 @@ struct Execute {
   int operator()(const furrow::gateway::CheckOptions& options) const { return furrow::gateway::run_check(options); }
   int operator()(const furrow::gateway::DemoOptions& options) const { return furrow::gateway::run_demo(options); }
   int operator()(const furrow::gateway::PasswdOptions& options) const { return furrow::gateway::run_passwd(options); }
+  int operator()(const furrow::gateway::CertsOptions& options) const { return furrow::gateway::run_certs(options); }
   int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
 };
 

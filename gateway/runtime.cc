@@ -56,7 +56,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const World& world, const config
                                                 const std::string& config_name) {
   Opened opened;
   opened.config_name = config_name;
-  FURROW_TRY(opened.listeners, Listeners::bind(config, config_name));
+  FURROW_TRY(opened.listeners, Listeners::bind(config, config_name, world.clock.judged()));
   const StoreOptions store_options{.directory = config.gateway.data.string(),
                                    .vfs = {},
                                    .disk_reserve = config.store.disk_reserve,
@@ -90,6 +90,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
           world.clock.now()),
       passwords_(std::move(opened.passwords)),
       clients_(world.loop.uv(), engine_.broker(), world.clock, world.log, [this] { flush_full(); }),
+      tls_(world.log),
       store_watch_(world.log, world.clock.now()),
       status_sources_({.id = gateway_id_,
                        .version = kVersion,
@@ -101,6 +102,8 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
   make_bridges();
   log_inventory();
   listeners_ = std::move(opened.listeners);
+  tls_.set(listeners_.tls_entrances(), config_.bridges);
+  status_sources_.set_certificates([this] { return tls_.certificates(world_.clock.judged()); });
   uv_prepare_start(turn_end_.get(), [](uv_prepare_t* handle) { static_cast<Runtime*>(handle->data)->end_turn(); });
 }
 
@@ -125,7 +128,7 @@ void Runtime::make_link(bridge::Bridge& bridge) {
   const auto one = std::ranges::find(config_.bridges, bridge.bridge_name(), &config::Bridge::name);
   status_sources_.add(engine_.buffers().of(one->name), &bridge);
   bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
-                                                       one->password_from, [this] { flush_full(); }));
+                                                       *one, [this] { flush_full(); }));
 }
 
 void Runtime::note_unconfigured_buffers() {
@@ -192,6 +195,7 @@ void Runtime::end_turn() {
 void Runtime::handle_due(Instant now) {
   engine_.handle_due(now);
   clients_.handle_timeout(now);
+  if (tls_.next_look() <= now) tls_.look(now, world_.clock.judged());
   if (store_look_at_ <= now) look_at_store();
   if (machine_look_at_ <= now) {
     look_at_machine(now);
@@ -228,8 +232,8 @@ void Runtime::flush_full() {
 }
 
 Instant Runtime::next_deadline() const {
-  return std::min({engine_.next_deadline(), clients_.next_deadline(), status_.next_deadline(), store_look_at_,
-                   watchdog_at_, stop_by_});
+  return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(), status_.next_deadline(),
+                   store_look_at_, watchdog_at_, stop_by_});
 }
 
 void Runtime::arm_timer(Instant now) {
@@ -282,12 +286,13 @@ Status Runtime::try_reload() {
   const std::vector<config::Change> changes = config::diff(config_, wanted);
   config::keep_what_needs_restart(config_, wanted);
   FURROW_TRY(PasswordChecks::Loaded users, load_users(wanted.access));
-  FURROW_TRY_STATUS(listeners_.change(wanted, config_name_));
+  FURROW_TRY_STATUS(listeners_.change(wanted, config_name_, world_.clock.judged()));
   // From here on nothing fails.
   const Instant now = world_.clock.now();
   std::swap(config_, wanted);
   status_sources_.set_listeners(listeners_.statuses());
   passwords_->use(std::move(users));
+  tls_.set(listeners_.tls_entrances(), config_.bridges);
   engine_.broker().apply(broker_options(config_, 0), now);
   change_bridges(wanted);
   status_.set_interval(config_.status.interval, now);

@@ -36,6 +36,7 @@
 #include "gateway/status/topics.h"
 #include "gateway/store_thread.h"
 #include "gateway/systemd_notify.h"
+#include "gateway/tls_watch.h"
 
 namespace furrow::gateway {
 
@@ -123,6 +124,7 @@ class Runtime final : private Engine::Edge {
   Engine engine_;
   std::unique_ptr<PasswordChecks> passwords_;
   ClientLinks clients_;
+  TlsWatch tls_;
   std::vector<std::unique_ptr<BridgeLink>> bridge_links_;
   StoreWatch store_watch_;
   StatusSources status_sources_;

@@ -25,6 +25,7 @@ enum class Errc : unsigned char {
   Io,        // the medium or the network failed
   Corrupt,   // stored bytes do not check out
   Unsupported,
+  Closed,  // the peer has said goodbye, as it should
 };
 
 // What was attempted and why it failed, composed outward:

@@ -1,28 +1,24 @@
 #include "gateway/cli/check_machine.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
 #include <linux/magic.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <pwd.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/report.h"
+#include "gateway/cli/machine_names.h"
 #include "gateway/identity/users.h"
-#include "gateway/secret_file.h"
 #include "gateway/store/data_directory.h"
-#include "gateway/text_file.h"
+#include "gateway/clock.h"
+#include "gateway/net/tls_certificate.h"
+#include "gateway/net/tls_context.h"
+#include "gateway/secret_file.h"
 
 namespace furrow::gateway {
 namespace {
@@ -77,13 +73,10 @@ void check_password(const config::Bridge& bridge, const std::string& path, confi
   if (!bridge.enabled || bridge.password_from.empty()) return;
   const std::string file = bridge.password_from.string();
   const std::string key = "bridges[].password_from: ";
-  struct stat found = {};
-  if (const Result<std::string> password = read_first_line(file); !password) {
+  if (const Result<std::string> password = read_secret_line(file); !password) {
     report.warning(path, key + password.error().message() + ": without it the bridge cannot log in");
   } else if (password->empty()) {
     report.warning(path, key + file + " is empty: the bridge logs in with an empty password");
-  } else if (::stat(file.c_str(), &found) == 0 && (found.st_mode & S_IROTH) != 0) {
-    report.warning(path, key + "every user of this machine may read " + file + "; 'chmod o= " + file + "' ends that");
   }
 }
 
@@ -105,29 +98,54 @@ void check_users(const config::Access& access, config::Report& report) {
   }
 }
 
-std::string text_of(const sockaddr& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const void* bytes = nullptr;
-  if (address.sa_family == AF_INET) bytes = &reinterpret_cast<const sockaddr_in&>(address).sin_addr;
-  if (address.sa_family == AF_INET6) bytes = &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-  if (bytes == nullptr || ::inet_ntop(address.sa_family, bytes, text.data(), text.size()) == nullptr) return {};
-  return text.data();
+// --- certificates and keys ---
+
+void check_dates(const TlsContext& context, const std::string& path, const std::string& key, WallTime now,
+                 config::Report& report) {
+  constexpr Duration kSoon = std::chrono::days(30);
+  if (!context.certificate()) return;
+  const WallTime until = context.certificate()->not_after;
+  const std::string certificate = key + "the certificate " + context.certificate()->file;
+  if (until < now) {
+    report.warning(path, certificate + " has expired on " + date_text(until) + ": others refuse it");
+  } else if (until < now + kSoon) {
+    report.warning(path, certificate + " expires on " + date_text(until));
+  }
 }
 
-// The addresses and the name of this machine.
-std::vector<std::string> names_of_machine() {
-  std::vector<std::string> names;
-  ifaddrs* first = nullptr;
-  if (::getifaddrs(&first) == 0) {
-    const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(first, ::freeifaddrs);
-    for (const ifaddrs* one = first; one != nullptr; one = one->ifa_next) {
-      if (one->ifa_addr != nullptr) names.push_back(text_of(*one->ifa_addr));
-    }
+// The path of the key that says where the trouble is, as far as one key does.
+std::string tls_path(const config::Report& report, const std::string& path, const std::string& key) {
+  return report.places().is_written(path + key) ? path + key : path;
+}
+
+void check_tls_files(const config::Listener& listener, const std::string& path, config::Report& report) {
+  const config::ListenerTls& tls = listener.tls;
+  const bool is_whole = !listener.psk_file.empty() || (!tls.certificate.empty() && !tls.key.empty());
+  if (!is_whole) return;  // which was said
+  const WallTime now = Clock().judged();
+  const std::string at = tls_path(report, path, listener.psk_file.empty() ? ".tls" : ".psk_file");
+  const auto context = TlsContext::open_server(listener, now);
+  if (!context) {
+    return report.warning(at, "listeners[]: " + context.error().message() + ": without it furrow does not start");
   }
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) == 0) names.emplace_back(name.data());
-  std::erase(names, std::string());
-  return names;
+  check_dates(**context, at, "listeners[].tls: ", now, report);
+  if ((*context)->crl_until() && *(*context)->crl_until() < now) {
+    report.warning(at, "listeners[].tls.crl: " + (*context)->crl_file() + " has expired on " +
+                         date_text(*(*context)->crl_until()) + ": every client is refused");
+  }
+}
+
+void check_tls_files(const config::Bridge& bridge, const std::string& path, config::Report& report) {
+  const bool is_used = bridge.enabled && std::ranges::any_of(bridge.connect, &config::Address::is_encrypted);
+  const bool is_whole =
+      bridge.tls.certificate.empty() == bridge.tls.key.empty() && bridge.psk_identity.empty() == bridge.psk_from.empty();
+  if (!is_used || !is_whole) return;
+  const std::string at = tls_path(report, path, bridge.psk_identity.empty() ? ".tls" : ".psk_from");
+  const auto context = TlsContext::open_client(bridge);
+  if (!context) {
+    return report.warning(at, "bridges[]: " + context.error().message() + ": without it the bridge cannot connect");
+  }
+  check_dates(**context, at, "bridges[].tls: ", Clock().judged(), report);
 }
 
 // A bridge to an address of this machine, where a listener on every address waits: what goes up comes in again.
@@ -155,7 +173,11 @@ void check_machine(const config::Config& config, const config::Places& places, c
   check_data(config.gateway, report);
   check_users(config.access, report);
   const std::vector<std::string> names = names_of_machine();
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    check_tls_files(config.listeners[i], config::listener_path(i), report);
+  }
   for (std::size_t i = 0; i < config.bridges.size(); ++i) {
+    check_tls_files(config.bridges[i], config::bridge_path(i), report);
     check_password(config.bridges[i], config::bridge_path(i) + ".password_from", report);
     check_loops(config, i, names, report);
   }

@@ -19,7 +19,7 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 5> kBuilt{"run", "check", "demo", "passwd", "help"};
+constexpr std::array<std::string_view, 6> kBuilt{"run", "check", "certs", "demo", "passwd", "help"};
 // Promised, and refused by name rather than as a typing mistake.
 constexpr std::array<std::string_view, 3> kNotBuilt{"route", "status", "buffer"};
 // The topic of `help` beside the commands: every key of the configuration.
@@ -109,6 +109,7 @@ class Parser {
     CLI::Option* const list = passwd->add_flag("--list", "Print the names of all users");
     erase->excludes(check_only)->excludes(list);
     check_only->excludes(list);
+    add_certs(*app_.add_subcommand("certs", "Make certificates for a site, and show those of a configuration"));
     CLI::App* const help =
         app_.add_subcommand("help", "Print help on a command, or every key of the configuration (help config)");
     help->add_option("COMMAND", help_topic_);
@@ -133,6 +134,7 @@ class Parser {
     }
     if (app_.got_subcommand("run")) return run_;
     if (app_.got_subcommand("check")) return check_;
+    if (app_.got_subcommand("certs")) return certs();
     if (app_.got_subcommand("demo")) return demo();
     if (app_.got_subcommand("passwd")) return passwd();
     if (app_.got_subcommand("help")) return help();
@@ -140,6 +142,33 @@ class Parser {
   }
 
  private:
+  void add_certs(CLI::App& certs) {
+    certs.require_subcommand(1);
+    CLI::App* const show = certs.add_subcommand("show", "The certificates of a configuration, with the days left");
+    show->add_option("-c,--config,FILE", certs_.config, "Configuration; default as for run")->type_name("FILE");
+    CLI::App* const init =
+        certs.add_subcommand("init", "Make a CA, and a certificate for all names and addresses of this machine");
+    init->add_option("DIR", certs_.directory, "Where to; made if it is not there. Nothing is written over")->required();
+    CLI::App* const issue = certs.add_subcommand("issue", "Make a certificate for a device or another gateway");
+    issue->add_option("NAME", certs_.name, "Its common name: the user that it is here")->required();
+    issue->add_option("--dir", certs_.directory, "Where the CA is; default: here")->type_name("DIR");
+    issue->add_option("--host", certs_.hosts, "Its names and addresses, when it is a server, too")
+        ->type_name("HOST")
+        ->delimiter(',');
+    for (CLI::App* const one : {init, issue}) {
+      one->add_option("--days", certs_.days, "How long it is valid; default: 825")
+          ->type_name("DAYS")
+          ->check(CLI::Range(1, 7300));
+    }
+  }
+
+  Command certs() {
+    const CLI::App* const action = app_.get_subcommand("certs")->get_subcommands().front();
+    if (action->get_name() == "init") certs_.action = CertsOptions::Action::Init;
+    if (action->get_name() == "issue") certs_.action = CertsOptions::Action::Issue;
+    return certs_;
+  }
+
   Command demo() const {
     DemoOptions options;
     const Result<Duration> outage = parse_seconds("--outage", outage_, Duration::zero());
@@ -233,6 +262,7 @@ class Parser {
   CheckOptions check_;
   PasswdOptions passwd_;
   std::optional<std::string> user_;
+  CertsOptions certs_;
   std::string outage_ = "10";
   std::optional<std::string> publish_for_;
   std::string help_topic_;

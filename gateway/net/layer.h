@@ -25,8 +25,8 @@
 // libuv's pool. Until give_back() the layer is busy: nothing is read, and nothing else of it is called. When the link
 // ends meanwhile the job owns all that it needs, and is thrown away when it is done. Once Open, a BIO over `bytes`
 // itself spares a copy on the way in, and SSL_read() writes into one buffer that all TLS layers of a loop share; a
-// piece is one record. SSL_write() appends to `below`. A close_notify is an error "closed by the peer"; end() says
-// ours.
+// piece is what that holds. SSL_write() appends to `below`. A close_notify is an error of Errc::Closed, which nobody
+// logs; end() says ours.
 //
 // How WebSocket fits (websocket_layer.h). Opening is the HTTP request: one for MQTT is answered and opens, any other is
 // refused with a page, an error of the layer. Payloads are unmasked where they lie and moved together at the front of

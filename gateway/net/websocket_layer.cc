@@ -100,8 +100,10 @@ Error WebSocketLayer::ended(ByteBuffer& below) {
     return error(end.why);
   }
   say_close(end.said != 0 ? end.said : kCloseNormal, below);
-  const bool is_usual = end.said == 0 || end.said == kCloseNormal;
-  return error(is_usual ? "closed by the peer" : "closed by the peer with code " + std::to_string(end.said));
+  if (end.said == 0 || end.said == kCloseNormal) return {Errc::Closed, "closed by the peer"};
+  // A page that is left is no fault either.
+  const Errc kind = end.said == kCloseGoingAway ? Errc::Closed : Errc::InvalidArgument;
+  return {kind, "closed by the peer with code " + std::to_string(end.said)};
 }
 
 Status WebSocketLayer::write(ByteBuffer& plain, ByteBuffer& below) {

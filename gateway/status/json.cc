@@ -111,8 +111,21 @@ Json listeners_json(const std::vector<ListenerStatus>& listeners) {
     all.push_back({{"name", one.name},
                    {"protocol", one.protocol},
                    {"address", one.address},
+                   {"tls", text_or_null(one.tls)},
                    {"state", waits ? "waiting" : "listening"},
                    {"reason", waits ? Json(one.waiting) : Json()}});
+  }
+  return all;
+}
+
+Json certificates_json(const std::vector<CertificateStatus>& certificates) {
+  Json all = Json::array();
+  for (const CertificateStatus& one : certificates) {
+    all.push_back({{"name", one.name},
+                   {"file", one.file},
+                   {"subject", one.subject},
+                   {"not_after", utc_text(one.not_after)},
+                   {"days", one.days}});
   }
   return all;
 }
@@ -180,7 +193,7 @@ std::string gateway_json(const StatusModel& model) {
   document["retained"] = retained_json(model);
   document["store"] = store_json(model);
   document["listeners"] = listeners_json(model.listeners);
-  document["certificates"] = Json::array();  // no listener or bridge has one
+  document["certificates"] = certificates_json(model.certificates);
   document["memory_bytes"] = model.memory.resident_bytes ? Json(*model.memory.resident_bytes) : Json();
   document["clock"] = {{"trusted", model.clock.trusted}, {"expired_by_correction", model.clock.expired_by_correction}};
   document["limits_reached"] = limits_json(model);

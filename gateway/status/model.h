@@ -46,7 +46,17 @@ struct ListenerStatus {
   std::string name;
   std::string protocol;
   std::string address;
-  std::string waiting;  // why it waits for its address; empty: it listens
+  std::string waiting = {};  // why it waits for its address; empty: it listens
+  std::string tls = {};  // `certificate` or `psk`; empty: none
+};
+
+// One of our own certificates.
+struct CertificateStatus {
+  std::string name;  // whose: `listener lan`, `bridge region`
+  std::string file;
+  std::string subject;
+  WallTime not_after{};
+  std::int64_t days = 0;  // left; negative: since it has expired
 };
 
 struct ClientStatus {
@@ -114,6 +124,7 @@ struct StatusModel {
   StatusMoment moment;
   GatewayFacts gateway;
   std::vector<ListenerStatus> listeners;
+  std::vector<CertificateStatus> certificates;
   LinkStats links;
   ClientStatus clients;
   RetainedStatus retained;

@@ -72,6 +72,7 @@ StatusModel StatusSources::take(const StatusMoment& moment) const {
   model.moment = moment;
   model.gateway = facts_;
   model.listeners = listeners_;
+  if (certificates_) model.certificates = certificates_();
   model.links = links_;
   model.stats = broker_.stats();
   model.clients = {.connected = broker_.clients(),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,11 @@ class StatusSources {
   // Rises with each change of the gateway's state that is told at once.
   std::uint64_t gateway_changes() const { return store_.changes() + clock_changes_ + listener_changes_; }
 
+  // Gives our own certificates, whenever a picture is taken.
+  void set_certificates(std::function<std::vector<CertificateStatus>()> certificates) {
+    certificates_ = std::move(certificates);
+  }
+
   // What the process has allocated, and whether the wall clock is trusted.
   void note_machine(std::uint64_t heap_bytes, bool clock_trusted);
   // Moves the load averages, which is to be done now and then; a picture has them as of its own moment.
@@ -60,6 +66,7 @@ class StatusSources {
   const broker::Broker& broker_;
   const StoreWatch& store_;
   const Clock& clock_;
+  std::function<std::vector<CertificateStatus>()> certificates_;  // set once
 
   std::vector<ListenerStatus> listeners_;
   // Changes with add() and remove().

@@ -99,6 +99,7 @@ class CliTest(TestCase):
     def test_check_says_what_this_machine_has_against_it(self):
         (self.folder / "file").write_text("not a directory")
         (self.folder / "empty.password").write_text("")
+        (self.folder / "empty.password").chmod(0o600)
         (self.folder / "open.password").write_text("secret\n")
         (self.folder / "open.password").chmod(0o644)
         bridges = "".join(
@@ -108,7 +109,8 @@ class CliTest(TestCase):
         self.assertRegex(said, r":1:17: warning: gateway.data: .*/file cannot be used, because .*/file is a file")
         self.assertRegex(said, r":3:\d+: warning: .*missing.password: No such file")
         self.assertRegex(said, r":4:\d+: warning: .*empty.password is empty")
-        self.assertRegex(said, r":5:\d+: warning: .*every user of this machine may read .*open.password")
+        self.assertRegex(said, r":5:\d+: warning: .*open.password holds a secret that other users may reach; "
+                               "'chmod 600 .*open.password' ends that")
 
     def test_check_looks_at_the_data_directory_of_the_command_line(self):
         path = self.config(GOOD)

@@ -38,6 +38,10 @@ class PasswordTest(TestCase):
             settings=f"username: barn-7\npassword_from: {self.password}\nmqtt_version: {version}")).start()
         self.bridge_status = self.status(self.barn)
 
+    def write_password(self, text):
+        self.password.touch(0o600)
+        self.password.write_text(text)
+
     def wait_for_state(self, state, reason=""):
         return self.bridge_status.wait_until(
             f"{state}, {reason}", lambda one: one["state"] == state and reason in (one["reason"] or ""))
@@ -51,10 +55,10 @@ class PasswordTest(TestCase):
     def password_is_read_again_at_each_connect(self, version):
         self.start(version)
         self.wait_for_state("backoff", str(self.password))  # says which file is missing
-        self.password.write_text("wrong\n")
+        self.write_password("wrong\n")
         self.wait_for_state("backoff", "refused CONNECT")
         self.bridge_status.publish("farm/a", "kept", 1)
-        self.password.write_text("first\n")
+        self.write_password("first\n")
         self.wait_for_state("online")
         self.assertIn(f"mqtt_version={version}", self.barn.log())
 
@@ -62,7 +66,7 @@ class PasswordTest(TestCase):
         self.region.reload()
         self.wait_for_state("backoff", "refused CONNECT")  # Mosquitto closes what no longer may be there
         self.bridge_status.publish("farm/a", "kept, too", 1)
-        self.password.write_text("second\n")
+        self.write_password("second\n")
         self.bridge_status.wait_until("both have arrived", lambda one: one["delivered"] == 2)
         self.bridge_status.assert_books_balance()
         for password in ("first", "second", "wrong"):

@@ -142,7 +142,7 @@ TEST(KeyNames, KnowsWhatOtherBrokersSay) {
   EXPECT_EQ(explain_unknown("bridges[]", "password"),
             "unknown key 'password'; furrow has 'password_from', a file that holds it");
   EXPECT_EQ(explain_unknown("bridges[]", "bridge_cafile"),
-            "unknown key 'bridge_cafile'; furrow has 'tls' for it, which is not built yet in this version");
+            "unknown key 'bridge_cafile'; furrow has 'ca' inside of 'bridges[].tls'");
   EXPECT_EQ(explain_unknown("", "max_queued_messages"),
             "unknown key 'max_queued_messages'; furrow has 'messages' inside of 'sessions.queue'");
   EXPECT_EQ(explain_unknown("", "remote_password"),

@@ -39,6 +39,19 @@ TEST(ClockTrust, DoesNotBelieveAClockThatStoodStill) {
       is_trusted({.synchronised = false, .has_hardware = false, .wall = kBuilt + kDay, .built = kBuilt, .noted = {}}));
 }
 
+TEST(JudgedWall, OfAClockThatIsNotTrustedIsTheLatestThatIsKnownToHaveBeen) {
+  ClockEvidence evidence{.synchronised = false, .has_hardware = false, .wall = {}, .built = kBuilt, .noted = {}};
+  EXPECT_EQ(judged_wall(evidence), kBuilt);
+  evidence.noted = kBuilt + 5 * kDay;
+  EXPECT_EQ(judged_wall(evidence), kBuilt + 5 * kDay);
+  evidence.wall = kBuilt + 6 * kDay;
+  EXPECT_EQ(judged_wall(evidence), kBuilt + 6 * kDay);
+  // Whoever is trusted is believed, whatever was before.
+  evidence.synchronised = true;
+  evidence.wall = kBuilt + 1 * kDay;
+  EXPECT_EQ(judged_wall(evidence), kBuilt + 1 * kDay);
+}
+
 TEST(Clock, StampsOneMomentOnAllClocks) {
   const Clock clock;
   const Instant now = clock.now();

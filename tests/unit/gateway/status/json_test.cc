@@ -123,7 +123,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("store":{"state":"read_only","reason":"read-only file system",)"
       R"("since_at":"2026-11-24T09:59:59.123Z","messages":5,"bytes":50,"file_bytes":4096,"bytes_written":512,)"
       R"("commits":6,"queues_orphaned":0},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883",)"
-      R"("state":"listening","reason":null}],)"
+      R"("tls":null,"state":"listening","reason":null}],)"
       R"("certificates":[],"memory_bytes":null,"clock":{"trusted":true,"expired_by_correction":2},)"
       R"("limits_reached":{"connections":0,"connections_per_address":0,"packet":0,"inflight":0,"topic_levels":0,"topic":0,)"
       R"("client_id":0,"sessions":0,"sessions_per_user":0,"subscriptions":0,"user_properties":0,"retained":0,"commit_waiting":0,"memory":0},)"
