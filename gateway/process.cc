@@ -1,6 +1,7 @@
 #include "gateway/process.h"
 
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -10,6 +11,12 @@
 #include <csignal>
 
 #include "broker-core/base/check.h"
+
+#ifdef __has_feature
+#define FURROW_HAS_SANITIZER __has_feature(address_sanitizer)
+#else
+#define FURROW_HAS_SANITIZER 0
+#endif
 
 namespace furrow::gateway {
 
@@ -22,6 +29,14 @@ void raise_descriptor_limit() {
 
 void keep_files_private() {
   (void)::umask(S_IRWXG | S_IRWXO);  // the mask before: of no interest
+}
+
+void keep_memory_private() {
+#if !defined(__SANITIZE_ADDRESS__) && !FURROW_HAS_SANITIZER
+  const rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+  (void)::setrlimit(RLIMIT_CORE, &none);       // to lower a limit may not fail
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // holds where a program, not a file, takes core dumps
+#endif
 }
 
 void ignore_broken_pipes() {

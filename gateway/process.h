@@ -12,6 +12,10 @@ void raise_descriptor_limit();
 // What it writes is nobody else's to read, whatever the caller's umask: SQLite would make its files for everybody.
 void keep_files_private();
 
+// What it holds in memory, such as keys and passwords, is never written to a core file, nor read by other programs of
+// its user. LeakSanitizer would be one, so builds with it go without.
+void keep_memory_private();
+
 // A write to a connection that is gone is an error to look at, not the end of the program.
 void ignore_broken_pipes();
 

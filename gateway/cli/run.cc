@@ -64,6 +64,7 @@ int run_gateway(const RunOptions& options) {
   }
   raise_descriptor_limit();
   keep_files_private();
+  keep_memory_private();
   ignore_broken_pipes();
   Clock clock;
   LogSink log(log_options(choice->loaded.config.log), clock);

@@ -1,10 +1,12 @@
 """The command line: what it prints and how it exits."""
 
 import os
+import pathlib
 import re
 import socket
+import subprocess
 
-from furrow_testing import ROOT, Client, TestCase, main, run_furrow
+from furrow_testing import BINARY, ROOT, Client, TestCase, main, run_furrow
 
 GOOD = """\
 bridges:
@@ -210,6 +212,31 @@ class CliTest(TestCase):
         self.assertEqual(gateway.stop(), 0)
         client.wait("the client is told", lambda: client.disconnected is not None)
         self.assertEqual(client.disconnected, 0x8B)  # Server shutting down
+
+
+class BinaryTest(TestCase):
+    """How the program is built and what it asks of its process, so that a bug is not a way in."""
+
+    def readelf(self, option):
+        return subprocess.run(["readelf", "-W", option, BINARY], check=True, capture_output=True, text=True).stdout
+
+    def test_it_is_hardened(self):
+        if "__asan_init" in self.readelf("--symbols"):
+            return  # built for finding bugs: at fixed addresses, with checks of its own
+        self.assertRegex(self.readelf("--file-header"), r"Type: +DYN \(Position-Independent Executable")
+        segments = self.readelf("--program-headers")
+        self.assertIn("GNU_RELRO", segments)
+        self.assertNotRegex(segments, r"GNU_STACK .* RWE ")
+        self.assertRegex(self.readelf("--dynamic"), r"FLAGS.*BIND_NOW|FLAGS_1.*NOW")
+        symbols = self.readelf("--dyn-syms")
+        for check in ("__stack_chk_fail", "__memcpy_chk", "_ZSt21__glibcxx_assert_fail"):
+            self.assertIn(check, symbols)
+
+    def test_it_leaves_no_core_file(self):
+        gateway = self.gateway().start()
+        if "__asan_init" not in self.readelf("--symbols"):
+            limits = pathlib.Path(f"/proc/{gateway.process.pid}/limits").read_text()
+            self.assertRegex(limits, r"Max core file size +0 +0 ")
 
 
 if __name__ == "__main__":
