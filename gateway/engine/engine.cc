@@ -46,9 +46,13 @@ Engine::Leaving& Engine::begin_leaving(bridge::Bridge& bridge, Instant now) {
 }
 
 void Engine::renew_bridge(bridge::Options options, Instant now) {
-  buffers_.of(options.name).set_taking(options.enabled);
   FURROW_CHECK(has_bridge(options.name));
-  begin_leaving(**look_up(options.name), now).successor = std::move(options);
+  Leaving& leaving = begin_leaving(**look_up(options.name), now);
+  bridge::Buffer& buffer = buffers_.of(options.name);
+  buffer.set_limits(options.buffer);
+  buffer.set_rules(options.rules);
+  buffer.set_taking(options.enabled);
+  leaving.successor = std::move(options);
 }
 
 void Engine::retire_bridge(std::string_view name, Instant now) {

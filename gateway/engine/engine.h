@@ -61,8 +61,8 @@ class Engine final {
   bool has_bridge(std::string_view name) const;
   // It is on its way out, by one of the next two.
   bool is_leaving(const bridge::Bridge& bridge) const;
-  // Another takes the place of the bridge with this name, once that has left. Until then the buffer takes messages by
-  // the rules that it has. Said again meanwhile, the later options hold. REQUIRES: there is one.
+  // Another takes the place of the bridge with this name, once that has left. The buffer takes messages by the new
+  // rules and limits at once. Said again meanwhile, the later options hold. REQUIRES: there is one.
   void renew_bridge(bridge::Options options, Instant now);
   // The bridge ends once it has left. Its buffer takes no more messages, and keeps what it has.
   // REQUIRES: there is one.

@@ -160,14 +160,16 @@ TEST_F(EngineTest, BufferTakesMessagesWhileItsBridgeIsRenewed) {
   const ConnectionId sensor = connect("sensor");
   bridge::Options options = options_;
   options.client_id = "gw-2";
+  options.rules.front().filter = "barn/#";
   engine().renew_bridge(options, now());
   publish(sensor, "farm/1", Qos::AtLeastOnce);
+  publish(sensor, "barn/1", Qos::AtLeastOnce);
   EXPECT_EQ(engine().find_bridge("region"), &bridge());
   end_turn();
   EXPECT_THAT(bridges_, ElementsAre("left region", "made region"));
   ASSERT_NE(engine().find_bridge("region"), nullptr);
   EXPECT_EQ(engine().find_bridge("region")->snapshot().client_id, "gw-2");
-  publish(sensor, "farm/2", Qos::AtLeastOnce);
+  publish(sensor, "barn/2", Qos::AtLeastOnce);
   end_turn();
   EXPECT_EQ(engine().buffers().of("region").waiting(), 2U);
 }
