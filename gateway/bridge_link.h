@@ -24,8 +24,8 @@ class BridgeLink final : private Channel::Owner {
  public:
   // The password, certificates and keys that `settings` name are read again at each connect, so that they can change.
   // `loop`, `resolver`, `clock` and `bridge` must outlive the link. `after_piece` as that of ClientLinks.
-  BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, bridge::Bridge& bridge,
-             config::Bridge settings, std::function<void()> after_piece);
+  BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, bridge::Bridge& bridge, config::Bridge settings,
+             std::function<void()> after_piece);
 
   bridge::Bridge& bridge() { return bridge_; }
 

@@ -36,8 +36,8 @@ std::int64_t days_until(WallTime then, WallTime now) {
 
 // --- one listener ---
 
-Result<std::shared_ptr<TlsEntrance>> TlsEntrance::open(std::string name, const config::Listener& listener,
-                                                       WallTime now, const TlsEntrance* before) {
+Result<std::shared_ptr<TlsEntrance>> TlsEntrance::open(std::string name, const config::Listener& listener, WallTime now,
+                                                       const TlsEntrance* before) {
   std::shared_ptr<TlsEntrance> entrance(new TlsEntrance(std::move(name), listener));
   entrance->seen_ = times_of(entrance->files());  // before they are read: what changes meanwhile is looked at again
   const TlsContext* const had = before == nullptr ? nullptr : before->context_.get();

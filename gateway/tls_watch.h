@@ -2,9 +2,9 @@
 // who is told before one ends.
 //
 // Files are looked at once a minute, by their times, and read when those have changed. What they hold is taken when all
-// files of a listener fit together, and the next handshake has it; whoever is connected stays. What does not fit is said
-// once for each change, and the listener goes on with what it had: a certificate whose key is written a moment later is
-// the usual case. A reload makes all entrances anew, or none (listeners.h).
+// files of a listener fit together, and the next handshake has it; whoever is connected stays. What does not fit is
+// said once for each change, and the listener goes on with what it had: a certificate whose key is written a moment
+// later is the usual case. A reload makes all entrances anew, or none (listeners.h).
 //
 // An end that comes near is said 30, 7 and 1 days before, once each, and on the day. Thread: loop.
 #pragma once

@@ -111,9 +111,10 @@ Status init(const CertsOptions& options, WallTime now) {
   std::printf("%s/server.crt  for %s; until %s\n", at.c_str(), names.c_str(),
               date_text(now + std::chrono::days(wish.days)).c_str());
   std::printf("%s/server.key  its key; furrow must be able to read both (chown)\n\n", at.c_str());
-  std::printf("listeners:\n  - bind: \"*:8883\"\n    tls: {certificate: %s/server.crt, key: %s/server.key, client_ca: "
-              "%s/ca.crt}\n\n'furrow certs issue NAME --dir %s' makes a certificate for a device.\n",
-              at.c_str(), at.c_str(), at.c_str(), at.c_str());
+  std::printf(
+      "listeners:\n  - bind: \"*:8883\"\n    tls: {certificate: %s/server.crt, key: %s/server.key, client_ca: "
+      "%s/ca.crt}\n\n'furrow certs issue NAME --dir %s' makes a certificate for a device.\n",
+      at.c_str(), at.c_str(), at.c_str(), at.c_str());
   return {};
 }
 

@@ -61,6 +61,7 @@ class PasswordChecks::Check {
   void run() {
     fits_ = hash_.matches(as_bytes(password_));
     wipe(password_);
+    OPENSSL_thread_stop();  // a thread of the pool ends without giving back what OpenSSL keeps for it
   }
   void on_done() {
     const std::unique_ptr<Check> self(this);

@@ -93,10 +93,9 @@ Result<Parts> begin(const std::string& name, WallTime now, int days) {
 Result<MadeCertificate> finish(const Parts& parts, EVP_PKEY& signer) {
   const BioPtr certificate(BIO_new(BIO_s_mem()));
   const BioPtr key(BIO_new(BIO_s_mem()));
-  const bool is_made =
-      X509_sign(parts.certificate.get(), &signer, EVP_sha256()) > 0 &&
-      PEM_write_bio_X509(certificate.get(), parts.certificate.get()) == 1 &&
-      PEM_write_bio_PrivateKey(key.get(), parts.key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1;
+  const bool is_made = X509_sign(parts.certificate.get(), &signer, EVP_sha256()) > 0 &&
+                       PEM_write_bio_X509(certificate.get(), parts.certificate.get()) == 1 &&
+                       PEM_write_bio_PrivateKey(key.get(), parts.key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1;
   if (!is_made) return failed("sign a certificate");
   return MadeCertificate{text_of(*certificate), text_of(*key)};
 }

@@ -1,4 +1,5 @@
-// Makes certificates: a small CA, and whoever it signs. P-256 and SHA-256, which every device of the last ten years knows.
+// Makes certificates: a small CA, and whoever it signs. P-256 and SHA-256, which every device of the last ten years
+// knows.
 //
 // Nothing is kept here and nothing written: what comes out is PEM. Pure but for the random numbers of OpenSSL.
 #pragma once

@@ -51,7 +51,9 @@ Result<PskTable> PskTable::parse(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.starts_with('#')) continue;
-    const auto fault = [number](const std::string& why) { return invalid("line " + std::to_string(number) + ": " + why); };
+    const auto fault = [number](const std::string& why) {
+      return invalid("line " + std::to_string(number) + ": " + why);
+    };
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return fault("it is not IDENTITY:KEY");
     const std::string_view identity = line.substr(0, colon);

@@ -76,8 +76,8 @@ Result<std::string> usable(std::string name, std::string_view what) {
 Result<std::string> only_one(std::vector<std::string> names, std::string_view what) {
   if (names.empty()) return Error(Errc::InvalidArgument, "its certificate has no " + std::string(what));
   if (names.size() > 1) {
-    return Error(Errc::InvalidArgument, "its certificate has more than one " + std::string(what) +
-                                            ", and nothing says which one is meant");
+    return Error(Errc::InvalidArgument,
+                 "its certificate has more than one " + std::string(what) + ", and nothing says which one is meant");
   }
   return usable(std::move(names.front()), what);
 }
@@ -165,8 +165,9 @@ Result<Certificates> parse_certificates(const std::string& text, const std::file
 Result<KeyPtr> parse_key(const std::string& text, const std::filesystem::path& file) {
   ERR_clear_error();
   if (text.find("ENCRYPTED") != std::string::npos) {
-    return in_file(file, "is protected by a passphrase, which nobody could type when the gateway starts; "
-                         "'openssl pkey -in FILE -out PLAIN' takes it off");
+    return in_file(file,
+                   "is protected by a passphrase, which nobody could type when the gateway starts; "
+                   "'openssl pkey -in FILE -out PLAIN' takes it off");
   }
   KeyPtr key(PEM_read_bio_PrivateKey(reader_of(text).get(), nullptr, refuse_passphrase, nullptr));
   if (key) return key;
@@ -261,8 +262,7 @@ std::string date_text(WallTime time) {
 
 std::string base64(const unsigned char* bytes, std::size_t size) {
   std::string text(4 * ((size + 2) / 3) + 1, '\0');  // OpenSSL ends it with NUL
-  const int written =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes, static_cast<int>(size));
+  const int written = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes, static_cast<int>(size));
   text.resize(static_cast<std::size_t>(written));
   return text;
 }

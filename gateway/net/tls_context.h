@@ -9,9 +9,9 @@
 // nothing but suites of theirs is offered or taken, and there is no certificate, so that neither end can slip into
 // another kind of trust. A listener's PSK-AES128-… without ephemeral keys is for sensors that have no curves.
 //
-// Resumption: a listener's tickets are sealed with keys of its own, which a successor takes over as long as it trusts the
-// same (CA, revocations, keys, what it requires); after a change of that every ticket is worthless. Thread: any, since
-// it does not change.
+// Resumption: a listener's tickets are sealed with keys of its own, which a successor takes over as long as it trusts
+// the same (CA, revocations, keys, what it requires); after a change of that every ticket is worthless. Thread: any,
+// since it does not change.
 #pragma once
 
 #include <filesystem>
@@ -40,8 +40,8 @@ class TlsContext {
  public:
   enum class End : std::uint8_t { Server, Client };
 
-  // Of a listener. `now` judges the revocation list. `before` is what the listener has had until now, or nullptr; beside
-  // it an outdated revocation list is not taken, while at start it is better than none: it refuses everybody.
+  // Of a listener. `now` judges the revocation list. `before` is what the listener has had until now, or nullptr;
+  // beside it an outdated revocation list is not taken, while at start it is better than none: it refuses everybody.
   static Result<std::shared_ptr<const TlsContext>> open_server(const config::Listener& listener, WallTime now,
                                                                const TlsContext* before = nullptr);
   // Of a bridge.

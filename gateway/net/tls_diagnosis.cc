@@ -39,7 +39,8 @@ std::string describe_unknown_ca(const TlsFault& fault, const TlsContext& context
   if (fault.verify == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT) {
     return subject_of(fault, context.end()) + " is self-signed" + advice;
   }
-  const std::string trusted = context.ca_file().empty() ? "this system does not trust" : "is not in " + context.ca_file();
+  const std::string trusted =
+      context.ca_file().empty() ? "this system does not trust" : "is not in " + context.ca_file();
   return "the far certificate comes from a CA that " + trusted + ", " + shown(fault.issuer) + advice;
 }
 
@@ -146,8 +147,7 @@ std::string describe_alert(int alert, const TlsContext& context) {
     default:
       break;
   }
-  return who + " ended the handshake: alert " + std::to_string(alert) + ", " +
-         SSL_alert_desc_string_long(alert);
+  return who + " ended the handshake: alert " + std::to_string(alert) + ", " + SSL_alert_desc_string_long(alert);
 }
 
 std::string describe_psk(const TlsFault& fault) {
@@ -199,7 +199,8 @@ std::string describe_no_tls(ByteView first_bytes, TlsContext::End end) {
   const bool is_server = end == TlsContext::End::Server;
   const std::string instead = is_server ? "it must be told to use TLS" : "use mqtt:// for it, or another port";
   if (!is_server && text.starts_with("HTTP/")) return "the far side answers HTTP, not TLS";
-  for (const std::string_view method : {"GET "sv, "POST "sv, "HEAD "sv, "PUT "sv, "DELETE "sv, "OPTIONS "sv, "PRI "sv}) {
+  for (const std::string_view method :
+       {"GET "sv, "POST "sv, "HEAD "sv, "PUT "sv, "DELETE "sv, "OPTIONS "sv, "PRI "sv}) {
     if (text.starts_with(method)) return "it speaks HTTP without TLS; " + instead;
   }
   if (text.starts_with("PROXY ") || text.starts_with("\r\n\r\n")) {

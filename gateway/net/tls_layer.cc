@@ -43,8 +43,8 @@ std::string_view without_zone(std::string_view host) {
   return host.substr(0, host.find('%'));
 }
 
-// What TLS says of the last failure on this thread. Whatever lies beneath it, as of a signature, stands before it in the
-// queue and says less.
+// What TLS says of the last failure on this thread. Whatever lies beneath it, as of a signature, stands before it in
+// the queue and says less.
 unsigned long take_tls_error() {
   const unsigned long first = ERR_peek_error();
   for (unsigned long one = first; one != 0; one = ERR_get_error()) {
@@ -186,8 +186,7 @@ class TlsLayer::Engine {
     const Lent lent(*this, nothing, below);
     std::size_t count = 0;
     ERR_clear_error();
-    const bool is_written =
-        SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &count) == 1 && count == plain.size();
+    const bool is_written = SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &count) == 1 && count == plain.size();
     if (!is_written) fault_.code = take_tls_error();
     ERR_clear_error();
     return is_written;
@@ -220,9 +219,7 @@ class TlsLayer::Engine {
   };
 
   bool has_input() const { return !arrived_.empty() || !borrowed_.empty() || SSL_has_pending(ssl_.get()) == 1; }
-  const std::string& wanted_host() const {
-    return context_->server_name().empty() ? host_ : context_->server_name();
-  }
+  const std::string& wanted_host() const { return context_->server_name().empty() ? host_ : context_->server_name(); }
 
   Status set_up() {
     if (is_client()) {

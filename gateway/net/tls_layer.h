@@ -8,10 +8,10 @@
 // bytes are looked at before: whoever speaks plain MQTT or HTTP here is named, without an alert that it could not read.
 // A client's first job also makes its context, since that reads files: whatever they hold at that moment counts.
 //
-// The other end is verified by OpenSSL in the job: chain, purpose, revocation and dates as of `judged_at`, and the host's
-// name or address at the client's end, where pins replace all of that. Resuming skips the chain, which the ticket's keys
-// stand for, but not the dates. A close_notify is an error of Errc::Closed; an end of TCP without one cuts nothing off
-// that MQTT would not notice.
+// The other end is verified by OpenSSL in the job: chain, purpose, revocation and dates as of `judged_at`, and the
+// host's name or address at the client's end, where pins replace all of that. Resuming skips the chain, which the
+// ticket's keys stand for, but not the dates. A close_notify is an error of Errc::Closed; an end of TCP without one
+// cuts nothing off that MQTT would not notice.
 #pragma once
 
 #include <functional>

@@ -94,8 +94,7 @@ inline Identity make_identity(const Wanted& wanted, const Identity* issuer = nul
 }
 
 inline Identity make_authority(const std::string& name = "Farm CA") {
-  return make_identity(
-      {.common_names = {name}, .until = kToday + std::chrono::days(3650), .is_authority = true});
+  return make_identity({.common_names = {name}, .until = kToday + std::chrono::days(3650), .is_authority = true});
 }
 
 // A revocation list in PEM.

@@ -38,8 +38,8 @@ class BridgeLinkTest : public furrow::test::BrokerFixture {
     if (!buffers_) buffers_.emplace(store.restored(), broker());
     bridges_.push_back(std::make_unique<bridge::Bridge>(bridge_options, buffers_->of(bridge_options.name), broker(),
                                                         log, clock_.now()));
-    links_.push_back(std::make_unique<BridgeLink>(loop_.uv(), *resolver_, clock_, *bridges_.back(), config::Bridge(),
-                                                  [] {}));
+    links_.push_back(
+        std::make_unique<BridgeLink>(loop_.uv(), *resolver_, clock_, *bridges_.back(), config::Bridge(), [] {}));
     links_.back()->flush();
     return *bridges_.back();
   }

@@ -95,7 +95,7 @@ TEST_F(ListenPointTest, WaitsForAnAddress) {
 }
 
 TEST_F(ListenPointTest, WithoutWaitWhatIsMissingIsAnError) {
-  for (const std::string bind : {std::string(kNowhere) + ":0", std::string("field0:0")}) {
+  for (const std::string& bind : {std::string(kNowhere) + ":0", std::string("field0:0")}) {
     config::Listener listener = listener_on(bind);
     listener.wait = false;
     EXPECT_FALSE(ListenPoint::bind(listener, "field", [](const auto&) { return std::vector<std::string>(); })) << bind;

@@ -28,8 +28,8 @@ TEST_F(TlsContextTest, TheKeyMustFitTheCertificate) {
 
 TEST_F(TlsContextTest, FilesThatAreNotWhatTheyShouldBe) {
   write("server.crt", server_.key_pem());
-  EXPECT_EQ(fault(), file("server.crt") +
-                         " holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----");
+  EXPECT_EQ(fault(),
+            file("server.crt") + " holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----");
   write("server.crt", server_.pem() + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
   EXPECT_NE(fault().find(file("server.crt") + " has a certificate that cannot be read, number 2: "), std::string::npos)
       << fault();
@@ -37,8 +37,8 @@ TEST_F(TlsContextTest, FilesThatAreNotWhatTheyShouldBe) {
   write("server.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
   EXPECT_NE(fault().find("is protected by a passphrase"), std::string::npos) << fault();
   write("server.key", server_.pem());
-  EXPECT_EQ(fault(), file("server.key") +
-                         " holds no private key in PEM form, which begins with -----BEGIN PRIVATE KEY-----");
+  EXPECT_EQ(fault(),
+            file("server.key") + " holds no private key in PEM form, which begins with -----BEGIN PRIVATE KEY-----");
   std::filesystem::remove(file("server.key"));
   EXPECT_EQ(fault(), "read " + file("server.key") + ": No such file or directory");
 }
@@ -52,8 +52,7 @@ TEST_F(TlsContextTest, AKeyThatOthersMayReadIsRefusedWithTheCommandThatMendsIt) 
 TEST_F(TlsContextTest, ARevocationListMustBeOfTheCaAndInDate) {
   ask_clients();
   listener_.tls.crl = write("revoked.pem", test::revoked(test::make_authority("Other CA"), {}));
-  EXPECT_EQ(fault(),
-            "the revocation list " + file("revoked.pem") + " is not signed by any CA in " + file("ca.crt"));
+  EXPECT_EQ(fault(), "the revocation list " + file("revoked.pem") + " is not signed by any CA in " + file("ca.crt"));
   // One of the same name, but with another key.
   write("revoked.pem", test::revoked(test::make_authority(), {}));
   EXPECT_NE(fault(), "");

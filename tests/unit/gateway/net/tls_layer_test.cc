@@ -135,8 +135,9 @@ TEST_F(TlsTest, AnAddressIsVerifiedAsAnAddress) {
 TEST_F(TlsTest, TheNameOfTheCertificateMustBeTheHost) {
   host_ = "b.example.org";
   meet();
-  EXPECT_EQ(client_end_->error, "TLS: the certificate is for a.example.org, 127.0.0.1, not b.example.org; look at "
-                                "connect and tls.server_name");
+  EXPECT_EQ(client_end_->error,
+            "TLS: the certificate is for a.example.org, 127.0.0.1, not b.example.org; look at "
+            "connect and tls.server_name");
   bridge_.tls.server_name = "a.example.org";
   meet();
   EXPECT_TRUE(both_open()) << client_end_->error;
@@ -167,9 +168,9 @@ TEST_F(TlsTest, AnUnknownCaIsNamedWithTheKeyThatCouldBePinned) {
   const test::Identity other = test::make_authority("Other CA");
   bridge_.tls.ca = write("other.crt", other.pem());
   meet();
-  EXPECT_NE(client_end_->error.find("the far certificate comes from a CA that is not in " + (files_ / "other.crt") +
-                                    ", 'CN=Farm CA'; to trust it set tls.ca to its CA, or pin: " +
-                                    public_key_pin(*server_.certificate)),
+  EXPECT_NE(client_end_->error.find(
+                "the far certificate comes from a CA that is not in " + (files_ / "other.crt") +
+                ", 'CN=Farm CA'; to trust it set tls.ca to its CA, or pin: " + public_key_pin(*server_.certificate)),
             std::string::npos)
       << client_end_->error;
 }
@@ -197,16 +198,18 @@ TEST_F(TlsTest, DatesAreJudgedAtTheGivenMoment) {
   EXPECT_EQ(client_end_->error, "TLS: the far certificate 'CN=gateway' has expired on 2026-12-24");
   today_ = test::kToday - std::chrono::days(2);
   meet();
-  EXPECT_EQ(client_end_->error, "TLS: the CA certificate 'CN=Farm CA' is not valid before 2026-11-23; is the clock of "
-                                "this machine right?");
+  EXPECT_EQ(client_end_->error,
+            "TLS: the CA certificate 'CN=Farm CA' is not valid before 2026-11-23; is the clock of "
+            "this machine right?");
 }
 
 TEST_F(TlsTest, AContextThatCannotBeMadeIsNeverUsed) {
   bridge_.tls.ca = write("bad.crt", "nothing of the kind\n");
   for (int attempt = 0; attempt < 2; ++attempt) {
     meet();
-    EXPECT_EQ(client_end_->error, "TLS: " + (files_ / "bad.crt") + " holds no certificate in PEM form, which begins "
-                                  "with -----BEGIN CERTIFICATE-----");
+    EXPECT_EQ(client_end_->error, "TLS: " + (files_ / "bad.crt") +
+                                      " holds no certificate in PEM form, which begins "
+                                      "with -----BEGIN CERTIFICATE-----");
     EXPECT_EQ(client_end_->said(), "");
   }
 }
@@ -233,8 +236,7 @@ TEST_F(TlsTest, WithoutACertificateNobodyIsLetInUnlessThatIsSaid) {
   // But what is shown must be good.
   show(make_identity({.common_names = {"forged"}}));
   meet();
-  EXPECT_NE(server_end_->error.find("'CN=forged' does not come from a CA in"), std::string::npos)
-      << server_end_->error;
+  EXPECT_NE(server_end_->error.find("'CN=forged' does not come from a CA in"), std::string::npos) << server_end_->error;
 }
 
 TEST_F(TlsTest, ClientsAreRefusedForWhatIsWrongWithTheirCertificate) {
@@ -270,8 +272,7 @@ TEST_F(TlsTest, ARevokedCertificateIsRefused) {
   EXPECT_TRUE(both_open()) << server_end_->error;
   write("revoked.pem", test::revoked(authority_, {&client}));
   meet();
-  EXPECT_EQ(server_end_->error,
-            "TLS: its certificate 'CN=stolen' has been revoked, says " + (files_ / "revoked.pem"));
+  EXPECT_EQ(server_end_->error, "TLS: its certificate 'CN=stolen' has been revoked, says " + (files_ / "revoked.pem"));
 }
 
 TEST_F(TlsTest, ARevocationListThatExpiresWhileWeRunRefusesEverybodyAndSaysSo) {
