@@ -60,6 +60,8 @@ std::optional<TopicMap::Mapping> TopicMap::to_local(std::size_t rule, std::strin
   const Side there{rules_[rule].local_prefix, local_filters_[rule]};
   Mapping mapping{rule, there.prefix, {}};
   if (!takes(rules_[rule], here, there, remote, mapping.rest)) return std::nullopt;
+  // Topics that begin with `$` are the gateway's own here, whatever a rule says: a far broker is a client like others.
+  if (mapping.topic().starts_with('$')) return std::nullopt;
   return mapping;
 }
 

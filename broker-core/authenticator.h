@@ -18,7 +18,7 @@ enum class Verdict : std::uint8_t {
   Good,
   WrongPassword,
   UnknownUser,  // to the client the same as a wrong password, and as slow
-  Overloaded,   // too many wait: the client may try again later
+  Overloaded,   // too many wait: the client may come back later
 };
 
 class Authenticator {

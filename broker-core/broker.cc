@@ -8,6 +8,8 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                Instant now)
     : settings_(options),
       random_(options.seed),
+      access_(options.access_rules),
+      limit_log_(log),
       journal_(options.journal, store, std::move(stamp), restored.last_segment),
       router_(settings_.limits, conditions_, journal_, stats_, random_),
       session_shared_{.journal = journal_,
@@ -18,6 +20,8 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                       .retained = router_.retained(),
                       .stats = stats_,
                       .identities = identities_,
+                      .access = access_,
+                      .limit_log = limit_log_,
                       .hash_key = router_.hash_key(),
                       .last_queue = restored.last_queue},
       groups_(session_shared_, router_),
@@ -30,8 +34,10 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                          .journal = journal_,
                          .router = router_,
                          .sessions = sessions_,
-                         .limit_log = LimitLog(log),
-                         .failed_logins = FailedLogins(log)},
+                         .limit_log = limit_log_,
+                         .failed_logins = FailedLogins(log),
+                         .access = access_,
+                         .forbidden_disconnects = settings_.forbidden_disconnects},
       connections_(connection_shared_) {
   const ClockStamp at_start = journal_.stamp(now);
   router_.restore(std::exchange(restored.retained, {}), at_start, now);
@@ -113,6 +119,7 @@ void Broker::handle_clock_trusted(Instant now) {
 }
 
 void Broker::apply(const Settings& settings, Instant now) {
+  const std::shared_ptr<const access::Rules> rules_before = settings_.access_rules;
   settings_ = settings;
   journal_.set_options(settings_.journal);
   router_.handle_limits_changed();
@@ -120,6 +127,15 @@ void Broker::apply(const Settings& settings, Instant now) {
   sessions_.handle_limits_changed(now);
   connections_.handle_limits_changed();
   handle_memory(allocated_bytes_);
+  const std::shared_ptr<const access::Rules>& rules = settings_.access_rules;
+  const bool same_rules = rules_before == rules || (rules_before && rules && *rules_before == *rules);
+  if (!same_rules) apply_access_rules(now);
+}
+
+void Broker::apply_access_rules(Instant now) {
+  access_.set_rules(settings_.access_rules);
+  sessions_.handle_rules_changed(now);
+  groups_.handle_rules_changed(now);
 }
 
 bool Broker::has_work() const {

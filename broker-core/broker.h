@@ -32,9 +32,11 @@
 #include "broker-core/groups.h"
 #include "broker-core/held_publishes.h"
 #include "broker-core/identity.h"
+#include "broker-core/limit_log.h"
 #include "broker-core/router.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
+#include "broker-core/session/session_access.h"
 #include "broker-core/sessions.h"
 #include "broker-core/settings.h"
 #include "broker-core/stats.h"
@@ -180,6 +182,7 @@ class Broker final {
 
  private:
   void check_waiting();
+  void apply_access_rules(Instant now);
 
   Settings settings_;
   std::uint64_t allocated_bytes_ = 0;  // as handle_memory() has said
@@ -190,6 +193,8 @@ class Broker final {
   Books session_books_;
   Random random_;
   Identities identities_;
+  SessionAccess access_;
+  LimitLog limit_log_;
   Journal journal_;
   Router router_;
   Session::Shared session_shared_;

@@ -20,6 +20,8 @@ constexpr std::size_t kUnreadBytesMax = 4 * MiB;
 // This many new bytes of an unfinished packet count as activity for the keep-alive. A large packet may take long on a
 // bad network, and its sender can say nothing else meanwhile; by the letter of [MQTT-3.1.2-22] only a whole one counts.
 constexpr std::size_t kProgressBytes = 64;
+// A client that stays for less is no news: it publishes a reading and goes, each minute, for years.
+constexpr Duration kBriefMax = std::chrono::seconds(1);
 // The number of packet identifiers: a client with as many acknowledgements outstanding would use one twice.
 constexpr std::size_t kAcknowledgementsMax = 0xFFFF;
 
@@ -33,12 +35,13 @@ std::uint32_t connect_bytes_limit(const Limits& limits) {
 
 }  // namespace
 
-std::string_view explanation(mqtt::ReasonCode reason) {
+std::string_view explanation(mqtt::ReasonCode reason, bool by_rules) {
   switch (reason) {
     case mqtt::ReasonCode::QuotaExceeded:
       return "over limits.user_properties, or no room in a queue or on the disk";
     case mqtt::ReasonCode::NotAuthorized:
-      return "topics that begin with $ are the gateway's own";
+      return by_rules ? "no access rule grants it, or the topic begins with $"
+                      : "topics that begin with $ are the gateway's own";
     case mqtt::ReasonCode::TopicNameInvalid:
     case mqtt::ReasonCode::TopicFilterInvalid:
       return "over limits.topic_levels or limits.topic";
@@ -180,11 +183,8 @@ void Connection::finish_hold(Held& held, Instant now) {
   if (!sent_if_it_fits(begin)) return;
   greeted_ = true;
   if (held.session_starts) {
-    shared_.log.write(LogLevel::Info, "connection.opened",
-                      {{"client", session_->client_id()},
-                       {"peer", peer()},
-                       {"version", static_cast<std::uint64_t>(version())},
-                       {"session_present", held.session_present ? "true" : "false"}});
+    session_present_ = held.session_present;
+    arm(now + kBriefMax);
     session_->begin(held.receive_maximum, held.session_present, now);
   } else {
     session_->pump(now);  // SUBACK: retained messages follow
@@ -284,7 +284,7 @@ void Connection::leave(LogLevel level, mqtt::ReasonCode reason, std::string_view
 void Connection::start_closing(bool graceful, Instant now) {
   state_ = State::Closing;
   last_received_ = now;
-  arm();
+  arm(deadline());
   wrote();
   end(graceful, now);
 }
@@ -301,6 +301,7 @@ void Connection::end(bool graceful, Instant now) {
     log_closed(LogLevel::Info, "network", "the network connection ended without DISCONNECT");
   }
   Session& session = *std::exchange(session_, nullptr);
+  session.note_access();
   session.detach();
   shared_.sessions.leave(session, !graceful, now);
 }
@@ -331,6 +332,7 @@ bool Connection::sent_if_it_fits(std::size_t begin) {
 }
 
 void Connection::log_closed(LogLevel level, std::string_view reason, std::string_view why) const {
+  if (greeted_ && !announced_ && level == LogLevel::Info) level = LogLevel::Debug;
   shared_.log.write(level, "connection.closed",
                     {{"client", session_ != nullptr ? std::string_view(session_->client_id()) : std::string_view()},
                      {"peer", peer()},
@@ -352,8 +354,16 @@ Instant Connection::deadline() const {
   return last_received_ + kClosingTimeout;
 }
 
-void Connection::arm() {
-  const Instant due = deadline();
+void Connection::announce() {
+  announced_ = true;
+  shared_.log.write(LogLevel::Info, "connection.opened",
+                    {{"client", session_->client_id()},
+                     {"peer", peer()},
+                     {"version", static_cast<std::uint64_t>(version())},
+                     {"session_present", session_present_}});
+}
+
+void Connection::arm(Instant due) {
   if (due >= armed_) return;
   armed_ = due;
   shared_.agenda.add_deadline(due, id_);
@@ -362,10 +372,11 @@ void Connection::arm() {
 void Connection::handle_timeout(Instant now) {
   if (now < armed_) return;  // an earlier one has come in place of this one
   armed_ = kNever;
+  if (state_ == State::Connected && greeted_ && !announced_) announce();
   // While we do not read from a client, it counts as alive as long as it reads.
   if (state_ == State::Connected && reading_paused() && writable()) last_received_ = now;
   if (deadline() > now) {
-    arm();
+    arm(deadline());
     return;
   }
   switch (state_) {
@@ -447,6 +458,11 @@ bool Connection::encode_for_client(const Message::Fields& fields, const Delivery
 }
 
 PublishSink::Outcome Connection::write_publish(const Message& message, const Delivery& delivery, Instant now) {
+  // What waited may have been granted when it came.
+  if (!session_->may_receive(message.topic())) {
+    if (delivery.qos == mqtt::Qos::AtMostOnce) ++shared_.stats.deliveries_not_authorized;
+    return Outcome::NotAuthorized;
+  }
   prepare_output();
   if (!encode_for_client(fields_of(message), delivery, now)) {
     // Messages of QoS 1 and 2 are counted by the books of their queue.
@@ -467,7 +483,8 @@ void Connection::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
 void Connection::write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) {
   prepare_output();
   const std::size_t begin = output_.size();
-  const std::string_view why = is_error(reason) && tells_problems_ ? explanation(reason) : std::string_view();
+  const std::string_view why =
+      is_error(reason) && tells_problems_ ? explanation(reason, shared_.access.has_rules()) : std::string_view();
   (void)encode_with_reason(why, packet_bytes_max_, output_, [&](mqtt::PropertyView properties) {
     encode_acknowledgement(type, packet_id, reason, properties, version(), output_);
   });

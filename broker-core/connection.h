@@ -65,7 +65,8 @@ class Router;
 class Sessions;
 
 // The reason string that goes with a reason code of failure; empty where the code says it all.
-std::string_view explanation(mqtt::ReasonCode reason);
+// `by_rules`: there are access rules.
+std::string_view explanation(mqtt::ReasonCode reason, bool by_rules);
 
 class Connection final : public AckSink, public PublishSink, private HeldPublishes::Owner {
  public:
@@ -79,8 +80,10 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     Journal& journal;    // put() and complete_*() for PUBREL and repeated PUBLISH, is_durable(), hurry*()
     Router& router;      // publish()
     Sessions& sessions;  // assign_client_id(), open(), leave(), subscribe(), unsubscribe()
-    LimitLog limit_log;
+    LimitLog& limit_log;
     FailedLogins failed_logins;
+    SessionAccess& access;
+    const bool& forbidden_disconnects;  // may change between two calls
     Authenticator* authenticator = nullptr;
     Agenda agenda = {};  // add_*()
     SpareBuffers spare_buffers = {};
@@ -230,12 +233,19 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Whether the PUBLISH repeats an earlier one: then it shares the answer of that, and is neither routed nor counted
   // again. At QoS 1 that takes DUP, and ends with the answer. REQUIRES: QoS 1 or 2.
   bool handle_repeated(const mqtt::Publish& packet);
+  // Whether the rules grant the topic, or it is the client's own notice.
+  bool may_publish(std::string_view topic, bool retain) const;
+  // The PUBLISH is not granted.
+  void refuse_forbidden(const mqtt::Publish& packet, std::string_view topic, Instant now);
+  void log_refused(std::string_view action, std::string_view topic, Instant now);
+  bool may_leave_will(const mqtt::Will& will, const std::string& client_id, const Identity& identity) const;
   // Answers a PUBLISH that is not routed with `reason`; one of QoS 0 has no answer.
   void refuse_publish(const mqtt::Publish& packet, mqtt::ReasonCode reason);
   // False when the message was refused: then the publisher was told, or the message is held.
   bool publish_or_refuse(const mqtt::Publish& packet, const Message::Fields& fields, AckTicket ticket,
                          const ExchangeRow* exchange, Instant now);
   void handle_taken(const HeldPublishes::Held& held) override;
+  bool still_allowed(const HeldPublishes::Held& held) override;
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   // Logs that a limit, by its key in the configuration, has stopped the client.
@@ -286,8 +296,10 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // When the connection ends if nothing arrives: no CONNECT came, or nothing for 1.5 × keep-alive [MQTT-3.1.2-22], or
   // the client does not take our last words.
   Instant deadline() const;
-  // Makes handle_timeout() come at deadline(), unless it comes earlier anyway.
-  void arm();
+  // Makes handle_timeout() come at `due`, unless it comes earlier anyway.
+  void arm(Instant due);
+  // The log gets to know of a client that has stayed for a while; until then it hears of its end only, at level debug.
+  void announce();
   // There is something to do for the caller.
   void become_ready(Agenda::Ready as) {
     if (ready_ >= as) return;
@@ -327,7 +339,10 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   State state_ = State::AwaitConnect;
   bool ended_ = false;
-  bool greeted_ = false;  // CONNACK has been written
+  // Bits, since every idle client has them.
+  bool greeted_ : 1 = false;    // CONNACK has been written
+  bool announced_ : 1 = false;  // the log knows of the client
+  bool session_present_ : 1 = false;
   bool in_held_ = false;  // the agenda has it, by note_held()
   Agenda::Ready ready_ = Agenda::Ready::No;
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when

@@ -205,6 +205,12 @@ void Connection::answer_refused(ReasonCode reason, std::string_view why, Instant
 
 void Connection::accept_connect(const mqtt::Connect& packet, const std::string& client_id, const Identity& identity,
                                 Instant now) {
+  if (packet.will && !may_leave_will(*packet.will, client_id, identity)) {
+    ++shared_.stats.wills_not_authorized;
+    shared_.limit_log.write_refused("will", client_id, identity.user, packet.will->topic, now);
+    refuse_connect(ReasonCode::NotAuthorized, "no access rule grants the will topic", client_id, now);
+    return;
+  }
   const Limits& limits = shared_.limits;
   keep_alive_s_ = keep_alive_granted_s(packet, limits.keep_alive_max);
   bridge_ = packet.bridge;
@@ -221,7 +227,7 @@ void Connection::accept_connect(const mqtt::Connect& packet, const std::string& 
   state_ = State::Connected;
   handle_limits_changed();  // those of a client, not of a stranger
   last_received_ = now;
-  arm();
+  arm(deadline());
   ++shared_.stats.connects_accepted;
 
   Held held;
@@ -311,10 +317,8 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
     }
     return false;
   }
-  if (is_reserved(topic) && !is_own_notice(topic)) {
-    ++shared_.stats.dropped_not_authorized;
-    // Before 5.0 a refusal cannot be said, other than by closing [MQTT 3.1.1: MQTT-3.3.5-2].
-    refuse_publish(packet, v5 ? ReasonCode::NotAuthorized : ReasonCode::Success);
+  if (!may_publish(topic, packet.retain)) {
+    refuse_forbidden(packet, topic, now);
     return false;
   }
   if (v5 && has_too_many_user_properties(packet.properties, limits.user_properties)) {
@@ -325,6 +329,35 @@ bool Connection::publish_allowed(const mqtt::Publish& packet, std::string_view t
     return false;
   }
   return true;
+}
+
+bool Connection::may_publish(std::string_view topic, bool retain) const {
+  return session_->may_publish(topic, retain) || (is_reserved(topic) && is_own_notice(topic));
+}
+
+// Before 5.0 a refusal cannot be said, other than by closing [MQTT 3.1.1: MQTT-3.3.5-2].
+void Connection::refuse_forbidden(const mqtt::Publish& packet, std::string_view topic, Instant now) {
+  ++shared_.stats.dropped_not_authorized;
+  log_refused("publish", topic, now);
+  const bool v5 = version() == Version::V5;
+  if (!v5 && shared_.forbidden_disconnects) {
+    leave(LogLevel::Info, ReasonCode::NotAuthorized, "a message was forbidden, and access.denied is disconnect", now);
+    return;
+  }
+  refuse_publish(packet, v5 ? ReasonCode::NotAuthorized : ReasonCode::Success);
+}
+
+void Connection::log_refused(std::string_view action, std::string_view topic, Instant now) {
+  shared_.limit_log.write_refused(action, session_->client_id(), session_->identity().user, topic, now);
+}
+
+// A reserved topic was looked at before. The session is not there yet.
+bool Connection::may_leave_will(const mqtt::Will& will, const std::string& client_id, const Identity& identity) const {
+  if (!shared_.access.has_rules() || is_reserved(will.topic)) return true;
+  const access::Subject subject{
+      .user = identity.user, .client = client_id, .listener = identity.listener, .address = address()};
+  const access::Rights rights(shared_.access.rules(), subject, {});
+  return rights.publish(will.topic, will.retain).is_granted();
 }
 
 void Connection::note_limit(std::string_view key, std::string_view what, Instant now) {
@@ -425,6 +458,12 @@ bool Connection::publish_or_refuse(const mqtt::Publish& packet, const Message::F
   return false;
 }
 
+bool Connection::still_allowed(const HeldPublishes::Held& held) {
+  if (may_publish(held.message->topic(), held.message->retain())) return true;
+  ++shared_.stats.dropped_not_authorized;
+  return false;
+}
+
 void Connection::handle_taken(const HeldPublishes::Held& held) {
   if (held.message->qos() == Qos::ExactlyOnce) session_->received_insert(held.packet_id);
 }
@@ -516,7 +555,9 @@ void Connection::handle(const mqtt::Subscribe& packet, Instant now) {
   const bool has_why = refused != suback.reasons.end() && tells_problems_;
   const bool by_quota = has_why && *refused == ReasonCode::QuotaExceeded;
   const std::string quota = by_quota ? std::string(subscription_limit()) + " is reached" : std::string();
-  const std::string_view why = by_quota ? quota : has_why ? explanation(*refused) : std::string_view();
+  const std::string_view why = by_quota  ? quota
+                               : has_why ? explanation(*refused, shared_.access.has_rules())
+                                         : std::string_view();
   (void)encode_with_reason(why, packet_bytes_max_, held.response, [&](mqtt::PropertyView properties) {
     suback.properties = properties;
     encode(suback, version(), held.response);
@@ -544,6 +585,11 @@ ReasonCode Connection::subscribe(const mqtt::SubscriptionRequest& request, std::
     ++shared_.stats.topics_over_limit;
     note_limit("limits.topic", "SUBSCRIBE refused", now);
     return ReasonCode::TopicFilterInvalid;
+  }
+  if (!session_->may_subscribe(request.filter)) {
+    ++shared_.stats.subscriptions_not_authorized;
+    log_refused("subscribe", request.filter, now);
+    return ReasonCode::NotAuthorized;
   }
   const Subscription subscription(request.filter, {.qos = request.qos,
                                                    .no_local = request.no_local || (bridge_ && !shared),

@@ -86,7 +86,7 @@ void Connection::handle_verdict(const mqtt::Connect& packet, Verdict verdict, In
       return;
     case Verdict::Overloaded:
       ++shared_.stats.logins_overloaded;
-      answer_refused(ReasonCode::QuotaExceeded, "too many logins wait; try again later", now);
+      answer_refused(ReasonCode::QuotaExceeded, "too many logins wait; come back later", now);
       return;
     case Verdict::WrongPassword:
     case Verdict::UnknownUser:
@@ -98,14 +98,14 @@ void Connection::handle_verdict(const mqtt::Connect& packet, Verdict verdict, In
               .reason = ReasonCode::BadUserNameOrPassword,
               .why = "the user name or the password is wrong",
               .answer = now + delay};
-  arm();
+  arm(deadline());
 }
 
 // The refusal that was held back is due, or the time for CONNECT is over.
 void Connection::end_login_in_time(Instant now) {
   if (login()->answer == kNever) {
     ++shared_.stats.logins_overloaded;
-    answer_refused(ReasonCode::QuotaExceeded, "the login was not checked in time; try again later", now);
+    answer_refused(ReasonCode::QuotaExceeded, "the login was not checked in time; come back later", now);
     return;
   }
   const std::unique_ptr<Login> judged = std::move(extras_->login);

@@ -107,6 +107,10 @@ void Groups::handle_limits_changed() {
   for (const auto& [filter, group] : by_filter_) group->outbox().set_limits(shared_.limits.session_queue);
 }
 
+void Groups::handle_rules_changed(Instant now) {
+  for (const auto& [filter, group] : by_filter_) group->hand_out(now);
+}
+
 std::uint64_t Groups::queue_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& [filter, group] : by_filter_) bytes += group->outbox().bytes();

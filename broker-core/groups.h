@@ -43,6 +43,8 @@ class Groups {
   // How `subscriptions`, places of the routing table, are divided. Looks at every group.
   SubscriptionCounts count(std::size_t subscriptions) const;
   void handle_limits_changed();
+  // Access rules: some members may have other messages than before.
+  void handle_rules_changed(Instant now);
   // Sum over the messages that wait for groups, or are in flight for them.
   std::uint64_t queue_bytes() const;
 

@@ -17,6 +17,12 @@ HeldPublishes::~HeldPublishes() {
 void HeldPublishes::retry(Instant now) {
   while (!held_.empty()) {
     const Held& first = held_.front();
+    if (!owner_.still_allowed(first)) {
+      bytes_ -= bytes_of(first);
+      Held forbidden = held_.pop_front();
+      forbidden.ticket.complete(mqtt::ReasonCode::Success);
+      continue;
+    }
     const ExchangeRow* exchange = first.exchange ? &*first.exchange : nullptr;
     if (router_.publish(fields_of(*first.message), origin_, first.ticket, exchange, now).refused) return;
     bytes_ -= bytes_of(first);

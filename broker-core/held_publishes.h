@@ -32,6 +32,9 @@ class HeldPublishes {
   class Owner {
    public:
     virtual void handle_taken(const Held& held) = 0;
+    // Whether the publisher may still publish the message. One that it may not is acknowledged and not routed: its
+    // publisher cannot be told.
+    virtual bool still_allowed(const Held&) { return true; }
 
    protected:
     ~Owner() = default;

@@ -300,6 +300,10 @@ void Sessions::handle_limits_changed(Instant now) {
   table_.for_each([&](Session& session) { session.handle_limits_changed(now); });
 }
 
+void Sessions::handle_rules_changed(Instant now) {
+  table_.for_each([&](Session& session) { session.handle_rules_changed(now); });
+}
+
 void Sessions::shut_down(Instant now) {
   stopping_ = true;
   table_.for_each([&](Session& session) {
@@ -330,7 +334,8 @@ void Sessions::restore(Restored& restored, const ClockStamp& stamp, Instant now)
   restore_exchanges(restored.exchanges, now);
   groups_.finish_restore(now);
   end_orphans(restored.queues, queues);
-  check_due(now);  // what has expired meanwhile is not resumed
+  table_.for_each([](Session& session) { session.forget_access(); });  // asked while sessions were not whole
+  check_due(now);                                                      // what has expired meanwhile is not resumed
 }
 
 void Sessions::restore(SessionRow& row, const ClockStamp& stamp, SessionQueues& queues, Instant now) {

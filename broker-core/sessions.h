@@ -91,6 +91,8 @@ class Sessions {
   // The wall clock is trusted: how long clients have been away is known.
   void handle_clock_trusted(Instant now);
   void handle_limits_changed(Instant now);
+  // Access rules: messages that wait are judged again.
+  void handle_rules_changed(Instant now);
   // The medium takes writes again, or memory is free again.
   void handle_room() { wills_.write_rest(); }
   // A clean stop, before connections are closed: wills wait in the store for the next start, and sessions expire from

@@ -21,8 +21,13 @@ struct Stats {
   std::uint64_t dropped_qos0_slow = 0;       // QoS 0 to a client that does not read
   std::uint64_t dropped_too_large = 0;       // larger than the client's maximum packet size
   std::uint64_t dropped_refused = 0;         // QoS 0 or a will that a destination refuses
-  std::uint64_t dropped_not_authorized = 0;  // to a topic that clients may not write
+  std::uint64_t dropped_not_authorized = 0;  // to a topic that the client may not write: PUBLISH and wills
   std::uint64_t dropped_over_limit = 0;      // QoS 0 with too many user properties
+
+  // Access rules.
+  std::uint64_t subscriptions_not_authorized = 0;  // refused
+  std::uint64_t wills_not_authorized = 0;          // CONNECT refused for them, or not published
+  std::uint64_t deliveries_not_authorized = 0;     // messages that a session has subscribed to and may not have
 
   std::uint64_t connections_offered = 0;  // network connections, also those that were closed at accept
   std::uint64_t clients_maximum = 0;      // connected at a time

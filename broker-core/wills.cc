@@ -102,10 +102,22 @@ Instant Wills::due(const SessionRecord& record, Instant ended) const {
   return std::max(started_ + kRestartGrace, std::min(later(started_, record.will->delay_s), expiry));
 }
 
+// A reserved topic is that of a bridge's notice, and no rule's affair.
+template <typename MayPublish>
+bool Wills::is_granted(const std::string& client_id, const WillMessage& will, const Identity& owner,
+                       MayPublish may_publish, Instant now) {
+  if (!shared_.access.has_rules() || will.topic.starts_with('$') || may_publish(will)) return true;
+  ++shared_.stats.wills_not_authorized;
+  shared_.limit_log.write_refused("will", client_id, owner.user, will.topic, now);
+  return false;
+}
+
 void Wills::publish(Session& session, Instant now) {
   Will& will = *session.record().will;
   const bool stored = session.durable() || will.stored;
-  if (send(session.client_id(), will, stored, session.subscriber(), now)) return;
+  const auto may_publish = [&](const WillMessage& one) { return session.may_publish(one.topic, one.retain); };
+  const bool granted = is_granted(session.client_id(), will, session.identity(), may_publish, now);
+  if (granted && send(session.client_id(), will, stored, session.subscriber(), now)) return;
   withdraw(session, now);
   if (session.durable()) session.store_lazily(now);
 }
@@ -118,7 +130,13 @@ void Wills::withdraw(Session& session, Instant now) {
 void Wills::publish_waiting(WaitingMap::iterator waiting, Instant now) {
   const std::string client_id = waiting->first;
   const Taken taken = take(client_id);
-  if (send(client_id, *taken.will, true, SubscriberId{}, now)) return;
+  const auto may_publish = [&](const WillMessage& one) {
+    const access::Subject subject{
+        .user = taken.owner.user, .client = client_id, .listener = taken.owner.listener, .address_forgotten = true};
+    return access::Rights(shared_.access.rules(), subject, {}).publish(one.topic, one.retain).is_granted();
+  };
+  const bool granted = is_granted(client_id, *taken.will, taken.owner, may_publish, now);
+  if (granted && send(client_id, *taken.will, true, SubscriberId{}, now)) return;
   shared_.journal.put_lazy(SessionRow{client_id, std::nullopt}, now);
 }
 

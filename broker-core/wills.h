@@ -99,6 +99,10 @@ class Wills final : private AckSink {
   void write(Session& session);
   void write_due(Instant now);
   void publish_waiting(WaitingMap::iterator waiting, Instant now);
+  // What `may_publish`, bool(const WillMessage&), says is asked now: the rules may be others than at the CONNECT.
+  template <typename MayPublish>
+  bool is_granted(const std::string& client_id, const WillMessage& will, const Identity& owner, MayPublish may_publish,
+                  Instant now);
   bool send(const std::string& client_id, Will& will, bool stored, SubscriberId origin, Instant now);
   // The first of published_ is safe.
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;

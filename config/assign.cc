@@ -128,6 +128,8 @@ struct Assigner {
   Status operator()(std::vector<Listener>*) const { return never(); }
   Status operator()(std::vector<Bridge>*) const { return never(); }
   Status operator()(std::vector<TopicRule>*) const { return never(); }
+  Status operator()(std::optional<std::vector<AccessRule>>*) const { return never(); }
+  Status operator()(std::vector<UserGroup>*) const { return never(); }
 
   static Status never() {
     FURROW_CHECK(false && "a list of maps is read element by element");

@@ -70,11 +70,11 @@ struct Listener {
   ListenerTls tls;
   std::filesystem::path psk_file;  // empty: none
   ProxyProtocol proxy_protocol;
-  std::vector<IpNetwork> allow_from;  // empty: from everywhere
-  bool wait = true;                   // for an address that is not there yet
-  std::string mode = "0660";          // of a unix socket, in octal digits
-  std::string group;                  // of a unix socket; empty: the process's
-  std::vector<WebOrigin> origins;     // of web pages that may connect by WebSocket, beside the listener's own
+  std::vector<IpNetwork> allow_from;      // empty: from everywhere
+  bool wait = true;                       // for an address that is not there yet
+  std::string mode = "0660";              // of a unix socket, in octal digits
+  std::string group;                      // of a unix socket; empty: the process's
+  std::vector<WebOrigin> origins;         // of web pages that may connect by WebSocket, beside the listener's own
   std::optional<bool> anonymous;          // nothing = Config::anonymous_by_default()
   std::vector<std::string> authenticate;  // certificate, psk, socket, password: all of these; empty: one of any
   Place place;
@@ -83,22 +83,54 @@ struct Listener {
     return std::find(authenticate.begin(), authenticate.end(), proof) != authenticate.end();
   }
   // Whether something else than a password may say who a client is.
-  bool can_vouch() const { return bind.is_unix() || !psk_file.empty() || !tls.client_ca.empty(); }
+  bool can_vouch() const { return bind.kind == Bind::Kind::Unix || !psk_file.empty() || !tls.client_ca.empty(); }
   bool is_encrypted() const { return !tls.certificate.empty() || !psk_file.empty(); }
-  // Nobody gets in without a key of its own.
-  bool knows_its_clients() const {
-    return !psk_file.empty() || (!tls.client_ca.empty() && tls.require_client_certificate);
-  }
   bool operator==(const Listener&) const = default;
 };
 
 // What client identifiers have to do with the names of users.
 enum class ClientIdPolicy : std::uint8_t { Free, User, StartsWithUser };
 
+// Users that rules name together.
+struct UserGroup {
+  std::string name;
+  std::vector<std::string> members;  // patterns as in AccessRule::user
+  Place place;
+
+  bool operator==(const UserGroup&) const = default;
+};
+
+// Who may publish and subscribe what. A list of the subject that is empty does not matter; one that is not has to fit.
+struct AccessRule {
+  std::vector<std::string> user;  // patterns: `*` stands for any text, `?` for one character
+  std::vector<std::string> group;
+  std::vector<std::string> client;  // patterns
+  std::vector<std::string> listener;
+  std::vector<IpNetwork> from;
+  bool anonymous = false;  // clients without a user name alone
+  bool everyone = false;   // says that no user is meant in particular
+
+  // Filters, in which {user} and {client} stand for the client's own.
+  std::vector<std::string> publish;
+  std::vector<std::string> subscribe;
+  std::vector<std::string> deny_publish;
+  std::vector<std::string> deny_subscribe;
+  bool retain = true;  // what `publish` grants may be retained
+  Place place;
+
+  bool operator==(const AccessRule&) const = default;
+};
+
+// What becomes of a forbidden message of MQTT 3.1.1, whose publisher cannot be told.
+enum class Denied : std::uint8_t { Drop, Disconnect };
+
 struct Access {
   std::optional<bool> anonymous;  // nothing = Config::anonymous_by_default()
   ClientIdPolicy client_id = ClientIdPolicy::Free;
   std::filesystem::path password_file;  // empty: nobody has a password
+  Denied denied = Denied::Drop;
+  std::vector<UserGroup> groups;
+  std::optional<std::vector<AccessRule>> rules;  // the first that covers an action decides; empty: nobody may anything
 
   bool operator==(const Access&) const = default;
 };
@@ -226,10 +258,10 @@ struct Bridge {
   std::string username;
   std::filesystem::path password_from;  // empty: no password. Read again at each connect
   BridgeTls tls;
-  std::vector<std::string> pins;   // `sha256/BASE64` of the far public key, which alone decides then
-  std::string psk_identity;        // empty: none
-  std::filesystem::path psk_from;  // its key; read again at each connect
-  Duration keepalive = Seconds(30);     // whole seconds
+  std::vector<std::string> pins;     // `sha256/BASE64` of the far public key, which alone decides then
+  std::string psk_identity;          // empty: none
+  std::filesystem::path psk_from;    // its key; read again at each connect
+  Duration keepalive = Seconds(30);  // whole seconds
   Duration ack_timeout = Seconds(30);
   // Nothing = auto: CONNACK receive maximum, at most 1000; in 3.1.1 100, but no QoS 2 beyond 20.
   std::optional<std::uint16_t> inflight;

@@ -76,6 +76,7 @@ class Comparison {
                      [](Objects& at, Listener& one) { at.listener = &one; });
     compare_elements(kBridges, std::string(written_name(kBridges)), running_.bridges, wanted_.bridges,
                      [](Objects& at, Bridge& one) { at.bridge = &one; });
+    compare_access_rules();
     return std::move(changes_);
   }
 
@@ -93,6 +94,18 @@ class Comparison {
       if (from == to) continue;
       note(prefix + std::string(key.path.substr(list.size())), std::move(from), std::move(to), key.needs_restart);
     }
+  }
+
+  void compare_access_rules() {
+    const auto& had = running_.access.rules;
+    const auto& has = wanted_.access.rules;
+    if (had == has) return;
+    const auto count_text = [](const auto& rules) {
+      if (!rules) return std::string(kNone);
+      return std::to_string(rules->size()) + (rules->size() == 1 ? " rule" : " rules");
+    };
+    const bool same_count = had && has && had->size() == has->size();
+    note("access.rules", count_text(had), same_count ? "as many others" : count_text(has));
   }
 
   template <typename Element, typename Enter>

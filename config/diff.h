@@ -2,7 +2,7 @@
 //
 // Listeners are paired by their address, bridges by their name, rules of a bridge by direction and filter; an element
 // without a partner has come or gone. The order of a bridge's rules is a value of its own, since the first that matches
-// decides.
+// decides. Access rules have no names and mean what they mean together: they are one value.
 #pragma once
 
 #include <string>

@@ -1,9 +1,11 @@
 #include "config/load_yaml.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -84,6 +86,8 @@ class Reader {
         return read_map(value, path, at);
       case Kind::List:
         return read_list_of_maps(key, value, path, at);
+      case Kind::Groups:
+        return read_groups(key, value, path, at);
       case Kind::Texts:
       case Kind::Addresses:
       case Kind::Networks:
@@ -95,11 +99,20 @@ class Reader {
   }
 
   void read_list_of_maps(const Key& key, const YamlNode& value, const Path& path, Objects at) {
-    if (value.kind == YamlNode::Kind::Null) return;
+    const Slot slot = key.slot(at);
+    const auto* access_rules = std::get_if<std::optional<std::vector<AccessRule>>*>(&slot);
+    if (value.kind == YamlNode::Kind::Null) {
+      // All rules turned into comments must not open what they closed.
+      if (access_rules != nullptr) {
+        fail(value.place, path, " has no value; write [] to refuse everything, or leave the key out to allow it");
+      }
+      return;
+    }
     if (value.kind != YamlNode::Kind::List)
       return fail(value.place, path, " must be a list: begin each element with '- '");
-    const Slot slot = key.slot(at);
-    if (const auto* listeners = std::get_if<std::vector<Listener>*>(&slot)) {
+    if (access_rules != nullptr) {
+      read_elements((*access_rules)->emplace(), &Objects::access_rule, value, path, at);
+    } else if (const auto* listeners = std::get_if<std::vector<Listener>*>(&slot)) {
       read_elements(**listeners, &Objects::listener, value, path, at);
     } else if (const auto* bridges = std::get_if<std::vector<Bridge>*>(&slot)) {
       read_elements(**bridges, &Objects::bridge, value, path, at);
@@ -122,6 +135,39 @@ class Reader {
     }
   }
 
+  void read_groups(const Key& key, const YamlNode& value, const Path& path, Objects at) {
+    const Slot slot = key.slot(at);
+    std::vector<UserGroup>& groups = **std::get_if<std::vector<UserGroup>*>(&slot);
+    groups.clear();
+    if (value.kind == YamlNode::Kind::Null) return;
+    if (value.kind != YamlNode::Kind::Map) return fail(value.place, path, " must be a map of 'name: [user, …]' lines");
+    for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
+      const YamlNode& name = value.items[i];
+      if (name.kind != YamlNode::Kind::Scalar || has_control_characters(name.text) || !mqtt::is_valid_utf8(name.text)) {
+        fail(name.place, path, ": the name of a group must be plain text");
+        continue;
+      }
+      const auto same =
+          std::find_if(groups.begin(), groups.end(), [&](const auto& one) { return one.name == name.text; });
+      if (same != groups.end()) {
+        fail(name.place, path, ": there is a group " + in_quotes(name.text) + " already, " + in_line(same->place));
+        continue;
+      }
+      groups.push_back({.name = name.text, .members = {}, .place = name.place});
+      read_members(value.items[i + 1], path.element(groups.size() - 1), groups.back());
+      if (places_.is_spoiled(path.element(groups.size() - 1).concrete)) places_.spoil(path.concrete);
+    }
+  }
+
+  void read_members(const YamlNode& value, const Path& path, UserGroup& group) {
+    places_.put(path.concrete, value.place);
+    const auto read = [&](const YamlNode& node) {
+      if (const auto text = read_text(node, path)) group.members.push_back(*text);
+    };
+    if (value.kind != YamlNode::Kind::List) return read(value);
+    for (const YamlNode& node : value.items) read(node);
+  }
+
   void read_list_of_scalars(const Key& key, const YamlNode& value, const Path& path, Objects at) {
     clear_list(key, at);
     if (value.kind != YamlNode::Kind::List) return read_scalar(key, value, path, at);
@@ -139,15 +185,26 @@ class Reader {
                   is_text ? " has no value; quote a text that begins with #, as in " + as_written("#")
                           : std::string(" has no value"));
     }
-    if (value.kind != YamlNode::Kind::Scalar) return fail(value.place, path, " must be a single value");
-
-    const Result<std::string> text = interpolate(value.text, environment_);
-    if (!text.has_value()) return fail(value.place, path, ": " + text.error().message());
-    if (has_control_characters(*text)) return fail(value.place, path, " has a control character in it");
-    if (!mqtt::is_valid_utf8(*text)) return fail(value.place, path, " is not valid UTF-8");
-    if (text->size() > mqtt::kStringBytesMax) return fail(value.place, path, " is longer than 65535 bytes");
+    const std::optional<std::string> text = read_text(value, path);
+    if (!text) return;
     const Status assigned = assign(key, at, *text, directory_);
     if (!assigned.has_value()) fail(value.place, path, ": " + assigned.error().message());
+  }
+
+  // The text of a scalar; nothing when it is none or cannot be one of ours, which has been said.
+  std::optional<std::string> read_text(const YamlNode& value, const Path& path) {
+    const auto failed = [&](std::string_view problem) {
+      fail(value.place, path, problem);
+      return std::nullopt;
+    };
+    if (value.kind == YamlNode::Kind::Null) return failed(" has no value");
+    if (value.kind != YamlNode::Kind::Scalar) return failed(" must be a single value");
+    Result<std::string> text = interpolate(value.text, environment_);
+    if (!text.has_value()) return failed(": " + text.error().message());
+    if (has_control_characters(*text)) return failed(" has a control character in it");
+    if (!mqtt::is_valid_utf8(*text)) return failed(" is not valid UTF-8");
+    if (text->size() > mqtt::kStringBytesMax) return failed(" is longer than 65535 bytes");
+    return *std::move(text);
   }
 
   void say(Place place, std::string message) { diagnostics_.push_back({Severity::Error, place, std::move(message)}); }

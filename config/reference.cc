@@ -49,6 +49,8 @@ std::string value_text(const Key& key) {
       return "Text";
     case Kind::Texts:
       return "A list of texts";
+    case Kind::Groups:
+      return "A map of names to lists of texts";
     case Kind::File:
       return "A path" + word;
     case Kind::Bind:
@@ -107,12 +109,14 @@ bool is_map_or_list(const Key& key) {
   return key.kind == Kind::Section || key.kind == Kind::List;
 }
 
-// Inside of a list even sections are comments: without its dash an element would be a map.
+// Inside of a list even sections are comments: without its dash an element would be a map. So is a list within a
+// section: there an empty one can mean something else than none.
 std::string written_lines(const Key& key, const std::string& indent) {
   const bool in_list = key.path.find("[].") != std::string_view::npos;
-  const std::string mark = in_list || !is_map_or_list(key) ? "#" : "";
+  const bool is_inner_list = key.kind == Kind::List && key.path.find('.') != std::string_view::npos;
+  const std::string mark = in_list || is_inner_list || !is_map_or_list(key) ? "#" : "";
   std::string lines = indent + mark + std::string(written_name(key.path)) + ":";
-  if (!is_map_or_list(key)) lines += " " + std::string(key.is_required() ? key.example : key.standard);
+  if (!is_map_or_list(key)) lines += " " + std::string(key.example.empty() ? key.standard : key.example);
   if (key.kind == Kind::List) lines += "\n" + indent + "  #-";
   return lines + "\n";
 }

@@ -15,6 +15,9 @@ namespace furrow::config {
 inline std::string listener_path(std::size_t listener) {
   return "listeners[" + std::to_string(listener) + "]";
 }
+inline std::string access_rule_path(std::size_t rule) {
+  return "access.rules[" + std::to_string(rule) + "]";
+}
 inline std::string bridge_path(std::size_t bridge) {
   return "bridges[" + std::to_string(bridge) + "]";
 }

@@ -27,6 +27,7 @@ enum class Kind : std::uint8_t {
   Word,       // one of `words`
   Text,       // any text without control characters
   Texts,      // a list of texts, or one alone
+  Groups,     // a map of names to lists of texts
   File,       // a path, relative to the directory of the file
   Bind,       // where to listen
   Addresses,  // where to connect to: a list, or one alone
@@ -42,6 +43,7 @@ struct Objects {
   Listener* listener = nullptr;
   Bridge* bridge = nullptr;
   TopicRule* rule = nullptr;
+  AccessRule* access_rule = nullptr;
 };
 
 // Where the value of a key goes. Its type decides how the text is read, and agrees with the key's kind.
@@ -50,13 +52,14 @@ using Slot =
                  std::optional<Duration>*, std::optional<bool>*, std::string*, std::filesystem::path*,
                  std::optional<std::filesystem::path>*, std::vector<std::string>*, std::vector<IpNetwork>*,
                  std::vector<WebOrigin>*, Bind*, std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*,
-                 std::vector<TopicRule>*, ClientIdPolicy*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*,
-                 Direction*, RetainFlag*, MqttVersion*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
+                 std::vector<TopicRule>*, std::optional<std::vector<AccessRule>>*, std::vector<UserGroup>*,
+                 ClientIdPolicy*, Denied*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*,
+                 RetainFlag*, MqttVersion*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;
   Kind kind = Kind::Section;
-  // As it would be written in the file; empty for sections, lists and required keys.
+  // As it would be written in the file; empty for sections, lists and keys with an example.
   std::string_view standard = {};
   // The range of counts, sizes and times, as it would be written in the file.
   std::string_view least = {};
@@ -68,13 +71,14 @@ struct Key {
   std::string_view words_planned = {};
   std::string_view doc = {};      // one line: what it means
   std::string_view danger = {};   // one line: what can go wrong; usually empty
-  std::string_view example = {};  // for required keys: what the reference file shows
+  std::string_view example = {};  // what the reference file shows of keys that have no default that could be written
   std::string_view also = {};     // "a | b": what other brokers call it, for advice only
+  bool may_be_left_out = false;   // with an example
   bool needs_restart = false;
   Stage stage = Stage::Built;
   Slot (*slot)(Objects& objects) = nullptr;  // null for sections and for what is planned
 
-  bool is_required() const { return !example.empty(); }
+  bool is_required() const { return !example.empty() && !may_be_left_out; }
 };
 
 std::span<const Key> keys();

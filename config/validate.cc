@@ -4,6 +4,7 @@
 #include "config/report.h"
 #include "config/scalar.h"
 #include "config/survival_notes.h"
+#include "config/validate_access.h"
 #include "config/validate_bridges.h"
 #include "config/validate_identity.h"
 #include "config/validate_tls.h"
@@ -140,12 +141,15 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   check_unix_sockets(config.listeners, report);
   check_identity(config, report);
   check_tls(config, report);
+  check_access_rules(config, report);
   check_sizes(config, report);
   check_times(config.sessions, report);
   check_gateway_id(config.gateway.id, report);
   check_bridges(config, report);
   warn_about_losses(config, report);
   if (has_errors(diagnostics)) return;
+  check_shadowed_access_rules(config, report);
+  note_anonymous_access(config, report);
   note_limits(config, report);
   note_anonymous(config, report);
 }

@@ -45,10 +45,15 @@ void check_proofs(const Config& config, std::size_t place, Report& report) {
           path, "listeners[].authenticate: " + in_quotes(proof) + " is not one of: certificate, psk, socket, password");
     }
   }
-  if (listener.asks_for("password") && config.access.password_file.empty()) {
-    report.error(path, "listeners[].authenticate: password needs access.password_file, or nobody can connect to " +
-                           listener.bind.text());
-  }
+  const auto check_need = [&](std::string_view proof, bool has, std::string_view need) {
+    if (!listener.asks_for(proof) || has) return;
+    report.error(path, "listeners[].authenticate: " + std::string(proof) + " needs " + std::string(need) +
+                           ", or nobody can connect to " + listener.bind.text());
+  };
+  check_need("password", !config.access.password_file.empty(), "access.password_file");
+  check_need("certificate", !listener.tls.client_ca.empty(), "tls.client_ca");
+  check_need("psk", !listener.psk_file.empty(), "psk_file");
+  check_need("socket", listener.bind.kind == Bind::Kind::Unix, "a unix socket");
   if (listener.anonymous.value_or(false)) {
     report.error(listener_path(place) + ".anonymous",
                  "listeners[].anonymous: true and listeners[].authenticate contradict each other");

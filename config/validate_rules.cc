@@ -34,12 +34,16 @@ std::string_view first_level(std::string_view filter) {
   return filter.substr(0, filter.find('/'));
 }
 
-// Only the gateway itself publishes its status, and what arrives under such a name would be taken for it.
+// Only the gateway itself publishes on such topics, and what arrives under $SYS/ would be taken for its status.
 void check_way_down(const TopicRule& rule, const std::string& filter_path, Report& report) {
-  if (!rule.comes_down() || first_level(local_filter(rule)) != "$SYS") return;
-  report.error(filter_path, "bridges[].topics[].filter: " + in_quotes(local_filter(rule)) +
-                                " comes down into $SYS/, where the far side could forge this gateway's status; give it "
-                                "another place here with local_prefix, or direction: up");
+  const std::string local = local_filter(rule);
+  if (!rule.comes_down() || !local.starts_with('$')) return;
+  const bool is_status = first_level(local) == "$SYS";
+  report.error(filter_path,
+               "bridges[].topics[].filter: " + in_quotes(local) + " comes down into " +
+                   (is_status ? "$SYS/, where the far side could forge this gateway's status"
+                              : "topics that begin with $, which nobody but the gateway itself may write") +
+                   "; give it another place here with local_prefix, or direction: up");
 }
 
 // Clients may not publish to what begins with `$`, and of it the gateway publishes $SYS/ alone.

@@ -51,6 +51,11 @@ struct Shower {
   std::string operator()(const std::vector<std::string>* slot) const {
     return list_text(*slot, [this](const std::string& one) { return (*this)(&one); });
   }
+  std::string operator()(const std::vector<UserGroup>* slot) const {
+    std::string all;
+    for (const UserGroup& group : *slot) all += (all.empty() ? "" : ", ") + group.name + ": " + (*this)(&group.members);
+    return "{" + all + "}";
+  }
   template <typename Element>
   requires requires(const Element& one) {
     { one.text() } -> std::same_as<std::string>;

@@ -40,9 +40,9 @@ namespace furrow::gateway {
 
 // What a listener asks of those who come by it.
 struct Entrance {
-  std::string listener;              // its name
-  std::vector<IpNetwork> balancers;  // where PROXY headers come from; nobody else may connect then
-  std::vector<IpNetwork> allow_from;  // of clients; empty: they may come from everywhere
+  std::string listener;                              // its name
+  std::vector<IpNetwork> balancers;                  // where PROXY headers come from; nobody else may connect then
+  std::vector<IpNetwork> allow_from;                 // of clients; empty: they may come from everywhere
   std::shared_ptr<const TlsEntrance> tls = nullptr;  // nullptr: none
   std::shared_ptr<WebSite> website;  // it takes WebSocket, and judges requests by this; null: MQTT alone
 };

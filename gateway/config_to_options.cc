@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "config/validate_access.h"
+
 namespace furrow::gateway {
 namespace {
 
@@ -90,6 +92,30 @@ broker::Journal::Options journal_options(const config::Store& store) {
   return options;
 }
 
+std::vector<access::Entry> entries(const std::vector<std::string>& texts) {
+  return {texts.begin(), texts.end()};
+}
+
+access::Rule access_rule(const config::AccessRule& from, const std::vector<config::UserGroup>& groups) {
+  access::Rule rule{.users = from.user,
+                    .clients = from.client,
+                    .listeners = from.listener,
+                    .from = from.from,
+                    .anonymous = from.anonymous,
+                    .publish = entries(from.publish),
+                    .subscribe = entries(from.subscribe),
+                    .deny_publish = entries(from.deny_publish),
+                    .deny_subscribe = entries(from.deny_subscribe),
+                    .may_retain = from.retain};
+  // A group without members leaves a rule for nobody.
+  if (!from.group.empty()) rule.members.emplace();
+  for (const config::UserGroup& group : groups) {
+    if (std::ranges::find(from.group, group.name) == from.group.end()) continue;
+    rule.members->insert(rule.members->end(), group.members.begin(), group.members.end());
+  }
+  return rule;
+}
+
 bridge::Direction direction(config::Direction choice) {
   switch (choice) {
     case config::Direction::Up:
@@ -132,9 +158,18 @@ broker::Broker::Options broker_options(const config::Config& config, std::uint64
   return {{.limits = limits(config),
            .journal = journal_options(config.store),
            .commit_interval = {.fixed = config.store.interval},
+           .access_rules = access_rules(config.access),
+           .forbidden_disconnects = config.access.denied == config::Denied::Disconnect,
            .listeners = listeners(config),
            .client_id = client_id_policy(config.access.client_id)},
           seed};
+}
+
+std::shared_ptr<const access::Rules> access_rules(const config::Access& access) {
+  if (!access.rules) return nullptr;
+  std::vector<access::Rule> list;
+  for (const config::AccessRule& rule : *access.rules) list.push_back(access_rule(rule, access.groups));
+  return std::make_shared<const access::Rules>(std::move(list));
 }
 
 bridge::Options bridge_options(const config::Bridge& bridge, const std::string& gateway_id, std::uint64_t seed) {

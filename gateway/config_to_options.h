@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "bridge/bridge.h"
+#include "broker-core/access/rules.h"
 #include "broker-core/broker.h"
 #include "config/config.h"
 #include "gateway/log_sink.h"
@@ -15,6 +17,8 @@ namespace furrow::gateway {
 
 // `seed` is drawn at start; peers must not know it.
 broker::Broker::Options broker_options(const config::Config& config, std::uint64_t seed);
+// Nothing when there are none, which is not the same as an empty list.
+std::shared_ptr<const access::Rules> access_rules(const config::Access& access);
 bridge::Options bridge_options(const config::Bridge& bridge, const std::string& gateway_id, std::uint64_t seed);
 LogSink::Options log_options(const config::Logging& logging);
 

@@ -1,6 +1,7 @@
 // furrow: an MQTT edge gateway with a cross-region bridge.
 #include <variant>
 
+#include "gateway/cli/access.h"
 #include "gateway/cli/certs.h"
 #include "gateway/cli/check.h"
 #include "gateway/cli/command_line.h"
@@ -13,6 +14,7 @@ namespace {
 struct Execute {
   int operator()(const furrow::gateway::RunOptions& options) const { return furrow::gateway::run_gateway(options); }
   int operator()(const furrow::gateway::CheckOptions& options) const { return furrow::gateway::run_check(options); }
+  int operator()(const furrow::gateway::AccessOptions& options) const { return furrow::gateway::run_access(options); }
   int operator()(const furrow::gateway::DemoOptions& options) const { return furrow::gateway::run_demo(options); }
   int operator()(const furrow::gateway::PasswdOptions& options) const { return furrow::gateway::run_passwd(options); }
   int operator()(const furrow::gateway::CertsOptions& options) const { return furrow::gateway::run_certs(options); }

@@ -127,8 +127,8 @@ void Runtime::make_bridges() {
 void Runtime::make_link(bridge::Bridge& bridge) {
   const auto one = std::ranges::find(config_.bridges, bridge.bridge_name(), &config::Bridge::name);
   status_sources_.add(engine_.buffers().of(one->name), &bridge);
-  bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
-                                                       *one, [this] { flush_full(); }));
+  bridge_links_.push_back(
+      std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge, *one, [this] { flush_full(); }));
 }
 
 void Runtime::note_unconfigured_buffers() {
@@ -153,6 +153,11 @@ void Runtime::log_inventory() {
   if (passwords_->has_users()) {
     log.write(LogLevel::Info, "users.read",
               {{"file", config_.access.password_file.string()}, {"users", std::uint64_t{passwords_->users()}}});
+  }
+  if (config_.access.rules) {
+    log.write(LogLevel::Info, "access.configured", {{"rules", std::uint64_t{config_.access.rules->size()}}});
+  } else {
+    log.write(LogLevel::Info, "access.configured", {{"rules", "none"}});
   }
   for (const config::Bridge& one : config_.bridges) {
     log.write(LogLevel::Info, "bridge.configured",

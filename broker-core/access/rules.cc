@@ -49,10 +49,6 @@ bool any_matches(const std::vector<std::string>& globs, std::string_view name) {
   return std::ranges::any_of(globs, [&](const std::string& glob) { return glob_matches(glob, name); });
 }
 
-bool fits_user(const std::vector<std::string>& globs, const std::optional<std::string_view>& user) {
-  return globs.empty() || (user && any_matches(globs, *user));
-}
-
 }  // namespace
 
 Entry::Entry(std::string text) : text_(std::move(text)), has_placeholder_(has_name(text_)) {
@@ -99,7 +95,8 @@ bool Rules::depend_on_address() const {
 
 Fit fit_of(const Rule& rule, const Subject& subject) {
   if (rule.anonymous && subject.user) return Fit::No;
-  if (!fits_user(rule.users, subject.user) || !fits_user(rule.members, subject.user)) return Fit::No;
+  if (!rule.users.empty() && !(subject.user && any_matches(rule.users, *subject.user))) return Fit::No;
+  if (rule.members && !(subject.user && any_matches(*rule.members, *subject.user))) return Fit::No;
   if (!rule.clients.empty() && !any_matches(rule.clients, subject.client)) return Fit::No;
   if (!rule.listeners.empty() && std::ranges::find(rule.listeners, subject.listener) == rule.listeners.end()) {
     return Fit::No;

@@ -64,9 +64,9 @@ class Entry {
 
 struct Rule {
   // The subject: a kind that is empty or false does not matter.
-  std::vector<std::string> users;    // patterns as in glob.h; no anonymous client
-  std::vector<std::string> members;  // likewise: those of its groups together
-  std::vector<std::string> clients;  // likewise, of client identifiers
+  std::vector<std::string> users;                   // patterns as in glob.h; no anonymous client
+  std::optional<std::vector<std::string>> members;  // likewise: those of its groups together, if it names any
+  std::vector<std::string> clients;                 // likewise, of client identifiers
   std::vector<std::string> listeners;
   std::vector<IpNetwork> from;
   bool anonymous = false;  // clients without a user name alone

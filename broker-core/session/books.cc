@@ -8,8 +8,9 @@ namespace furrow::broker {
 
 std::string_view name(DropReason reason) {
   static constexpr std::array<std::string_view, kDropReasonCount> kNames = {
-      "queue_full", "age",    "replaced",     "qos0_offline", "refused_qos0", "too_large",      "loop",
-      "hop_limit",  "purged", "rule_removed", "store_failed", "salvage_lost", "refused_remote", "session_ended"};
+      "queue_full",   "age",          "replaced",       "qos0_offline",  "refused_qos0",
+      "too_large",    "loop",         "hop_limit",      "purged",        "rule_removed",
+      "store_failed", "salvage_lost", "refused_remote", "session_ended", "not_authorized"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 

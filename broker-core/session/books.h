@@ -31,8 +31,9 @@ enum class DropReason : std::uint8_t {
   SalvageLost,    // stored, and not readable when it was its turn
   RefusedRemote,  // the peer answered with a reason code of 0x80 or more
   SessionEnded,   // its session ended while it waited
+  NotAuthorized,  // the access rules do not grant its receiver the topic any more
 };
-inline constexpr std::size_t kDropReasonCount = 14;
+inline constexpr std::size_t kDropReasonCount = 15;
 
 // As in the status topic: `queue_full`.
 std::string_view name(DropReason reason);

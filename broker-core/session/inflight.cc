@@ -12,6 +12,18 @@ std::uint16_t distance(PacketId first, PacketId id) {
   return static_cast<std::uint16_t>(id.value - first.value);
 }
 
+// Why a message is dropped that was not written.
+DropReason reason_of(PublishSink::Outcome outcome) {
+  switch (outcome) {
+    case PublishSink::Outcome::RuleRemoved:
+      return DropReason::RuleRemoved;
+    case PublishSink::Outcome::NotAuthorized:
+      return DropReason::NotAuthorized;
+    default:
+      return DropReason::TooLarge;
+  }
+}
+
 }  // namespace
 
 Inflight::~Inflight() {
@@ -142,10 +154,9 @@ bool Inflight::send_next(const Outbox::Entry& entry, Instant now) {
       own_->settle(sequence, Outbox::Outcome::HandedOver, now);
       break;
     case PublishSink::Outcome::TooLarge:
-      own_->settle(sequence, Outbox::Outcome::Dropped, now, DropReason::TooLarge);
-      break;
     case PublishSink::Outcome::RuleRemoved:
-      own_->settle(sequence, Outbox::Outcome::Dropped, now, DropReason::RuleRemoved);
+    case PublishSink::Outcome::NotAuthorized:
+      own_->settle(sequence, Outbox::Outcome::Dropped, now, reason_of(outcome));
       break;
   }
   return true;
@@ -231,9 +242,12 @@ void Inflight::publish(Exchange& exchange, const Outbox::Entry& entry, bool dupl
     return;
   }
   --count_;
-  const bool too_large = outcome == PublishSink::Outcome::TooLarge;
-  exchange.outbox->settle(exchange.sequence, Outbox::Outcome::Dropped, now,
-                          too_large ? DropReason::TooLarge : DropReason::RuleRemoved);
+  const bool not_authorized = outcome == PublishSink::Outcome::NotAuthorized;
+  if (not_authorized && exchange.outbox != own_ && exchange.qos == mqtt::Qos::AtLeastOnce) {
+    exchange.outbox->give_back(exchange.sequence);  // another member may have it
+  } else {
+    exchange.outbox->settle(exchange.sequence, Outbox::Outcome::Dropped, now, reason_of(outcome));
+  }
   close(exchange, now);
 }
 

@@ -43,7 +43,7 @@ struct Delivery {
 class PublishSink {
  public:
   // HandedOver: written, at QoS 0, and the sink counts it from here on.
-  enum class Outcome : std::uint8_t { Written, HandedOver, TooLarge, RuleRemoved };
+  enum class Outcome : std::uint8_t { Written, HandedOver, TooLarge, RuleRemoved, NotAuthorized };
 
   // Whether more should be written now; false while enough waits for the socket.
   virtual bool writable() const = 0;

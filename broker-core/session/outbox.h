@@ -118,6 +118,10 @@ class Outbox {
   template <typename Predicate>
   void expire_if(Predicate is_outdated, std::size_t count, Instant now);
 
+  // Drops waiting messages for which `is_unwanted` says so, as far as they are in memory.
+  template <typename Predicate>
+  void drop_waiting_if(Predicate is_unwanted, DropReason reason, Instant now);
+
   // Asks the journal to write the message now (QoS 2), unless it is on disk or on its way there.
   void hasten(Sequence sequence, Instant now);
   // Whether the message is on disk, or was settled, or is of an outbox in memory: nothing is to be waited for.
@@ -214,6 +218,17 @@ void Outbox::expire_if(Predicate is_outdated, std::size_t count, Instant now) {
     }
   }
   for (const Sequence sequence : outdated) settle(sequence, Outcome::Expired, now);
+}
+
+template <typename Predicate>
+void Outbox::drop_waiting_if(Predicate is_unwanted, DropReason reason, Instant now) {
+  if (next_waiting(now) == nullptr) return;
+  std::vector<Sequence> unwanted;
+  const Ring<Entry>& front = contents_.front();
+  for (std::size_t i = contents_.send_index(); i < front.size(); ++i) {
+    if (front[i].state == PagedQueue::State::Waiting && is_unwanted(front[i])) unwanted.push_back(front[i].sequence);
+  }
+  for (const Sequence sequence : unwanted) settle(sequence, Outcome::Dropped, now, reason);
 }
 
 }  // namespace furrow::broker

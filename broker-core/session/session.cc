@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker-core/connection.h"
+#include "broker-core/mqtt/topic.h"
 #include "broker-core/session/shared_group.h"
 
 namespace furrow::broker {
@@ -32,6 +33,7 @@ Session::Session(std::string client_id, SubscriberId subscriber, QueueId queue, 
 }
 
 Session::~Session() {
+  forget_access();
   shared_.identities.release(record_.owner);
 }
 
@@ -103,6 +105,52 @@ std::uint32_t Session::hash_of(std::string_view filter) const {
 
 void Session::attach(Connection& connection) {
   connection_ = &connection;
+  forget_access();  // the client may be another user by now, or somewhere else
+}
+
+// --- access ---
+
+SessionAccess::Entry& Session::own_access() const {
+  SessionAccess::Entry* const known = shared_.access.find(subscriber_);
+  return known != nullptr ? *known : make_own_access();
+}
+
+SessionAccess::Entry& Session::make_own_access() const {
+  const Identity& who = identity();
+  const access::Subject subject{.user = who.user,
+                                .client = client_id(),
+                                .listener = who.listener,
+                                .address = connection_ != nullptr ? connection_->address() : std::nullopt,
+                                .address_forgotten = connection_ == nullptr};
+  SessionAccess::Entry& made = shared_.access.make(subscriber_, subject, shared_.hash_key);
+  made.grant_subscriptions =
+      std::ranges::all_of(record_.subscriptions, [&](const Subscription& one) { return may_subscribe(one.filter()); });
+  return made;
+}
+
+void Session::note_access() const {
+  if (shared_.access.has_rules()) (void)own_access();
+}
+
+bool Session::may_subscribe(std::string_view filter) const {
+  mqtt::SharedFilter parts;
+  (void)mqtt::parse_shared(filter, parts);
+  return shared_.access.has_rules() ? own_access().rights.may_subscribe(parts.filter)
+                                    : access::may_subscribe_without_rules(parts.filter);
+}
+
+bool Session::may_have_by_rules(std::string_view topic) const {
+  SessionAccess::Entry& own = own_access();
+  return own.grant_subscriptions || own.rights.may_receive(topic);
+}
+
+void Session::handle_rules_changed(Instant now) {
+  // A queue of which nothing is in memory is left alone: after a start many are, and reading them all takes memory.
+  if (Outbox* const own = outbox(); own != nullptr && !own->contents().front().empty()) {
+    own->drop_waiting_if([this](const Outbox::Entry& entry) { return !may_receive(entry.message->topic()); },
+                         DropReason::NotAuthorized, now);
+  }
+  pump(now);
 }
 
 void Session::begin(std::uint16_t receive_maximum, bool session_present, Instant now) {
@@ -156,6 +204,10 @@ void Session::restore(const CursorRow& cursor) {
 // --- messages ---
 
 void Session::deliver(Publication& publication, const RoutedDelivery& delivery) {
+  if (!may_have(publication.fields().topic)) {
+    ++shared_.stats.deliveries_not_authorized;
+    return;
+  }
   if (extras_ && extras_->replays) send_ahead(publication, delivery);
   if (delivery.qos == mqtt::Qos::AtMostOnce) {
     // A client that is away misses QoS 0, as it asked to.
@@ -174,7 +226,7 @@ void Session::deliver(Publication& publication, const RoutedDelivery& delivery) 
 }
 
 bool Session::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
-  if (delivery.qos == mqtt::Qos::AtMostOnce) return false;
+  if (delivery.qos == mqtt::Qos::AtMostOnce || !may_have(publication.fields().topic)) return false;
   const bool has_outbox = extras_ && extras_->outbox;
   if (durable() && shared_.journal.condition().failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
@@ -271,6 +323,10 @@ bool Session::replay(RetainedReplays::Replay& replay, const MessageRef& message,
   const SubscriptionOptions options = replay.options();
   const DeliveryOptions delivery = replay_of(*message, options);
   const bool acknowledged = delivery.qos != mqtt::Qos::AtMostOnce;
+  if (!may_receive(message->topic())) {
+    ++shared_.stats.deliveries_not_authorized;
+    return true;
+  }
   if (!reads()) return false;
   if (acknowledged) {
     // A message that does not fit beside others goes alone.

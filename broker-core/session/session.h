@@ -15,6 +15,7 @@
 
 #include "broker-core/conditions.h"
 #include "broker-core/identity.h"
+#include "broker-core/limit_log.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/packet.h"
 #include "broker-core/publication.h"
@@ -24,6 +25,7 @@
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/outbox.h"
 #include "broker-core/session/retained_replays.h"
+#include "broker-core/session/session_access.h"
 #include "broker-core/session/session_record.h"
 #include "broker-core/stats.h"
 #include "tsl/robin_map.h"
@@ -45,6 +47,8 @@ class Session final : public Destination {
     RetainedStore& retained;
     Stats& stats;
     Identities& identities;
+    SessionAccess& access;
+    LimitLog& limit_log;
     HashKey hash_key;                        // secret: peers choose their filters
     QueueId last_queue = {};                 // given to a queue of any kind
     std::vector<SubscriberId> looking = {};  // whose replays go on with the next turn, room or not
@@ -68,6 +72,26 @@ class Session final : public Destination {
   // The stored part of the session; whoever changes it stores it.
   SessionRecord& record() { return record_; }
   const SessionRecord& record() const { return record_; }
+
+  // --- what the access rules say to the client, as they are now ---
+  bool may_publish(std::string_view topic, bool retain) const {
+    return !shared_.access.has_rules() ? access::may_publish_without_rules(topic)
+                                       : own_access().rights.may_publish(topic, retain);
+  }
+  // `filter` may be that of a shared subscription.
+  bool may_subscribe(std::string_view filter) const;
+  bool may_receive(std::string_view topic) const {
+    return !shared_.access.has_rules() || own_access().rights.may_receive(topic);
+  }
+  // The same of a topic that one of its subscriptions names: mostly that was decided with the subscription.
+  bool may_have(std::string_view topic) const { return !shared_.access.has_rules() || may_have_by_rules(topic); }
+  // The rules are others, or are asked about another address.
+  void forget_access() { shared_.access.forget(subscriber_); }
+  // Works out what the rules come to while the connection is there, whose address they may ask for.
+  void note_access() const;
+  // Drops messages that wait and that the rules do not grant any more, as far as they are in memory: those that are in
+  // the store only are looked at when they are sent.
+  void handle_rules_changed(Instant now);
 
   // The subscription with this filter; nullptr when there is none. Valid until one is added to the record or erased.
   Subscription* find_subscription(std::string_view filter);
@@ -164,6 +188,9 @@ class Session final : public Destination {
     HashIndex places;  // of subscriptions in the record, while there are many
   };
 
+  bool may_have_by_rules(std::string_view topic) const;
+  SessionAccess::Entry& own_access() const;
+  SessionAccess::Entry& make_own_access() const;
   std::uint16_t window() const { return std::min(receive_maximum_, shared_.limits.inflight); }
   Outbox& make_outbox(Instant now);
   Outbox::Options outbox_options();

@@ -47,7 +47,12 @@ mqtt::Qos SharedGroup::qos() const {
   return highest;
 }
 
-SharedGroup::Member* SharedGroup::pick(bool needs_room) {
+bool SharedGroup::any_may_have(std::string_view topic) const {
+  if (!shared_.access.has_rules()) return true;
+  return std::ranges::any_of(members_, [&](const Member& member) { return member.session->may_have(topic); });
+}
+
+SharedGroup::Member* SharedGroup::pick(bool needs_room, std::string_view topic) {
   Member* best = nullptr;
   std::size_t best_at = 0;
   for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -55,6 +60,7 @@ SharedGroup::Member* SharedGroup::pick(bool needs_room) {
     Member& member = members_[at];
     if (!(needs_room ? member.session->has_room() : member.session->reads())) continue;
     if (best != nullptr && member.session->inflight_count() >= best->session->inflight_count()) continue;
+    if (!member.session->may_have(topic)) continue;
     best = &member;
     best_at = at;
   }
@@ -72,9 +78,14 @@ void SharedGroup::make_durable(QueueId queue, Instant now) {
 void SharedGroup::deliver(Publication& publication, const RoutedDelivery& delivery) {
   const Instant now = publication.now();
   const bool retain = publication.fields().retain;
+  const std::string_view topic = publication.fields().topic;
+  if (!any_may_have(topic)) {
+    ++shared_.stats.deliveries_not_authorized;
+    return;
+  }
   if (delivery.qos == mqtt::Qos::AtMostOnce) {
     // QoS 0 is not kept for clients that are away.
-    if (Member* const member = pick(false)) {
+    if (Member* const member = pick(false, topic)) {
       const std::uint32_t id = member->options.subscription_id;
       member->session->deliver(publication, {.qos = delivery.qos,
                                              .retain = retain && member->options.retain_as_published,
@@ -83,7 +94,7 @@ void SharedGroup::deliver(Publication& publication, const RoutedDelivery& delive
     return;
   }
   const bool others_wait = outbox_.next_waiting(now) != nullptr || outbox_.has_waiting();
-  Member* const member = others_wait ? nullptr : pick(true);
+  Member* const member = others_wait ? nullptr : pick(true, topic);
   if (member == nullptr && shared_.conditions.short_of_memory && !durable()) {
     outbox_.pass(Outbox::Outcome::Dropped, now, DropReason::QueueFull);
     return;
@@ -95,7 +106,7 @@ void SharedGroup::deliver(Publication& publication, const RoutedDelivery& delive
 }
 
 bool SharedGroup::refuses(const Publication& publication, const RoutedDelivery& delivery) const {
-  if (delivery.qos == mqtt::Qos::AtMostOnce) return false;
+  if (delivery.qos == mqtt::Qos::AtMostOnce || !any_may_have(publication.fields().topic)) return false;
   if (durable() && shared_.journal.condition().failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
     const auto has_room = [](const Member& member) { return member.session->has_room(); };
@@ -108,10 +119,14 @@ bool SharedGroup::refuses(const Publication& publication, const RoutedDelivery& 
 void SharedGroup::hand_out(Instant now) {
   if (std::exchange(handing_out_, true)) return;
   if (members_.empty()) drop_waiting(now);
-  while (outbox_.next_waiting(now) != nullptr) {
-    Member* const member = pick(true);
-    if (member == nullptr) break;
-    give_next(*member, now);
+  while (const Outbox::Entry* const entry = outbox_.next_waiting(now)) {
+    if (Member* const member = pick(true, entry->message->topic())) {
+      give_next(*member, now);
+    } else if (has_members() && !any_may_have(entry->message->topic())) {
+      outbox_.settle(entry->sequence, Outbox::Outcome::Dropped, now, DropReason::NotAuthorized);
+    } else {
+      break;
+    }
   }
   handing_out_ = false;
 }

@@ -7,12 +7,14 @@
 // have room, in turn where several have as little; members that are away are passed over. When a member's session ends,
 // its unfinished messages of QoS 1 wait here again, those of QoS 2 are dropped [MQTT-4.8.2-4, -5]. A member that
 // unsubscribes keeps what it has in flight [MQTT-3.10.4-3]: the group ends once it has neither members nor messages.
-// QoS 0 is written at once or not at all. Owned by Groups; refers to sessions, which leave it before they end. Thread:
-// loop.
+// QoS 0 is written at once or not at all. After a change of the access rules members may have different rights: a
+// message goes to those that may have it, waits for them if they are away, and is dropped when there are none. Owned by
+// Groups; refers to sessions, which leave it before they end. Thread: loop.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker-core/publication.h"
@@ -65,7 +67,8 @@ class SharedGroup final : public Destination, private OutboxOwner {
   };
 
   void handle_progress(Instant now) override { hand_out(now); }
-  Member* pick(bool needs_room);
+  Member* pick(bool needs_room, std::string_view topic);
+  bool any_may_have(std::string_view topic) const;
   void give_next(Member& member, Instant now);
   void drop_waiting(Instant now);
   static Outbox::Options options(QueueId queue, const Session::Shared& shared, OutboxOwner& owner);

@@ -13,12 +13,12 @@
 
 #include "config/report.h"
 #include "gateway/cli/machine_names.h"
-#include "gateway/identity/users.h"
-#include "gateway/store/data_directory.h"
 #include "gateway/clock.h"
+#include "gateway/identity/users.h"
 #include "gateway/net/tls_certificate.h"
 #include "gateway/net/tls_context.h"
 #include "gateway/secret_file.h"
+#include "gateway/store/data_directory.h"
 
 namespace furrow::gateway {
 namespace {
@@ -131,14 +131,14 @@ void check_tls_files(const config::Listener& listener, const std::string& path, 
   check_dates(**context, at, "listeners[].tls: ", now, report);
   if ((*context)->crl_until() && *(*context)->crl_until() < now) {
     report.warning(at, "listeners[].tls.crl: " + (*context)->crl_file() + " has expired on " +
-                         date_text(*(*context)->crl_until()) + ": every client is refused");
+                           date_text(*(*context)->crl_until()) + ": every client is refused");
   }
 }
 
 void check_tls_files(const config::Bridge& bridge, const std::string& path, config::Report& report) {
   const bool is_used = bridge.enabled && std::ranges::any_of(bridge.connect, &config::Address::is_encrypted);
-  const bool is_whole =
-      bridge.tls.certificate.empty() == bridge.tls.key.empty() && bridge.psk_identity.empty() == bridge.psk_from.empty();
+  const bool is_whole = bridge.tls.certificate.empty() == bridge.tls.key.empty() &&
+                        bridge.psk_identity.empty() == bridge.psk_from.empty();
   if (!is_used || !is_whole) return;
   const std::string at = tls_path(report, path, bridge.psk_identity.empty() ? ".tls" : ".psk_from");
   const auto context = TlsContext::open_client(bridge);

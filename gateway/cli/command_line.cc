@@ -19,7 +19,7 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 6> kBuilt{"run", "check", "certs", "demo", "passwd", "help"};
+constexpr std::array<std::string_view, 7> kBuilt{"run", "check", "access", "certs", "demo", "passwd", "help"};
 // Promised, and refused by name rather than as a typing mistake.
 constexpr std::array<std::string_view, 3> kNotBuilt{"route", "status", "buffer"};
 // The topic of `help` beside the commands: every key of the configuration.
@@ -94,6 +94,17 @@ class Parser {
         app_.add_subcommand("check", "Check a configuration, and say what would not survive an outage");
     check->add_option("-c,--config,FILE", check_.config, "Configuration; default as for run")->type_name("FILE");
     check->add_option("--data", check_.data, "Data directory, instead of the configured one")->type_name("DIR");
+    CLI::App* const access =
+        app_.add_subcommand("access", "Say what a client may publish or subscribe, and by which rule");
+    access->add_option("question", question_, "What is asked: publish a message to TOPIC, or subscribe with it")
+        ->option_text("USER publish|subscribe TOPIC")
+        ->required();
+    access->add_flag("--anonymous", anonymous_, "Of a client without a user name: leave out USER");
+    access->add_option("--client", access_.client, "Its client identifier")->type_name("ID");
+    access->add_option("--listener", access_.listener, "The name of the listener that it comes by")->type_name("NAME");
+    access->add_option("--from", access_.from, "Its IP address")->type_name("ADDRESS");
+    access->add_flag("--retain", access_.retain, "The message is to be retained");
+    access->add_option("-c,--config", access_.config, "Configuration; default as for run")->type_name("FILE");
     CLI::App* const demo =
         app_.add_subcommand("demo", "Show an outage: sensors, a gateway, a region, a cut and its end");
     demo->add_option("--outage", outage_, "How long the WAN is away at each cut, in seconds or as in 2m; default: 10")
@@ -104,9 +115,9 @@ class Parser {
     passwd->add_option("FILE", passwd_.file, "What access.password_file names; made if it is not there")->required();
     passwd->add_option("USER", user_, "The user; not with --list");
     passwd->add_flag("--stdin", passwd_.from_stdin, "Take the password from standard input, its first line");
-    CLI::Option* const erase = passwd->add_flag("--delete", "Take the user away");
-    CLI::Option* const check_only = passwd->add_flag("--check", "Only say whether the password is right");
-    CLI::Option* const list = passwd->add_flag("--list", "Print the names of all users");
+    CLI::Option* const erase = passwd->add_flag("--delete")->description("Take the user away");
+    CLI::Option* const check_only = passwd->add_flag("--check")->description("Only say whether the password is right");
+    CLI::Option* const list = passwd->add_flag("--list")->description("Print the names of all users");
     erase->excludes(check_only)->excludes(list);
     check_only->excludes(list);
     add_certs(*app_.add_subcommand("certs", "Make certificates for a site, and show those of a configuration"));
@@ -134,6 +145,7 @@ class Parser {
     }
     if (app_.got_subcommand("run")) return run_;
     if (app_.got_subcommand("check")) return check_;
+    if (app_.got_subcommand("access")) return access();
     if (app_.got_subcommand("certs")) return certs();
     if (app_.got_subcommand("demo")) return demo();
     if (app_.got_subcommand("passwd")) return passwd();
@@ -167,6 +179,19 @@ class Parser {
     if (action->get_name() == "init") certs_.action = CertsOptions::Action::Init;
     if (action->get_name() == "issue") certs_.action = CertsOptions::Action::Issue;
     return certs_;
+  }
+
+  Command access() const {
+    const std::size_t words = anonymous_ ? 2 : 3;
+    if (question_.size() != words) {
+      return refuse(std::string("access takes ") + (anonymous_ ? "" : "USER, ") +
+                    "publish or subscribe, and a topic; see furrow help access");
+    }
+    AccessOptions options = access_;
+    if (!anonymous_) options.user = question_[0];
+    options.action = question_[words - 2];
+    options.topic = question_[words - 1];
+    return options;
   }
 
   Command demo() const {
@@ -263,6 +288,9 @@ class Parser {
   PasswdOptions passwd_;
   std::optional<std::string> user_;
   CertsOptions certs_;
+  AccessOptions access_;
+  std::vector<std::string> question_;
+  bool anonymous_ = false;
   std::string outage_ = "10";
   std::optional<std::string> publish_for_;
   std::string help_topic_;

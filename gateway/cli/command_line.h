@@ -3,6 +3,7 @@
 
 #include <variant>
 
+#include "gateway/cli/access.h"
 #include "gateway/cli/certs.h"
 #include "gateway/cli/check.h"
 #include "gateway/cli/demo.h"
@@ -16,7 +17,8 @@ struct Answered {
   int exit_code = 0;
 };
 
-using Command = std::variant<Answered, RunOptions, CheckOptions, DemoOptions, CertsOptions, PasswdOptions>;
+using Command =
+    std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions, PasswdOptions>;
 
 Command parse_command_line(int count, const char* const* arguments);
 

@@ -82,6 +82,13 @@ Json dropped_json(const broker::Stats& stats) {
           {"over_limit", stats.dropped_over_limit}};
 }
 
+// What access rules have refused; messages of publishers are among the dropped ones.
+Json access_json(const broker::Stats& stats) {
+  return {{"subscriptions", stats.subscriptions_not_authorized},
+          {"wills", stats.wills_not_authorized},
+          {"deliveries", stats.deliveries_not_authorized}};
+}
+
 Json retained_json(const StatusModel& model) {
   return {{"messages", model.retained.messages},
           {"bytes", model.retained.bytes},
@@ -200,6 +207,7 @@ std::string gateway_json(const StatusModel& model) {
   document["wills"] = {{"waiting", model.clients.wills_waiting},
                        {"over_limit", model.stats.wills_over_limit},
                        {"not_stored", model.stats.wills_not_stored}};
+  document["access_refused"] = access_json(model.stats);
   document["connections"] = connections_json(model.stats);
   document["traffic"] = traffic_json(model.stats);
   document["sessions"] = {{"accepted", model.sessions.accepted},

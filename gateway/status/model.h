@@ -47,7 +47,7 @@ struct ListenerStatus {
   std::string protocol;
   std::string address;
   std::string waiting = {};  // why it waits for its address; empty: it listens
-  std::string tls = {};  // `certificate` or `psk`; empty: none
+  std::string tls = {};      // `certificate` or `psk`; empty: none
 };
 
 // One of our own certificates.

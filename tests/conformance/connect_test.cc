@@ -114,6 +114,7 @@ TEST_F(Connect, TheFieldsComeInTheirOrder) {
                                 : packet("10",
                                          "00 04 'MQTT' 04 c6 00 00 00 02 'id' 00 05 'topic' 00 07 'message'"
                                          "00 04 'user' 00 06 'secret'"));
+    advance(std::chrono::seconds(1));
     client.vanish();
     EXPECT_THAT(reader.received(), ElementsAre("PUBLISH \"topic\" \"message\" qos=0 id=0"));
     EXPECT_THAT(log.lines, Contains(AllOf(StartsWith("info connection.opened client=id "))));

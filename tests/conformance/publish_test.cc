@@ -77,6 +77,22 @@ TEST_F(Publish, ThatIsNotAllowedIsAcknowledgedOrCloses) {
   EXPECT_THAT(reader.received(), IsEmpty());
 }
 
+TEST_F(Publish, ThatNoRuleGrantsIsAcknowledgedOrCloses) {
+  SHOWS("v3.1.1:MQTT-3.3.5-2");
+  options.access_rules = std::make_shared<const access::Rules>(
+      std::vector<access::Rule>{{.subscribe = {access::Entry("#")}, .deny_publish = {access::Entry("t")}}});
+  Client& reader = this->reader("#", kQos2);
+  Client& old = connect({.client_id = "old", .version = kV3});
+  old.publish("t", "1", kQos1, 1);
+  old.publish("t", "2", kQos2, 2);
+  EXPECT_THAT(old.received(), ElementsAre("PUBACK id=1 reason=00", "PUBREC id=2 reason=00"));
+  options.forbidden_disconnects = true;
+  broker().apply(options, now);
+  old.publish("t", "3", kQos1, 3);
+  EXPECT_TRUE(old.closed());
+  EXPECT_THAT(reader.received(), IsEmpty());
+}
+
 // --- RETAIN ---
 
 TEST_F(Publish, ARetainedMessageIsKeptWithItsQosInPlaceOfTheLast) {

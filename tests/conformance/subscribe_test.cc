@@ -81,6 +81,22 @@ TEST_F(Subscribe, GetsAReasonCodeForEachFilterInOrder) {
   }
 }
 
+TEST_F(Subscribe, IsRefusedForTheFiltersAloneThatNoRuleGrants) {
+  SHOWS("MQTT-3.8.4-6 MQTT-3.8.4-7 MQTT-3.9.3-1 MQTT-3.9.3-2 v3.1.1:MQTT-3.8.4-5 v3.1.1:MQTT-3.9.3-1");
+  options.access_rules =
+      std::make_shared<const access::Rules>(std::vector<access::Rule>{{.subscribe = {access::Entry("a/#")}}});
+  for (const Version version : kVersions) {
+    Client& client = connect({.version = version});
+    client.send(request(1, {{"a/b", kQos1}, {"#", kQos1}, {"a/+", kQos2}}));
+    EXPECT_THAT(
+        client.received(),
+        ElementsAre(version == kV5 ? "SUBACK id=1 {1f=\"no access rule grants it, or the topic begins with $\"} "
+                                     "reason=01 reason=87 reason=02"
+                                   : "SUBACK id=1 reason=01 reason=80 reason=02"));
+    client.disconnect();
+  }
+}
+
 TEST_F(Subscribe, AFilterTwiceIsTheLaterSubscription) {
   SHOWS("MQTT-3.8.4-5 v3.1.1:MQTT-3.8.4-4");
   for (const Version version : kVersions) {

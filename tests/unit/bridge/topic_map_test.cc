@@ -79,7 +79,10 @@ TEST(TopicMap, AWildcardBringsDownNoTopicOfTheServer) {
   const TopicMap map({rule(Direction::Both, "#", "", "barn-7/"), rule(Direction::Both, "$aws/#", "", "cloud/")});
   EXPECT_EQ(topic(map.down("barn-7/$SYS/furrow/gateway")), "(none)");
   EXPECT_EQ(topic(map.answer_up("$SYS/furrow/gateway")), "(none)");
-  EXPECT_EQ(topic(map.down("cloud/$aws/things")), "$aws/things") << "named by the rule";
+  EXPECT_EQ(topic(map.down("cloud/$aws/things")), "(none)") << "also where the rule names it";
+  EXPECT_EQ(topic(map.up("$aws/things")), "cloud/$aws/things");
+  const TopicMap prefixed({rule(Direction::Down, "#", "$SYS/", "barn-7/")});
+  EXPECT_EQ(topic(prefixed.down("barn-7/furrow/gateway")), "(none)");
 }
 
 TEST(TopicMap, AWildcardTakesUpNoTopicOfTheFarServer) {

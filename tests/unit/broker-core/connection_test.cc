@@ -541,6 +541,19 @@ TEST_F(ConnectionTest, MalformedPacketsCloseWithTheirReason) {
                                   "reason=malformed_packet why=PUBLISH with QoS 3"));
 }
 
+TEST_F(ConnectionTest, LogHearsOfAClientOnceItHasStayedForASecond) {
+  connect({.client_id = "brief"}).disconnect();
+  EXPECT_THAT(log.lines, Contains("debug connection.closed client=brief peer=192.0.2.1:1024 reason=success "
+                                  "why=the client sent DISCONNECT"));
+  EXPECT_THAT(log.lines, Not(Contains(HasSubstr("connection.opened"))));
+  Client& sensor = connect({.client_id = "sensor"});
+  advance(std::chrono::seconds(1));
+  EXPECT_THAT(log.lines, Contains("info connection.opened client=sensor peer=192.0.2.1:1024 version=5 "
+                                  "session_present=false"));
+  sensor.disconnect();
+  EXPECT_THAT(log.lines, Contains(StartsWith("info connection.closed client=sensor")));
+}
+
 TEST_F(ConnectionTest, TooLargePacketsClose) {
   options.limits.packet_bytes = 100;
   Client& client = connect({});

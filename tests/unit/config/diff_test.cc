@@ -46,6 +46,16 @@ TEST(Diff, SaysWhatNeedsARestart) {
   EXPECT_EQ(difference("gateway: {id: barn-7}", "gateway: {id: barn-8}"), "gateway.id: barn-7 -> barn-8 (restart)\n");
 }
 
+TEST(Diff, ShowsAccessRulesAsOneValue) {
+  const std::string one = "access: {rules: [{user: a, publish: a}]}";
+  EXPECT_EQ(difference("", one), "access.rules: none -> 1 rule\n");
+  EXPECT_EQ(difference(one, "access: {rules: []}"), "access.rules: 1 rule -> 0 rules\n");
+  EXPECT_EQ(difference(one, "access: {rules: [{user: b, publish: a}]}"), "access.rules: 1 rule -> as many others\n");
+  EXPECT_EQ(difference(one, "access:\n  rules:\n    - {publish: [a], user: [a]}\n"), "");
+  EXPECT_EQ(difference("access: {groups: {f: a}}", "access: {groups: {f: [a, b], g: c}}"),
+            "access.groups: {f: [a]} -> {f: [a, b], g: [c]}\n");
+}
+
 TEST(Diff, PairsBridgesByName) {
   const std::string other = "  - name: other\n    connect: mqtt://b.example\n";
   EXPECT_EQ(difference(kBridge, std::string(kBridge) + other), "bridges[other]: none -> configured\n");

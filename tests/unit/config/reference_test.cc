@@ -42,6 +42,14 @@ TEST(Reference, EveryDefaultWrittenOutIsTheDefaultOfItsMember) {
   Bridge& bridge = expected.bridges.emplace_back();
   bridge.connect.push_back({.scheme = Scheme::Mqtt, .host = "region.example.org", .port = 1883});
   bridge.topics.emplace_back().filter = "farm/#";
+  expected.access.groups = {{.name = "field", .members = {"sensor-1", "sensor-2"}, .place = {}}};
+  AccessRule& rule = expected.access.rules.emplace().emplace_back();
+  rule.user = {"sensor-*"};
+  rule.group = {"field"};
+  rule.client = {"dev-*"};
+  rule.listener = {"mqtt"};
+  rule.publish = {"farm/{user}/#"};
+  rule.from = {*IpNetwork::parse("192.168.4.0/24")};
   EXPECT_EQ(loaded(uncommented(reference_yaml())), expected);
 }
 

@@ -20,6 +20,7 @@ struct Everything {
     objects.listener = &config.listeners.front();
     objects.bridge = &config.bridges.front();
     objects.rule = &config.bridges.front().topics.front();
+    objects.access_rule = &config.access.rules.emplace().emplace_back();
   }
 
   Status assign(const Key& key, std::string_view text) { return config::assign(key, objects, text, {}); }
@@ -31,7 +32,7 @@ struct Everything {
 std::vector<const Key*> built_scalars() {
   std::vector<const Key*> scalars;
   for (const Key& key : keys()) {
-    const bool is_scalar = key.kind != Kind::Section && key.kind != Kind::List;
+    const bool is_scalar = key.kind != Kind::Section && key.kind != Kind::List && key.kind != Kind::Groups;
     if (key.stage == Stage::Built && is_scalar) scalars.push_back(&key);
   }
   return scalars;
@@ -108,6 +109,7 @@ TEST(Schema, WordsStandInTheOrderOfTheirEnumeration) {
   EXPECT_EQ(assigned("bridges[].mqtt_version", "5").bridges[0].mqtt_version, MqttVersion::V5);
   EXPECT_EQ(assigned("bridges[].mqtt_version", "3.1.1").bridges[0].mqtt_version, MqttVersion::V311);
   EXPECT_EQ(assigned("bridges[].topics[].direction", "down").bridges[0].topics[0].direction, Direction::Down);
+  EXPECT_EQ(assigned("access.denied", "disconnect").access.denied, Denied::Disconnect);
   EXPECT_EQ(assigned("bridges[].topics[].retain", "clear").bridges[0].topics[0].retain, RetainFlag::Clear);
 }
 

@@ -40,6 +40,47 @@ TEST(ConfigToOptions, AFixedIntervalIsAlsoHowLongMessagesGather) {
   EXPECT_EQ(options.journal.gather_interval, std::chrono::milliseconds(20));
 }
 
+TEST(ConfigToOptions, AccessRulesAreAsWritten) {
+  config::Config config;
+  EXPECT_EQ(broker_options(config, 1).access_rules, nullptr);
+  config.access.rules.emplace();
+  ASSERT_NE(broker_options(config, 1).access_rules, nullptr) << "an empty list is not none";
+  EXPECT_TRUE(broker_options(config, 1).access_rules->list().empty());
+
+  config.access.denied = config::Denied::Disconnect;
+  config.access.groups = {{.name = "field", .members = {"a", "b"}, .place = {}},
+                          {.name = "barn", .members = {"c"}, .place = {}},
+                          {.name = "empty", .members = {}, .place = {}}};
+  config::AccessRule rule;
+  rule.group = {"field", "barn"};
+  rule.client = {"dev-*"};
+  rule.listener = {"lan"};
+  rule.from = {*IpNetwork::parse("10.0.0.0/8")};
+  rule.anonymous = true;
+  rule.publish = {"p"};
+  rule.subscribe = {"s"};
+  rule.deny_publish = {"dp"};
+  rule.deny_subscribe = {"ds"};
+  rule.retain = false;
+  config::AccessRule nobody;
+  nobody.group = {"empty"};
+  config.access.rules = {{rule, nobody}};
+  const broker::Broker::Options options = broker_options(config, 1);
+  EXPECT_TRUE(options.forbidden_disconnects);
+  const access::Rules expected({{.members = {{"a", "b", "c"}},
+                                 .clients = {"dev-*"},
+                                 .listeners = {"lan"},
+                                 .from = rule.from,
+                                 .anonymous = true,
+                                 .publish = {access::Entry("p")},
+                                 .subscribe = {access::Entry("s")},
+                                 .deny_publish = {access::Entry("dp")},
+                                 .deny_subscribe = {access::Entry("ds")},
+                                 .may_retain = false},
+                                {.members = std::vector<std::string>{}}});
+  EXPECT_EQ(*options.access_rules, expected);
+}
+
 TEST(ConfigToOptions, TheStoreIsAsChosen) {
   config::Config config;
   config.store.acknowledge = config::Acknowledge::Received;

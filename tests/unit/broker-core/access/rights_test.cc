@@ -75,7 +75,7 @@ TEST_F(RightsTest, EntriesThatDenyComeFirstInTheirRule) {
 
 TEST_F(RightsTest, SubjectKindsAllHaveToFit) {
   list_ = {Rule{.users = {"sensor-*"},
-                .members = {"sensor-1", "sensor-2"},
+                .members = {{"sensor-1", "sensor-2"}},
                 .clients = {"dev?"},
                 .listeners = {"lan"},
                 .publish = entries({"#"})}};
@@ -90,6 +90,12 @@ TEST_F(RightsTest, SubjectKindsAllHaveToFit) {
   other = fits;
   other.listener = "wan";
   EXPECT_FALSE(rights_of(other).may_publish("x", false));
+}
+
+TEST_F(RightsTest, GroupWithoutMembersIsNobody) {
+  list_ = {Rule{.members = std::vector<std::string>{}, .publish = entries({"#"})}};
+  EXPECT_FALSE(rights_of("a").may_publish("x", false));
+  EXPECT_FALSE(rights_of(std::nullopt).may_publish("x", false));
 }
 
 TEST_F(RightsTest, AnonymousIsNobodysName) {
@@ -265,7 +271,7 @@ class RandomRules {
 TEST_F(RightsTest, SubscriptionsAreGrantedMessageByMessage) {
   RandomRules random(7);
   int granted = 0;
-  for (int round = 0; round < 2'000; ++round) {
+  for (int round = 0; round < 700; ++round) {
     list_ = {random.rule(), random.rule(), random.rule()};
     for (const std::string_view user : {"a", "b", "#", ""}) {
       Rights& rights = rights_of(user);
@@ -276,7 +282,7 @@ TEST_F(RightsTest, SubscriptionsAreGrantedMessageByMessage) {
       ASSERT_TRUE(rights.may_receive(topic)) << filter << " and " << topic << " in round " << round;
     }
   }
-  EXPECT_GT(granted, 100);
+  EXPECT_GT(granted, 30);
 }
 
 // The decisions against the rules read one by one, as the head of rules.h says it.
@@ -288,7 +294,7 @@ TEST_F(RightsTest, DecidesAsTheRulesRead) {
       return mqtt::matches(*filter, topic);
     });
   };
-  for (int round = 0; round < 2'000; ++round) {
+  for (int round = 0; round < 700; ++round) {
     list_ = {random.rule(), random.rule(), random.rule()};
     const std::string topic = random.text({"a", "b", "c"}, 4);
     const bool retain = round % 2 == 0;

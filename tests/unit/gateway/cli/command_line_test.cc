@@ -83,7 +83,36 @@ TEST(CommandLine, QuestionsAreAnswered) {
   EXPECT_EQ(exit_code({"run", "--help"}), 0);
 }
 
+TEST(CommandLine, AccessTakesAQuestion) {
+  const Command command = parse({"access", "ann", "publish", "farm/t", "--client", "c", "--listener", "lan", "--from",
+                                 "10.0.0.1", "--retain", "-c", "a.yaml"});
+  const auto* access = std::get_if<AccessOptions>(&command);
+  ASSERT_NE(access, nullptr);
+  EXPECT_EQ(access->user, "ann");
+  EXPECT_EQ(access->action, "publish");
+  EXPECT_EQ(access->topic, "farm/t");
+  EXPECT_EQ(access->client, "c");
+  EXPECT_EQ(access->listener, "lan");
+  EXPECT_EQ(access->from, "10.0.0.1");
+  EXPECT_TRUE(access->retain);
+  EXPECT_EQ(access->config, "a.yaml");
+}
+
+TEST(CommandLine, AccessOfAClientWithoutAUserName) {
+  const Command command = parse({"access", "--anonymous", "subscribe", "#"});
+  const auto* access = std::get_if<AccessOptions>(&command);
+  ASSERT_NE(access, nullptr);
+  EXPECT_EQ(access->user, std::nullopt);
+  EXPECT_EQ(access->action, "subscribe");
+  EXPECT_EQ(access->topic, "#");
+  const Command empty = parse({"access", "", "subscribe", "#"});
+  ASSERT_NE(std::get_if<AccessOptions>(&empty), nullptr);
+  EXPECT_EQ(std::get_if<AccessOptions>(&empty)->user, "") << "an empty name is a name";
+}
+
 TEST(CommandLine, MistakesAreUsageErrors) {
+  EXPECT_EQ(exit_code({"access", "ann", "publish"}), 2);
+  EXPECT_EQ(exit_code({"access", "--anonymous", "ann", "publish", "x"}), 2);
   EXPECT_EQ(exit_code({}), 2);
   EXPECT_EQ(exit_code({"nonsense"}), 2);
   EXPECT_EQ(exit_code({"--nonsense"}), 2);
