@@ -114,15 +114,18 @@ class BalancerTest(ArrivalTestCase):
     def refusals(self):
         return re.findall(r"connection\.refused .*", self.barn.log())
 
+    def wait_for_line(self, pattern):
+        wait_for(f"the log has {pattern}", lambda: re.search(pattern, self.barn.log()))
+
     def test_a_client_is_the_one_of_the_header(self):
         for header in (line("203.0.113.9"), block("203.0.113.9")):
             client = self.client(self.balancer(header).port, "sensor")
             client.subscribe("field/#", 1)
             client.publish("field/moisture", "12", 1)
             client.take(1)
+            self.wait_for_line(r"connection\.opened client=sensor peer=203\.0\.113\.9:40000")
             client.drop()
-            wait_for("the log names the client's address",
-                     lambda: re.search(r"connection\.closed client=sensor peer=203\.0\.113\.9:40000", self.barn.log()))
+            self.wait_for_line(r"connection\.closed client=sensor peer=203\.0\.113\.9:40000")
             self.barn.log_start = self.barn.log_path.stat().st_size
 
     def test_limits_count_by_the_address_of_the_header(self):

@@ -256,7 +256,7 @@ class NeverReadTest(StrangerTestCase):
 class NoLimitTest(StrangerTestCase):
     """The operator has taken the limits away: it must still be quick, and given back."""
 
-    CONFIG = "limits: {subscriptions: 0, topic_levels: 0}\n"
+    CONFIG = "limits: {subscriptions: 0, topic_levels: 0, topic: 0}\n"
     ROUNDS = 6
 
     def rounds(self, bound, attack):
