@@ -109,11 +109,11 @@ class ListenersTest(ReloadTest):
         first_port = barn.port
         living = self.client(first_port, "living")
         living.subscribe("news/#")
-        said = self.reload(barn, ("[{bind: 127.0.0.1:0}]", "[{bind: '[::1]:0'}]"))
-        second_port = int(re.search(r"listening .*address=\[::1\]:(\d+)", said).group(1))
+        said = self.reload(barn, ("[{bind: 127.0.0.1:0}]", "[{bind: '127.0.0.2:0'}]"))
+        second_port = int(re.search(r"listening .*address=127\.0\.0\.2:(\d+)", said).group(1))
         with self.assertRaises(OSError):
             socket.create_connection(("127.0.0.1", first_port)).close()
-        socket.create_connection(("::1", second_port)).close()
+        socket.create_connection(("127.0.0.2", second_port)).close()
         living.publish("news/1", "still here", 1)
         self.assertEqual([one.payload for one in living.take(1)], [b"still here"])
 
