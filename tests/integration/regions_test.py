@@ -48,7 +48,7 @@ class Aedes(Process):
 
 
 class RegionsTest(TestCase):
-    def tell(self, region, qos, cut_in_mid_flight=True):
+    def tell(self, region, qos):
         """Readings go up and a command comes down, through an outage in which the gateway is killed."""
         name = f"barn-{qos}"
         topic = f"farm/{name}"
@@ -58,9 +58,6 @@ class RegionsTest(TestCase):
                                    f"{{filter: {name}/#, direction: down}}"), name=name).start()
         self.status(barn).wait_until("online", lambda one: one["state"] == "online")
         self.assert_published(publish_lines(barn.port, topic, range(COUNT), qos))
-        if not cut_in_mid_flight:
-            archive.wait_for_payload(f"us/{topic}", str(COUNT - 1))
-            self.wait_until_delivered(barn)
         wan.close()
         self.assert_published(publish_lines(barn.port, topic, range(COUNT, 2 * COUNT), qos))
         barn.crash()
@@ -92,10 +89,8 @@ class RegionsTest(TestCase):
             self.assertIn("set qos: 1", drained["reason"])
 
     def test_aedes(self):
-        region = self.own(Aedes("aedes", self.folder)).start()
-        self.tell(region, 1)
-        # It closes the connection at a PUBREL that comes again, each time.
-        self.tell(region, 2, cut_in_mid_flight=False)
+        # Not at QoS 2: it closes the connection at a PUBREL that comes again, each time.
+        self.tell(self.own(Aedes("aedes", self.folder)).start(), 1)
 
 
 if __name__ == "__main__":
