@@ -120,11 +120,7 @@ Result<PasswordHash> PasswordHash::parse_scrypt(std::string_view fields) {
   if (!is_sound || hash.p_ > kPMax || (std::uint64_t{128} << hash.cost_) * hash.r_ > kScryptBytesMax) {
     return fault("the hash takes more than 16 MiB to check, or its numbers are no scrypt");
   }
-  auto salt_bytes = from_base64(*salt);
-  auto key_bytes = from_base64(fields);
-  if (!salt_bytes || !key_bytes) return fault("the hash is not base64");
-  hash.salt_ = *std::move(salt_bytes);
-  hash.key_ = *std::move(key_bytes);
+  if (!hash.take_salt_and_key(*salt, fields)) return fault("the hash is not base64");
   return hash;
 }
 
@@ -137,12 +133,17 @@ Result<PasswordHash> PasswordHash::parse_pbkdf2(std::string_view fields) {
     return fault("the hash is not $7$ITERATIONS$SALT$KEY");
   }
   if (hash.cost_ == 0 || hash.cost_ > kIterationsMax) return fault("the hash has no sound number of iterations");
-  auto salt_bytes = from_base64(*salt);
-  auto key_bytes = from_base64(fields);
-  if (!salt_bytes || !key_bytes) return fault("the hash is not base64");
-  hash.salt_ = *std::move(salt_bytes);
-  hash.key_ = *std::move(key_bytes);
+  if (!hash.take_salt_and_key(*salt, fields)) return fault("the hash is not base64");
   return hash;
+}
+
+bool PasswordHash::take_salt_and_key(std::string_view salt, std::string_view key) {
+  auto salt_bytes = from_base64(salt);
+  auto key_bytes = from_base64(key);
+  if (!salt_bytes || !key_bytes) return false;
+  salt_ = *std::move(salt_bytes);
+  key_ = *std::move(key_bytes);
+  return true;
 }
 
 Result<PasswordHash> PasswordHash::make(ByteView password) {

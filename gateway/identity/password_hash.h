@@ -38,6 +38,8 @@ class PasswordHash {
 
   static Result<PasswordHash> parse_scrypt(std::string_view fields);
   static Result<PasswordHash> parse_pbkdf2(std::string_view fields);
+  // Both in base64. False when they are not.
+  bool take_salt_and_key(std::string_view salt, std::string_view key);
   bool derive(ByteView password, MutableBytes key) const;
 
   Kind kind_ = Kind::Scrypt;

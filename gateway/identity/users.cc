@@ -6,6 +6,7 @@
 
 #include "broker-core/base/printable.h"
 #include "broker-core/mqtt/utf8.h"
+#include "gateway/entry_lines.h"
 
 namespace furrow::gateway {
 namespace {
@@ -18,14 +19,11 @@ constexpr std::size_t kLineBytesMax = 0x1'1000;  // with its hash
 
 Result<Users> Users::parse(std::string_view text, std::string_view name) {
   Users users;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty() || line.starts_with('#')) continue;
+  EntryLines lines(text);
+  while (const std::optional<std::string_view> entry = lines.next()) {
+    const std::string_view line = *entry;
     const auto fault = [&](const std::string& what) {
-      return Error(Errc::InvalidArgument, std::string(name) + ":" + std::to_string(number) + ": " + what);
+      return Error(Errc::InvalidArgument, std::string(name) + ":" + std::to_string(lines.number()) + ": " + what);
     };
     const std::size_t colon = line.find(':');
     if (line.size() > kLineBytesMax || colon == std::string_view::npos) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker-core/mqtt/utf8.h"
+#include "gateway/entry_lines.h"
 
 namespace furrow::gateway {
 namespace {
@@ -45,14 +46,11 @@ Result<std::string> parse_psk(std::string_view hexadecimal) {
 
 Result<PskTable> PskTable::parse(std::string_view text) {
   PskTable table;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty() || line.starts_with('#')) continue;
-    const auto fault = [number](const std::string& why) {
-      return invalid("line " + std::to_string(number) + ": " + why);
+  EntryLines lines(text);
+  while (const std::optional<std::string_view> entry = lines.next()) {
+    const std::string_view line = *entry;
+    const auto fault = [&lines](const std::string& why) {
+      return invalid("line " + std::to_string(lines.number()) + ": " + why);
     };
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return fault("it is not IDENTITY:KEY");

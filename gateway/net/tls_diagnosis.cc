@@ -54,6 +54,7 @@ std::string describe_wrong_host(const TlsFault& fault, std::string_view host) {
 }
 
 std::string describe_certificate(const TlsFault& fault, const TlsContext& context, std::string_view host) {
+  if (is_of_unknown_origin(fault.verify)) return describe_unknown_ca(fault, context);
   const std::string subject = subject_of(fault, context.end());
   switch (fault.verify) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -79,14 +80,6 @@ std::string describe_certificate(const TlsFault& fault, const TlsContext& contex
     case X509_V_ERR_INVALID_PURPOSE:
       return subject + (context.end() == TlsContext::End::Server ? " is not for clients" : " is not for servers") +
              " (extendedKeyUsage)";
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_CERT_UNTRUSTED:
-      return describe_unknown_ca(fault, context);
     default:
       return subject + " is not accepted: " + X509_verify_cert_error_string(fault.verify);
   }
@@ -157,6 +150,21 @@ std::string describe_psk(const TlsFault& fault) {
 }
 
 }  // namespace
+
+bool is_of_unknown_origin(long verify) {
+  switch (verify) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_CERT_UNTRUSTED:
+      return true;
+    default:
+      return false;
+  }
+}
 
 std::string describe(const TlsFault& fault, const TlsContext& context, std::string_view host) {
   const bool is_server = context.end() == TlsContext::End::Server;

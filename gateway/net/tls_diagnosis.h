@@ -33,6 +33,10 @@ struct TlsFault {
   bool psk_is_unknown = false;
 };
 
+// Whether nobody whom we trust has signed a certificate, by OpenSSL's result of the verification: which certificate of
+// the chain shows that says nothing.
+bool is_of_unknown_origin(long verify);
+
 // `host` is whom a client wanted to reach.
 std::string describe(const TlsFault& fault, const TlsContext& context, std::string_view host);
 

@@ -53,22 +53,6 @@ unsigned long take_tls_error() {
   return first;
 }
 
-// Nobody whom we trust has signed it: which certificate of the chain shows that says nothing.
-bool is_of_unknown_origin(int error) {
-  switch (error) {
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_CERT_UNTRUSTED:
-      return true;
-    default:
-      return false;
-  }
-}
-
 SslSessionPtr make_psk_session(SSL* ssl, std::string_view key) {
   constexpr std::array<unsigned char, 2> kAes128GcmSha256{0x13, 0x01};
   SslSessionPtr session(SSL_SESSION_new());
