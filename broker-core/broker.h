@@ -68,7 +68,7 @@ class Broker final {
   void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
   // The caller has written out and consumed bytes of output(connection).
   void handle_sent(ConnectionId connection, std::size_t bytes, Instant now);
-  // What the Authenticator was asked about this connection, which may be gone.
+  // The Authenticator's answer about this connection, which may be gone.
   void handle_login(ConnectionId connection, Verdict verdict, Instant now);
   // The network connection is gone; the id is invalid from now on.
   void handle_closed(ConnectionId connection, Instant now) { connections_.remove(connection, now); }
@@ -138,7 +138,7 @@ class Broker final {
   // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before the retained
   // messages are sent. It may call nothing that changes this broker, except retain_status(). Empty: nobody refreshes.
   void set_status_refresh(std::function<void(Instant)> refresh) { router_.set_status_refresh(std::move(refresh)); }
-  // Who knows passwords; must outlive the broker's connections. nullptr, as at first: nobody.
+  // The authenticator knows passwords, and must outlive the broker's connections. nullptr, as at first: nobody does.
   void set_authenticator(Authenticator* authenticator) { connection_shared_.authenticator = authenticator; }
   // From now on these settings hold: for everything, and as settings.h says. Call it in a turn, like handle_*.
   void apply(const Settings& settings, Instant now);

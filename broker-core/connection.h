@@ -109,7 +109,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void end(bool graceful, Instant now);
   // Says goodbye where the version has words for it, and closes. The log says why.
   void close(mqtt::ReasonCode reason, std::string_view why, Instant now);
-  // What the Authenticator says of the login that waits; without effect when none does.
+  // The Authenticator's verdict on the login that waits; without effect when none does.
   void handle_login(Verdict verdict, Instant now);
   // A batch is durable: a held connection may go on now.
   void handle_persisted(Instant now);

@@ -1,11 +1,11 @@
-// What the rules come to for one client: its decisions.
+// The decisions for one client: what the rules come to for it.
 //
 // Made when it is first asked for something, thrown away when the rules or what is known of the client change: the
 // rules that are for this client, in their order, with its name put in. Publishing on one topic after another is what
 // nearly all clients do, so the topics that were granted last are remembered by their keyed hash, a fixed number of
 // them, and cost one look-up. Refers to the rules. Thread: loop.
 //
-// What is granted as a subscription is granted message by message: no rule refuses a topic of a filter that they grant.
+// A subscription that is granted is granted message by message: no rule refuses a topic of a filter that they grant.
 #pragma once
 
 #include <array>

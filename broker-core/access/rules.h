@@ -24,7 +24,7 @@
 
 namespace furrow::access {
 
-// Who asks. Borrows its texts.
+// The client that asks. Borrows its texts.
 struct Subject {
   std::optional<std::string_view> user;  // absent: anonymous; an empty name is a name
   std::string_view client;               // identifier

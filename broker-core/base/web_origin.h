@@ -25,7 +25,7 @@ struct WebOrigin {
   std::string scheme;     // in lower case
   std::string authority;  // as WebAuthority::text()
 
-  // Of a whole text, with nothing behind it: `null` is none, and neither is an address with a path.
+  // The origin that is the whole text: `null` is none, and neither is an address with a path.
   static std::optional<WebOrigin> parse(std::string_view text);
   std::string_view host() const;
   std::string text() const { return scheme + "://" + authority; }
