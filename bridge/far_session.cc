@@ -52,8 +52,9 @@ void FarSession::forget(PacketId packet_id) {
   forgotten_in_ = journal_.put(row(packet_id, State::Erased));
 }
 
-void FarSession::forget_all() {
-  while (!received_.empty()) forget(*received_.begin());
+void FarSession::forget_lost(std::unordered_set<PacketId> lost) {
+  journal_.release_identifiers(queue_, lost);
+  for (const PacketId id : lost) forget(id);
 }
 
 void FarSession::set_old_broker(std::optional<OldBroker> broker) {

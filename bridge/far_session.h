@@ -45,10 +45,10 @@ class FarSession {
   broker::ExchangeRow received_row(PacketId packet_id) const { return row(packet_id, State::Published); }
   // The message was taken, or needs no place.
   void note_received(PacketId packet_id) { received_.insert(packet_id); }
-  // The exchange is released, or the far broker has lost it: its identifier is off the disk once forgotten_in() is
-  // durable.
+  // The exchange is released: its identifier is off the disk once forgotten_in() is durable.
   void forget(PacketId packet_id);
-  void forget_all();
+  // The same for exchanges that the far broker has lost, whose messages may still wait to be stored.
+  void forget_lost(std::unordered_set<PacketId> lost);
   BatchNumber forgotten_in() const { return forgotten_in_; }
 
   // --- dialect ---

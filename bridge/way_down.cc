@@ -24,7 +24,7 @@ void WayDown::connect(Welcome welcome) {
   welcome_ = welcome;
   acknowledgements_ = broker::AckQueue::make(*this);
   // The far broker has forgotten its half of these exchanges: the identifiers are free for new messages.
-  if (!welcome_.session_present) session_.forget_all();
+  if (!welcome_.session_present) session_.forget_lost(session_.received());
   if (welcome_.doubtful) doubted_ids_ = session_.received();
   // 3.1.1 sends retained messages at every SUBSCRIBE, so it is not repeated without need.
   session_.subscriptions().connect(welcome_.session_present,
@@ -176,9 +176,9 @@ void WayDown::handle_publish(const mqtt::Publish& publish, Instant now) {
 // tell: a message that is sent again has DUP set [MQTT-3.3.1-1], a new one has not.
 bool WayDown::is_another_message(const mqtt::Publish& publish) {
   if (!doubted_ids_.contains(publish.packet_id)) return false;
-  const std::unordered_set<PacketId> doubted = std::exchange(doubted_ids_, {});
+  std::unordered_set<PacketId> doubted = std::exchange(doubted_ids_, {});
   if (publish.duplicate) return false;
-  for (const PacketId id : doubted) session_.forget(id);
+  session_.forget_lost(std::move(doubted));
   return true;
 }
 

@@ -482,6 +482,10 @@ void Connection::handle(const mqtt::Pubrel& packet, Instant) {
   const bool known = session_->received_erase(packet.packet_id);
   const bool durable = session_->durable();
   if (known && durable) {
+    // A client may not, and some do, go on before PUBREC: then the message still waits to be stored.
+    if (acknowledgements().awaits(PacketType::Pubrec, packet.packet_id)) {
+      journal.release_identifiers(session_->record().queue, {packet.packet_id});
+    }
     journal.put(ExchangeRow{
         session_->record().queue, ExchangeRow::Direction::Inbound, packet.packet_id, ExchangeRow::State::Erased, {}});
   }

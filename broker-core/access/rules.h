@@ -65,7 +65,7 @@ class Entry {
 struct Rule {
   // The subject: a kind that is empty or false does not matter.
   std::vector<std::string> users;                   // patterns as in glob.h; no anonymous client
-  std::optional<std::vector<std::string>> members;  // likewise: those of its groups together, if it names any
+  std::optional<std::vector<std::string>> members = {};  // likewise: those of its groups together, if it names any
   std::vector<std::string> clients;                 // likewise, of client identifiers
   std::vector<std::string> listeners;
   std::vector<IpNetwork> from;

@@ -273,6 +273,15 @@ BatchNumber Journal::put(const ExchangeRow& row) {
   return gathering_.number;
 }
 
+void Journal::release_identifiers(QueueId queue, const std::unordered_set<PacketId>& identifiers) {
+  for (Commitment* commitment = first_; commitment != nullptr;) {
+    Commitment& one = *std::exchange(commitment, commitment->next_);
+    if (!one.exchange_ || one.exchange_->queue != queue || !identifiers.contains(one.exchange_->packet_id)) continue;
+    one.exchange_.reset();
+    if (one.is_empty() && !one.at_writer_) release(one);
+  }
+}
+
 BatchNumber Journal::remove_queue(QueueId queue) {
   gathering_.queues_removed.push_back(queue);
   clock_.need_rows_now();
@@ -378,6 +387,7 @@ void Journal::handle_not_persisted(Batch batch, Instant now) {
     }
     enter_clock(*commitment);
     commitment->due_ = Instant::min();  // with the next batch that has messages
+    if (commitment->is_empty()) release(*commitment);
   }
   for (const std::string& topic : plan.topics) {
     const auto value = retained_.find(topic);

@@ -27,6 +27,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "broker-core/base/ids.h"
@@ -195,6 +196,9 @@ class Journal {
     row.state = ExchangeRow::State::Erased;
     (void)put(row);
   }
+  // The peer of `queue` may use these inbound identifiers for other messages. Commitments that wait with one are
+  // written without it: behind the row that erases it, theirs would bring it back. Looks at each that waits.
+  void release_identifiers(QueueId queue, const std::unordered_set<PacketId>& identifiers);
   BatchNumber remove_queue(QueueId queue);
   // As put(), without haste: the row goes with the next batch that is written anyway, or after
   // Options::cursor_interval.

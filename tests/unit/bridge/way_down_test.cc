@@ -481,6 +481,32 @@ TEST_F(WayDown, SubscribeDoesNotWaitForMessagesThatAFullDiskHoldsBack) {
   EXPECT_THAT(sensor().received(), IsEmpty());
 }
 
+// The message of the lost session is written later than the row that erases its identifier.
+TEST_F(WayDown, AnIdentifierOfALostSessionDoesNotComeBackWithAMessageThatAFullDiskHeldBack) {
+  durable_listener();
+  start();
+  online();
+  store_answers = false;
+  far_publishes("barn-7/command/valve", "open", Qos::ExactlyOnce, 5);
+  turn();
+  broker().handle_store_failing(true);
+  broker().handle_not_persisted(store.fail_one(), now);
+  cut();
+  redial();
+  accept(false);
+  turn();
+  persist();
+  ASSERT_THAT(said(), Contains(StartsWith("SUBSCRIBE")));
+  broker().handle_store_failing(false);
+  store_answers = true;
+  pass(2s);
+  EXPECT_EQ(store.exchanges(), 0U);
+  crash_and_restart();
+  online(true);
+  far_publishes("barn-7/command/valve", "shut", Qos::ExactlyOnce, 5, {}, true);
+  EXPECT_EQ(snapshot().routed, 1U);
+}
+
 TEST_F(WayDown, AnUnansweredConnectMayHaveMadeASessionThatIsNotTheOneBefore) {
   start();
   online();

@@ -170,6 +170,26 @@ TEST_F(ConnectionMessagesTest, Qos2OfASessionThatIsKeptIsPublishedOnceOverACrash
   EXPECT_THAT(reader.received(), IsEmpty());
 }
 
+// PUBREL must wait for PUBREC, and some clients do not wait.
+TEST_F(ConnectionMessagesTest, PubrelBeforePubrecLeavesNoIdentifierBehindOnAFullDisk) {
+  open_durable("reader").subscribe("#", kQos1);
+  Client& sensor = connect_durable("sensor");
+  settle();
+  store_answers = false;
+  sensor.publish("farm/1", "1", kQos2, 5);
+  settle();
+  broker().handle_store_failing(true);
+  broker().handle_not_persisted(store.fail_one(), now);
+  sensor.acknowledge(PacketType::Pubrel, 5);
+  settle();
+  persist();  // rows alone
+  broker().handle_store_failing(false);
+  store_answers = true;
+  advance(seconds(2));
+  EXPECT_THAT(sensor.received(), ElementsAre("PUBREC id=5 reason=00", "PUBCOMP id=5 reason=00"));
+  EXPECT_EQ(store.exchanges(), 0U);
+}
+
 TEST_F(ConnectionMessagesTest, RepeatedPubrelWaitsUntilTheIdentifierIsForgottenForGood) {
   Client& sensor = connect_durable("sensor");
   sensor.publish("farm/1", "1", kQos2, 5);

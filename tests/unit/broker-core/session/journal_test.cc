@@ -289,6 +289,28 @@ TEST_F(JournalTest, InboundExchangeKeepsTheTicketThoughEveryDestinationHasSettle
   EXPECT_EQ(world.acks().ids, Ids{1});
 }
 
+// Rows go on while messages rest: an identifier that is erased meanwhile must not come back with its message.
+TEST_F(JournalTest, ReleasedIdentifiersAreNotWrittenWithWhatWaits) {
+  const auto row = [](std::uint16_t id) {
+    return ExchangeRow{QueueId{2}, ExchangeRow::Direction::Inbound, PacketId{id}, ExchangeRow::State::Published, {}};
+  };
+  for (const std::uint16_t id : {std::uint16_t{7}, std::uint16_t{8}}) {
+    const ExchangeRow exchange = row(id);
+    world.publish(id, world.message("x"), {{cloud.outbox}}, kAtLeastOnce, &exchange);
+  }
+  const ExchangeRow alone = row(9);
+  Commitment& commitment = world.journal().open(world.message("x"));
+  world.journal().add_exchange(commitment, alone, world.now());
+  world.journal().seal(commitment, world.acks().ticket(9), mqtt::ReasonCode::Success);
+  world.turn_after(std::chrono::milliseconds(100));
+  world.journal().release_identifiers(QueueId{2}, {PacketId{7}});  // while it is at the writer
+  world.refuse();
+  world.journal().release_identifiers(QueueId{2}, {PacketId{9}});
+  EXPECT_EQ(world.acks().ids, Ids{9}) << "nothing of it has to be stored any more";
+  world.settle_down();
+  EXPECT_EQ(world.store().exchanges(), 1U) << "the one of 8";
+}
+
 // --- retained ---
 
 TEST_F(JournalTest, RetainedValuesOfATopicAreWrittenOnceTheNewestOnly) {
