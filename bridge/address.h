@@ -10,14 +10,17 @@ namespace furrow::bridge {
 struct Address {
   std::string host;
   std::uint16_t port = 1883;
-  std::string scheme = "mqtt";  // or mqtts
+  std::string scheme = "mqtt";  // mqtts, ws, wss
+  std::string path = {};        // of WebSocket
 
   // `host:port`, an IPv6 address in brackets.
   std::string text() const {
     const bool is_v6 = host.find(':') != std::string::npos;
     return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
   }
-  std::string url() const { return scheme + "://" + text(); }
+  std::string url() const { return scheme + "://" + text() + path; }
+  bool is_web() const { return scheme == "ws" || scheme == "wss"; }
+  bool is_encrypted() const { return scheme == "mqtts" || scheme == "wss"; }
 };
 
 // A round tries each address once: first the one that worked last, then the others in the order of the file. At first

@@ -61,6 +61,11 @@ std::string advice(ReasonCode reason, bool has_username, std::string_view client
   }
 }
 
+Address encrypted(Address address) {
+  address.scheme = address.is_web() ? "wss" : "mqtts";
+  return address;
+}
+
 }  // namespace
 
 Stranger recognize(ByteView first_bytes) {
@@ -80,7 +85,7 @@ std::string describe(Stranger stranger, const Address& address) {
     case Stranger::Http:
       return address.text() + " answers HTTP: it is a web server, not an MQTT broker";
     case Stranger::Tls:
-      return address.text() + " speaks TLS: use mqtts://" + address.text();
+      return address.text() + " speaks TLS: use " + encrypted(address).url();
     case Stranger::Ssh:
       return address.text() + " answers SSH: it is not an MQTT broker";
     case Stranger::Unknown:
@@ -111,7 +116,7 @@ bool is_usual_for_tls(std::uint16_t port) {
 }
 
 std::string advise_tls(const Address& address) {
-  return "; if it wants TLS, use mqtts://" + address.text();
+  return address.is_encrypted() ? "" : "; if it wants TLS, use " + encrypted(address).url();
 }
 
 }  // namespace furrow::bridge

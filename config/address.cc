@@ -133,25 +133,48 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// WebSocket.
-bool is_planned_scheme(std::string_view scheme) {
-  return is_one_of(scheme, {"ws", "wss"});
+struct SchemeFacts {
+  Scheme scheme;
+  std::string_view text;
+  std::uint16_t port;  // unless another is given
+  std::string_view path;
+};
+
+constexpr std::array<SchemeFacts, 4> kSchemes{{{Scheme::Mqtt, "mqtt", kMqttPort, ""},
+                                               {Scheme::Mqtts, "mqtts", kMqttsPort, ""},
+                                               {Scheme::Ws, "ws", 80, "/mqtt"},
+                                               {Scheme::Wss, "wss", 443, "/mqtt"}}};
+
+const SchemeFacts& facts(Scheme scheme) {
+  return *std::ranges::find(kSchemes, scheme, &SchemeFacts::scheme);
 }
-// mqtts, as other programs call it.
+
+// As other programs call them.
 bool is_other_name_of_mqtts(std::string_view scheme) {
   return is_one_of(scheme, {"ssl", "tls", "mqtt+ssl", "mqtt+tls"});
 }
-
-Error not_built(std::string_view scheme) {
-  return invalid(std::string(scheme) + ":// is not built yet in this version: only mqtt:// and mqtts:// are");
+std::string_view meant_by(std::string_view scheme) {
+  if (is_other_name_of_mqtts(scheme)) return "mqtts";
+  if (is_one_of(scheme, {"http", "mqtt+ws"})) return "ws";
+  return is_one_of(scheme, {"https", "mqtt+wss"}) ? "wss" : "mqtt";
 }
 
 Result<Scheme> parse_scheme(std::string_view scheme, std::string_view rest) {
-  if (scheme == "mqtt") return Scheme::Mqtt;
-  if (scheme == "mqtts") return Scheme::Mqtts;
-  if (is_planned_scheme(scheme)) return not_built(scheme);
-  const std::string meant = is_other_name_of_mqtts(scheme) ? "mqtts://" : "mqtt://";
-  return invalid(in_quotes(scheme) + " is not a scheme: write " + as_written(meant + std::string(rest)));
+  const auto known = std::ranges::find(kSchemes, scheme, &SchemeFacts::text);
+  if (known != kSchemes.end()) return known->scheme;
+  return invalid(in_quotes(scheme) + " is not a scheme: write " +
+                 as_written(std::string(meant_by(scheme)) + std::string(kSchemeEnd) + std::string(rest)));
+}
+
+// What follows host and port in the request for WebSocket.
+Result<std::string> parse_path(std::string_view path, Scheme scheme) {
+  if (path.empty()) return std::string(facts(scheme).path);
+  if (path.find('#') != std::string_view::npos) return invalid("an address has no fragment: take away what follows '#'");
+  const auto is_allowed = [](char c) { return c > ' ' && c < 0x7F; };
+  if (!std::all_of(path.begin(), path.end(), is_allowed)) {
+    return invalid("the path " + in_quotes(path) + " has bytes that belong as %XX into an address");
+  }
+  return path.front() == '/' ? std::string(path) : "/" + std::string(path);
 }
 
 // Two addresses or more in one text, which is how some brokers have them.
@@ -189,10 +212,11 @@ Status check_form_of_bind(std::string_view text) {
   const std::size_t mark = text.find(kSchemeEnd);
   if (mark == std::string_view::npos) return {};
   const std::string_view scheme = text.substr(0, mark);
-  if (is_planned_scheme(scheme)) return not_built(scheme);
-  const bool is_tls = scheme == "mqtts" || is_other_name_of_mqtts(scheme);
+  const std::string_view meant = meant_by(scheme);
+  const auto is = [&](std::string_view one) { return scheme == one || meant == one; };
   return invalid("an address to listen on has no scheme: write " + as_written(text.substr(mark + kSchemeEnd.size())) +
-                 (is_tls ? ", and tls beside it" : ""));
+                 (is("ws") || is("wss") ? ", and protocol: websocket beside it" : "") +
+                 (is("mqtts") || is("wss") ? ", and tls beside it" : ""));
 }
 
 // `wlan0`, `br-lan`, `eth0.10`. Other names have letters behind a dot, and are those of hosts.
@@ -221,13 +245,13 @@ Result<Bind> parse_unix_bind(std::string_view path) {
 }  // namespace
 
 std::string_view scheme_text(Scheme scheme) {
-  return scheme == Scheme::Mqtts ? "mqtts" : "mqtt";
+  return facts(scheme).text;
 }
 
 std::string Address::text() const {
   std::string written = host;
   if (const std::size_t zone = written.find('%'); zone != std::string::npos) written.insert(zone + 1, "25");
-  return std::string(scheme_text(scheme)) + "://" + in_brackets(written) + ":" + std::to_string(port);
+  return std::string(scheme_text(scheme)) + "://" + in_brackets(written) + ":" + std::to_string(port) + path;
 }
 
 std::string Bind::text() const {
@@ -271,19 +295,21 @@ Result<Address> parse_address(std::string_view text) {
     const std::string host = is_v6(text) ? "[" + std::string(text) + "]" : std::string(text);
     return invalid(in_quotes(text) + " has no scheme: write " + as_written("mqtt://" + host));
   }
-  const std::string_view rest = text.substr(mark + kSchemeEnd.size());
+  std::string_view rest = text.substr(mark + kSchemeEnd.size());
   Address address;
   FURROW_TRY(address.scheme, parse_scheme(text.substr(0, mark), rest));
-  address.port = address.is_encrypted() ? kMqttsPort : kMqttPort;
+  address.port = facts(address.scheme).port;
   if (rest.find('@') != std::string_view::npos) {
     return invalid("a user does not belong into the address: use the keys username and password_from");
   }
-  if (const std::size_t path = rest.find_first_of("/?#"); path != std::string_view::npos) {
+  const std::string_view path = rest.substr(std::min(rest.find_first_of("/?#"), rest.size()));
+  rest.remove_suffix(path.size());
+  if (!path.empty() && facts(address.scheme).path.empty()) {
     const std::string scheme(text.substr(0, mark + kSchemeEnd.size()));
     return invalid("nothing comes after the port of an " + scheme + " address: write " +
-                   as_written(scheme + std::string(rest.substr(0, path))));
+                   as_written(scheme + std::string(rest)));
   }
-
+  FURROW_TRY(address.path, parse_path(path, address.scheme));
   FURROW_TRY(const HostPort split, split_host_port(rest, "mqtt://"));
   if (!split.in_brackets && !is_host_name(split.host)) {
     return invalid(in_quotes(split.host) + " is not a host name or address");

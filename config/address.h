@@ -1,6 +1,7 @@
 // Where to connect to and where to listen, as text and as values.
 //
-//   connect: SCHEME "://" HOST [":" PORT]        SCHEME = mqtt | mqtts; PORT is 1883 or 8883 unless given, never 0
+//   connect: SCHEME "://" HOST [":" PORT] [PATH] SCHEME = mqtt | mqtts | ws | wss; PORT is 1883, 8883, 80 or 443 unless
+//                                                given, never 0; PATH, of ws and wss alone, is /mqtt unless given
 //   bind:    HOST ":" PORT | "unix:" PATH        HOST is an address, `*` (every address), `localhost`, or the name of a
 //                                                network interface, all of whose addresses are meant; PORT 0: any
 //                                                free one. PATH is absolute
@@ -20,7 +21,7 @@ inline constexpr std::uint16_t kMqttPort = 1883;
 inline constexpr std::uint16_t kWebSocketPort = 8083;  // that other brokers have, too
 inline constexpr std::uint16_t kMqttsPort = 8883;
 
-enum class Scheme : std::uint8_t { Mqtt, Mqtts };
+enum class Scheme : std::uint8_t { Mqtt, Mqtts, Ws, Wss };
 
 // `mqtt`.
 std::string_view scheme_text(Scheme scheme);
@@ -29,9 +30,10 @@ struct Address {
   Scheme scheme = Scheme::Mqtt;
   std::string host;  // a name or an address, without brackets; lower case but for a zone
   std::uint16_t port = kMqttPort;
+  std::string path = {};  // of WebSocket: begins with a slash, and may have a query
 
   std::string text() const;
-  bool is_encrypted() const { return scheme == Scheme::Mqtts; }
+  bool is_encrypted() const { return scheme == Scheme::Mqtts || scheme == Scheme::Wss; }
   friend bool operator==(const Address&, const Address&) = default;
 };
 

@@ -548,7 +548,8 @@ const Key kKeys[] = {
     {.path = "bridges[].connect",
      .kind = Kind::Addresses,
      .doc = "Where to connect to, one address or a list that is tried in order: mqtt://HOST or mqtt://HOST:PORT "
-            "(default port 1883), mqtts:// for TLS (default port 8883); an IPv6 address in brackets and quotes, "
+            "(default port 1883), mqtts:// for TLS (default port 8883), ws:// and wss:// for WebSocket without and with "
+            "TLS (default ports 80 and 443; a path may follow, default /mqtt); an IPv6 address in brackets and quotes, "
             R"("mqtt://[2001:db8::1]".)",
      .example = "mqtt://region.example.org:1883",
      .also = "address | addresses | url | urls | uri | host | hostname | server | servers | broker | remote | endpoint "
@@ -579,11 +580,11 @@ const Key kKeys[] = {
      .kind = Kind::File,
      .standard = R"("")",
      .doc = "A file with the password, read again at each connect; empty: none.",
-     .danger = "mqtt:// sends it in the clear.",
+     .danger = "mqtt:// and ws:// send it in the clear.",
      .also = "password | passwd | pass | remote_password | password_file | secret",
      .slot = [](Objects& at) -> Slot { return &at.bridge->password_from; }},
     {.path = "bridges[].tls",
-     .doc = "How the far side of mqtts:// is known, and how it knows us. Its name is verified always, and its files "
+     .doc = "How the far side of mqtts:// and wss:// is known, and how it knows us. Its name is verified always, and its files "
             "are read again at each connect.",
      .also = "ssl"},
     {.path = "bridges[].tls.ca",

@@ -117,7 +117,7 @@ void check_addresses(const Bridge& bridge, const std::string& path, Report& repo
   if (plain == bridge.connect.end()) return;
   const bool all_plain = std::ranges::none_of(bridge.connect, &Address::is_encrypted);
   if (all_plain) {
-    report.error(path + key, "bridges[]" + key + " is for mqtts://, and connect has no such address");
+    report.error(path + key, "bridges[]" + key + " is for mqtts:// and wss://, and connect has no such address");
   } else {
     report.warning(path + ".connect",
                    "bridges[].connect: " + plain->text() +

@@ -1,11 +1,16 @@
 #include "gateway/bridge_link.h"
 
+#include <openssl/rand.h>
+
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "broker-core/base/check.h"
 #include "broker-core/limits.h"
+#include "gateway/net/websocket_layer.h"
 #include "gateway/secret_file.h"
 
 namespace furrow::gateway {
@@ -16,6 +21,23 @@ Result<std::optional<std::string>> read_password(const std::filesystem::path& fi
   auto line = read_secret_line(file);
   if (!line) return std::move(line).error().within("password_from");
   return std::optional<std::string>(*std::move(line));
+}
+
+FrameMask unforeseen_mask() {
+  FrameMask mask{};
+  FURROW_CHECK(RAND_bytes(mask.data(), static_cast<int>(mask.size())) == 1);
+  return mask;
+}
+
+// The far side as a request names it: without the zone of an address, which means something here alone, and without
+// the port that the scheme has anyway.
+std::string authority(const bridge::Address& address) {
+  bridge::Address named = address;
+  named.host.erase(std::min(named.host.find('%'), named.host.size()));
+  std::string text = named.text();
+  const std::string_view usual = address.is_encrypted() ? ":443" : ":80";
+  if (text.ends_with(usual)) text.erase(text.size() - usual.size());
+  return text;
 }
 
 }  // namespace
@@ -77,11 +99,15 @@ void BridgeLink::on_connected(const bridge::Address& address, Result<std::unique
 
 std::vector<std::unique_ptr<Layer>> BridgeLink::layers_to(const bridge::Address& address) {
   std::vector<std::unique_ptr<Layer>> layers;
-  if (address.scheme == "mqtts") {
+  if (address.is_encrypted()) {
     std::shared_ptr<TlsMemory>& memory = tls_memory_[address.text()];
     if (!memory) memory = std::make_shared<TlsMemory>();
     const auto open = [settings = settings_] { return TlsContext::open_client(settings); };
     layers.push_back(TlsLayer::make_client(open, address.host, memory, clock_.judged()));
+  }
+  if (address.is_web()) {
+    layers.push_back(std::make_unique<WebSocketClientLayer>(WebSocketClientLayer::Options{
+        .authority = authority(address), .path = address.path, .random = unforeseen_mask}));
   }
   return layers;
 }
@@ -128,8 +154,17 @@ void BridgeLink::on_written(std::size_t) {
 }
 
 void BridgeLink::on_ended(std::string_view reason) {
+  std::string why(reason);
+  if (!channel_.is_open()) {
+    why = "the far side ended the connection while " + std::string(channel_.opening()) + " was opened (" + why + ")";
+  }
   channel_ = {};
-  bridge_.handle_closed(reason, clock_.now());
+  bridge_.handle_closed(why, clock_.now());
+}
+
+void BridgeLink::on_failed(const Error& why) {
+  channel_ = {};
+  bridge_.handle_closed(why.message(), clock_.now());
 }
 
 }  // namespace furrow::gateway

@@ -41,7 +41,7 @@ class BridgeLink final : private Channel::Owner {
   void on_written(std::size_t bytes) override;
   void on_ended(std::string_view reason) override;
   void on_opened(const LayerStack& layers) override;
-  void on_failed(const Error& why) override { on_ended(why.message()); }
+  void on_failed(const Error& why) override;
 
   void perform(const bridge::Connect& command);
   void perform(const bridge::Disconnect& command);

@@ -177,8 +177,10 @@ bridge::Options bridge_options(const config::Bridge& bridge, const std::string& 
   options.name = bridge.name;
   options.enabled = bridge.enabled;
   for (const config::Address& address : bridge.connect) {
-    options.addresses.push_back(
-        {.host = address.host, .port = address.port, .scheme = std::string(config::scheme_text(address.scheme))});
+    options.addresses.push_back({.host = address.host,
+                                 .port = address.port,
+                                 .scheme = std::string(config::scheme_text(address.scheme)),
+                                 .path = address.path});
   }
   options.version = version(bridge.mqtt_version);
   options.client_id = config::expand_client_id(bridge.client_id, gateway_id, bridge.name);

@@ -22,6 +22,21 @@ TEST(Address, HasTheStandardPortUnlessGiven) {
   EXPECT_EQ(address("mqtt://region.example.org:2883"), (Address{Scheme::Mqtt, "region.example.org", 2883}));
 }
 
+TEST(Address, OfWebSocketHasThePortsOfTheWebAndAPath) {
+  EXPECT_EQ(address("ws://region.example.org"), (Address{Scheme::Ws, "region.example.org", 80, "/mqtt"}));
+  EXPECT_EQ(address("wss://region.example.org"), (Address{Scheme::Wss, "region.example.org", 443, "/mqtt"}));
+  EXPECT_EQ(address("wss://a:8884/"), (Address{Scheme::Wss, "a", 8884, "/"}));
+  EXPECT_EQ(address("wss://a/hub/mqtt?v=1"), (Address{Scheme::Wss, "a", 443, "/hub/mqtt?v=1"}));
+  EXPECT_EQ(address("ws://a?key=1").path, "/?key=1");
+}
+
+TEST(Address, RefusesPathsThatNoRequestCanHave) {
+  EXPECT_FALSE(parse_address("mqtt://a/mqtt").has_value());
+  EXPECT_FALSE(parse_address("ws://a/mqtt#top").has_value());
+  EXPECT_FALSE(parse_address("ws://a/m\r\nHost:b").has_value());
+  EXPECT_FALSE(parse_address("ws://a/m\xC3\xBC").has_value());
+}
+
 TEST(Address, NamesOneHostInOneWay) {
   EXPECT_EQ(address("mqtt://Region.Example.ORG"), address("mqtt://region.example.org"));
 }
@@ -40,7 +55,7 @@ TEST(Address, TakesTheZoneOfAnIpv6AddressInBothForms) {
 
 TEST(Address, TextIsReadBackAsTheSame) {
   for (const char* text : {"mqtt://region.example.org:1883", "mqtt://[2001:db8::1]:1884", "mqtt://10.0.0.1:1",
-                           "mqtt://[fe80::1%25eth0]:1883"}) {
+                           "mqtt://[fe80::1%25eth0]:1883", "ws://a:80/mqtt", "wss://[::1]:8884/a?b"}) {
     EXPECT_EQ(address(text).text(), text);
   }
 }
