@@ -88,6 +88,9 @@ void Broker::handle_turn_end(Instant now) {
   sessions_.handle_turn_end(now);
   journal_.flush_if_due(now);
   check_waiting();
+  if (std::exchange(not_grown_, session_books_.not_grown) != session_books_.not_grown) {
+    limit_log_.write("limits.queued", "all", "queues do not grow", now);
+  }
 }
 
 // Reading from those who wait for acknowledgements pauses while too much waits for the store.

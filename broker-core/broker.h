@@ -158,8 +158,8 @@ class Broker final {
   const Stats& stats() const { return stats_; }
   // All persistent sessions together.
   const Books& session_books() const { return session_books_; }
-  // Sum over the messages in the queues of sessions. Looks at every session: for the status, not for each message.
-  std::uint64_t session_queue_bytes() const { return sessions_.queue_bytes() + groups_.queue_bytes(); }
+  // Sum over the messages in the queues of sessions and groups.
+  std::uint64_t session_queue_bytes() const { return session_books_.waiting_bytes; }
   std::size_t connections() const { return connections_.size(); }
   std::size_t clients() const { return sessions_.connected(); }
   std::size_t sessions() const { return sessions_.size(); }
@@ -186,6 +186,7 @@ class Broker final {
 
   Settings settings_;
   std::uint64_t allocated_bytes_ = 0;  // as handle_memory() has said
+  std::uint64_t not_grown_ = 0;        // of the books of sessions, as far as it is logged
 
   // In the order in which one refers to another.
   Stats stats_;

@@ -96,7 +96,7 @@ void Connection::decode(ByteView bytes, Instant now) {
   mqtt::Packet& packet = shared_.packet;
   mqtt::ProtocolError error;
   while (!closing()) {
-    if (held() || overdrawn() || login() != nullptr) {
+    if (held() || overdrawn() || paced() || login() != nullptr) {
       extras_->unread.append(bytes);
       return;
     }
@@ -203,7 +203,7 @@ void Connection::resume(Instant now) {
 
 ByteBuffer Connection::take_unread() {
   ByteBuffer unread = std::move(extras_->unread);
-  if (!extras_->aliases && !extras_->held_publishes && !extras_->login) extras_.reset();
+  if (!extras_->aliases && !extras_->held_publishes && !extras_->login && !extras_->pace) extras_.reset();
   return unread;
 }
 
@@ -235,6 +235,7 @@ void Connection::handle_limits_changed() {
   const bool was_told = state_ == State::Connected && version() == mqtt::Version::V5;
   const bool has_unread = extras_ && !extras_->unread.empty();
   if (limit > decoder_.packet_bytes_max() || !(was_told || has_unread)) decoder_.set_packet_bytes_max(limit);
+  if (paced() && !shared_.limits.publish.is_limited()) arm(kNow);  // the pause ends
   note_window();
 }
 
@@ -247,7 +248,7 @@ void Connection::note_window() {
 void Connection::go_on(Instant now) {
   if (!overdrawn()) return;
   extras_->going_on = false;
-  if (window_used_up()) return;
+  if (window_used_up() || paced()) return;
   const std::uint64_t retained = shared_.journal.retained_added();
   const ByteBuffer unread = take_unread();
   last_received_ = now;
@@ -256,10 +257,32 @@ void Connection::go_on(Instant now) {
   hurry(!overdrawn(), retained);
 }
 
+// --- more than its pace ---
+
+void Connection::pace(const mqtt::Publish& packet, std::string_view topic, Instant now) {
+  if (!shared_.limits.publish.is_limited()) return;
+  std::unique_ptr<PublishPace>& pace = extras().pace;
+  if (!pace) pace = std::make_unique<PublishPace>();
+  const Instant until = pace->take(topic.size() + packet.payload.size(), shared_.limits.publish, now);
+  if (until <= now) return;
+  ++shared_.stats.publishes_paced;
+  note_limit("limits.publish", "reading pauses", now);
+  extras_->paced_until = until;
+  arm(until);
+  note_reading();
+}
+
+void Connection::end_pause(Instant now) {
+  extras_->paced_until = kNow;
+  last_received_ = now;
+  note_reading();
+  note_window();
+}
+
 bool Connection::reading_paused() const {
   if (output_.size() >= (shared_.conditions.short_of_memory ? kOutputBytesMax : kUnreadBytesMax)) return true;
   const bool waits_for_store = shared_.conditions.store_lags && acknowledgements_waiting() > 0;
-  return held() || overdrawn() || login() != nullptr || (waits_for_store && !may_make_room());
+  return held() || overdrawn() || paced() || login() != nullptr || (waits_for_store && !may_make_room());
 }
 
 // --- the end ---
@@ -347,6 +370,7 @@ Instant Connection::deadline() const {
     case State::AwaitConnect:
       return std::min(last_received_ + shared_.limits.connect_timeout, login() != nullptr ? login()->answer : kNever);
     case State::Connected:
+      if (paced()) return extras_->paced_until;
       return keep_alive_s_ == 0 ? kNever : last_received_ + std::chrono::milliseconds(1500) * keep_alive_s_;
     case State::Closing:
       break;
@@ -373,6 +397,7 @@ void Connection::handle_timeout(Instant now) {
   if (now < armed_) return;  // an earlier one has come in place of this one
   armed_ = kNever;
   if (state_ == State::Connected && greeted_ && !announced_) announce();
+  if (paced() && extras_->paced_until <= now) end_pause(now);
   // While we do not read from a client, it counts as alive as long as it reads.
   if (state_ == State::Connected && reading_paused() && writable()) last_received_ = now;
   if (deadline() > now) {

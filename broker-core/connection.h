@@ -25,6 +25,8 @@
 //     acknowledgement to give, its packets are handled all the same, and the messages among them are held as well, up
 //     to kHeldBytesMax; a client that sends more is closed. A client of MQTT 5 can be told of a refusal: for it nothing
 //     is held, and nothing piles up.
+//
+// A client that publishes faster than `limits.publish` is not read for as long as it was too fast.
 // Owned by the connection table. Thread: loop. Time: passed in. Spec: MQTT 5.0 §3, §4; MQTT 3.1.1 §3.
 #pragma once
 
@@ -51,6 +53,7 @@
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/decoder.h"
 #include "broker-core/mqtt/packet.h"
+#include "broker-core/publish_pace.h"
 #include "broker-core/session/ack_queue.h"
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/session.h"
@@ -175,14 +178,18 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     ByteBuffer scratch;
   };
 
+  static constexpr Instant kNow = Instant::min();
+
   // Members that few connections need, or that all need for a moment only.
   struct Extras {
     std::unique_ptr<Held> held;
     std::unique_ptr<Login> login;
     std::unique_ptr<Aliases> aliases;
     std::unique_ptr<HeldPublishes> held_publishes;
-    ByteBuffer unread;      // bytes that arrived while the connection is held, or beyond its window
-    bool going_on = false;  // the agenda has it, by note_window()
+    std::unique_ptr<PublishPace> pace;
+    Instant paced_until = kNow;  // limits.publish; kNow: not at all
+    ByteBuffer unread;           // bytes that arrived while the connection is held or paced, or beyond its window
+    bool going_on = false;       // the agenda has it, by note_window()
   };
 
   void decode(ByteView bytes, Instant now);
@@ -271,6 +278,10 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   ByteBuffer take_unread();
   // Whether another PUBLISH of QoS 1 or 2 has to wait.
   bool window_used_up() const;
+  // Counts the PUBLISH; what comes behind it waits if it was too fast.
+  void pace(const mqtt::Publish& packet, std::string_view topic, Instant now);
+  void end_pause(Instant now);
+  bool paced() const { return extras_ && extras_->paced_until != kNow; }
   // The PUBLISH, and everything behind it, waits until the window has room.
   void put_off(const mqtt::Publish& packet);
   // Whether bytes wait for the window.

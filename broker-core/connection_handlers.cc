@@ -382,6 +382,7 @@ void Connection::handle(const mqtt::Publish& packet, Instant now) {
       return;
     }
   }
+  pace(packet, topic, now);
   if (!publish_allowed(packet, topic, now)) return;
   ByteBuffer scratch;
   Message::Fields fields{.topic = topic,

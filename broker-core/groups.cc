@@ -111,10 +111,4 @@ void Groups::handle_rules_changed(Instant now) {
   for (const auto& [filter, group] : by_filter_) group->hand_out(now);
 }
 
-std::uint64_t Groups::queue_bytes() const {
-  std::uint64_t bytes = 0;
-  for (const auto& [filter, group] : by_filter_) bytes += group->outbox().bytes();
-  return bytes;
-}
-
 }  // namespace furrow::broker

@@ -45,8 +45,6 @@ class Groups {
   void handle_limits_changed();
   // Access rules: some members may have other messages than before.
   void handle_rules_changed(Instant now);
-  // Sum over the messages that wait for groups, or are in flight for them.
-  std::uint64_t queue_bytes() const;
 
  private:
   SharedGroup& add(std::unique_ptr<SharedGroup> group);

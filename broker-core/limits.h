@@ -6,34 +6,41 @@
 
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/time.h"
+#include "broker-core/publish_pace.h"
 #include "broker-core/session/outbox.h"
 
 namespace furrow::broker {
 
 // The keys of `limits` and `sessions` in the configuration; 0 = no limit unless said otherwise.
 struct Limits {
-  std::uint32_t connections = 10'000;         // further ones are closed at accept
-  std::uint32_t connections_per_address = 0;  // likewise
-  std::uint32_t packet_bytes = 1 * MiB;       // larger packets end their connection with 0x95
-  std::uint16_t inflight = 100;               // per direction and client, announced as receive maximum, so never 0;
-                                              // messages that a client sends beyond it wait for our answers
-  std::uint32_t topic_levels = 128;           // deeper topics and filters are refused
-  std::uint32_t topic_bytes = 1 * KiB;        // likewise longer ones
-  std::uint32_t client_id_bytes = 256;        // longer ones are refused: they are keys in tables and in the store
-  std::uint32_t sessions = 10'000;            // with and without a connection; a CONNECT that needs one more gets 0x97
-  std::uint32_t sessions_per_user = 0;        // likewise; anonymous clients are no user
-  std::uint32_t subscriptions = 10'000;       // per session; home automation has 3,000; further ones get 0x97
-  std::uint32_t user_properties = 64;         // in one PUBLISH or will; more get 0x97
-  std::uint64_t retained_messages = 100'000;  // further topics are not retained
+  std::uint32_t connections = 10'000;          // further ones are closed at accept
+  std::uint32_t connections_per_address = 0;   // likewise
+  std::uint32_t connections_per_second = 200;  // what is beyond waits to be accepted; kept by whoever accepts
+  std::uint32_t packet_bytes = 1 * MiB;        // larger packets end their connection with 0x95
+  std::uint16_t inflight = 100;                // per direction and client, announced as receive maximum, so never 0;
+                                               // messages that a client sends beyond it wait for our answers
+  std::uint32_t topic_levels = 128;            // deeper topics and filters are refused
+  std::uint32_t topic_bytes = 1 * KiB;         // likewise longer ones
+  std::uint32_t client_id_bytes = 256;         // longer ones are refused: they are keys in tables and in the store
+  std::uint32_t sessions = 10'000;             // with and without a connection; a CONNECT that needs one more gets 0x97
+  std::uint32_t sessions_per_user = 0;         // likewise; anonymous clients are no user
+  std::uint32_t subscriptions = 10'000;        // per session; home automation has 3,000; further ones get 0x97
+  std::uint32_t user_properties = 64;          // in one PUBLISH or will; more get 0x97
+  std::uint64_t retained_messages = 100'000;   // further topics are not retained
   std::uint64_t retained_bytes = 64 * MiB;
+  Duration retained_age{};                      // older values are removed when somebody asks for them
+  PublishRate publish;                          // of one client; then it is not read for a while
   std::size_t commit_waiting_bytes = 16 * MiB;  // then reading from those who wait for acknowledgements pauses
   std::uint64_t memory_bytes = 256 * MiB;       // see Broker::handle_memory()
   Duration session_expiry_max = std::chrono::hours(7 * 24);  // longer ones are cut to it
   Duration connect_timeout = std::chrono::seconds(10);  // from accept to CONNECT, with all that it has to prove: who
                                                         // takes longer costs a descriptor and is nobody; never 0
   Duration keep_alive_max{};  // clients of MQTT 5 that ask for more, or for none, are told to keep to this
-  OutboxLimits session_queue{
-      .messages_max = 1'000, .bytes_max = 4 * MiB, .age_max = {}, .when_full = WhenFull::DropOldest};
+  OutboxLimits session_queue{.messages_max = 1'000,
+                             .bytes_max = 4 * MiB,
+                             .age_max = {},
+                             .when_full = WhenFull::DropOldest,
+                             .bytes_max_together = 256 * MiB};
 };
 
 // A CONNECT that is larger ends its connection, as does any other packet before it: a stranger costs no more memory.

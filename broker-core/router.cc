@@ -31,8 +31,10 @@ Router::Router(const Limits& limits, const Conditions& conditions, Journal& jour
       stats_(stats),
       tree_(random.next()),
       routes_(tree_),
-      retained_(
-          {.messages_max = limits.retained_messages, .bytes_max = limits.retained_bytes, .hash_seed = random.next()}) {}
+      retained_({.messages_max = limits.retained_messages,
+                 .bytes_max = limits.retained_bytes,
+                 .age_max = limits.retained_age,
+                 .hash_seed = random.next()}) {}
 
 // --- receivers ---
 
@@ -148,8 +150,8 @@ void Router::restore(const std::vector<RetainedRow>& rows, const ClockStamp& sta
   for (const RetainedRow& row : rows) {
     ClockStamp written;
     MessageRef message = row.data ? decode_message(*row.data, stamp, written) : MessageRef{};
-    if (message && message->expires_at() > now) {
-      if (message->expiry_s() && !stamp.trusted) undated_retained_.emplace_back(message, written);
+    if (message && retained_.expires_at(*message) > now) {
+      if (!stamp.trusted) undated_retained_.emplace_back(message, written);
       (void)retained_.set(std::move(message));
     } else {
       journal_.retained_changed(row.topic, {}, now);  // expired, or damaged
@@ -162,7 +164,7 @@ void Router::handle_clock_trusted(const ClockStamp& stamp) {
 }
 
 void Router::handle_limits_changed() {
-  retained_.set_limits(limits_.retained_messages, limits_.retained_bytes);
+  retained_.set_limits(limits_.retained_messages, limits_.retained_bytes, limits_.retained_age);
   journal_.condition().note_opening();  // queues may take what they have refused
 }
 

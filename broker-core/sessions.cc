@@ -312,14 +312,6 @@ void Sessions::shut_down(Instant now) {
   });
 }
 
-std::uint64_t Sessions::queue_bytes() const {
-  std::uint64_t bytes = 0;
-  table_.for_each([&](Session& session) {
-    if (const Outbox* outbox = session.outbox()) bytes += outbox->bytes();
-  });
-  return bytes;
-}
-
 // --- at start ---
 
 void Sessions::restore(Restored& restored, const ClockStamp& stamp, Instant now) {

@@ -114,8 +114,6 @@ class Sessions {
   // Those with a connection.
   std::size_t connected() const { return connected_; }
   const Wills& wills() const { return wills_; }
-  // Sum over the messages in their queues. Looks at every session.
-  std::uint64_t queue_bytes() const;
 
  private:
   void count(const std::optional<std::string>& user, int change);

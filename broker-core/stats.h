@@ -53,6 +53,7 @@ struct Stats {
   std::uint64_t sessions_over_user_limit = 0;
   std::uint64_t user_properties_over_limit = 0;
   std::uint64_t subscriptions_over_limit = 0;
+  std::uint64_t publishes_paced = 0;      // reading from their client paused behind them
   std::uint64_t memory_over_limit = 0;    // connections, subscriptions and retained values refused for want of memory
   std::uint64_t retained_over_limit = 0;  // values not retained
   std::uint64_t wills_over_limit = 0;     // published before their clients had their time to come back

@@ -160,24 +160,37 @@ inline constexpr std::uint64_t kTopicLevelsMax = 65'536;       // a topic of 65,
 struct RetainedLimits {
   std::uint64_t messages_max = 100'000;  // 0 = no limit
   std::uint64_t bytes_max = 64 * MiB;    // 0 = no limit
+  Duration age_max = Seconds(0);         // 0 = no limit
 
   bool operator==(const RetainedLimits&) const = default;
 };
 
+// Of one client.
+struct PublishLimits {
+  std::uint64_t messages_per_second = 0;  // 0 = no limit
+  std::uint64_t bytes_per_second = 0;     // 0 = no limit
+  Duration burst = Seconds(10);           // as much as comes in this time at the rate may come at once
+
+  bool operator==(const PublishLimits&) const = default;
+};
+
 struct Limits {
-  std::uint64_t connections_max = 10'000;         // 0 = no limit
-  std::uint64_t connections_per_address_max = 0;  // 0 = no limit
-  std::uint64_t packet_bytes_max = 1 * MiB;       // never 0
-  std::uint16_t inflight_max = 100;               // never 0
-  std::uint64_t topic_levels_max = 128;           // never 0
-  std::uint64_t topic_bytes_max = 1 * KiB;        // 0 = no limit
-  std::uint64_t client_id_bytes_max = 256;        // never 0
-  std::uint64_t sessions_max = 10'000;            // 0 = no limit
-  std::uint64_t sessions_per_user_max = 0;        // 0 = no limit
-  Duration connect_timeout = Seconds(10);         // never 0
-  std::uint64_t subscriptions_max = 10'000;       // per session; 0 = no limit
-  std::uint64_t user_properties_max = 64;         // 0 = no limit
+  std::uint64_t connections_max = 10'000;          // 0 = no limit
+  std::uint64_t connections_per_address_max = 0;   // 0 = no limit
+  std::uint64_t connections_per_second_max = 200;  // 0 = no limit
+  std::uint64_t packet_bytes_max = 1 * MiB;        // never 0
+  std::uint16_t inflight_max = 100;                // never 0
+  std::uint64_t topic_levels_max = 128;            // never 0
+  std::uint64_t topic_bytes_max = 1 * KiB;         // 0 = no limit
+  std::uint64_t client_id_bytes_max = 256;         // never 0
+  std::uint64_t sessions_max = 10'000;             // 0 = no limit
+  std::uint64_t sessions_per_user_max = 0;         // 0 = no limit
+  Duration connect_timeout = Seconds(10);          // never 0
+  std::uint64_t subscriptions_max = 10'000;        // per session; 0 = no limit
+  std::uint64_t user_properties_max = 64;          // 0 = no limit
+  PublishLimits publish;
   RetainedLimits retained;
+  std::uint64_t queued_bytes_max = 256 * MiB;         // 0 = no limit
   std::uint64_t commit_waiting_bytes_max = 16 * MiB;  // 0 = no limit
   std::uint64_t memory_bytes_max = 256 * MiB;         // 0 = no limit
 

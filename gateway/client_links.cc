@@ -129,6 +129,7 @@ ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& c
       clock_(clock),
       after_piece_(std::move(after_piece)),
       refusals_(log),
+      limit_log_(log),
       opening_({.max = kOpeningMax, .patience = broker.limits().connect_timeout}, *this, stats_, refusals_) {}
 
 ClientLinks::~ClientLinks() = default;
@@ -150,7 +151,23 @@ bool ClientLinks::admits(const Entrance& entrance, const Introduction& introduct
   return true;
 }
 
-void ClientLinks::accept(Descriptor connection, const SocketAddress& peer, const Entrance& entrance) {
+Duration ClientLinks::accept(Descriptor connection, const SocketAddress& peer, const Entrance& entrance) {
+  welcome(std::move(connection), peer, entrance);
+  return pace(peer);
+}
+
+Duration ClientLinks::pace(const SocketAddress& peer) {
+  const std::optional<IpAddress> address = peer.ip();
+  if (!address || address->is_loopback()) return {};
+  const Duration wait = pace_.take(broker_.limits().connections_per_second, clock_.now());
+  if (wait > Duration::zero()) {
+    ++stats_.accepts_paced;
+    limit_log_.write("limits.connections_per_second", "all", "new connections wait", clock_.now());
+  }
+  return wait;
+}
+
+void ClientLinks::welcome(Descriptor connection, const SocketAddress& peer, const Entrance& entrance) {
   Result<Introduction> introduction = introduce(connection, peer, entrance.listener);
   if (!introduction) {
     ++stats_.not_allowed;

@@ -25,7 +25,9 @@
 
 #include "broker-core/base/ip.h"
 #include "broker-core/broker.h"
+#include "broker-core/limit_log.h"
 #include "gateway/clock.h"
+#include "gateway/net/accept_pace.h"
 #include "gateway/net/channel.h"
 #include "gateway/net/descriptor.h"
 #include "gateway/net/link_stats.h"
@@ -54,8 +56,9 @@ class ClientLinks final : private OpeningLinks::Owner {
   ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, Log& log, std::function<void()> after_piece);
   ~ClientLinks();
 
-  // Takes a new connection, or closes it when the entrance or the broker has no room for it.
-  void accept(Descriptor connection, const SocketAddress& peer, const Entrance& entrance);
+  // Takes a new connection, or closes it when the entrance or the broker has no room for it. Returns how long the next
+  // one has to wait, by `limits.connections_per_second`. Those from this machine do not count: they are few, and known.
+  Duration accept(Descriptor connection, const SocketAddress& peer, const Entrance& entrance);
   // A stop: nobody is on the way in any more.
   void close_opening() { opening_.clear(); }
 
@@ -84,6 +87,8 @@ class ClientLinks final : private OpeningLinks::Owner {
 
   // Says in log and counters that the connection is closed, if it is.
   bool admits(const Entrance& entrance, const Introduction& introduction);
+  void welcome(Descriptor connection, const SocketAddress& peer, const Entrance& entrance);
+  Duration pace(const SocketAddress& peer);
   void link(Channel channel, const Introduction& introduction, Instant accepted);
   // The link of this slot, whoever has it; makes its place.
   Link& place(std::size_t slot);
@@ -102,6 +107,8 @@ class ClientLinks final : private OpeningLinks::Owner {
 
   LinkStats stats_;
   RefusalLog refusals_;
+  broker::LimitLog limit_log_;
+  AcceptPace pace_;
   OpeningLinks opening_;
   // Links by slot_of(ConnectionId). As the broker's slots, there are never fewer again: 48 bytes for each connection
   // that there was at one time.

@@ -36,6 +36,7 @@ broker::Limits limits(const config::Config& config) {
   const config::SessionQueue& queue = config.sessions.queue;
   return {.connections = clamp_to<std::uint32_t>(from.connections_max),
           .connections_per_address = clamp_to<std::uint32_t>(from.connections_per_address_max),
+          .connections_per_second = clamp_to<std::uint32_t>(from.connections_per_second_max),
           .packet_bytes = clamp_to<std::uint32_t>(from.packet_bytes_max),
           .inflight = from.inflight_max,
           .topic_levels = clamp_to<std::uint32_t>(from.topic_levels_max),
@@ -47,6 +48,10 @@ broker::Limits limits(const config::Config& config) {
           .user_properties = clamp_to<std::uint32_t>(from.user_properties_max),
           .retained_messages = from.retained.messages_max,
           .retained_bytes = from.retained.bytes_max,
+          .retained_age = from.retained.age_max,
+          .publish = {.messages_per_second = clamp_to<std::uint32_t>(from.publish.messages_per_second),
+                      .bytes_per_second = clamp_to<std::uint32_t>(from.publish.bytes_per_second),
+                      .burst = from.publish.burst},
           .commit_waiting_bytes = from.commit_waiting_bytes_max,
           .memory_bytes = from.memory_bytes_max,
           .session_expiry_max = config.sessions.expiry_max,
@@ -55,7 +60,8 @@ broker::Limits limits(const config::Config& config) {
           .session_queue = {.messages_max = queue.messages_max,
                             .bytes_max = queue.bytes_max,
                             .age_max = {},
-                            .when_full = when_full(queue.when_full)}};
+                            .when_full = when_full(queue.when_full),
+                            .bytes_max_together = from.queued_bytes_max}};
 }
 
 std::vector<broker::ListenerPolicy> listeners(const config::Config& config) {

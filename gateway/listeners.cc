@@ -110,7 +110,7 @@ void Listeners::accept(uv_loop_t& loop, Log& log, ClientLinks& clients, std::fun
 
 void Listeners::accept(One& one) {
   const auto accepted = [this, &one](Descriptor connection, const SocketAddress& peer) {
-    clients_->accept(std::move(connection), peer, one.entrance);
+    return clients_->accept(std::move(connection), peer, one.entrance);
   };
   one.point->accept(*loop_, *log_, clients_->mutable_stats(), accepted, [this] { changed_(); });
 }

@@ -179,6 +179,13 @@ bool IpAddress::is_v4() const {
   return std::equal(kV4Prefix.begin(), kV4Prefix.end(), bytes_.begin());
 }
 
+bool IpAddress::is_loopback() const {
+  if (is_v4()) return bytes_[12] == 127;
+  V6 one{};
+  one.back() = 1;
+  return bytes_ == one;
+}
+
 std::string IpAddress::text() const {
   if (!is_v4()) return v6_text(bytes_);
   std::string text;

@@ -31,6 +31,8 @@ class IpAddress {
   static std::optional<IpAddress> parse(std::string_view text);
 
   bool is_v4() const;
+  // Only programs of this machine have one.
+  bool is_loopback() const;
   const V6& bytes() const { return bytes_; }
   // `192.0.2.1`, `2001:db8::1` (RFC 5952).
   std::string text() const;

@@ -14,16 +14,13 @@ bool has_wildcard(std::string_view filter) {
   return filter.find_first_of("+#") != std::string_view::npos;
 }
 
-bool is_same_value(const Message& one, const Message& other) {
-  return one.qos() == other.qos() && !one.expiry_s() && !other.expiry_s() && same_content(one, other);
-}
-
 }  // namespace
 
 RetainedStore::RetainedStore(const Options& options)
     : hash_key_(HashKey::from_seed(options.hash_seed)),
       messages_max_(options.messages_max),
       bytes_max_(options.bytes_max),
+      age_max_(options.age_max),
       order_(slots_) {}
 
 RetainedStore::Outcome RetainedStore::set(MessageRef message) {
@@ -57,6 +54,12 @@ RetainedStore::Outcome RetainedStore::add(MessageRef message, bool own) {
   order_.insert(slot);
   count(slot);
   return Outcome::Stored;
+}
+
+// A value of bounded age that is said again is young again; for the sake of the flash not each time.
+bool RetainedStore::is_same_value(const Message& one, const Message& newer) const {
+  if (age_max_ > Duration::zero() && newer.received() - one.received() > age_max_ / 2) return false;
+  return one.qos() == newer.qos() && !one.expiry_s() && !newer.expiry_s() && same_content(one, newer);
 }
 
 RetainedStore::Outcome RetainedStore::replace(std::uint32_t slot, MessageRef message, bool own) {

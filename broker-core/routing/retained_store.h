@@ -10,6 +10,7 @@
 // Knows no clock: the caller leaves out what has expired. Thread: loop.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -30,6 +31,7 @@ class RetainedStore {
   struct Options {
     std::size_t messages_max;     // 0 = no limit
     std::size_t bytes_max;        // 0 = no limit
+    Duration age_max{};           // 0 = as old as they like
     std::uint64_t hash_seed = 0;  // secret and drawn at start: peers that know it could make look-ups slow
   };
   explicit RetainedStore(const Options& options);
@@ -47,13 +49,20 @@ class RetainedStore {
 
   // Messages that are here stay, whatever the limits; 0 = no limit. A topic that is here takes a value that is no
   // larger than its last one.
-  void set_limits(std::size_t messages_max, std::size_t bytes_max) {
+  void set_limits(std::size_t messages_max, std::size_t bytes_max, Duration age_max) {
     messages_max_ = messages_max;
     bytes_max_ = bytes_max;
+    age_max_ = age_max;
+  }
+  // When the caller is to leave out a value of this store.
+  Instant expires_at(const Message& message) const {
+    const Instant too_old = age_max_ > Duration::zero() ? message.received() + age_max_ : kNever;
+    return std::min(message.expires_at(), too_old);
   }
 
   // Keeps `message` for its topic, or with an empty payload removes what is there [MQTT-3.3.1-5, -6, -7]. Messages are
-  // equal when content and QoS are and neither expires: one that expires starts a new interval.
+  // equal when content and QoS are and neither expires: one that expires starts a new interval. So does one of a
+  // bounded age, now and then.
   // REQUIRES: mqtt::is_valid_name(message->topic()).
   Outcome set(MessageRef message);
   // The same for a topic that the gateway writes itself: never Full.
@@ -112,6 +121,7 @@ class RetainedStore {
   Outcome set(MessageRef message, bool own);
   Outcome add(MessageRef message, bool own);
   Outcome replace(std::uint32_t slot, MessageRef message, bool own);
+  bool is_same_value(const Message& one, const Message& newer) const;
   // Whether clients may have this many.
   bool fits(std::size_t messages, std::size_t bytes) const;
   // The message of `slot`, which has one, counts from now on, or no longer.
@@ -123,6 +133,7 @@ class RetainedStore {
   // Changes with set_limits().
   std::size_t messages_max_;
   std::size_t bytes_max_;
+  Duration age_max_;
   // Changes with set() and remove(). Invariant: by_topic_ and order_ hold the slots with a message, free_ the others;
   // bytes_ == sum of their memory_bytes().
   std::vector<MessageRef> slots_;

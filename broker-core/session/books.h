@@ -45,6 +45,10 @@ struct Books {
   std::uint64_t quarantined = 0;
   std::array<std::uint64_t, kDropReasonCount> dropped{};
 
+  // Of all outboxes that share these books; not stored, since the outboxes know.
+  std::uint64_t waiting_bytes = 0;  // accepted and not settled
+  std::uint64_t not_grown = 0;      // times that OutboxLimits::bytes_max_together kept one from growing
+
   std::uint64_t& drops(DropReason reason) { return dropped[static_cast<std::size_t>(reason)]; }
   std::uint64_t drops(DropReason reason) const { return dropped[static_cast<std::size_t>(reason)]; }
   // All messages that neither wait nor are in flight any more.

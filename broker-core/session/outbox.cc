@@ -31,13 +31,14 @@ Outbox::Outbox(const Options& options, const CursorRow& cursor, Journal& journal
     : Outbox(options, journal, books) {
   contents_.restore(cursor);
   messages_ = disk_messages_ = cursor.messages;
-  bytes_ = disk_bytes_ = cursor.bytes;
-  owes_room_ = over_limit(0, 0);  // the limits may have been lowered since it was written
+  disk_bytes_ = cursor.bytes;
   if (stores_books_) {
     books_ = decode_books(cursor.counters, cursor.messages);
   } else {
     books_.accepted += cursor.messages;
   }
+  add_bytes(cursor.bytes);
+  owes_room_ = over_limit(0, 0);  // the limits may have been lowered since it was written
 }
 
 Outbox::~Outbox() {
@@ -45,6 +46,7 @@ Outbox::~Outbox() {
     if (entry.commitment != nullptr) journal_.settled(*entry.commitment, *this, entry.sequence);
   });
   books_.drops(DropReason::SessionEnded) += messages_;
+  take_bytes(bytes_);
   if (durable()) journal_.detach(*this);
 }
 
@@ -75,8 +77,34 @@ bool Outbox::refuses(std::size_t bytes) const {
   return limits_.when_full == WhenFull::Refuse && over_limit(1, bytes);
 }
 
+void Outbox::add_bytes(std::uint64_t bytes) {
+  bytes_ += bytes;
+  books_.waiting_bytes += bytes;
+}
+
+// A damaged cursor may count fewer bytes than its messages have.
+void Outbox::take_bytes(std::uint64_t bytes) {
+  const std::uint64_t taken = std::min(bytes_, bytes);
+  bytes_ -= taken;
+  books_.waiting_bytes -= taken;
+}
+
+bool Outbox::make_room_together(std::uint64_t bytes, Instant now) {
+  const std::uint64_t limit = limits_.bytes_max_together;
+  if (limit == 0 || books_.waiting_bytes + bytes <= limit) return true;
+  ++books_.not_grown;
+  const std::uint64_t goal = bytes_ - std::min(bytes_, bytes);
+  while (limits_.when_full == WhenFull::DropOldest && bytes_ > goal) {
+    const Entry* const entry = next_waiting(now);
+    if (entry == nullptr) break;
+    settle(entry->sequence, Outcome::Dropped, now, DropReason::QueueFull);
+  }
+  return bytes_ <= goal || backlog() == 0;
+}
+
 bool Outbox::make_room(const Message& message, Instant now) {
   const std::size_t bytes = message.bytes_size();
+  if (!make_room_together(bytes, now)) return false;
   if (!over_limit(1, bytes)) return true;
   const bool fits = limits_.bytes_max == 0 || bytes <= limits_.bytes_max;
   if (limits_.when_full != WhenFull::DropOldest || !fits) return false;
@@ -105,7 +133,7 @@ bool Outbox::too_old(const Entry& entry, Instant now) const {
 
 Outbox::Entry& Outbox::append(MessageRef message, const DeliveryOptions& options) {
   ++messages_;
-  bytes_ += message->bytes_size();
+  add_bytes(message->bytes_size());
   return contents_.append(std::move(message), options, !durable());
 }
 
@@ -142,7 +170,7 @@ void Outbox::account(Entry& entry, Outcome outcome, DropReason reason, Instant n
   Commitment* const commitment = std::exchange(entry.commitment, nullptr);
   const std::size_t bytes = entry.message->bytes_size();
   --messages_;
-  take_off(bytes_, bytes);
+  take_bytes(bytes);
   if (entry.on_disk) {
     --disk_messages_;
     take_off(disk_bytes_, bytes);
@@ -278,7 +306,7 @@ void Outbox::handle_page(const Page& page, const ClockStamp& now) {
 // Settles messages that were in the store only, known by their counts.
 void Outbox::leave_gap(PagedQueue::Counts gone, Outcome outcome, DropReason reason, Instant now) {
   messages_ -= gone.messages;
-  take_off(bytes_, gone.bytes);
+  take_bytes(gone.bytes);
   disk_messages_ -= gone.messages;
   take_off(disk_bytes_, gone.bytes);
   if (gone.messages == 0) return;

@@ -31,6 +31,9 @@ struct OutboxLimits {
   std::uint64_t bytes_max = 0;     // of Message::bytes_size(); 0 = no limit. An empty queue takes any one message
   Duration age_max{};              // 0 = no limit
   WhenFull when_full = WhenFull::DropOldest;
+  // Of all outboxes with the same books; 0 = no limit. Then none grows: what comes takes the place of what waits, under
+  // DropOldest, or is dropped. One in which nothing waits takes a message all the same.
+  std::uint64_t bytes_max_together = 0;
 };
 
 class Outbox {
@@ -168,7 +171,11 @@ class Outbox {
 
   bool over_limit(std::uint64_t more_messages, std::uint64_t more_bytes) const;
   bool make_room(const Message& message, Instant now);
+  // The same in OutboxLimits::bytes_max_together.
+  bool make_room_together(std::uint64_t bytes, Instant now);
   void drop_oldest(std::uint64_t messages, std::uint64_t bytes, Instant now);
+  void add_bytes(std::uint64_t bytes);
+  void take_bytes(std::uint64_t bytes);
   Entry& append(MessageRef message, const DeliveryOptions& options);
   void count(Outcome outcome, DropReason reason, Instant now, std::uint64_t messages = 1);
   void finish(Entry& entry, Outcome outcome, DropReason reason, Instant now);
@@ -192,7 +199,7 @@ class Outbox {
   PagedQueue contents_;
   std::vector<Sequence> restored_;  // in flight before a restart, and not read yet; in order
   std::uint64_t messages_ = 0;
-  std::uint64_t bytes_ = 0;
+  std::uint64_t bytes_ = 0;  // as a part of Books::waiting_bytes
   std::uint64_t disk_messages_ = 0;
   std::uint64_t disk_bytes_ = 0;
 

@@ -145,7 +145,7 @@ class RetainedReplays {
     for (;;) {
       RetainedStore::Walk walk(store, replay.filter(), replay.from_);
       const MessageRef* message = walk.next(steps);
-      for (; message != nullptr && (*message)->expires_at() > now; message = walk.next(steps)) {
+      for (; message != nullptr && store.expires_at(**message) > now; message = walk.next(steps)) {
         if (was_sent_ahead(replay, (*message)->topic())) continue;
         if (send(replay, *message)) continue;
         replay.from_ = (*message)->topic();

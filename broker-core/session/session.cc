@@ -343,8 +343,8 @@ void Session::send_ahead(const Publication& publication, const RoutedDelivery& d
   if (delivery.qos == mqtt::Qos::AtMostOnce && !reads()) return;
   const Instant now = publication.now();
   const MessageRef value = shared_.retained.find(publication.fields().topic);
-  if (!value || value->expires_at() <= now || std::ranges::equal(value->payload(), publication.fields().payload))
-    return;
+  if (!value || shared_.retained.expires_at(*value) <= now) return;
+  if (std::ranges::equal(value->payload(), publication.fields().payload)) return;
   const bool done = extras_->replays->send_ahead(value->topic(), [&](RetainedReplays::Replay& replay) {
     return send_ahead(replay, value, publication.bytes_size(), delivery.qos, now);
   });

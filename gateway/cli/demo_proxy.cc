@@ -126,6 +126,7 @@ Result<std::unique_ptr<DemoProxy>> DemoProxy::start(uv_loop_t& loop, std::uint16
   std::unique_ptr<DemoProxy> proxy(new DemoProxy(loop, port, std::move(listener)));
   const auto accepted = [self = proxy.get()](Descriptor connection, const SocketAddress&) {
     self->accept(std::move(connection));
+    return Duration::zero();
   };
   proxy->listener_->accept(loop, log, proxy->stats_, accepted);
   return proxy;

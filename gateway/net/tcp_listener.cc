@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -22,7 +23,7 @@ namespace {
 // The rest of a burst is accepted in the next turn, so that clients which are connected are served in between.
 constexpr int kAcceptsPerTurn = 64;
 // After running out of descriptors or memory: long enough not to spin, short enough for a client's patience.
-constexpr std::uint64_t kPauseMs = 100;
+constexpr std::chrono::milliseconds kPause{100};
 
 Error bind_error(const SocketAddress& address, const char* attempted) {
   const int cause = errno;
@@ -133,8 +134,12 @@ struct TcpListener::Accepting {
       SocketAddress peer;
       Descriptor connection(::accept4(socket, peer.receive(), peer.receive_size(), SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (connection) {
-        accepted(std::move(connection), peer);
-      } else if (errno == EAGAIN) {
+        const Duration wait = accepted(std::move(connection), peer);
+        if (wait <= Duration::zero()) continue;
+        pause_for(std::chrono::ceil<std::chrono::milliseconds>(wait));
+        return;
+      }
+      if (errno == EAGAIN) {
         go_on();  // all that waited are in
         return;
       } else if (errno != ECONNABORTED && errno != EINTR) {
@@ -173,9 +178,14 @@ struct TcpListener::Accepting {
 
   void pause_accepting() {
     held_back = true;
+    pause_for(kPause);
+  }
+
+  void pause_for(std::chrono::milliseconds time) {
     uv_poll_stop(poll.get());
     uv_timer_start(
-        pause.get(), [](uv_timer_t* timer) { static_cast<Accepting*>(timer->data)->resume(); }, kPauseMs, 0);
+        pause.get(), [](uv_timer_t* timer) { static_cast<Accepting*>(timer->data)->resume(); },
+        static_cast<std::uint64_t>(time.count()), 0);
   }
 
   const std::string& address;

@@ -15,6 +15,7 @@
 
 #include "broker-core/base/log.h"
 #include "broker-core/base/result.h"
+#include "broker-core/base/time.h"
 #include "gateway/net/descriptor.h"
 #include "gateway/net/link_stats.h"
 #include "gateway/net/socket_address.h"
@@ -38,8 +39,9 @@ class TcpListener {
   // `HOST:PORT` as bound, with the real port; `unix:PATH`.
   const std::string& address() const { return address_; }
 
-  // Gets the descriptor of each new connection, non-blocking, and the address at its other end.
-  using Accepted = std::function<void(Descriptor connection, const SocketAddress& peer)>;
+  // Gets the descriptor of each new connection, non-blocking, and the address at its other end. Returns how long the
+  // next one has to wait.
+  using Accepted = std::function<Duration(Descriptor connection, const SocketAddress& peer)>;
   // Begins to accept. `log` and `stats` must outlive the listener.
   void accept(uv_loop_t& loop, Log& log, LinkStats& stats, Accepted accepted);
 

@@ -4,9 +4,10 @@
 
 namespace furrow::gateway {
 
-std::array<LimitStatus, 14> StatusModel::limits() const {
+std::array<LimitStatus, 17> StatusModel::limits() const {
   return {{{"connections", stats.connections_over_limit},
            {"connections_per_address", stats.connections_over_address_limit},
+           {"connections_per_second", links.accepts_paced},
            {"packet", stats.packets_over_limit},
            {"inflight", stats.inflight_over_limit},
            {"topic_levels", stats.topic_levels_over_limit},
@@ -16,7 +17,9 @@ std::array<LimitStatus, 14> StatusModel::limits() const {
            {"sessions_per_user", stats.sessions_over_user_limit},
            {"subscriptions", stats.subscriptions_over_limit},
            {"user_properties", stats.user_properties_over_limit},
+           {"publish", stats.publishes_paced},
            {"retained", stats.retained_over_limit},
+           {"queued", sessions.not_grown},
            {"commit_waiting", stats.reading_paused},
            {"memory", stats.memory_over_limit}}};
 }

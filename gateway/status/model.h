@@ -136,7 +136,7 @@ struct StatusModel {
   LoadStatus load;
   std::vector<BridgeStatus> bridges;
 
-  std::array<LimitStatus, 14> limits() const;
+  std::array<LimitStatus, 17> limits() const;
   // By connections and by the queues of sessions.
   std::uint64_t messages_dropped() const;
 };

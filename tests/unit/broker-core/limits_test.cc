@@ -223,7 +223,124 @@ TEST(LimitLog, IsBoundedAndTakesOthersAfterAnHour) {
   EXPECT_EQ(log.lines.size(), broker::LimitLog::kPairsMax + 1);
 }
 
+// --- how fast a client publishes ---
+
+class PublishLimit : public LimitsSaid {
+ protected:
+  PublishLimit() { options.limits.publish = {.messages_per_second = 2, .burst = seconds(2)}; }
+  std::vector<std::string> delivered() { return reader().received(); }
+  Client& reader() {
+    if (reader_ == nullptr) {
+      reader_ = &connect({.client_id = "reader"});
+      reader_->subscribe("#");
+      reader_->received();
+    }
+    return *reader_;
+  }
+
+ private:
+  Client* reader_ = nullptr;
+};
+
+TEST_F(PublishLimit, HoldsBackWhatIsTooFastAndLosesNothing) {
+  reader();
+  Client& sensor = connect({.client_id = "sensor"});
+  for (int i = 0; i < 10; ++i) sensor.publish("t", std::to_string(i));
+  EXPECT_EQ(delivered().size(), 5U) << "the burst, and the one that ends it";
+  EXPECT_TRUE(broker().reading_paused(sensor.id()));
+  advance(std::chrono::milliseconds(499));
+  EXPECT_EQ(delivered().size(), 0U);
+  advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(delivered().size(), 1U);
+  advance(seconds(2));
+  EXPECT_EQ(delivered().size(), 4U);
+  EXPECT_GE(stats().publishes_paced, 5U);
+  EXPECT_THAT(said(), ElementsAre("limits.publish client=sensor what=reading pauses")) << "once an hour";
+}
+
+TEST_F(PublishLimit, CountsBytesToo) {
+  options.limits.publish = {.bytes_per_second = 100, .burst = seconds(1)};
+  reader();
+  Client& camera = connect({.client_id = "camera"});
+  for (int i = 0; i < 3; ++i) camera.publish("t", std::string(499, 'x'));
+  EXPECT_EQ(delivered().size(), 1U);
+  advance(seconds(4));
+  EXPECT_EQ(delivered().size(), 1U);
+}
+
+TEST_F(PublishLimit, IsOfEachClientAlone) {
+  Client& fast = connect({.client_id = "fast"});
+  Client& slow = connect({.client_id = "slow"});
+  for (int i = 0; i < 10; ++i) fast.publish("t", "x");
+  slow.publish("t", "y", kQos1, 1);
+  EXPECT_THAT(slow.received(), ElementsAre(StartsWith("PUBACK id=1")));
+}
+
+// The PINGREQ that waits behind what is too fast is a sign of life.
+TEST_F(PublishLimit, APausedClientIsNotTakenForDead) {
+  options.limits.publish = {.bytes_per_second = 10, .burst = {}};
+  Client& client = connect({.client_id = "a", .keep_alive_s = 10});
+  client.publish("t", std::string(999, 'x'));
+  advance(seconds(60));
+  EXPECT_FALSE(client.closed());
+  advance(seconds(40));
+  EXPECT_FALSE(broker().reading_paused(client.id()));
+  advance(seconds(16));
+  EXPECT_TRUE(client.closed()) << "it was silent after the pause";
+}
+
+TEST_F(PublishLimit, EndsWithTheLimit) {
+  Client& client = connect({.client_id = "a"});
+  for (int i = 0; i < 10; ++i) client.publish("t", "x", kQos1, static_cast<std::uint16_t>(i + 1));
+  client.received();
+  options.limits.publish = {};
+  broker().apply(options, now);
+  advance(Duration::zero());
+  EXPECT_EQ(client.received().size(), 5U);
+}
+
+// --- all queues together ---
+
+TEST_F(LimitsSaid, OfAllQueuesTogetherNoneGrows) {
+  options.limits.session_queue.bytes_max_together = 3'000;
+  for (const std::string_view id : {"one", "two"}) {
+    Client& client = connect_durable(id);
+    client.subscribe(id, kQos1);
+    client.vanish();
+  }
+  Client& sensor = connect({.client_id = "sensor"});
+  const std::string payload(500, 'x');
+  for (std::uint16_t i = 1; i <= 10; ++i) sensor.publish("one", payload + std::to_string(i), kQos1, i);
+  const std::uint64_t waiting = broker().session_queue_bytes();
+  EXPECT_LE(waiting, 3'000U);
+  sensor.publish("two", payload, kQos1, 11);
+  sensor.publish("two", payload + "2", kQos1, 12);
+  EXPECT_GT(broker().session_queue_bytes(), waiting) << "an empty queue takes a message";
+  EXPECT_LT(broker().session_queue_bytes(), waiting + 2 * payload.size()) << "and then changes it for another";
+  Client& two = open_durable("two");
+  EXPECT_THAT(two.received(), Contains(HasSubstr("x2")));
+  EXPECT_GT(broker().session_books().drops(broker::DropReason::QueueFull), 0U);
+  EXPECT_THAT(said(), Contains("limits.queued client=all what=queues do not grow"));
+}
+
 // --- retained values ---
+
+TEST_F(LimitsTest, ARetainedValueThatIsTooOldIsGone) {
+  options.limits.retained_age = seconds(100);
+  Client& sensor = connect({.client_id = "sensor", .keep_alive_s = 0});
+  sensor.publish("old", "1", kQos1, 1, {.retain = true});
+  sensor.publish("renewed", "1", kQos1, 2, {.retain = true});
+  advance(seconds(60));
+  sensor.publish("renewed", "1", kQos1, 3, {.retain = true});
+  advance(seconds(40));
+  Client& reader = connect({.client_id = "reader"});
+  reader.subscribe("#");
+  EXPECT_THAT(reader.received(), ElementsAre(StartsWith("SUBACK"), StartsWith("PUBLISH \"renewed\"")));
+  EXPECT_EQ(broker().retained().messages(), 1U);
+  crash();
+  advance(seconds(60));
+  EXPECT_FALSE(broker().retained().contains("old"));
+}
 
 TEST_F(LimitsTest, StatusTopicsDoNotCountAgainstRetainedValues) {
   options.limits.retained_messages = 2;

@@ -31,7 +31,8 @@ class ListenPointTest : public testing::Test {
     ASSERT_TRUE(bound) << bound.error().message();
     point = *std::move(bound);
     point->accept(
-        loop.uv(), log, stats, [](Descriptor, const SocketAddress&) {}, [this] { ++changes; });
+        loop.uv(), log, stats, [](Descriptor, const SocketAddress&) { return Duration::zero(); },
+        [this] { ++changes; });
   }
 
   // The interface has these now.

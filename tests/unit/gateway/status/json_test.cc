@@ -33,17 +33,16 @@ BridgeStatus backing_off() {
 }
 
 TEST(BridgeDocument, HasTheFieldsOfTheContractInItsOrder) {
-  EXPECT_EQ(
-      bridge_json(backing_off(), kMoment),
-      R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","name":"region","state":"backoff",)"
-      R"("reason":"connection refused","since_at":"2026-11-24T09:59:00.123Z","remote":"mqtt://region:1883",)"
-      R"("backlog":{"messages":12,"bytes":345,"oldest_s":2.5,"disk_messages":0},"inflight":0,"accepted":0,)"
-      R"("delivered":0,"received":0,"routed":0,"received_dropped":0,"expired":0,"quarantined":0,)"
-      R"("dropped":{"queue_full":0,"age":3,"replaced":0,"qos0_offline":0,"refused_qos0":0,"too_large":0,)"
-      R"("loop":0,"hop_limit":0,"purged":0,"rule_removed":0,"store_failed":0,"salvage_lost":0,)"
-      R"("refused_remote":0,"session_ended":0,"not_authorized":0},"rules":[],)"
+  EXPECT_EQ(bridge_json(backing_off(), kMoment),
+            R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","name":"region","state":"backoff",)"
+            R"("reason":"connection refused","since_at":"2026-11-24T09:59:00.123Z","remote":"mqtt://region:1883",)"
+            R"("backlog":{"messages":12,"bytes":345,"oldest_s":2.5,"disk_messages":0},"inflight":0,"accepted":0,)"
+            R"("delivered":0,"received":0,"routed":0,"received_dropped":0,"expired":0,"quarantined":0,)"
+            R"("dropped":{"queue_full":0,"age":3,"replaced":0,"qos0_offline":0,"refused_qos0":0,"too_large":0,)"
+            R"("loop":0,"hop_limit":0,"purged":0,"rule_removed":0,"store_failed":0,"salvage_lost":0,)"
+            R"("refused_remote":0,"session_ended":0,"not_authorized":0},"rules":[],)"
             R"("rate":{"up_per_s":0.0,"down_per_s":0.0},)"
-      R"("drain_eta_s":null,"connects":0,"last_ack_s":null,"next_attempt_s":4.0})");
+            R"("drain_eta_s":null,"connects":0,"last_ack_s":null,"next_attempt_s":4.0})");
 }
 
 TEST(BridgeDocument, SaysNullForWhatIsNotKnown) {
@@ -127,9 +126,9 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("commits":6,"queues_orphaned":0},"listeners":[{"name":"mqtt","protocol":"mqtt","address":"127.0.0.1:1883",)"
       R"("tls":null,"state":"listening","reason":null}],)"
       R"("certificates":[],"memory_bytes":null,"clock":{"trusted":true,"expired_by_correction":2},)"
-      R"("limits_reached":{"connections":0,"connections_per_address":0,"packet":0,"inflight":0,"topic_levels":0,)"
+      R"("limits_reached":{"connections":0,"connections_per_address":0,"connections_per_second":0,"packet":0,"inflight":0,"topic_levels":0,)"
       R"("topic":0,"client_id":0,"sessions":0,"sessions_per_user":0,)"
-      R"("subscriptions":0,"user_properties":0,"retained":0,"commit_waiting":0,"memory":0},)"
+      R"("subscriptions":0,"user_properties":0,"publish":0,"retained":0,"queued":0,"commit_waiting":0,"memory":0},)"
       R"("wills":{"waiting":7,"over_limit":0,"not_stored":0},)"
       R"("access_refused":{"subscriptions":0,"wills":0,"deliveries":0},)"
       R"("connections":{"offered":0,"accepted":0,"refused":0,"connect_timeouts":0,"keep_alive_timeouts":0,)"
