@@ -17,6 +17,7 @@ namespace furrow::config {
 namespace {
 
 constexpr std::size_t kLineBytesMax = 100;
+constexpr std::size_t kFlowBytesMax = 70;  // of a section on one line
 
 using Lines = std::vector<std::string>;
 
@@ -131,13 +132,16 @@ class Writer {
     const std::string name(written_name(key.path));
     if (key.kind == Kind::Section) return section(name, keys_of(family.subspan(1), at, standard));
     if (key.kind == Kind::List) return list(name, family, at);
-    if (value_text(key, at) == value_text(key, standard)) return {};
-    return {name + ": " + value_yaml(key, at)};
+    const std::string value = value_yaml(key, at);
+    // A listener without its address would not say what it is.
+    const bool is_always_written = key.path == "listeners[].bind";
+    if (!is_always_written && value == value_yaml(key, standard)) return {};
+    return {name + ": " + value};
   }
 
   static Lines section(const std::string& name, const Lines& inner) {
     if (inner.empty()) return {};
-    if (std::optional<std::string> flow = flow_map(inner); flow && flow->size() + name.size() + 2 <= kLineBytesMax / 2) {
+    if (const auto flow = flow_map(inner); flow && flow->size() + name.size() + 2 <= kFlowBytesMax) {
       return {name + ": " + *flow};
     }
     return under(name + ":", inner);

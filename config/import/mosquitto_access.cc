@@ -20,8 +20,8 @@ struct Security {
   const MosquittoLine* password_file = nullptr;
   const MosquittoLine* acl_file = nullptr;
   const MosquittoLine* psk_file = nullptr;
-  const MosquittoLine* plugin = nullptr;     // one that may decide who comes in and what they do
-  std::optional<bool> anonymous;             // as the file says it
+  const MosquittoLine* plugin = nullptr;  // one that may decide who comes in and what they do
+  std::optional<bool> anonymous;          // as the file says it
 };
 
 // Some plugins of Mosquitto itself have nothing to do with access.
@@ -39,8 +39,8 @@ Security take_security(MosquittoScope& scope, const ImportContext& context) {
     if (!line->flag()) context.say(line->todo("is neither true nor false; clients have to say who they are"));
   }
   for (const MosquittoLine* line : scope.untaken()) {
-    const bool is_plugin = line->option == "plugin" || line->option == "auth_plugin" || line->option == "global_plugin" ||
-                           line->option == "plugin_load";
+    const bool is_plugin = line->option == "plugin" || line->option == "auth_plugin" ||
+                           line->option == "global_plugin" || line->option == "plugin_load";
     if (is_plugin && decides_access(*line)) security.plugin = line;
   }
   return security;
@@ -77,8 +77,10 @@ std::pair<std::string, std::vector<UnfitUser>> sorted_users(std::string_view tex
 
 void use_new_password_file(const MosquittoLine& line, std::string content, const ImportContext& context) {
   context.config().access.password_file = kPasswords;
-  context.result.secrets.push_back(
-      {.name = std::string(kPasswords), .content = std::move(content), .what = "users and the hashes of their passwords", .line = line});
+  context.result.secrets.push_back({.name = std::string(kPasswords),
+                                    .content = std::move(content),
+                                    .what = "users and the hashes of their passwords",
+                                    .line = line});
 }
 
 void import_password_file(const MosquittoLine& line, const ImportContext& context) {
@@ -97,7 +99,8 @@ void import_password_file(const MosquittoLine& line, const ImportContext& contex
   for (std::size_t i = 0; i < std::min(unfit.size(), kUsersNamedMax); ++i) {
     context.say(line.todo("line " + std::to_string(unfit[i].line) + " of it: user " + in_quotes(unfit[i].user) +
                           " has no hash that is slow to guess ($7$), and is left out: set the password anew with "
-                          "'furrow passwd " + std::string(kPasswords) + " USER'"));
+                          "'furrow passwd " +
+                          std::string(kPasswords) + " USER'"));
   }
   if (unfit.size() > kUsersNamedMax) {
     context.say(line.todo("and " + std::to_string(unfit.size() - kUsersNamedMax) + " users more, for the same reason"));
@@ -138,8 +141,9 @@ bool import_rules(const Security& security, const std::vector<std::string>& list
   }
   std::vector<AccessRule> rules = mosquitto_acl_rules(*text, line.value, listeners, context.result.remarks);
   if (std::ranges::any_of(rules, is_for_one_user) && !can_prove_a_name(context.config())) {
-    context.say(line.todo("without a password_file nobody can prove a name: Mosquitto believes every name, to furrow all "
-                          "clients are anonymous, and the rules of users hold for nobody"));
+    context.say(
+        line.todo("without a password_file nobody can prove a name: Mosquitto believes every name, to furrow all "
+                  "clients are anonymous, and the rules of users hold for nobody"));
   }
   add_rules(std::move(rules), context);
   return true;
@@ -160,7 +164,8 @@ void import_psk_file(Listener& listener, const Security& security, const Mosquit
   if (listener.psk_file.empty()) return;
   if (security.psk_file != nullptr) {
     listener.psk_file = context.path_of(*security.psk_file);
-    context.say(security.psk_file->todo("the same file; only furrow's user may read it, and keys have 16 bytes at least"));
+    context.say(
+        security.psk_file->todo("the same file; only furrow's user may read it, and keys have 16 bytes at least"));
   } else {
     context.say(opened_by.todo("there is no psk_file: write IDENTITY:KEY lines into the file psk"));
   }
@@ -252,8 +257,9 @@ void leave_a_door(const MosquittoScopes& scopes, const ImportContext& context) {
     MosquittoLine line;
     line.written = "allow_anonymous";
     if (is_there) line = scopes.listeners[i].opened_by;
-    context.say(line.todo("nobody can come in here: without allow_anonymous true clients need a password, and there is no "
-                          "password_file. Make users with 'furrow passwd passwords USER'"));
+    context.say(
+        line.todo("nobody can come in here: without allow_anonymous true clients need a password, and there is no "
+                  "password_file. Make users with 'furrow passwd passwords USER'"));
     return use_new_password_file(line, {}, context);
   }
 }

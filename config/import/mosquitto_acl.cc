@@ -139,8 +139,9 @@ class RuleMaker {
     AccessRule rule;
     rule.user = {user.user};
     if (!access::is_glob(user.user)) return add(rule, user.grants, false);
-    remarks_.push_back(user.line.todo("a user with * or ? in its name stands for others in a rule, too: what is denied to "
-                                      "it is denied to all of them, what is granted to it is left out"));
+    remarks_.push_back(
+        user.line.todo("a user with * or ? in its name stands for others in a rule, too: what is denied to "
+                       "it is denied to all of them, what is granted to it is left out"));
     std::vector<Grant> denied;
     std::ranges::copy_if(user.grants, std::back_inserter(denied),
                          [](const Grant& one) { return one.action == Action::Deny; });
@@ -188,8 +189,8 @@ class RuleMaker {
       if (grant.is_for_writing()) add_publish(denies ? rule.deny_publish : rule.publish, *entry, grant);
       if (grant.is_for_reading()) add_once(denies ? rule.deny_subscribe : rule.subscribe, *entry);
     }
-    const bool is_empty = rule.publish.empty() && rule.subscribe.empty() && rule.deny_publish.empty() &&
-                          rule.deny_subscribe.empty();
+    const bool is_empty =
+        rule.publish.empty() && rule.subscribe.empty() && rule.deny_publish.empty() && rule.deny_subscribe.empty();
     if (!is_empty) rules_.push_back(std::move(rule));
   }
 
@@ -241,9 +242,11 @@ void remark_on_subscriptions(const Acl& acl, const std::string& name, Remarks& r
            std::ranges::any_of(acl.users, [&](const UserGrants& one) { return std::ranges::any_of(one.grants, is); });
   };
   std::string text =
-      "Mosquitto takes every subscription and leaves out messages that may not be read; furrow grants a subscription only "
+      "Mosquitto takes every subscription and leaves out messages that may not be read; furrow grants a subscription "
+      "only "
       "if one entry covers all of it: clients with such rules must not subscribe to more, as to #";
-  if (has(Action::Deny)) text += "; and refuses it where something in it is denied: narrow what is denied, or subscribe to the rest";
+  if (has(Action::Deny))
+    text += "; and refuses it where something in it is denied: narrow what is denied, or subscribe to the rest";
   remarks.push_back({Remark::Kind::Todo, name, 0, "acl_file", text});
 }
 

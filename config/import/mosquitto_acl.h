@@ -4,12 +4,12 @@
 //   ACCESS  = read | write | readwrite | deny, where a TOPIC without it is for both and has no blank in it
 //
 // Mosquitto asks in this order: what is denied to the user, what is granted to the user, then, for everybody, the
-// patterns that deny and those that grant; nothing of these: refused. Topics before the first `user` are those of clients
-// without a name. Clients with a + or # in their name or identifier get nothing by patterns, and patterns with %u are not
-// for clients without a name. This is the order of the rules here.
+// patterns that deny and those that grant; nothing of these: refused. Topics before the first `user` are those of
+// clients without a name. Clients with a + or # in their name or identifier get nothing by patterns, and patterns with
+// %u are not for clients without a name. This is the order of the rules here.
 //
-// A subscription is another matter: Mosquitto takes every one and filters the messages. A rule of ours grants it whole or
-// not at all, which no translation can change.
+// A subscription is another matter: Mosquitto takes every one and filters the messages. A rule of ours grants it whole
+// or not at all, which no translation can change.
 #pragma once
 
 #include <string>

@@ -160,7 +160,8 @@ class BridgeTranslation {
     if (from_.take_flag("round_robin", false, context_.result.remarks)) {
       context_.say(line->todo("the addresses are tried in their order at each connect, not in turn"));
     } else {
-      context_.say(line->todo("the bridge stays with the address that it has got, also once an earlier one is there again"));
+      context_.say(
+          line->todo("the bridge stays with the address that it has got, also once an earlier one is there again"));
     }
   }
 
@@ -224,8 +225,9 @@ class BridgeTranslation {
     for (const std::string_view option : {"bridge_certfile", "bridge_keyfile", "bridge_tls_version", "bridge_alpn",
                                           "bridge_insecure", "bridge_identity", "bridge_psk"}) {
       if (const MosquittoLine* line = from_.take(option)) {
-        context_.say(line->todo("is left out: without bridge_cafile, bridge_capath or a whole pre-shared key there is no "
-                                "TLS; mqtts:// in connect turns it on"));
+        context_.say(
+            line->todo("is left out: without bridge_cafile, bridge_capath or a whole pre-shared key there is no "
+                       "TLS; mqtts:// in connect turns it on"));
       }
     }
   }
@@ -256,9 +258,10 @@ class BridgeTranslation {
     }
     const MosquittoLine* const insecure = from_.take("bridge_insecure");
     if (insecure != nullptr && insecure->flag().value_or(false)) {
-      context_.say(insecure->todo("nothing switches off that the name in the far certificate is looked at: say it in "
-                                  "tls.server_name, or write pin: sha256/… instead of tls.ca; the reason that the bridge "
-                                  "shows in its status names the pin"));
+      context_.say(
+          insecure->todo("nothing switches off that the name in the far certificate is looked at: say it in "
+                         "tls.server_name, or write pin: sha256/… instead of tls.ca; the reason that the bridge "
+                         "shows in its status names the pin"));
     }
   }
 
@@ -310,8 +313,9 @@ class BridgeTranslation {
     const MosquittoLine* const start = from_.take("start_type");
     const bool is_lazy = start != nullptr && start->word() == "lazy";
     if (is_lazy) {
-      context_.say(start->todo("there are no lazy bridges: this one is connected always, and what it cannot send waits on "
-                               "disk"));
+      context_.say(
+          start->todo("there are no lazy bridges: this one is connected always, and what it cannot send waits on "
+                      "disk"));
     } else if (start != nullptr && start->word() != "automatic") {
       context_.say(start->todo("a bridge that has lost its connection always connects again"));
     } else {
@@ -351,8 +355,9 @@ class BridgeTranslation {
     put_remapped_first();
     split_retained();
     if (has_qos0 && !buffers_qos0_) {
-      context_.say(line_.todo("topics of QoS 0, which is Mosquitto's default, do not wait while the link is down: write "
-                              "qos: 1 for what must arrive"));
+      context_.say(
+          line_.todo("topics of QoS 0, which is Mosquitto's default, do not wait while the link is down: write "
+                     "qos: 1 for what must arrive"));
     }
   }
 
@@ -370,7 +375,8 @@ class BridgeTranslation {
       return context_.say(line.todo("makes no topic filter; left out"));
     }
     if (rule.comes_down() && local.starts_with('$')) {
-      context_.say(line.todo(in_quotes(local) + " would come down into topics that begin with $, which nobody but the "
+      context_.say(line.todo(in_quotes(local) +
+                             " would come down into topics that begin with $, which nobody but the "
                              "gateway writes; left out on the way down: give it another local prefix"));
       if (!rule.goes_up()) return;
       rule.direction = Direction::Up;
@@ -389,8 +395,9 @@ class BridgeTranslation {
     }
     if (!is_needed) return;
     std::stable_partition(rules.begin(), rules.end(), is_remapped);
-    context_.say(line_.note("topics with prefixes stand first now: of rules that take the same message, the first decides, "
-                            "and Mosquitto looks at those with prefixes first"));
+    context_.say(
+        line_.note("topics with prefixes stand first now: of rules that take the same message, the first decides, "
+                   "and Mosquitto looks at those with prefixes first"));
   }
 
   // `bridge_outgoing_retain false` is about the way up alone.

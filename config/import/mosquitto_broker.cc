@@ -71,7 +71,8 @@ class BrokerTranslation {
     }
     for (const MosquittoLine* line : {messages, bytes}) {
       if (line == nullptr) continue;
-      context_.say(line->note("holds for the queues of clients; what waits for a bridge has limits of its own (buffer)"));
+      context_.say(
+          line->note("holds for the queues of clients; what waits for a bridge has limits of its own (buffer)"));
     }
     if (messages != nullptr || bytes != nullptr) {
       // Mosquitto keeps what waits already.
@@ -138,7 +139,8 @@ class BrokerTranslation {
       if (where == "stderr" || where == "stdout" || where == "syslog") {
         context_.say(line->note("the log goes to standard error, and from there to the journal"));
       } else {
-        context_.say(line->todo("the log goes to standard error, and from there to the journal (journalctl -u furrow)"));
+        context_.say(
+            line->todo("the log goes to standard error, and from there to the journal (journalctl -u furrow)"));
       }
     }
   }

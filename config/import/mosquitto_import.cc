@@ -66,7 +66,8 @@ void sort_by_line(Remarks& remarks) {
     if (std::ranges::find(files, one.file) == files.end()) files.push_back(one.file);
   }
   const auto rank = [&](const Remark& one) { return std::pair(std::ranges::find(files, one.file), one.line); };
-  std::stable_sort(remarks.begin(), remarks.end(), [&](const Remark& one, const Remark& other) { return rank(one) < rank(other); });
+  std::stable_sort(remarks.begin(), remarks.end(),
+                   [&](const Remark& one, const Remark& other) { return rank(one) < rank(other); });
 }
 
 std::string imported_yaml(const Imported& imported, const std::string& name) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 #include <utility>
 
 #include "broker-core/mqtt/utf8.h"
@@ -44,7 +44,8 @@ std::optional<MosquittoLine> read_line(std::string spaced, const std::string& fi
                      .option = present_name(option),
                      .value = std::string(trimmed(text.substr(end)))};
   if (!is_writable(text)) {
-    remarks.push_back(line.todo("its value is too long, is no UTF-8 or has a control character in it; taken for empty"));
+    remarks.push_back(
+        line.todo("its value is too long, is no UTF-8 or has a control character in it; taken for empty"));
     line.value.clear();
   }
   return line;
@@ -53,8 +54,8 @@ std::optional<MosquittoLine> read_line(std::string spaced, const std::string& fi
 // Without regard to case, upper case first where only that differs, as Mosquitto loads them.
 bool is_loaded_before(const std::string& one, const std::string& other) {
   const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
-  const auto folded = std::lexicographical_compare_three_way(
-      one.begin(), one.end(), other.begin(), other.end(), [&](char a, char b) { return lower(a) <=> lower(b); });
+  const auto folded = std::lexicographical_compare_three_way(one.begin(), one.end(), other.begin(), other.end(),
+                                                             [&](char a, char b) { return lower(a) <=> lower(b); });
   return folded == 0 ? one < other : folded < 0;
 }
 
@@ -70,8 +71,8 @@ class Reader {
       include(line, included);
       return true;
     });
-    // Each file begins anew, and the main file goes on behind include_dir where it was: only for what is said twice does
-    // it matter in which order they stand.
+    // Each file begins anew, and the main file goes on behind include_dir where it was: only for what is said twice
+    // does it matter in which order they stand.
     included.insert(included.begin(), std::move(main));
     return included;
   }

@@ -67,14 +67,15 @@ class ListenerTranslation {
       listener_.bind = *std::move(bind);
       return true;
     }
-    context_.say(line_.todo("is left out, with all that follows for it: " +
-                            (bind ? "it has no port" : bind.error().message())));
+    context_.say(
+        line_.todo("is left out, with all that follows for it: " + (bind ? "it has no port" : bind.error().message())));
     return false;
   }
 
   void say_of_socket() {
-    context_.say(line_.todo("who comes by the socket is the user that the program runs as, without a password; mode and "
-                            "group say who may"));
+    context_.say(
+        line_.todo("who comes by the socket is the user that the program runs as, without a password; mode and "
+                   "group say who may"));
   }
 
   void find_protocol() {
@@ -124,8 +125,9 @@ class ListenerTranslation {
   void find_psk(const MosquittoLine& hint, bool identity) {
     context_.say(hint.note("the hint itself is not sent"));
     if (!identity) {
-      context_.say(hint.todo("a client is the user that its identity names; Mosquitto took the user name of MQTT, because "
-                             "use_identity_as_username is not true"));
+      context_.say(
+          hint.todo("a client is the user that its identity names; Mosquitto took the user name of MQTT, because "
+                    "use_identity_as_username is not true"));
     }
     listener_.psk_file = "psk";  // import_access() knows better, where there is a psk_file
   }
@@ -145,7 +147,8 @@ class ListenerTranslation {
     tls.client_ca = "client-ca.crt";
     if (ca != nullptr) {
       tls.client_ca = context_.path_of(*ca);
-      if (folder != nullptr) context_.say(folder->todo("client_ca is one file: put the certificates of this folder into it"));
+      if (folder != nullptr)
+        context_.say(folder->todo("client_ca is one file: put the certificates of this folder into it"));
     } else if (folder != nullptr) {
       context_.say(folder->todo("client_ca is one file: cat " + folder->value + "/*.crt > client-ca.crt"));
     } else {
@@ -155,14 +158,16 @@ class ListenerTranslation {
     if (!identity && subject) tls.username_from = UsernameFrom::Subject;
     if (identity || subject) return;
     listener_.authenticate = {"certificate", "password"};
-    context_.say(line_.todo("a client is the user that its certificate names (its CN); Mosquitto took the user name of "
-                            "MQTT. A user name that is sent has to be the same one, with its password"));
+    context_.say(
+        line_.todo("a client is the user that its certificate names (its CN); Mosquitto took the user name of "
+                   "MQTT. A user name that is sent has to be the same one, with its password"));
   }
 
   void leave_out_client_ca() {
     for (const std::string_view option : {"cafile", "capath", "crlfile"}) {
       if (const MosquittoLine* line = from_.options.take(option)) {
-        context_.say(line->note("is left out, because clients are not asked for certificates: require_certificate is not true"));
+        context_.say(
+            line->note("is left out, because clients are not asked for certificates: require_certificate is not true"));
       }
     }
   }
@@ -196,7 +201,8 @@ void import_max_connections(std::vector<MosquittoListener>& listeners, const Imp
   if (limited.empty()) return;
   if (limited.size() != listeners.size() || together == 0) {
     for (const MosquittoLine* line : limited) {
-      context.say(line->todo("limits.connections is for all listeners together, of which some have no limit; left out"));
+      context.say(
+          line->todo("limits.connections is for all listeners together, of which some have no limit; left out"));
     }
     return;
   }
@@ -212,8 +218,9 @@ void import_client_ids(std::vector<MosquittoListener>& listeners, const ImportCo
     const MosquittoLine* const line = listener.options.take("use_username_as_clientid");
     if (line == nullptr || !line->flag().value_or(false)) continue;
     context.config().access.client_id = ClientIdPolicy::User;
-    context.say(line->todo("clients have to bring their user name as identifier, or are refused, on every listener; "
-                           "Mosquitto puts it in itself"));
+    context.say(
+        line->todo("clients have to bring their user name as identifier, or are refused, on every listener; "
+                   "Mosquitto puts it in itself"));
   }
 }
 

@@ -60,7 +60,8 @@ constexpr MosquittoOption kOptions[] = {
     {"pid_file", kBroker, "- furrow writes none: systemd knows the process"},
     {"queue_qos0_messages", kBroker},
     {"retain_available", kBroker},
-    {"retain_expiry_interval", kBroker, "retained messages stay until they are deleted or expire as they say themselves"},
+    {"retain_expiry_interval", kBroker,
+     "retained messages stay until they are deleted or expire as they say themselves"},
     {"retry_interval", kBroker, "- Mosquitto has not looked at it since 2.0"},
     {"set_tcp_nodelay", kBroker, "- always so"},
     {"sys_interval", kBroker},
@@ -105,7 +106,8 @@ constexpr MosquittoOption kOptions[] = {
     {"max_topic_alias", kListener, kAliases},
     {"max_topic_alias_broker", kListener, kAliases},
     {"mount_point", kListener,
-     "clients of this listener see all topics, not those below the mount point alone: keep them apart with access.rules "
+     "clients of this listener see all topics, not those below the mount point alone: keep them apart with "
+     "access.rules "
      "(listener: NAME), and let them write the whole topic"},
     {"port", kListener},
     {"protocol", kListener},

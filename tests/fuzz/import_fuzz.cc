@@ -34,14 +34,13 @@ void run(std::string_view input) {
   if (input.size() > kBytesMax) return;
   const std::vector<std::string> parts = parts_of(input);
   std::size_t next = 1;
-  const ImportFiles files{
-      .read = [&](const std::string&) -> Result<std::string> {
-        if (next >= parts.size()) return Error(Errc::NotFound, "there is no such file");
-        return parts[next++];
-      },
-      .list = [](const std::string&) -> Result<std::vector<std::string>> {
-        return std::vector<std::string>{"b.conf", "A.conf", "README"};
-      }};
+  const ImportFiles files{.read = [&](const std::string&) -> Result<std::string> {
+                            if (next >= parts.size()) return Error(Errc::NotFound, "there is no such file");
+                            return parts[next++];
+                          },
+                          .list = [](const std::string&) -> Result<std::vector<std::string>> {
+                            return std::vector<std::string>{"b.conf", "A.conf", "README"};
+                          }};
   const Imported imported = import_mosquitto(parts.front(), "mosquitto.conf", files);
   const auto lines = static_cast<std::size_t>(std::count(input.begin(), input.end(), '\n')) + 1;
   for (const Remark& one : imported.remarks) {
