@@ -76,11 +76,10 @@ std::pair<std::string, std::vector<UnfitUser>> sorted_users(std::string_view tex
 }
 
 void use_new_password_file(const MosquittoLine& line, std::string content, const ImportContext& context) {
+  const std::string what = content.empty() ? "a file of passwords, in which nobody is yet" : "the users that are left";
   context.config().access.password_file = kPasswords;
-  context.result.secrets.push_back({.name = std::string(kPasswords),
-                                    .content = std::move(content),
-                                    .what = "users and the hashes of their passwords",
-                                    .line = line});
+  context.result.secrets.push_back(
+      {.name = std::string(kPasswords), .content = std::move(content), .what = what, .line = line});
 }
 
 void import_password_file(const MosquittoLine& line, const ImportContext& context) {

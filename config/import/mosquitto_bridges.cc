@@ -1,6 +1,7 @@
 // Bridges to other brokers, and the topics that cross them.
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <optional>
 
 #include "broker-core/mqtt/topic.h"
@@ -13,13 +14,15 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 64;
 
-// A name that furrow takes: everything else in it becomes `-`.
+// A name that furrow takes, and that a file can have: everything else in it becomes `-`.
 std::string fit_name(std::string_view name) {
+  name.remove_prefix(std::min(name.find_first_not_of("-."), name.size()));
   std::string fit(name.substr(0, kNameBytesMax));
   for (char& c : fit) {
     const bool is_allowed = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '-';
     if (!is_allowed) c = '-';
   }
+  while (fit.starts_with('-')) fit.erase(0, 1);
   return fit.empty() ? "bridge" : fit;
 }
 
@@ -57,8 +60,9 @@ std::string read_topic(const MosquittoLine& line, TopicLine& topic) {
     topic.direction = direction == "out" ? Direction::Up : direction == "in" ? Direction::Down : Direction::Both;
   }
   if (words.size() > 2 && !words[2].starts_with('#')) {
-    if (words[2] != "0" && words[2] != "1" && words[2] != "2") return in_quotes(words[2]) + " is no QoS";
-    topic.qos = static_cast<std::uint8_t>(words[2][0] - '0');
+    const bool is_number = words[2].find_first_not_of("0123456789") == std::string_view::npos;
+    if (is_number && (words[2].size() > 1 || words[2] > "2")) return in_quotes(words[2]) + " is no QoS";
+    if (is_number) topic.qos = static_cast<std::uint8_t>(words[2][0] - '0');  // else 0, as Mosquitto reads it
     if (words.size() > 3 && !words[3].starts_with('#')) {
       topic.local_prefix = without_marker(words[3]);
       if (words.size() > 4 && !words[4].starts_with('#')) topic.remote_prefix = without_marker(words[4]);
@@ -117,9 +121,12 @@ class BridgeTranslation {
     find_times();
     find_kind();
     find_topics();
-    if (!bridge_.connect.empty()) return bridge_;
-    context_.say(line_.todo("has no address, and is left out"));
-    return std::nullopt;
+    if (bridge_.connect.empty()) {
+      context_.say(line_.todo("has no address, and is left out"));
+      return std::nullopt;
+    }
+    std::ranges::move(secrets_, std::back_inserter(context_.result.secrets));
+    return bridge_;
   }
 
  private:
@@ -156,8 +163,9 @@ class BridgeTranslation {
         context_.say(line->todo(address.error().message() + "; left out"));
       }
     }
+    const bool in_turn = from_.take_flag("round_robin", false, context_.result.remarks);
     if (bridge_.connect.size() < 2) return;
-    if (from_.take_flag("round_robin", false, context_.result.remarks)) {
+    if (in_turn) {
       context_.say(line->todo("the addresses are tried in their order at each connect, not in turn"));
     } else {
       context_.say(
@@ -188,7 +196,7 @@ class BridgeTranslation {
   std::string secret(const MosquittoLine& line, std::string_view ending, const std::string& what) {
     std::string name = bridge_.name + std::string(ending);
     // A secret that begins or ends with a blank was never one: Mosquitto takes them off, too.
-    context_.result.secrets.push_back(
+    secrets_.push_back(
         {.name = name, .content = line.value + "\n", .what = what + in_quotes(bridge_.name), .line = line});
     return name;
   }
@@ -423,6 +431,7 @@ class BridgeTranslation {
   const bool buffers_qos0_;
   const ImportContext& context_;
   Bridge bridge_;
+  std::vector<SecretFile> secrets_;
   bool is_encrypted_ = false;
 };
 

@@ -95,8 +95,10 @@ pattern read public/+
 pattern write end/nobody
 """
 USERS = ("root", "ann", "bob", "c+d", "eve")
-TOPICS = ("public", "public/a", "public/secret", "public/a/b", "ann", "ann/x", "ann/locked", "ann/locked/y", "shared/in",
-          "shared/ann/x", "shared/ann/no", "shared/bob/x", "shared/bob/no", "shared/eve/x", "id/dev/x", "id/dev/x/y", "id/dev2/x", "elsewhere")
+TOPICS = (
+    "public", "public/a", "public/secret", "public/a/b", "ann", "ann/x", "ann/locked", "ann/locked/y", "shared/in",
+    "shared/ann/x", "shared/ann/no", "shared/bob/x", "shared/bob/no", "shared/eve/x", "id/dev/x", "id/dev/x/y",
+    "id/dev2/x", "elsewhere")
 # Who asks: a user or none, and a client identifier.
 CLIENTS = ((None, "dev"), ("ann", "dev"), ("bob", "dev2"), ("c+d", "dev"), ("eve", "x+y"), ("eve", "dev"))
 
@@ -329,10 +331,12 @@ topic raw/x/# out 1 "" prefixed/
 topic plain in 2
 topic q0 out
 """
-    UP = ("farm", "farm/1", "farm/1/2", "us/barn/farm/1", "here/both/1", "here/both/1/2", "both/1", "a/b/temp", "b/temp",
-          "raw/1", "raw/x/1", "raw", "door", "plain", "q0", "elsewhere")
-    DOWN = ("us/barn/command", "us/barn/command/x", "command/x", "there/both/2", "there/both/2/3", "here/both/2", "outdoor",
-            "door", "plain", "plain/x", "farm/1", "x/temp", "raw/1")
+    UP = (
+        "farm", "farm/1", "farm/1/2", "us/barn/farm/1", "here/both/1", "here/both/1/2", "both/1", "a/b/temp", "b/temp",
+        "raw/1", "raw/x/1", "raw", "door", "plain", "q0", "elsewhere")
+    DOWN = (
+        "us/barn/command", "us/barn/command/x", "command/x", "there/both/2", "there/both/2/3", "here/both/2",
+        "outdoor", "door", "plain", "plain/x", "farm/1", "x/temp", "raw/1")
 
     def crossed(self, near_port):
         """The topics at the region of what is published here, and the other way round."""

@@ -426,6 +426,8 @@ topic $SYS/broker/# in
 topic clients/total in 0 test/ $SYS/broker/
 topic x sideways
 topic a#b out
+topic four/+ out "" ""
+topic x out 3
 )");
   std::vector<std::string> rules;
   for (const TopicRule& one : config.bridges[0].topics) {
@@ -434,11 +436,12 @@ topic a#b out
   }
   // Mosquitto looks at those with prefixes first, and `l/#` has something in common with none of the others.
   EXPECT_THAT(rules, ElementsAre("||one|00", "||two|10", "||three|22", "|r/|four|01", "l/||#|00", "a/b/|x/|temp|01",
-                                 "|out|door|11", "test/|$SYS/broker/|clients/total|10"));
+                                 "|out|door|11", "test/|$SYS/broker/|clients/total|10", "||four/+|00"));
   EXPECT_THAT(said("topic"), HasSubstr("mosquitto.conf:10: topic: one topic under another name"));
   EXPECT_THAT(said("topic"), HasSubstr("mosquitto.conf:11: topic: '$SYS/broker/#' would come down"));
   EXPECT_THAT(said("topic"), HasSubstr("mosquitto.conf:13: topic: 'sideways'"));
   EXPECT_THAT(said("topic"), HasSubstr("mosquitto.conf:14: topic: makes no topic filter"));
+  EXPECT_THAT(said("topic"), HasSubstr("mosquitto.conf:16: topic: '3' is no QoS"));
   EXPECT_THAT(mistakes(), IsEmpty());
 }
 
@@ -458,7 +461,10 @@ TEST_F(MosquittoImport, RetainIsClearedOnTheWayUpAlone) {
 }
 
 TEST_F(MosquittoImport, BridgesWithNamesThatCannotBeNames) {
-  import("connection a/b\naddress c\ntopic x\nconnection a+b\naddress d\ntopic x\nconnection nowhere\ntopic x\n");
+  import(
+      "connection a/b\naddress c\ntopic x\nconnection -a+b\naddress d\ntopic x\n"
+      "connection nowhere\nremote_username u\nremote_password p\ntopic x\n");
+  EXPECT_THAT(imported.secrets, IsEmpty());
   ASSERT_EQ(imported.config.bridges.size(), 2U);
   EXPECT_EQ(imported.config.bridges[0].name, "a-b");
   EXPECT_EQ(imported.config.bridges[1].name, "a-b-2");
