@@ -1,6 +1,7 @@
 // Where clients come in, and how TLS lets them.
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "config/import/import_context.h"
 #include "config/messages.h"
@@ -35,33 +36,7 @@ class ListenerTranslation {
 
  private:
   bool find_bind() {
-    const std::vector<std::string_view> words = words_of(line_.value);
-    std::string port = "1883";
-    std::string host;
-    if (from_.is_default) {
-      if (const MosquittoLine* line = from_.options.take("port")) port = line->word();
-      if (const MosquittoLine* line = from_.options.take("bind_address")) host = line->value;
-    } else {
-      port = words.empty() ? "" : words[0];
-      if (words.size() > 1 && !words[1].starts_with('#')) host = words[1];
-    }
-    const MosquittoLine* const domain = from_.options.take("socket_domain");
-    const MosquittoLine* const interface = from_.options.take("bind_interface");
-    std::optional<std::string> text;
-    if (port == "0") {
-      text = "unix:" + host;
-      say_of_socket();
-    } else if (interface != nullptr) {
-      text = interface->value + ":" + port;
-    } else {
-      text = host_of(host, domain == nullptr ? "" : domain->word());
-      if (!text) {
-        context_.say(line_.todo("write the address of " + in_quotes(host) +
-                                " into bind; until then nobody but this machine can connect"));
-      }
-      text = text.value_or("127.0.0.1") + ":" + port;
-    }
-    Result<Bind> bind = parse_bind(*text);
+    Result<Bind> bind = parse_bind(bind_text());
     // Port 0 would be any free one.
     if (bind && (bind->kind == Bind::Kind::Unix || bind->port != 0)) {
       listener_.bind = *std::move(bind);
@@ -70,6 +45,35 @@ class ListenerTranslation {
     context_.say(
         line_.todo("is left out, with all that follows for it: " + (bind ? "it has no port" : bind.error().message())));
     return false;
+  }
+
+  std::string bind_text() {
+    const auto [port, host] = from_.is_default ? written_at_the_top() : written_behind_listener();
+    const MosquittoLine* const domain = from_.options.take("socket_domain");
+    const MosquittoLine* const interface = from_.options.take("bind_interface");
+    if (port == "0") {
+      say_of_socket();
+      return "unix:" + host;
+    }
+    if (interface != nullptr) return interface->value + ":" + port;
+    const std::optional<std::string> known = host_of(host, domain == nullptr ? "" : domain->word());
+    if (!known) {
+      context_.say(line_.todo("write the address of " + in_quotes(host) +
+                              " into bind; until then nobody but this machine can connect"));
+    }
+    return known.value_or("127.0.0.1") + ":" + port;
+  }
+
+  // Port and host.
+  std::pair<std::string, std::string> written_at_the_top() {
+    const MosquittoLine* const port = from_.options.take("port");
+    const MosquittoLine* const host = from_.options.take("bind_address");
+    return {port == nullptr ? "1883" : std::string(port->word()), host == nullptr ? "" : host->value};
+  }
+  std::pair<std::string, std::string> written_behind_listener() const {
+    const std::vector<std::string_view> words = words_of(line_.value);
+    const bool has_host = words.size() > 1 && !words[1].starts_with('#');
+    return {words.empty() ? "" : std::string(words[0]), has_host ? std::string(words[1]) : ""};
   }
 
   void say_of_socket() {
