@@ -19,8 +19,7 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 8> kBuilt{"run",  "check",  "access", "certs",
-                                                 "demo", "passwd", "import", "help"};
+constexpr std::array<std::string_view, 8> kBuilt{"run", "check", "access", "certs", "demo", "passwd", "import", "help"};
 // Promised, and refused by name rather than as a typing mistake.
 constexpr std::array<std::string_view, 3> kNotBuilt{"route", "status", "buffer"};
 // The topic of `help` beside the commands: every key of the configuration.
@@ -126,9 +125,10 @@ class Parser {
         app_.add_subcommand("import", "Translate a mosquitto.conf, and the files that it names, into a furrow.yaml");
     import->add_option("MOSQUITTO.CONF", import_.file, "The file; what differs or is left to do is said, line by line")
         ->required();
-    import->add_option("-o,--output", import_.output,
-                       "Where to; default: standard output, without the secrets. Passwords and keys are written into "
-                       "files beside it, which only their owner may read")
+    import
+        ->add_option("-o,--output", import_.output,
+                     "Where to; default: standard output, without the secrets. Passwords and keys are written into "
+                     "files beside it, which only their owner may read")
         ->type_name("FILE");
     import->add_flag("--force", import_.force, "Write over files that are there");
     CLI::App* const help =
