@@ -6,6 +6,7 @@
 #include "gateway/cli/check.h"
 #include "gateway/cli/command_line.h"
 #include "gateway/cli/demo.h"
+#include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
 #include "gateway/cli/run.h"
 
@@ -18,6 +19,7 @@ struct Execute {
   int operator()(const furrow::gateway::DemoOptions& options) const { return furrow::gateway::run_demo(options); }
   int operator()(const furrow::gateway::PasswdOptions& options) const { return furrow::gateway::run_passwd(options); }
   int operator()(const furrow::gateway::CertsOptions& options) const { return furrow::gateway::run_certs(options); }
+  int operator()(const furrow::gateway::ImportOptions& options) const { return furrow::gateway::run_import(options); }
   int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
 };
 

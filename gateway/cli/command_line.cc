@@ -19,7 +19,7 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 7> kBuilt{"run", "check", "access", "certs", "demo", "passwd", "help"};
+constexpr std::array<std::string_view, 8> kBuilt{"run", "check", "access", "certs", "demo", "passwd", "import", "help"};
 // Promised, and refused by name rather than as a typing mistake.
 constexpr std::array<std::string_view, 3> kNotBuilt{"route", "status", "buffer"};
 // The topic of `help` beside the commands: every key of the configuration.
@@ -121,6 +121,16 @@ class Parser {
     erase->excludes(check_only)->excludes(list);
     check_only->excludes(list);
     add_certs(*app_.add_subcommand("certs", "Make certificates for a site, and show those of a configuration"));
+    CLI::App* const import =
+        app_.add_subcommand("import", "Translate a mosquitto.conf, and the files that it names, into a furrow.yaml");
+    import->add_option("MOSQUITTO.CONF", import_.file, "The file; what differs or is left to do is said, line by line")
+        ->required();
+    import
+        ->add_option("-o,--output", import_.output,
+                     "Where to; default: standard output, without the secrets. Passwords and keys are written into "
+                     "files beside it, which only their owner may read")
+        ->type_name("FILE");
+    import->add_flag("--force", import_.force, "Write over files that are there");
     CLI::App* const help =
         app_.add_subcommand("help", "Print help on a command, or every key of the configuration (help config)");
     help->add_option("COMMAND", help_topic_);
@@ -149,6 +159,7 @@ class Parser {
     if (app_.got_subcommand("certs")) return certs();
     if (app_.got_subcommand("demo")) return demo();
     if (app_.got_subcommand("passwd")) return passwd();
+    if (app_.got_subcommand("import")) return import_;
     if (app_.got_subcommand("help")) return help();
     return refuse(kFirstSteps);
   }
@@ -288,6 +299,7 @@ class Parser {
   PasswdOptions passwd_;
   std::optional<std::string> user_;
   CertsOptions certs_;
+  ImportOptions import_;
   AccessOptions access_;
   std::vector<std::string> question_;
   bool anonymous_ = false;

@@ -7,6 +7,7 @@
 #include "gateway/cli/certs.h"
 #include "gateway/cli/check.h"
 #include "gateway/cli/demo.h"
+#include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
 #include "gateway/cli/run.h"
 
@@ -18,7 +19,8 @@ struct Answered {
 };
 
 using Command =
-    std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions, PasswdOptions>;
+    std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions, PasswdOptions,
+                 ImportOptions>;
 
 Command parse_command_line(int count, const char* const* arguments);
 
