@@ -1,5 +1,5 @@
-# Cross compiling on Debian for FURROW_ARCH (arm64, armhf), with its libraries in FURROW_SYSROOT, which sysroot.sh fills.
-# The C and the C++ library are those of Debian's cross compiler, so that the sysroot has neither.
+# Cross compiling on Debian for FURROW_ARCH (arm64, armhf), with its libraries in FURROW_SYSROOT, which sysroot.sh
+# fills. The C and the C++ library are those of Debian's cross compiler, so that the sysroot has neither.
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES FURROW_ARCH FURROW_SYSROOT)
 if(FURROW_ARCH STREQUAL "arm64")
   set(CMAKE_SYSTEM_PROCESSOR aarch64)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds furrow_VERSION_ARCH.deb: package.sh [ARCH] [--out DIR], with ARCH amd64 (or what this machine is), arm64 or armhf,
-# and DIR build/package. Prints the path. On Debian 12 the package is for Debian 12 and later; a package for this machine
-# that is made on a later Debian needs that one. The same commit gives the same bytes, in whatever folder.
+# Builds furrow_VERSION_ARCH.deb: package.sh [ARCH] [--out DIR], with ARCH amd64 (or what this machine is), arm64 or
+# armhf, and DIR build/package. Prints the path. On Debian 12 the package is for Debian 12 and later; a package for this
+# machine that is made on a later Debian needs that one. The same commit gives the same bytes, in whatever folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,15 +18,16 @@ done
 mkdir -p "$out"
 out="$(realpath "$out")"
 
-# What the binary is made of, by the names of Debian 12. Linked into it is what few machines have, and what would tie the
-# package to one release; the C, the C++ and the TLS library and SQLite are on every machine, or get Debian's corrections
-# without a new furrow.
+# What the binary is made of, by the names of Debian 12. Linked into it is what few machines have, and what would tie
+# the package to one release; the C, the C++ and the TLS library and SQLite are on every machine, or get Debian's
+# corrections without a new furrow.
 linked=(libhttp-parser-dev libuv1-dev libyaml-cpp-dev)
 headers=(libcli11-dev nlohmann-json3-dev robin-map-dev)
 readelf=readelf strip=strip objdump=objdump
 
 # The time of the commit: of an archive of the sources, that of its files.
-export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat --format=%Y CMakeLists.txt)}"
+commit_time="$(git log -1 --format=%ct 2>/dev/null || stat --format=%Y CMakeLists.txt)"
+export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$commit_time}"
 export TZ=UTC LC_ALL=C.UTF-8
 umask 022
 
@@ -80,13 +81,14 @@ newest() {
   "$objdump" -T "$root/usr/bin/furrow" | grep -oE "\b$1[0-9.]+" | sed "s/^$1//" | sort -V | tail -n 1
 }
 
+compiler="$(sed -nE 's/^CMAKE_CXX_COMPILER:[A-Z]+=//p' "$build/CMakeCache.txt")"
 depends=()
 while read -r library; do
   case "$library" in
     libc.so.6 | libm.so.6) package="libc6 (>= $(newest GLIBC_))" ;;
     ld-linux*) continue ;;
     libgcc_s.so.1) package="libgcc-s1" ;;
-    libstdc++.so.6) package="libstdc++6 (>= $("$(sed -nE 's/^CMAKE_CXX_COMPILER:[A-Z]+=//p' "$build/CMakeCache.txt")" -dumpversion))" ;;
+    libstdc++.so.6) package="libstdc++6 (>= $("$compiler" -dumpversion))" ;;
     libsqlite3.so.0) package="libsqlite3-0 (>= 3.40)" ;;
     # Debian 13 has it under another name, since its time_t is wider on armhf; see gateway/net/openssl_time.h.
     libssl.so.3 | libcrypto.so.3) package="libssl3 (>= $(newest OPENSSL_)) | libssl3t64" ;;

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Unpacks libraries of Debian 12 for another architecture: sysroot.sh ARCH SECTION... puts the packages of these sections
-# of packages.txt into build/sysroot/ARCH, and prints its path. -dev packages of several architectures cannot be
-# installed beside each other, and unpacking takes no rights; apt has folders of its own here, so that this machine's
-# lists stay as they are. What is there stays: remove the folder to have newer packages.
-# Debian's mirror is $FURROW_MIRROR, if that is set; its security updates are beside it.
+# Unpacks libraries of Debian 12 for another architecture: sysroot.sh ARCH SECTION... puts the packages of these
+# sections of packages.txt into build/sysroot/ARCH, and prints its path. -dev packages of several architectures cannot
+# be installed beside each other, and unpacking takes no rights; apt has folders of its own here, so that this machine's
+# lists stay as they are. What is there stays: remove the folder to have newer packages. Debian's mirror is
+# $FURROW_MIRROR, if that is set; its security updates are beside it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 arch="$1"
@@ -32,7 +32,9 @@ APT { Architecture "$arch"; Architectures { "$arch"; }; Sandbox::User "root"; };
 Dir {
   Cache "$root/apt";
   State { Lists "$root/apt/lists"; Status "/dev/null"; };
-  Etc { SourceList "$root/apt/sources.list"; SourceParts "/dev/null"; Preferences "/dev/null"; PreferencesParts "/dev/null"; };
+  Etc {
+    SourceList "$root/apt/sources.list"; SourceParts "/dev/null"; Preferences "/dev/null"; PreferencesParts "/dev/null";
+  };
 };
 END
   export APT_CONFIG="$root/apt/apt.conf"

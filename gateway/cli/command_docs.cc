@@ -19,7 +19,8 @@ constexpr std::string_view kBeforeCommands =
 constexpr std::string_view kAfterCommands =
     ".SH SIGNALS\n"
     ".TP\n.B SIGTERM, SIGINT\nWrite what is buffered, tell the clients, and stop.\n"
-    ".TP\n.B SIGHUP\nRead the configuration again. A file with mistakes changes nothing, and the log says where they are.\n"
+    ".TP\n.B SIGHUP\nRead the configuration again. A file with mistakes changes nothing, and the log says where they "
+    "are.\n"
     ".SH EXIT STATUS\n"
     ".TP\n.B 0\nFine.\n"
     ".TP\n.B 1\nIt failed while it ran.\n"
@@ -121,7 +122,8 @@ void add_words(std::string& table, const CommandText& command, const CommandText
 std::string command_manual(const CommandText& furrow, const std::string& version) {
   std::string page = ".TH FURROW 1 \"\" \"furrow " + version + "\" \"User Commands\"\n.SH NAME\nfurrow \\- ";
   page += troff_text(without_name(furrow.text)) + "\n.SH SYNOPSIS\n";
-  page += bold("furrow") + " " + slanted("COMMAND") + " [" + slanted("OPTION") + "]... [" + slanted("ARGUMENT") + "]...\n";
+  page += bold("furrow") + " " + slanted("COMMAND") + " [" + slanted("OPTION") + "]... [";
+  page += slanted("ARGUMENT") + "]...\n";
   page += kBeforeCommands;
   for (const CommandText& command : furrow.commands) add_manual(page, command, "furrow");
   page += ".SH OPTIONS\nA command takes \\fB\\-\\-help\\fR, too.\n";

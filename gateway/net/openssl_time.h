@@ -1,5 +1,5 @@
-// Times for OpenSSL, without its time_t: on 32-bit ARM that of Debian 12 has 32 bits, and that of Debian 13, under the same
-// name of its library, has 64. One program runs with either.
+// Times for OpenSSL, without its time_t: on 32-bit ARM that of Debian 12 has 32 bits, and that of Debian 13, under the
+// same name of its library, has 64. One program runs with either.
 #pragma once
 
 #include <openssl/x509_vfy.h>

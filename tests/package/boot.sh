@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Boots systemd in ROOT, a root file system, with process, mount and network namespaces of its own, and runs COMMAND in it:
-# boot.sh ROOT COMMAND... Nothing outlives it, and it changes nothing but what lies under ROOT. Its exit code is that of the
-# command; 77 says that namespaces are not permitted here. Needs root.
+# Boots systemd in ROOT, a root file system, with process, mount and network namespaces of its own, and runs COMMAND in
+# it: boot.sh ROOT COMMAND... Nothing outlives it, and it changes nothing but what lies under ROOT. Its exit code is
+# that of the command; 77 says that namespaces are not permitted here. Needs root.
 set -euo pipefail
 root="$1"
 shift

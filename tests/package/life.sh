@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The life of the package, in a root file system that may be spoilt: life.sh OLD.deb NEW.deb installs the old one, has it
-# serve, bridges it to a Mosquitto, kills it, upgrades it while messages wait, removes and purges it, and checks each step.
-# With systemd as the first process the service is systemd's; else its ExecStart runs as its user. Needs root, mosquitto
-# and its clients, and port 1883 and 1884 of loopback.
+# The life of the package, in a root file system that may be spoilt: life.sh OLD.deb NEW.deb installs the old one, has
+# it serve, bridges it to a Mosquitto, kills it, upgrades it while messages wait, removes and purges it, and checks each
+# step. With systemd as the first process the service is systemd's; else its ExecStart runs as its user. Needs root,
+# mosquitto and its clients, and port 1883 and 1884 of loopback.
 set -euo pipefail
 old="$1"
 new="$2"
@@ -15,7 +15,7 @@ step() { echo "== $*, at $SECONDS s"; }
 
 fail() {
   echo "life.sh: $*" >&2
-  if has_systemd; then journalctl --no-pager --lines=40 --unit=furrow >&2 || true; else cat "$work/furrow.log" >&2 || true; fi
+  if has_systemd; then journalctl --no-pager --lines=40 --unit=furrow >&2; else cat "$work/furrow.log" >&2; fi || true
   exit 1
 }
 
@@ -86,12 +86,18 @@ publish() {  # FIRST LAST: numbered messages, each acknowledged
 
 # What the region has got so far, in its session of the archive: one number a line.
 collect() {
-  timeout --preserve-status 60 mosquitto_sub -h 127.0.0.1 -p "$region_port" -i archive -c -q 1 -t 'up/#' >>"$work/arrived" &
+  mosquitto_sub -h 127.0.0.1 -p "$region_port" -i archive -c -q 1 -t 'up/#' >>"$work/arrived" &
   collector=$!
 }
 has_arrived() { [[ "$(sort -nu "$work/arrived" | wc -l)" == "$1" ]]; }
 
-expect_mode() { [[ "$(stat --format='%a %U:%G' "$2")" == "$1" ]] || fail "$2 is $(stat --format='%a %U:%G' "$2"), not $1"; }
+expect_mode() {
+  local found
+  found="$(stat --format='%a %U:%G' "$2")"
+  [[ "$found" == "$1" ]] || fail "$2 is $found, not $1"
+}
+
+retained() { timeout 60 mosquitto_sub -h 127.0.0.1 -p 1883 -t farm/door -C 1; }
 
 step "install"
 dpkg --install "$old" >"$work/dpkg.log" 2>&1 || fail "$(cat "$work/dpkg.log")"
@@ -107,13 +113,16 @@ pid="$(service_pid)"
 
 step "publish"
 mosquitto_pub -h 127.0.0.1 -p 1883 -t farm/door -m open -q 1 -r
-[[ "$(timeout 60 mosquitto_sub -h 127.0.0.1 -p 1883 -t farm/door -C 1)" == open ]] || fail "nothing is published"
+[[ "$(retained)" == open ]] || fail "nothing is published"
 
 step "bridge"
 start_region
 cat >>"$config" <<END
 bridges:
-  - {name: region, connect: "mqtt://127.0.0.1:$region_port", backoff: {max: 1s}, topics: [{filter: farm/#, remote_prefix: up/}]}
+  - name: region
+    connect: "mqtt://127.0.0.1:$region_port"
+    backoff: {max: 1s}
+    topics: [{filter: farm/#, remote_prefix: up/}]
 END
 cp "$config" "$work/config"
 if has_systemd; then systemctl reload furrow; else kill -HUP "$pid"; fi
@@ -146,7 +155,7 @@ start_region
 collect
 until_true "400 messages arrive in the region" has_arrived 400
 kill "$collector" 2>/dev/null || true
-[[ "$(timeout 60 mosquitto_sub -h 127.0.0.1 -p 1883 -t farm/door -C 1)" == open ]] || fail "the retained message is gone"
+[[ "$(retained)" == open ]] || fail "the retained message is gone"
 
 if has_systemd; then
   step "upgrade to a version that does not take the configuration"
@@ -170,7 +179,7 @@ if has_systemd; then
   (umask 077 && echo secret >/etc/credstore/region.password)
   printf '[Service]\nLoadCredential=region.password:/etc/credstore/region.password\n' \
     >/etc/systemd/system/furrow.service.d/credentials.conf
-  sed -i 's|name: region,|name: region, username: barn, password_from: "${CREDENTIALS_DIRECTORY}/region.password",|' "$config"
+  printf '    username: barn\n    password_from: "${CREDENTIALS_DIRECTORY}/region.password"\n' >>"$config"
   systemctl daemon-reload
   systemctl restart furrow || fail "it does not start with a credential"
   publish 401 500
@@ -193,7 +202,8 @@ is_away || fail "it goes on after its removal"
 
 step "purge"
 dpkg --purge furrow >"$work/dpkg.log" 2>&1 || fail "$(cat "$work/dpkg.log")"
-for left in /etc/furrow /var/lib/furrow /usr/share/doc/furrow /etc/systemd/system/multi-user.target.wants/furrow.service; do
+wanted=/etc/systemd/system/multi-user.target.wants/furrow.service
+for left in /etc/furrow /var/lib/furrow /usr/share/doc/furrow "$wanted"; do
   [[ ! -e "$left" && ! -L "$left" ]] || fail "a purge leaves $left"
 done
 ! id furrow 2>/dev/null || fail "a purge leaves the user"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs COMMAND under systemd on a copy of this machine that is thrown away: overlay.sh FOLDER COMMAND... What is in FOLDER is
-# in /furrow-test there. The copy is an overlay in memory over this root, so that packages are really installed and nothing
-# of it stays. Exit codes are those of boot.sh.
+# Runs COMMAND under systemd on a copy of this machine that is thrown away: overlay.sh FOLDER COMMAND... What is in
+# FOLDER is in /furrow-test there. The copy is an overlay in memory over this root, so that packages are really
+# installed and nothing of it stays. Exit codes are those of boot.sh.
 set -euo pipefail
 folder="$(realpath "$1")"
 here="$(dirname "$(realpath "${BASH_SOURCE[0]}")")"
