@@ -106,7 +106,12 @@ expect_mode "750 root:furrow" /etc/furrow
 expect_mode "644 root:root" "$config"
 expect_mode "700 furrow:furrow" /var/lib/furrow
 runuser -u furrow -- furrow check >/dev/null || fail "the configuration does not pass its check"
-if has_systemd; then systemctl is-enabled --quiet furrow || fail "it is not enabled"; else start; fi
+if has_systemd; then
+  systemctl is-enabled --quiet furrow || fail "it is not enabled"
+  systemd-analyze verify --man=no furrow.service || fail "the unit is not valid"
+else
+  start
+fi
 until_true "furrow serves after its installation" is_serving
 pid="$(service_pid)"
 [[ "$(stat --format=%U "/proc/$pid")" == furrow ]] || fail "it does not run as furrow"
@@ -125,7 +130,7 @@ bridges:
     topics: [{filter: farm/#, remote_prefix: up/}]
 END
 cp "$config" "$work/config"
-if has_systemd; then systemctl reload furrow; else kill -HUP "$pid"; fi
+if has_systemd; then systemctl reload furrow || fail "it is not reloaded"; else kill -HUP "$pid"; fi
 collect
 publish 1 100
 until_true "100 messages arrive in the region" has_arrived 100
@@ -158,6 +163,19 @@ kill "$collector" 2>/dev/null || true
 [[ "$(retained)" == open ]] || fail "the retained message is gone"
 
 if has_systemd; then
+  step "a loop that does not turn"
+  mkdir -p /etc/systemd/system/furrow.service.d
+  printf '[Service]\nWatchdogSec=2s\n' >/etc/systemd/system/furrow.service.d/watchdog.conf
+  systemctl daemon-reload
+  systemctl restart furrow
+  pid="$(service_pid)"
+  sleep 3
+  [[ "$(service_pid)" == "$pid" ]] || fail "the watchdog ends a loop that turns"
+  kill -STOP "$pid"
+  until_true "the watchdog ends a loop that does not turn" is_another_than "$pid"
+  rm -r /etc/systemd/system/furrow.service.d
+  systemctl daemon-reload
+
   step "upgrade to a version that does not take the configuration"
   echo "nonsense: true" >>"$config"
   pid="$(service_pid)"
