@@ -25,6 +25,7 @@ linked=(libhttp-parser-dev libuv1-dev libyaml-cpp-dev)
 headers=(libcli11-dev nlohmann-json3-dev robin-map-dev)
 readelf=readelf strip=strip objdump=objdump
 
+maintainer="${FURROW_MAINTAINER:-furrow maintainers <maintainers@furrow.invalid>}"
 # The time of the commit: of an archive of the sources, that of its files.
 commit_time="$(git log -1 --format=%ct 2>/dev/null || stat --format=%Y CMakeLists.txt)"
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$commit_time}"
@@ -57,6 +58,7 @@ versions_of() {
 if [[ "$arch" == "$native" ]]; then
   build=build/release
   build_native furrow furrow_documents >&2
+  compiler="$(sed -nE 's/^CMAKE_CXX_COMPILER:[A-Z]+=//p' "$build/CMakeCache.txt")"
 else
   build="build/package-$arch"
   build_native furrow_documents >&2
@@ -64,7 +66,7 @@ else
   build_sysroot="$(systemd/sysroot.sh "$arch" sysroot)"
   build_for "$build_sysroot" >&2
   case "$arch" in arm64) prefix=aarch64-linux-gnu- ;; armhf) prefix=arm-linux-gnueabihf- ;; esac
-  readelf="${prefix}readelf" strip="${prefix}strip" objdump="${prefix}objdump"
+  compiler="${prefix}g++" readelf="${prefix}readelf" strip="${prefix}strip" objdump="${prefix}objdump"
 fi
 
 version="$(sed -nE 's/^project\(furrow VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)"
@@ -81,7 +83,6 @@ newest() {
   "$objdump" -T "$root/usr/bin/furrow" | grep -oE "\b$1[0-9.]+" | sed "s/^$1//" | sort -V | tail -n 1
 }
 
-compiler="$(sed -nE 's/^CMAKE_CXX_COMPILER:[A-Z]+=//p' "$build/CMakeCache.txt")"
 depends=()
 while read -r library; do
   case "$library" in
@@ -99,9 +100,13 @@ done < <("$readelf" --dynamic "$root/usr/bin/furrow" | sed -nE 's/.*\(NEEDED\).*
 depends_text="$(printf '%s\n' "${depends[@]}" | sort -u | paste -sd, | sed 's/,/, /g')"
 
 doc="$root/usr/share/doc/furrow"
-printf 'furrow (%s) unstable; urgency=medium\n\n  * Built from the sources of this version: README.md has what is new.\n\n -- %s  %s\n' \
-  "$version" "${FURROW_MAINTAINER:=furrow maintainers <maintainers@furrow.invalid>}" \
-  "$(date --utc --date="@$SOURCE_DATE_EPOCH" --rfc-email)" >"$doc/changelog"
+cat >"$doc/changelog" <<END
+furrow ($version) unstable; urgency=medium
+
+  * Built from the sources of this version: README.md has what is new.
+
+ -- $maintainer  $(date --utc --date="@$SOURCE_DATE_EPOCH" --rfc-email)
+END
 
 # The copyright of furrow, and of what is linked into it or compiled from headers.
 {
@@ -121,12 +126,13 @@ mkdir -m 755 "$root/DEBIAN"
 install -m 755 systemd/debian/postinst systemd/debian/prerm systemd/debian/postrm "$root/DEBIAN"
 echo /etc/furrow/furrow.yaml >"$root/DEBIAN/conffiles"
 size="$(du --summarize --apparent-size --block-size=1K --exclude=DEBIAN "$root" | cut -f1)"
-while IFS= read -r line; do
-  line="${line//@VERSION@/$version}" line="${line//@ARCH@/$arch}" line="${line//@SIZE@/$size}"
-  line="${line//@DEPENDS@/$depends_text}" line="${line//@MAINTAINER@/$FURROW_MAINTAINER}"
-  printf '%s\n' "$line"
-done <systemd/debian/control.in >"$root/DEBIAN/control"
-(cd "$root" && find etc usr -type f ! -path etc/furrow/furrow.yaml -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
+control="$(cat systemd/debian/control.in)"
+for field in VERSION="$version" ARCH="$arch" SIZE="$size" DEPENDS="$depends_text" MAINTAINER="$maintainer"; do
+  control="${control//@${field%%=*}@/"${field#*=}"}"
+done
+echo "$control" >"$root/DEBIAN/control"
+(cd "$root" && find etc usr -type f ! -path etc/furrow/furrow.yaml -print0 | sort -z | xargs -0 md5sum) \
+  >"$root/DEBIAN/md5sums"
 find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
 deb="$out/furrow_${version}_$arch.deb"
