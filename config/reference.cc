@@ -121,24 +121,9 @@ std::string written_lines(const Key& key, const std::string& indent) {
   return lines + "\n";
 }
 
-// Markup characters of troff that our texts can contain.
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '\\') {
-      result += "\\e";
-    } else if (c == '-') {
-      result += "\\-";
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
-
 std::string manual_entry(const Key& key) {
-  std::string entry = ".TP\n.B " + escaped(key.path) + "\n" + escaped(key.doc) + "\n";
-  const auto add_line = [&](const std::string& line) { entry += ".br\n" + escaped(line) + "\n"; };
+  std::string entry = ".TP\n.B " + troff_text(key.path) + "\n" + troff_text(key.doc) + "\n";
+  const auto add_line = [&](const std::string& line) { entry += ".br\n" + troff_text(line) + "\n"; };
   if (const std::string conditions = conditions_text(key); !conditions.empty()) add_line(conditions);
   if (!key.standard.empty()) add_line("Default: " + std::string(key.standard));
   if (!key.danger.empty()) add_line("Danger: " + std::string(key.danger));
@@ -169,6 +154,20 @@ std::string uncommented(const std::string& reference) {
     text += line + "\n";
   }
   return text;
+}
+
+std::string troff_text(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '\\') {
+      result += "\\e";
+    } else if (c == '-') {
+      result += "\\-";
+    } else {
+      result += c;
+    }
+  }
+  return result;
 }
 
 std::string manual_page() {

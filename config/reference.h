@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace furrow::config {
 
@@ -17,5 +18,8 @@ std::string uncommented(const std::string& reference);
 
 // The manual page furrow.yaml(5), in man's own markup.
 std::string manual_page();
+
+// `text` as troff prints it, whose markup begins with a backslash.
+std::string troff_text(std::string_view text);
 
 }  // namespace furrow::config

@@ -1,7 +1,12 @@
 #include "gateway/secret_file.h"
 
+#include <endian.h>
 #include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <linux/xattr.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,15 +47,46 @@ bool is_our_group(gid_t group) {
   return std::find(groups.begin(), groups.end(), group) != groups.end();
 }
 
+// Whether the access control list `entry` lets somebody else in, who may read a file of the group `file_group`.
+bool is_for_others(const posix_acl_xattr_entry& entry, gid_t file_group) {
+  if (entry.e_perm == 0) return false;
+  switch (le16toh(entry.e_tag)) {
+    case ACL_USER:
+      return le32toh(entry.e_id) != ::geteuid();
+    case ACL_GROUP_OBJ:
+      return !is_our_group(file_group);
+    case ACL_GROUP:
+      return !is_our_group(le32toh(entry.e_id));
+    default:
+      return false;
+  }
+}
+
+// By the bits of the file; where it has an access control list, those of the group are only the most that the list
+// gives. systemd hands out credentials by such lists: the file is root's, and the user of the service may read it.
+bool is_for_others(int descriptor, const struct stat& file) {
+  constexpr std::size_t kEntriesMax = 32;
+  struct {
+    posix_acl_xattr_header header;
+    std::array<posix_acl_xattr_entry, kEntriesMax> entries;
+  } list;
+  if ((file.st_mode & S_IRWXO) != 0) return true;
+  if ((file.st_mode & S_IRWXG) == 0) return false;
+  const ssize_t size = ::fgetxattr(descriptor, XATTR_NAME_POSIX_ACL_ACCESS, &list, sizeof(list));
+  if (size < 0 && errno == ERANGE) return true;  // who needs so many is not alone
+  if (size < static_cast<ssize_t>(sizeof(list.header))) return !is_our_group(file.st_gid);
+  const std::size_t count = (static_cast<std::size_t>(size) - sizeof(list.header)) / sizeof(list.entries[0]);
+  return std::any_of(list.entries.begin(), list.entries.begin() + static_cast<std::ptrdiff_t>(count),
+                     [&file](const posix_acl_xattr_entry& one) { return is_for_others(one, file.st_gid); });
+}
+
 // Opened first and asked then, so that what was asked is what is read.
 Result<Descriptor> open(const std::filesystem::path& file, bool is_secret) {
   Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat found = {};
   if (descriptor.get() < 0 || ::fstat(descriptor.get(), &found) != 0) return cannot_read(file, errno);
   if (!S_ISREG(found.st_mode)) return Error(Errc::InvalidArgument, "read " + shown(file) + ": it is no file");
-  const bool for_others = (found.st_mode & S_IRWXO) != 0;
-  const bool for_a_group = (found.st_mode & S_IRWXG) != 0 && !is_our_group(found.st_gid);
-  if (is_secret && (for_others || for_a_group)) {
+  if (is_secret && is_for_others(descriptor.get(), found)) {
     return Error(Errc::PermissionDenied,
                  shown(file) + " holds a secret that other users may reach; 'chmod 600 " + shown(file) + "' ends that");
   }

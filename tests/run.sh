@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Everything that CI checks: installs the packages that are missing, builds, and runs the tests of preset `dev` (ASan,
-# UBSan) once, with the release binary for the integration tests, and a simulator of the same build for its many seeds.
-# --full adds a longer simulation, more crashes of the real binary, preset `tsan`, and as root both commands of the
-# README on bare Debians (tests/fresh.sh).
+# UBSan) once, with the release binary, as its package has it, for the integration tests, and a simulator of the same
+# build for its many seeds. --full adds a longer simulation, more crashes of the real binary, preset `tsan`, the package
+# built once more elsewhere (tests/package/same_bytes.sh), and as root the package (tests/package/fresh.sh) and both
+# commands of the README (tests/fresh.sh) on bare Debians.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -39,15 +40,21 @@ run() {
   return "$status"
 }
 
-gateway/packages.sh build test
+gateway/packages.sh build test package
 status=0
-build release "furrow sim" -DFURROW_TESTS=ON
+package="$(systemd/package.sh)"
+build release sim -DFURROW_TESTS=ON
 sim="$PWD/build/release/tests/sim/sim"
-build dev all -DFURROW_TEST_BINARY="$PWD/build/release/furrow" -DFURROW_TEST_SIM="$sim" -DFURROW_TEST_FULL="$full"
+build dev all -DFURROW_TEST_BINARY="$PWD/build/release/furrow" -DFURROW_TEST_SIM="$sim" -DFURROW_TEST_FULL="$full" \
+  -DFURROW_TEST_PACKAGE="$package"
 run dev || status=$?
 if "$full"; then
+  tests/package/same_bytes.sh "$package" || status=$?
   build tsan all -DFURROW_TEST_SIM="$sim"
   run tsan || status=$?
-  if ((EUID == 0)); then tests/fresh.sh || status=$?; fi
+  if ((EUID == 0)); then
+    tests/package/fresh.sh "$package" || status=$?
+    tests/fresh.sh || status=$?
+  fi
 fi
 exit "$status"

@@ -70,7 +70,7 @@ class Rights {
 
   void add(const std::vector<Entry>& entries, Decision::Why why, const Rule& rule, std::uint32_t number,
            const Subject& subject, Lines& lines);
-  std::uint64_t& remembered(std::uint64_t hash) { return granted_[hash % granted_.size()]; }
+  std::uint64_t& remembered(std::uint64_t hash) { return granted_[static_cast<std::size_t>(hash % granted_.size())]; }
   std::uint64_t hash_of(std::string_view topic, Action action) const;
 
   // Constant after construction.

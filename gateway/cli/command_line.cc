@@ -80,6 +80,28 @@ Result<Duration> parse_seconds(const std::string& option, const std::string& tex
                                           " to " + config::time_text(kMost));
 }
 
+OptionText describe_option(const CLI::Option& option) {
+  const std::string type = option.get_items_expected_max() > 0 ? option.get_type_name() : "";
+  OptionText text{.names = {},
+                  .place = option.get_positional() ? option.get_name(true) : "",
+                  .value = type.substr(0, type.find(':')),  // what follows is the range
+                  .text = option.get_description(),
+                  .required = option.get_required()};
+  if (!option.get_option_text().empty()) text.place = option.get_option_text();
+  for (const std::string& name : option.get_snames()) text.names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) text.names.push_back("--" + name);
+  return text;
+}
+
+CommandText describe_command(const CLI::App& command) {
+  CommandText text{.name = command.get_name(), .text = command.get_description(), .options = {}, .commands = {}};
+  for (const CLI::Option* option : command.get_options()) text.options.push_back(describe_option(*option));
+  for (const CLI::App* one : command.get_subcommands([](const CLI::App*) { return true; })) {
+    text.commands.push_back(describe_command(*one));
+  }
+  return text;
+}
+
 class Parser {
  public:
   Parser() {
@@ -135,6 +157,8 @@ class Parser {
         app_.add_subcommand("help", "Print help on a command, or every key of the configuration (help config)");
     help->add_option("COMMAND", help_topic_);
   }
+
+  CommandText describe() const { return describe_command(app_); }
 
   Command parse(int count, const char* const* arguments) {
     const std::string command = count > 1 ? arguments[1] : "";
@@ -309,6 +333,10 @@ class Parser {
 };
 
 }  // namespace
+
+CommandText describe_command_line() {
+  return Parser().describe();
+}
 
 Command parse_command_line(int count, const char* const* arguments) {
   return Parser().parse(count, arguments);

@@ -6,6 +6,7 @@
 #include "gateway/cli/access.h"
 #include "gateway/cli/certs.h"
 #include "gateway/cli/check.h"
+#include "gateway/cli/command_text.h"
 #include "gateway/cli/demo.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
@@ -21,6 +22,9 @@ struct Answered {
 using Command =
     std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions, PasswdOptions,
                  ImportOptions>;
+
+// What parse_command_line() takes, for the manual page and the completion of a shell.
+CommandText describe_command_line();
 
 Command parse_command_line(int count, const char* const* arguments);
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "broker-core/base/ip.h"
+#include "gateway/net/openssl_time.h"
 #include "gateway/net/tls_certificate.h"
 #include "gateway/net/tls_handles.h"
 
@@ -21,10 +22,6 @@ constexpr Duration kBackdated = std::chrono::hours(24);
 
 Error failed(std::string_view what) {
   return {Errc::Io, std::string(what) + ": " + take_openssl_error()};
-}
-
-std::time_t seconds(WallTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
 std::string text_of(BIO& bio) {
@@ -81,8 +78,8 @@ Result<Parts> begin(const std::string& name, WallTime now, int days) {
   const auto* const text = reinterpret_cast<const unsigned char*>(name.data());
   const bool is_set =
       X509_set_version(&certificate, 2) == 1 && set_serial(certificate) &&
-      ASN1_TIME_set(X509_getm_notBefore(&certificate), seconds(now - kBackdated)) != nullptr &&
-      ASN1_TIME_set(X509_getm_notAfter(&certificate), seconds(now + std::chrono::days(days))) != nullptr &&
+      set_certificate_time(X509_getm_notBefore(&certificate), now - kBackdated) &&
+      set_certificate_time(X509_getm_notAfter(&certificate), now + std::chrono::days(days)) &&
       X509_NAME_add_entry_by_NID(X509_get_subject_name(&certificate), NID_commonName, MBSTRING_UTF8, text,
                                  static_cast<int>(name.size()), -1, 0) == 1 &&
       X509_set_pubkey(&certificate, parts.key.get()) == 1;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <ctime>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "broker-core/base/check.h"
 #include "broker-core/base/ip.h"
 #include "broker-core/base/printable.h"
+#include "gateway/net/openssl_time.h"
 #include "gateway/net/tls_certificate.h"
 #include "gateway/net/tls_diagnosis.h"
 
@@ -216,8 +216,7 @@ class TlsLayer::Engine {
     SSL_set_bio(ssl_.get(), bio, bio);
     SSL_set_app_data(ssl_.get(), this);
     SSL_set_verify(ssl_.get(), SSL_get_verify_mode(ssl_.get()), on_verify);
-    const std::time_t judged = std::chrono::floor<std::chrono::seconds>(judged_at_.time_since_epoch()).count();
-    X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl_.get()), judged);
+    set_verify_time(*SSL_get0_param(ssl_.get()), judged_at_);
     if (is_client()) return set_up_client();
     SSL_set_accept_state(ssl_.get());
     if (context_->by_psk()) {

@@ -84,7 +84,7 @@ class CliTest(TestCase):
         self.assertIn("1GiB", said)  # what the buffer holds in an outage, in plain words
 
     def test_the_configurations_that_people_copy_are_good(self):
-        for path in (ROOT / "config/minimal.yaml", ROOT / "config/furrow.yaml"):
+        for path in (ROOT / "config/minimal.yaml", ROOT / "config/furrow.yaml", ROOT / "config/package.yaml"):
             with self.subTest(path=path):
                 self.assertIn("no errors", self.run_and_expect(0, "check", "-c", path))
         for document in ("README.md", "systemd/README.md"):

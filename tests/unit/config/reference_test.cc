@@ -60,6 +60,19 @@ TEST(Reference, ManualPageHasEveryKey) {
   EXPECT_NE(page.find("Default: drop\\-oldest\n"), std::string::npos);
 }
 
+TEST(Package, ServesThisMachineAlone) {
+  EXPECT_EQ(loaded(read(FURROW_TEST_DATA "/../../config/package.yaml")), Config{});
+}
+
+TEST(Package, ExamplesHoldTogether) {
+  const Config config = loaded(uncommented(read(FURROW_TEST_DATA "/../../config/package.yaml")));
+  EXPECT_EQ(config.gateway.id, "barn-7");
+  ASSERT_EQ(config.listeners.size(), 1U);
+  EXPECT_EQ(config.access.password_file, "passwords");
+  ASSERT_EQ(config.bridges.size(), 1U);
+  EXPECT_EQ(config.bridges[0].topics.size(), 2U);
+}
+
 TEST(Minimal, IsOneAddressAndOneFilter) {
   const Config config = loaded(read(FURROW_TEST_DATA "/../../config/minimal.yaml"));
   ASSERT_EQ(config.bridges.size(), 1U);

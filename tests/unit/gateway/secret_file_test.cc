@@ -1,7 +1,12 @@
 #include "gateway/secret_file.h"
 
+#include <endian.h>
 #include <gtest/gtest.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <linux/xattr.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -46,6 +51,35 @@ TEST_F(SecretFileTest, AnotherGroupMayNot) {
   const std::string file = write("secret", "one", 0640);
   if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
   ASSERT_EQ(::chown(file.c_str(), 0, 54321), 0);
+  EXPECT_FALSE(check_secret_file(file));
+}
+
+// Lets the user `reader` read `file` by an access control list, as systemd does with a credential.
+bool let_read(const std::string& file, uid_t reader) {
+  struct {
+    posix_acl_xattr_header header;
+    posix_acl_xattr_entry entries[5];
+  } const list{.header = {htole32(POSIX_ACL_XATTR_VERSION)},
+               .entries = {{htole16(ACL_USER_OBJ), htole16(ACL_READ), 0},
+                           {htole16(ACL_USER), htole16(ACL_READ), htole32(reader)},
+                           {htole16(ACL_GROUP_OBJ), 0, 0},
+                           {htole16(ACL_MASK), htole16(ACL_READ), 0},
+                           {htole16(ACL_OTHER), 0, 0}}};
+  return ::setxattr(file.c_str(), XATTR_NAME_POSIX_ACL_ACCESS, &list, sizeof(list), 0) == 0;
+}
+
+TEST_F(SecretFileTest, ListThatLetsNobodyInButUsIsNoReasonToRefuse) {
+  const std::string file = write("secret", "one", 0400);
+  if (!let_read(file, ::geteuid())) GTEST_SKIP() << "there are no access control lists here";
+  struct stat found = {};
+  ASSERT_EQ(::stat(file.c_str(), &found), 0);
+  ASSERT_EQ(found.st_mode & S_IRWXG, S_IRGRP);  // the mask, which looks like a right of the group
+  EXPECT_TRUE(check_secret_file(file));
+}
+
+TEST_F(SecretFileTest, ListThatLetsAnotherUserInIs) {
+  const std::string file = write("secret", "one", 0400);
+  if (!let_read(file, ::geteuid() + 1)) GTEST_SKIP() << "there are no access control lists here";
   EXPECT_FALSE(check_secret_file(file));
 }
 
