@@ -39,6 +39,13 @@ class AddressOrder {
     worked_ = current();
     place_ = 0;
   }
+  // Whether the file has others before the current address.
+  bool has_earlier() const { return current() > 0; }
+  // That of this place is next, and a round begins with it.
+  void go_to(std::size_t place) {
+    worked_ = place;
+    place_ = 0;
+  }
   // The current address has failed. False when it was the last of the round, and a new round begins.
   bool advance() {
     place_ = place_ + 1 < count_ ? place_ + 1 : 0;

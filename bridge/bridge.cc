@@ -13,6 +13,10 @@ namespace {
 // addresses to try, a silent one is given less.
 constexpr Duration kConnectTimeout = std::chrono::seconds(30);
 constexpr Duration kConnectTimeoutAmongOthers = std::chrono::seconds(15);
+// What one segment of TCP has room for on any usual path, with TLS around it.
+constexpr std::size_t kSegmentBytes = 1'200;
+// The longest wait between tries of an earlier address that does not let us in.
+constexpr Duration kFailbackMax = std::chrono::hours(1);
 // How long DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
 // Two take-overs of our client identifier within this time: two clients share it, and would push each other out for
@@ -53,11 +57,13 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
                .keep_alive = options_.keep_alive,
                .session_expiry_s = options_.session_expiry_s,
                .packet_bytes_max = broker.limits().packet_bytes,
-               .receive_maximum = receive_maximum(broker.limits())},
+               .receive_maximum = receive_maximum(broker.limits()),
+               .far_packet_bytes_max = options_.packet_bytes_max},
               *this),
-      up_(buffer, remote_),
+      up_(buffer, remote_, {.gathers_for = options_.coalesce, .drain = options_.drain}),
       down_(buffer, remote_, broker),
       reports_(options_.name, log),
+      failback_wait_(options_.failback),
       since_(now) {
   move_rates(now);
   buffer_.set_limits(options_.buffer);
@@ -79,6 +85,7 @@ std::optional<Command> Bridge::poll_command() {
     disconnect_wanted_ = false;
     return Disconnect{};
   }
+  if (probe_wanted_) return Probe{*std::exchange(probe_wanted_, std::nullopt)};
   if (!connect_wanted_) return std::nullopt;
   network_ = true;
   Connect command{*std::move(connect_wanted_)};
@@ -86,9 +93,20 @@ std::optional<Command> Bridge::poll_command() {
   return command;
 }
 
+// What fills a segment leaves at once; so does all that is not of a connection which stands.
+bool Bridge::review_output(Instant now) {
+  const std::size_t size = remote_.output().size();
+  if (phase_ != Phase::Online || options_.coalesce == Duration::zero() || size == 0 || size >= kSegmentBytes) {
+    gathering_until_.reset();
+    return true;
+  }
+  if (!gathering_until_) gathering_until_ = now + options_.coalesce;
+  return *gathering_until_ <= now;
+}
+
 bool Bridge::has_work() const {
-  const bool is_written = network_ && !sending_ && !remote_.output().empty();
-  return disconnect_wanted_ || connect_wanted_ || is_written;
+  const bool is_written = network_ && !sending_ && !remote_.output().empty() && !gathering_until_;
+  return disconnect_wanted_ || connect_wanted_ || probe_wanted_ || is_written;
 }
 
 bool Bridge::reading_paused() const {
@@ -115,6 +133,10 @@ void Bridge::dial(std::string reason, Instant now) {
 void Bridge::hang_up() {
   remote_.close();
   connect_wanted_.reset();
+  gathering_until_.reset();
+  probe_wanted_.reset();
+  probing_.reset();
+  failback_due_ = kNever;
   if (network_) disconnect_wanted_ = true;
   network_ = false;
 }
@@ -144,12 +166,14 @@ void Bridge::handle_bytes(ByteView bytes, bool dry, Instant now) {
 }
 
 void Bridge::handle_taken() {
+  gathering_until_.reset();
   sending_ = true;
   up_.handle_taken();
 }
 
 void Bridge::handle_sent(Instant now) {
   if (!network_) return;
+  gathering_until_.reset();
   sending_ = false;
   remote_.handle_sent(now);
   up_.handle_sent(now);
@@ -271,6 +295,8 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   remember_dialect(now);
   phase_ = Phase::Online;
   addresses_.note_worked();
+  if (!addresses_.has_earlier()) failback_wait_ = options_.failback;
+  if (addresses_.has_earlier() && failback_wait_ > Duration::zero()) failback_due_ = now + failback_wait_;
   history_.begin(now);
   ++connects_;
   subscription_fault_.clear();
@@ -420,6 +446,42 @@ void Bridge::move_rates(Instant now) {
   rates_due_ = now + kRateInterval;
 }
 
+// --- back to an earlier address ---
+
+void Bridge::probe(std::size_t place, Instant now) {
+  probing_.reset();
+  failback_due_ = kNever;
+  if (place < addresses_.current()) {
+    probing_ = place;
+    probe_wanted_ = options_.addresses[place];
+  } else {
+    failback_due_ = now + failback_wait_;
+  }
+}
+
+void Bridge::handle_probed(bool reached, Instant now) {
+  if (!probing_ || phase_ != Phase::Online) return;
+  if (reached) {
+    go_back(*probing_, now);
+  } else {
+    probe(*probing_ + 1, now);
+  }
+}
+
+// What is in flight is sent again there. An address that takes connections and not us brings us back here: it is asked
+// less and less often.
+void Bridge::go_back(std::size_t place, Instant now) {
+  (void)history_.end(LinkHistory::End::Other, buffer_.inflight() > 0, now);
+  hang_up();
+  up_.disconnect(now);
+  down_.disconnect();
+  drain_.cancel();
+  draining_ = false;
+  addresses_.go_to(place);
+  failback_wait_ = std::min(2 * failback_wait_, std::max(kFailbackMax, options_.failback));
+  dial("an earlier address is well again", now);
+}
+
 // --- time ---
 
 Instant Bridge::stall_due() const {
@@ -428,7 +490,8 @@ Instant Bridge::stall_due() const {
 }
 
 Instant Bridge::next_deadline() const {
-  Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due()});
+  Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_});
+  if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
   if (buffer_.waiting() > 0) due = std::min(due, expiry_due_);
   if (rates_move()) due = std::min(due, rates_due_);
   return due;
@@ -456,8 +519,9 @@ void Bridge::handle_timeout(Instant now) {
     handle_stall(now);
     return;
   }
+  if (failback_due_ <= now) probe(0, now);
   remote_.handle_timeout(reading_paused(), now);
-  if (up_.retry_due() <= now) up_.pump(now);
+  if (up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
   review(now);
 }
 

@@ -10,7 +10,9 @@
 //
 // `next` is Connecting to the next address at once, or after the last of them Backoff. `dialect`, and a refusal of the
 // version, is Connecting to the same address with another dialect. After a connection that was good its address comes
-// first again, after a short delay. Events of a network connection that was given up meanwhile are ignored.
+// first again, after a short delay. Online at a later address of the list, a bridge probes the earlier ones now and
+// then, and is Connecting to one that is well again. Events of a network connection that was given up meanwhile are
+// ignored.
 //
 // The state in the status is judged by progress: after a connection that stalled, Online is `stalled` until the far
 // broker acknowledges something.
@@ -59,6 +61,10 @@ struct Options {
   std::uint16_t inflight_max = 0;                   // 0: what the far broker allows, at most 1000;
                                                     // in 3.1.1 100, but no QoS 2 beyond 20
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
+  std::uint32_t packet_bytes_max = 0;           // that the far broker takes, where it does not say so; 0: any size
+  Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
+  broker::PublishRate drain;                    // how fast a backlog leaves
+  Duration failback = std::chrono::minutes(5);  // how often an earlier address is tried again; 0: never
   Duration backoff_initial = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(60);
   broker::OutboxLimits buffer;  // at first, see Bridge::set_limits()
@@ -72,7 +78,12 @@ struct Connect {
   Address address;
 };
 struct Disconnect {};
-using Command = std::variant<Connect, Disconnect>;
+// Whether a connection could be made there; handle_probed() says so. The connection that there is goes on meanwhile.
+// The next Connect or Disconnect gives it up.
+struct Probe {
+  Address address;
+};
+using Command = std::variant<Connect, Disconnect, Probe>;
 
 class Bridge final : private RemoteSession::Handler {
  public:
@@ -85,7 +96,9 @@ class Bridge final : private RemoteSession::Handler {
   std::optional<Command> poll_command();
   // Bytes for the network connection.
   ByteBuffer& output() { return remote_.output(); }
-  // Whether there is a command, or output that the network has not refused to take.
+  // Whether to write output() now, or to leave it for more to come with it (Options::coalesce): ask at every turn.
+  bool review_output(Instant now);
+  // Whether there is a command, or output that is to be written and that the network has not refused to take.
   bool has_work() const;
   // Whether not to read from the network connection for now.
   bool reading_paused() const;
@@ -94,6 +107,8 @@ class Bridge final : private RemoteSession::Handler {
   void handle_connected(std::optional<std::string> password, Instant now);
   // It could not be made, for `reason` in words.
   void handle_connect_failed(std::string_view reason, Instant now);
+  // The answer to Probe.
+  void handle_probed(bool reached, Instant now);
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ByteView bytes, bool dry, Instant now);
   // The caller has taken all of output(), and the socket not all of that yet: handle_sent() follows.
@@ -154,6 +169,9 @@ class Bridge final : private RemoteSession::Handler {
   void handle_takeover(Instant now);
   void handle_stall(Instant now);
   void leave_now(Instant now);
+  // Asks whether the address at this place, before the current one, is well again; past the last of them, waits.
+  void probe(std::size_t place, Instant now);
+  void go_back(std::size_t place, Instant now);
   // When the connection counts as stalled if nothing is acknowledged.
   Instant stall_due() const;
   std::uint16_t window() const;
@@ -195,7 +213,14 @@ class Bridge final : private RemoteSession::Handler {
   bool network_ = false;  // the caller has a connection for us, or is making one
   bool sending_ = false;  // the socket has not all of what the caller took
   bool disconnect_wanted_ = false;
+  std::optional<Instant> gathering_until_;  // output waits for more; see review_output()
   std::optional<Address> connect_wanted_;
+
+  // Online at a later address.
+  Instant failback_due_ = kNever;
+  Duration failback_wait_;              // grows while earlier addresses can be reached and let us in no more
+  std::optional<std::size_t> probing_;  // the place that is asked for
+  std::optional<Address> probe_wanted_;
 
   // For the status.
   State state_ = State::Connecting;

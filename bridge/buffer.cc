@@ -13,6 +13,9 @@ using mqtt::Qos;
 
 namespace {
 
+// With what a bridge gathers for; publishers wait for as long (decision: no longer, as some repeat).
+constexpr Duration kPatienceMax = std::chrono::seconds(3);
+
 // A new queue is restored like one that was found empty.
 broker::CursorRow cursor_of(const Found& found, QueueId queue) {
   if (found.queue) return found.queue->cursor;
@@ -105,7 +108,7 @@ bool Buffer::refuses(const broker::Publication& publication, const broker::Route
   if (!mapping || map().rule(*mapping).qos_max == Qos::AtMostOnce) return false;
   if (broker_.journal().condition().failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
-    const bool once = std::min(delivery.qos, map().rule(*mapping).qos_max) == Qos::AtLeastOnce;
+    const bool once = map().rule(*mapping).qos_of(delivery.qos) == Qos::AtLeastOnce;
     if (!once || !direct() || inflight_.window_full()) return true;
   }
   return outbox_.refuses(publication.bytes_size());
@@ -116,9 +119,9 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   if (!mapping) return;  // an exception of every rule whose filter it matches
   const Rule& rule = map().rule(*mapping);
   rules_.count_up(mapping->rule);
-  const Qos qos = std::min(delivery.qos, rule.qos_max);
+  const Qos qos = rule.qos_of(delivery.qos);
   if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && !direct())) {
-    enqueue(publication, *mapping, qos, delivery.retain);
+    enqueue(publication, *mapping, {delivery.qos, qos}, delivery.retain);
   } else if (sender_ != nullptr && sender_->ready()) {
     sender_->send_once(publication, *mapping, delivery.retain);
   } else {
@@ -126,7 +129,7 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   }
 }
 
-void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, Qos qos, bool retain) {
+void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain) {
   const Instant now = publication.now();
   const broker::MessageRef& message = publication.message();
   if (message->expires_at() <= now) {
@@ -134,7 +137,7 @@ void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& 
     return;
   }
   // Nobody who sends QoS 0 can be made to wait.
-  if (qos == Qos::AtMostOnce && (broker_.journal().condition().failing() || broker_.store_lags())) {
+  if (qos.here == Qos::AtMostOnce && (broker_.journal().condition().failing() || broker_.store_lags())) {
     pass(Outbox::Outcome::Dropped, now, DropReason::StoreFailed);
     return;
   }
@@ -143,15 +146,22 @@ void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& 
     return;
   }
   const bool at_once = direct();
-  if (at_once && !sender_->fits(publication, mapping, qos)) {
+  if (at_once && !sender_->fits(publication, mapping, qos.there)) {
     pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
     return;
   }
-  const Duration wait = at_once ? broker_.commit_interval().wait(inflight_) : Duration::zero();
-  outbox_.push(message, {qos, retain, {}}, wait, now,
+  const Duration wait = at_once ? patience() : Duration::zero();
+  outbox_.push(message, {qos.there, retain, {}}, wait, now,
                [&]() -> broker::Commitment& { return publication.commitment(); });
   // Otherwise older messages wait before this one, and an acknowledgement or a new connection will set them going.
   if (at_once) sender_->pump(now);
+}
+
+// How long an acknowledgement of the far broker is waited for before the message is written.
+Duration Buffer::patience() const {
+  const Duration wait = broker_.commit_interval().wait(inflight_);
+  if (wait == Duration::zero()) return wait;
+  return std::max(wait, std::min(wait + sender_->gathers_for(), kPatienceMax));
 }
 
 // --- sending ---

@@ -35,6 +35,8 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
     virtual bool ready() const = 0;
     // Whether the far broker takes a message of this size.
     virtual bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) = 0;
+    // How long what is sent waits for more before it leaves.
+    virtual Duration gathers_for() const = 0;
     // Sends a message of QoS 0 past the queue, or drops it; says with Buffer::pass() what became of it.
     virtual void send_once(const broker::Publication& publication, const TopicMap::Mapping& mapping, bool retain) = 0;
     // Messages of QoS 0 that it has from the buffer, or from send_once(), and has not counted yet.
@@ -111,7 +113,13 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
 
   // Whether a message may go out now, with nothing waiting before it.
   bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox_.has_waiting(); }
-  void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos, bool retain);
+  // At which the message was published, and at which it crosses.
+  struct QosPair {
+    mqtt::Qos here;
+    mqtt::Qos there;
+  };
+  void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain);
+  Duration patience() const;
   bool outdated(const broker::Outbox::Entry& entry, Instant now) const;
   // Subscribes locally to the filters that only `wanted` has, and unsubscribes those that only `had` has.
   void subscribe(const std::vector<std::string>& had, const std::vector<std::string>& wanted);

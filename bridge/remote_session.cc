@@ -35,6 +35,7 @@ void RemoteSession::open(const Opening& opening, Instant now) {
   state_ = State::AwaitConnack;
   version_ = opening.version;
   limits_ = {};
+  if (options_.far_packet_bytes_max > 0) limits_.packet_bytes_max = options_.far_packet_bytes_max;
   aliases_.reset(0);
   received_aliases_ = {};
   keep_alive_ = options_.keep_alive;
@@ -153,7 +154,7 @@ void RemoteSession::read_limits(mqtt::PropertyView properties) {
         limits_.subscription_ids_available = property.number != 0;
         break;
       case PropertyId::MaximumPacketSize:
-        limits_.packet_bytes_max = property.number;
+        limits_.packet_bytes_max = std::min(limits_.packet_bytes_max, property.number);
         break;
       case PropertyId::TopicAliasMaximum:
         aliases_.reset(static_cast<std::uint16_t>(property.number));

@@ -40,10 +40,11 @@ class RemoteSession {
   struct Options {
     std::string client_id;
     std::optional<std::string> username;
-    Duration keep_alive{};                // whole seconds; 0 = none
-    std::uint32_t session_expiry_s = 0;   // 0: the far session ends with the connection
-    std::uint32_t packet_bytes_max = 0;   // we take no larger packets; 0 = no limit
-    std::uint16_t receive_maximum = 100;  // we take no more unacknowledged messages
+    Duration keep_alive{};                   // whole seconds; 0 = none
+    std::uint32_t session_expiry_s = 0;      // 0: the far session ends with the connection
+    std::uint32_t packet_bytes_max = 0;      // we take no larger packets; 0 = no limit
+    std::uint16_t receive_maximum = 100;     // we take no more unacknowledged messages
+    std::uint32_t far_packet_bytes_max = 0;  // nor does the far broker, where CONNACK does not say less; 0 = no limit
   };
 
   // Is told what came. May call close() from within, and any of the writing methods.

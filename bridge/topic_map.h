@@ -7,6 +7,7 @@
 // The first rule of a direction that matches, in the order of the file, decides.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,11 +28,14 @@ struct Rule {
   std::string remote_prefix;
   Direction direction = Direction::Up;
   mqtt::Qos qos_max = mqtt::Qos::AtLeastOnce;  // the highest QoS that crosses
+  mqtt::Qos qos_min = mqtt::Qos::AtMostOnce;   // a message of less crosses, and waits, as if it had this; <= qos_max
   std::vector<std::string> except;             // filters of X
   bool retain_keep = true;                     // else the retain flag is cleared on the way
   bool buffer_qos0 = false;                    // QoS 0 waits in the buffer while the link is down
   Duration expire_after{};                     // on the way up; 0 = as the message says
 
+  // At which a message of `qos` crosses.
+  mqtt::Qos qos_of(mqtt::Qos qos) const { return std::clamp(qos, qos_min, qos_max); }
   bool goes_up() const { return direction != Direction::Down; }
   bool comes_down() const { return direction != Direction::Up; }
   std::string local_filter() const { return local_prefix + filter; }

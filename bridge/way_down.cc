@@ -230,7 +230,7 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
       .properties = with_response_topic(publish.properties, answer_topic, properties_),
       .expiry_s = publish.properties.number(mqtt::PropertyId::MessageExpiryInterval),
       .received = now,
-      .qos = std::min(publish.qos, buffer_.map().rule(mapping).qos_max),
+      .qos = buffer_.map().rule(mapping).qos_of(publish.qos),
       .retain = publish.retain && buffer_.map().rule(mapping).retain_keep,
   };
   retained_came_ = retained_came_ || fields.retain;

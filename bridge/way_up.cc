@@ -66,6 +66,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   }
   if (!remote_.write_publish(remote_fields(broker::fields_of(message), *mapping), lowered, now))
     return Outcome::TooLarge;
+  pace(message, now);
   if (lowered.qos != Qos::AtMostOnce) return Outcome::Written;
   if (delivery.qos == Qos::AtMostOnce) {
     ++in_output_.once;
@@ -89,7 +90,15 @@ void WayUp::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
   }
 }
 
+// A backlog leaves no faster than it may; without one there is nothing to hold back.
+void WayUp::pace(const broker::Message& message, Instant now) {
+  if (!options_.drain.is_limited() || buffer_.backlog() == 0) return;
+  const Instant until = pace_.take(message.topic().size() + message.payload().size(), options_.drain, now);
+  if (until > now) paced_until_ = until;
+}
+
 void WayUp::pump(Instant now) {
+  if (pace_due() <= now) paced_until_.reset();
   buffer_.drop_outdated(lookahead(), now);
   window().pump(now);
   while (!answers_.empty()) {
@@ -130,6 +139,7 @@ void WayUp::disconnect(Instant now) {
   window().disconnect();
   inflight_since_.reset();
   answers_.clear();
+  paced_until_.reset();
   handle_taken();
   const Unsent lost = std::exchange(taken_out_, {});
   for (std::uint64_t i = 0; i < lost.once; ++i) {

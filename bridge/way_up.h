@@ -15,14 +15,22 @@
 
 #include "bridge/buffer.h"
 #include "bridge/remote_session.h"
+#include "broker-core/publish_pace.h"
 #include "broker-core/session/inflight.h"
 
 namespace furrow::bridge {
 
 class WayUp final : private Buffer::Sender, private broker::PublishSink {
  public:
+  struct Options {
+    Duration gathers_for{};     // what is sent waits so long for more before it leaves
+    broker::PublishRate drain;  // of a backlog
+  };
   // `buffer` and `remote` must outlive it.
-  WayUp(Buffer& buffer, RemoteSession& remote) : buffer_(buffer), remote_(remote) { buffer_.attach(*this); }
+  WayUp(Buffer& buffer, RemoteSession& remote, const Options& options)
+      : buffer_(buffer), remote_(remote), options_(options) {
+    buffer_.attach(*this);
+  }
   ~WayUp() { buffer_.detach(); }
 
   void connect(broker::Inflight::Windows windows, bool session_present, Instant now);
@@ -46,6 +54,8 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   void pump(Instant now) override;
   // Counts messages that have expired while nothing is sent.
   void expire(Instant now);
+  // When pump() goes on with a backlog that leaves no faster than it may; never while nothing holds it back.
+  Instant pace_due() const { return paced_until_.value_or(kNever); }
   // Whether the far broker takes nothing for now; and when pump() tries it again.
   bool refused() const { return window().refused(); }
   Instant retry_due() const { return window().retry_due(); }
@@ -67,13 +77,14 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   };
 
   // Buffer::Sender
-  bool ready() const override { return window().connected() && remote_.writable(); }
+  bool ready() const override { return window().connected() && writable(); }
+  Duration gathers_for() const override { return options_.gathers_for; }
   bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) override;
   void send_once(const broker::Publication& publication, const TopicMap::Mapping& mapping, bool retain) override;
   std::uint64_t uncounted() const override { return in_output_.once + taken_out_.once; }
 
   // broker::PublishSink
-  bool writable() const override { return remote_.writable(); }
+  bool writable() const override { return remote_.writable() && !paced_until_; }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
 
@@ -88,12 +99,16 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   // Returns `acknowledged`: whether the far broker has answered a message.
   bool note_progress(bool acknowledged, Instant now);
   void answer(const Answer& answer, Instant now);
+  void pace(const broker::Message& message, Instant now);
   std::size_t lookahead() const;
 
   // Constant after construction.
   Buffer& buffer_;
   RemoteSession& remote_;
+  const Options options_;
 
+  broker::PublishPace pace_;
+  std::optional<Instant> paced_until_;
   std::uint16_t window_max_ = 0;  // of the present connection
   bool lacks_exactly_once_ = false;
   Unsent in_output_;

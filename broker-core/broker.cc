@@ -169,6 +169,10 @@ bool Broker::closing(ConnectionId connection) const {
   return found == nullptr || found->closing();
 }
 
+void Broker::close(ConnectionId connection, mqtt::ReasonCode reason, std::string_view why, Instant now) {
+  if (Connection* const found = connections_.find(connection)) found->close(reason, why, now);
+}
+
 bool Broker::reading_paused(ConnectionId connection) const {
   const Connection* const found = connections_.find(connection);
   return found != nullptr && found->reading_paused();

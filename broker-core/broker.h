@@ -101,6 +101,8 @@ class Broker final {
   // once. A connection that becomes ready while the caller polls (handle_sent() has more for it) is given again.
   bool poll_ready(ConnectionId& connection) { return connections_.poll_ready(connection); }
   ByteBuffer& output(ConnectionId connection);
+  // Says goodbye to the client, and closes; the log says why. Null effect when there is no such connection.
+  void close(ConnectionId connection, mqtt::ReasonCode reason, std::string_view why, Instant now);
   // Whether to close the network connection once output() is empty.
   bool closing(ConnectionId connection) const;
   // Whether not to read from it for now.

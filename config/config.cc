@@ -18,7 +18,7 @@ std::string listener_name(const Config& config, std::size_t place) {
   return place == 0 ? protocol : protocol + "-" + std::to_string(place + 1);
 }
 
-std::string expand_client_id(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name) {
+std::string expand_names(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name) {
   constexpr std::string_view kGateway = "{gateway}";
   constexpr std::string_view kBridge = "{bridge}";
   std::string expanded;

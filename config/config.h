@@ -218,8 +218,9 @@ enum class RetainFlag : std::uint8_t { Keep, Clear };
 struct TopicRule {
   std::string filter;  // a valid filter after a load without errors; so are prefix + filter
   Direction direction = Direction::Up;
-  std::uint8_t qos = 1;  // the highest that crosses
-  std::string local_prefix;
+  std::uint8_t qos = 1;      // the highest that crosses
+  std::uint8_t qos_min = 0;  // at most qos: a message of less is raised to it
+  std::string local_prefix;  // see expand_names(); so is remote_prefix
   std::string remote_prefix;
   std::vector<std::string> except;  // filters of X that this rule leaves alone
   RetainFlag retain = RetainFlag::Keep;
@@ -250,6 +251,17 @@ struct Buffer {
   bool operator==(const Buffer&) const = default;
 };
 
+enum class DrainOrder : std::uint8_t { OldestFirst };
+
+// How fast a backlog leaves.
+struct DrainPace {
+  DrainOrder order = DrainOrder::OldestFirst;
+  std::uint64_t messages_per_second = 0;  // 0 = no limit
+  std::uint64_t bytes_per_second = 0;     // of topics and payloads; 0 = no limit
+
+  bool operator==(const DrainPace&) const = default;
+};
+
 // How a far broker is known, and how it knows us. All files are read again at each connect.
 struct BridgeTls {
   std::optional<std::filesystem::path> ca;  // nothing = what this system trusts
@@ -265,9 +277,10 @@ struct BridgeTls {
 struct Bridge {
   std::string name = "bridge";
   bool enabled = true;
-  std::vector<Address> connect;  // tried in this order; at least one after a load without errors
+  std::vector<Address> connect;      // tried in this order; at least one after a load without errors
+  Duration failback = Seconds(300);  // how often an earlier address is tried again; 0 = never
   MqttVersion mqtt_version = MqttVersion::Auto;
-  std::string client_id = "{gateway}-{bridge}";  // see expand_client_id()
+  std::string client_id = "{gateway}-{bridge}";  // see expand_names()
   std::string username;
   std::filesystem::path password_from;  // empty: no password. Read again at each connect
   BridgeTls tls;
@@ -281,7 +294,10 @@ struct Bridge {
   Duration session_expiry = Days(7);  // whole seconds
   Backoff backoff;
   Buffer buffer;
-  std::vector<TopicRule> topics;  // per direction, the first that matches decides
+  DrainPace drain;
+  Duration coalesce = Seconds(0);      // less than ack_timeout
+  std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
+  std::vector<TopicRule> topics;       // per direction, the first that matches decides
   Place place;
 
   bool operator==(const Bridge&) const = default;
@@ -330,6 +346,6 @@ Config embedded_default();
 std::string listener_name(const Config& config, std::size_t place);
 
 // `pattern` with `{gateway}` and `{bridge}` replaced; everything else stays.
-std::string expand_client_id(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name);
+std::string expand_names(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name);
 
 }  // namespace furrow::config

@@ -85,12 +85,15 @@ void note_buffer(const Bridge& bridge, const std::string& path, Report& report) 
 }
 
 void note_rules(const Bridge& bridge, std::size_t index, Report& report) {
-  const auto loses_qos0 = [](const TopicRule& rule) { return rule.goes_up() && rule.qos > 0 && !rule.buffer_qos0; };
+  const auto loses_qos0 = [](const TopicRule& rule) {
+    return rule.goes_up() && rule.qos > 0 && rule.qos_min == 0 && !rule.buffer_qos0;
+  };
   const auto first = std::find_if(bridge.topics.begin(), bridge.topics.end(), loses_qos0);
   if (first != bridge.topics.end()) {
     report.note(rule_path(index, static_cast<std::size_t>(first - bridge.topics.begin())),
                 "bridge " + in_quotes(bridge.name) +
-                    " loses what is published at QoS 0 while the link is down, except by rules with buffer_qos0: true");
+                    " loses what is published at QoS 0 while the link is down, except by rules with qos_min: 1 or "
+                    "buffer_qos0: true");
   }
   for (std::size_t i = 0; i < bridge.topics.size(); ++i) {
     if (bridge.topics[i].retain != RetainFlag::Clear) continue;

@@ -79,6 +79,10 @@ void check_identity(const Bridge& bridge, const std::string& path, Report& repor
 }
 
 void check_times(const Bridge& bridge, const std::string& path, Report& report) {
+  if (bridge.coalesce >= bridge.ack_timeout) {
+    report.error(path + ".coalesce", "bridges[].coalesce must be less than ack_timeout, which is " +
+                                         time_text(bridge.ack_timeout) + ": else nothing is acknowledged in time");
+  }
   if (!is_whole_seconds(bridge.keepalive))
     report.error(path + ".keepalive", "bridges[].keepalive must be whole seconds");
   if (!is_whole_seconds(bridge.session_expiry)) {
@@ -110,8 +114,8 @@ void check_bridge(const Config& config, std::size_t index, Report& report) {
 void check_client_ids(const Config& config, std::size_t first, std::size_t second, Report& report) {
   const Bridge& one = config.bridges[first];
   const Bridge& other = config.bridges[second];
-  const std::string id = expand_client_id(other.client_id, "{gateway}", other.name);
-  if (id != expand_client_id(one.client_id, "{gateway}", one.name) || id.empty() || one.name == other.name) return;
+  const std::string id = expand_names(other.client_id, "{gateway}", other.name);
+  if (id != expand_names(one.client_id, "{gateway}", one.name) || id.empty() || one.name == other.name) return;
   report.error(bridge_path(second) + ".client_id", "bridges[].client_id: " + in_quotes(other.client_id) +
                                                        " is also that of bridge " + in_quotes(one.name) +
                                                        " to the same broker: they would push each other out");

@@ -127,6 +127,10 @@ void check_rule(const TopicRule& rule, const std::string& path, Report& report) 
   check_exceptions(rule, path, report);
   check_way_down(rule, filter_path, report);
   check_way_up(rule, filter_path, report);
+  if (rule.qos_min > rule.qos) {
+    report.error(path + ".qos_min", "bridges[].topics[].qos_min is more than qos, which is the highest that crosses: " +
+                                        std::to_string(rule.qos_min) + " and " + std::to_string(rule.qos));
+  }
   if (rule.buffer_qos0 && !rule.goes_up()) {
     report.warning(path + ".buffer_qos0", "bridges[].topics[].buffer_qos0 has no effect on the way down");
   }

@@ -66,6 +66,7 @@ void BridgeLink::flush_full() {
 }
 
 void BridgeLink::perform(const bridge::Connect& command) {
+  probe_.reset();
   TcpConnector::Options options;
   const auto known = reached_.find(command.address.text());
   if (known != reached_.end()) options.first = known->second;
@@ -77,8 +78,18 @@ void BridgeLink::perform(const bridge::Connect& command) {
 }
 
 void BridgeLink::perform(const bridge::Disconnect&) {
+  probe_.reset();
   connector_.reset();
   channel_ = {};
+}
+
+void BridgeLink::perform(const bridge::Probe& command) {
+  probe_ = std::make_unique<TcpConnector>(loop_, resolver_, command.address.host, command.address.port,
+                                          TcpConnector::Options{}, [this](const auto& stream) {
+                                            const bool reached = stream.has_value();
+                                            probe_.reset();
+                                            bridge_.handle_probed(reached, clock_.now());
+                                          });
 }
 
 void BridgeLink::on_connected(const bridge::Address& address, Result<std::unique_ptr<TcpStream>> stream) {
@@ -126,8 +137,13 @@ void BridgeLink::begin() {
   bridge_.handle_connected(*std::move(password), clock_.now());
 }
 
+void BridgeLink::judge_peer(WallTime time) {
+  if (!channel_) return;
+  if (const Status judged = channel_.judge(time); !judged) on_failed(judged.error());
+}
+
 void BridgeLink::write() {
-  if (!channel_ || !channel_.is_open()) return;
+  if (!channel_ || !channel_.is_open() || !bridge_.review_output(clock_.now())) return;
   ByteBuffer& output = bridge_.output();
   while (!output.empty() && !channel_.writing()) {
     const Result<std::size_t> written = channel_.write(output);

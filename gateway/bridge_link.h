@@ -34,6 +34,9 @@ class BridgeLink final : private Channel::Owner {
   // Writes the output when that is worth a write before the turn ends.
   void flush_full();
 
+  // As ClientLinks::judge_peers().
+  void judge_peer(WallTime time);
+
   bool disconnected() const { return !connector_ && !channel_; }
 
  private:
@@ -45,6 +48,7 @@ class BridgeLink final : private Channel::Owner {
 
   void perform(const bridge::Connect& command);
   void perform(const bridge::Disconnect& command);
+  void perform(const bridge::Probe& command);
   void on_connected(const bridge::Address& address, Result<std::unique_ptr<TcpStream>> stream);
   std::vector<std::unique_ptr<Layer>> layers_to(const bridge::Address& address);
   // The channel is open, and the bridge may speak.
@@ -59,6 +63,7 @@ class BridgeLink final : private Channel::Owner {
   bridge::Bridge& bridge_;
   // At most one of the two: on the way to a connection, or connected.
   std::unique_ptr<TcpConnector> connector_;
+  std::unique_ptr<TcpConnector> probe_;  // beside them
   // Each host and port of the bridge, and its address that worked last.
   std::map<std::string, SocketAddress> reached_;
   // By the same, what TLS can resume there.

@@ -280,6 +280,20 @@ void ClientLinks::part(ConnectionId id) {
   parting_.add(take(id), now);
 }
 
+void ClientLinks::judge_peers(WallTime time) {
+  std::vector<std::pair<ConnectionId, std::string>> fallen;
+  for (const auto& block : blocks_) {
+    for (Link& link : block->links) {
+      if (!link.id()) continue;
+      if (const Status judged = link.channel().judge(time); !judged)
+        fallen.emplace_back(link.id(), judged.error().message());
+    }
+  }
+  for (const auto& [id, why] : fallen) {
+    broker_.close(id, mqtt::ReasonCode::NotAuthorized, why, clock_.now());
+  }
+}
+
 void ClientLinks::handle_timeout(Instant now) {
   opening_.handle_timeout(now);
   parting_.handle_timeout(now);

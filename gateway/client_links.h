@@ -74,6 +74,9 @@ class ClientLinks final : private OpeningLinks::Owner {
   // For those who accept.
   LinkStats& mutable_stats() { return stats_; }
 
+  // The clock is trusted now, and says `time`: closes connections whose certificates have expired by it.
+  void judge_peers(WallTime time);
+
   void handle_timeout(Instant now);
   Instant next_deadline() const;
 

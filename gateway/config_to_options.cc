@@ -146,12 +146,14 @@ bridge::VersionChoice version(config::MqttVersion choice) {
   return bridge::VersionChoice::Auto;
 }
 
-bridge::Rule rule(const config::TopicRule& from) {
+bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, const std::string& bridge_name) {
+  const auto expand = [&](const std::string& prefix) { return config::expand_names(prefix, gateway_id, bridge_name); };
   return {.filter = from.filter,
-          .local_prefix = from.local_prefix,
-          .remote_prefix = from.remote_prefix,
+          .local_prefix = expand(from.local_prefix),
+          .remote_prefix = expand(from.remote_prefix),
           .direction = direction(from.direction),
           .qos_max = static_cast<mqtt::Qos>(from.qos),
+          .qos_min = static_cast<mqtt::Qos>(from.qos_min),
           .except = from.except,
           .retain_keep = from.retain == config::RetainFlag::Keep,
           .buffer_qos0 = from.buffer_qos0,
@@ -188,20 +190,26 @@ bridge::Options bridge_options(const config::Bridge& bridge, const std::string& 
                                  .scheme = std::string(config::scheme_text(address.scheme)),
                                  .path = address.path});
   }
+  options.failback = bridge.failback;
   options.version = version(bridge.mqtt_version);
-  options.client_id = config::expand_client_id(bridge.client_id, gateway_id, bridge.name);
+  options.client_id = config::expand_names(bridge.client_id, gateway_id, bridge.name);
   if (!bridge.username.empty()) options.username = bridge.username;
   options.keep_alive = bridge.keepalive;
   options.ack_timeout = bridge.ack_timeout;
   options.inflight_max = bridge.inflight.value_or(0);
   options.session_expiry_s = whole_seconds(bridge.session_expiry);
+  options.packet_bytes_max = clamp_to<std::uint32_t>(bridge.packet_bytes_max);
+  options.coalesce = bridge.coalesce;
+  options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
+                   .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),
+                   .burst = std::chrono::seconds(1)};
   options.backoff_initial = bridge.backoff.initial;
   options.backoff_max = bridge.backoff.max;
   options.buffer = {.messages_max = bridge.buffer.messages_max,
                     .bytes_max = bridge.buffer.bytes_max,
                     .age_max = bridge.buffer.age_max,
                     .when_full = when_full(bridge.buffer.when_full)};
-  for (const config::TopicRule& one : bridge.topics) options.rules.push_back(rule(one));
+  for (const config::TopicRule& one : bridge.topics) options.rules.push_back(rule(one, gateway_id, bridge.name));
   options.seed = seed;
   return options;
 }

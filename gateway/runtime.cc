@@ -219,7 +219,10 @@ void Runtime::look_at_machine(Instant now) {
   engine_.broker().handle_memory(allocated);
   const bool trusted = world_.clock.trusted();
   status_sources_.note_machine(allocated, trusted);
-  if (!std::exchange(clock_trusted_, trusted) && trusted) engine_.broker().handle_clock_trusted(now);
+  if (std::exchange(clock_trusted_, trusted) || !trusted) return;
+  engine_.broker().handle_clock_trusted(now);
+  clients_.judge_peers(world_.clock.judged());
+  for (const auto& link : bridge_links_) link->judge_peer(world_.clock.judged());
 }
 
 void Runtime::flush(bridge::Bridge& bridge, Instant) {

@@ -302,6 +302,7 @@ class BridgeTranslation {
       const Duration time = Seconds(std::clamp<std::uint64_t>(*seconds, 5, kInflightMax));
       context_.set_time(*keepalive, "bridges[].keepalive", time, bridge_.keepalive);
     }
+    if (const auto bytes = context_.count_of(from_.take("bridge_max_packet_size"))) bridge_.packet_bytes_max = *bytes;
     const MosquittoLine* const restart = from_.take("restart_timeout");
     const auto base = context_.count_of(restart);
     if (!base) return;

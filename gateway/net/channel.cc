@@ -219,6 +219,10 @@ std::string_view Channel::opening() const {
   return layered_->stack().opening();
 }
 
+Status Channel::judge(WallTime now) {
+  return layered_ ? layered_->stack().judge(now) : Status();
+}
+
 void Channel::set_reading(bool reading) {
   if (layered_) {
     layered_->set_reading(reading);

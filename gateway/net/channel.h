@@ -20,6 +20,7 @@
 
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/result.h"
+#include "broker-core/base/time.h"
 #include "gateway/net/layer.h"
 #include "gateway/net/tcp_stream.h"
 
@@ -60,6 +61,8 @@ class Channel {
   bool is_open() const;
   // The layer that the peer keeps waiting, for people. REQUIRES: !is_open().
   std::string_view opening() const;
+  // Whether what the peer has shown to the layers holds at `now`, too.
+  Status judge(WallTime now);
   // Reading is off at first. With layers it may be held up in spite of this: by a handshake on another thread, and by
   // words of a layer that the socket has not taken.
   void set_reading(bool reading);

@@ -46,6 +46,7 @@
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ip.h"
 #include "broker-core/base/result.h"
+#include "broker-core/base/time.h"
 
 namespace furrow::gateway {
 
@@ -101,6 +102,12 @@ class Layer {
   virtual Status give_back(std::unique_ptr<Job> job, ByteBuffer& below) {
     (void)job;
     (void)below;
+    return {};
+  }
+
+  // Whether what the peer has shown holds at `now`, too: the clock was wrong before. REQUIRES: no job is out.
+  virtual Status judge(WallTime now) {
+    (void)now;
     return {};
   }
 

@@ -111,6 +111,13 @@ std::string_view LayerStack::opening() const {
   return level->layer->name();
 }
 
+Status LayerStack::judge(WallTime now) {
+  for (const Level& level : levels_) {
+    if (level.layer.get() != busy_) FURROW_TRY_STATUS(named(*level.layer, level.layer->judge(now)));
+  }
+  return {};
+}
+
 void LayerStack::introduce(Introduction& introduction) const {
   for (const Level& level : levels_) level.layer->introduce(introduction);
 }

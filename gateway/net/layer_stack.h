@@ -32,6 +32,8 @@ class LayerStack {
   bool is_open() const;
   // The name of the lowest layer that is opening. REQUIRES: !is_open().
   std::string_view opening() const;
+  // As Layer::judge(), of all layers. A busy one is still to be judged.
+  Status judge(WallTime now);
   // REQUIRES: is_open().
   void introduce(Introduction& introduction) const;
 

@@ -163,6 +163,18 @@ class TlsLayer::Engine {
     if (arrived_.empty()) arrived_.release();
     return result;
   }
+  // The dates of the peer's certificate, if it has shown one and they count. REQUIRES: is_open().
+  Status judge_dates(WallTime now) {
+    X509* const peer = SSL_get0_peer_certificate(ssl_.get());
+    if (peer == nullptr || !context_->pins().empty()) return {};
+    long verify = X509_V_OK;
+    if (not_after(*peer) < now) verify = X509_V_ERR_CERT_HAS_EXPIRED;
+    if (not_before(*peer) > now) verify = X509_V_ERR_CERT_NOT_YET_VALID;
+    if (verify == X509_V_OK) return {};
+    note(*peer, verify, 0);
+    fault_.code = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_CERTIFICATE_VERIFY_FAILED);
+    return failed(describe(fault_, *context_, wanted_host()));
+  }
   std::string explain_fault() const { return describe(fault_, *context_, wanted_host()); }
 
   bool write(ByteView plain, ByteBuffer& below) {
@@ -255,11 +267,7 @@ class TlsLayer::Engine {
   Status judge_peer() {
     X509* const peer = SSL_get0_peer_certificate(ssl_.get());
     const bool resumed = SSL_session_reused(ssl_.get()) == 1;
-    if (peer != nullptr && resumed && context_->pins().empty() && not_after(*peer) < judged_at_) {
-      note(*peer, X509_V_ERR_CERT_HAS_EXPIRED, 0);
-      fault_.code = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_CERTIFICATE_VERIFY_FAILED);
-      return failed(describe(fault_, *context_, wanted_host()));
-    }
+    if (resumed) FURROW_TRY_STATUS(judge_dates(judged_at_));
     if (context_->by_psk()) {
       const SSL_CIPHER* const suite = SSL_get_current_cipher(ssl_.get());
       if (!resumed && SSL_CIPHER_get_auth_nid(suite) != NID_auth_psk) return failed("no pre-shared key was used");
@@ -487,6 +495,10 @@ Status TlsLayer::give_back(std::unique_ptr<Job> job, ByteBuffer& below) {
   if (engine_->is_open()) phase_ = Phase::Open;
   remember_session();
   return {};
+}
+
+Status TlsLayer::judge(WallTime now) {
+  return phase_ == Phase::Open ? engine_->judge_dates(now) : Status();
 }
 
 void TlsLayer::introduce(Introduction& introduction) const {

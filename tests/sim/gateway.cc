@@ -324,6 +324,7 @@ void Gateway::perform(const bridge::Command& command, Instant now) {
     uplink_ready_ = now + drawn(random_, milliseconds(20));
     return;
   }
+  if (!std::holds_alternative<bridge::Disconnect>(command)) return;  // a probe: there is one address
   uplink_ready_ = kNever;
   if (uplink_) uplink_->cut();
   uplink_.reset();
@@ -333,7 +334,7 @@ void Gateway::flush(bridge::Bridge& bridge, Instant mine) {
   const Instant now = global(mine);
   const auto write = [&] {
     ByteBuffer& output = bridge.output();
-    if (!uplink_ || !uplink_->open || output.empty()) return;
+    if (!uplink_ || !uplink_->open || output.empty() || !bridge.review_output(mine)) return;
     uplink_->to_server.send(output.view(), now, random_, kUplinkDelayMax);
     output.consume(output.size());
     bridge.handle_sent(mine);

@@ -590,6 +590,94 @@ TEST_F(BridgeConnection, ShutDownDoesNotWaitForAFarBrokerThatDoesNotRead) {
   EXPECT_FALSE(linked());
 }
 
+// --- back to an earlier address ---
+
+class Failback : public BridgeConnection {
+ protected:
+  // Online at the third of three addresses.
+  Failback() {
+    bridge_options.addresses = {{"a", 1}, {"b", 2}, {"c", 3}};
+    bridge_options.failback = 60s;
+  }
+  void fall_back_to_the_third() {
+    start();
+    refuse();
+    refuse();
+    accept();
+    (void)dialed();
+  }
+};
+
+TEST_F(Failback, TheFirstThatIsWellAgainIsGoneBackTo) {
+  fall_back_to_the_third();
+  pass(59s);
+  EXPECT_THAT(asked(), IsEmpty());
+  pass(1s);
+  EXPECT_THAT(asked(), ElementsAre("mqtt://a:1"));
+  EXPECT_TRUE(linked()) << "the connection goes on meanwhile";
+  probed(false);
+  EXPECT_THAT(asked(), ElementsAre("mqtt://b:2"));
+  probed(true);
+  EXPECT_EQ(state(), "connecting: an earlier address is well again");
+  EXPECT_THAT(dialed(), ElementsAre("mqtt://b:2"));
+  accept();
+  pass(60s);
+  EXPECT_THAT(asked(), ElementsAre("mqtt://a:1")) << "the first is better still";
+}
+
+TEST_F(Failback, NothingIsLostOnTheWay) {
+  fall_back_to_the_third();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  pass(60s);
+  probed(true);
+  accept();
+  EXPECT_THAT(said(), Contains(HasSubstr("\"x\" qos=1")));
+  far(mqtt::Puback{PacketId{1}, ReasonCode::Success, {}});
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(Failback, WhileNoneIsWellTheyAreAskedAgainAndAgain) {
+  fall_back_to_the_third();
+  for (int i = 0; i < 3; ++i) {
+    pass(60s);
+    probed(false);
+    probed(false);
+  }
+  EXPECT_EQ(asked().size(), 6U);
+  EXPECT_EQ(state(), "online");
+}
+
+// A port that is open, with nothing behind it that lets us in, must not cost the connection each minute.
+TEST_F(Failback, AnAddressThatTakesConnectionsAndNotUsIsAskedLessAndLessOften) {
+  fall_back_to_the_third();
+  pass(60s);
+  probed(true);
+  cut();  // before CONNACK
+  refuse();
+  accept();
+  (void)asked();
+  pass(119s);
+  EXPECT_THAT(asked(), IsEmpty());
+  pass(1s);
+  EXPECT_THAT(asked(), ElementsAre("mqtt://a:1"));
+}
+
+TEST_F(Failback, AnAnswerThatComesTooLateChangesNothing) {
+  fall_back_to_the_third();
+  pass(60s);
+  cut();
+  probed(true);
+  EXPECT_THAT(dialed(), IsEmpty());
+  EXPECT_THAT(state(), StartsWith("backoff"));
+}
+
+TEST_F(Failback, ZeroIsNever) {
+  bridge_options.failback = {};
+  fall_back_to_the_third();
+  pass(std::chrono::hours(24));
+  EXPECT_THAT(asked(), IsEmpty());
+}
+
 TEST_F(BridgeConnection, ADisabledBridgeDoesNothing) {
   bridge_options.enabled = false;
   start();

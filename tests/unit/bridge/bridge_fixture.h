@@ -88,6 +88,12 @@ class BridgeFixture : public BrokerFixture {
   std::vector<std::string> dialed() { return std::exchange(dialed_, {}); }
   bool dialing() const { return dialing_; }
   bool linked() const { return linked_; }
+  // Addresses that were probed since the last call; answer with probed().
+  std::vector<std::string> asked() { return std::exchange(asked_, {}); }
+  void probed(bool reached) {
+    bridge_->handle_probed(reached, now);
+    turn();
+  }
   // TCP is up; what the bridge says then waits in said().
   void link() {
     ASSERT_TRUE(dialing_);
@@ -231,6 +237,8 @@ class BridgeFixture : public BrokerFixture {
     if (std::holds_alternative<bridge::Disconnect>(command)) {
       EXPECT_TRUE(linked_ || dialing_) << "nothing to end";
       linked_ = dialing_ = false;
+    } else if (const auto* probe = std::get_if<bridge::Probe>(&command)) {
+      asked_.push_back(probe->address.url());
     } else {
       EXPECT_FALSE(linked_ || dialing_) << "one connection at a time";
       dialing_ = true;
@@ -241,7 +249,7 @@ class BridgeFixture : public BrokerFixture {
   bool exchange_bytes() {
     bool moved = false;
     ByteBuffer& output = bridge_->output();
-    if (linked_ && !blocked_ && taken_.empty() && !output.empty()) {
+    if (linked_ && !blocked_ && taken_.empty() && !output.empty() && bridge_->review_output(now)) {
       taken_ = std::move(output);
       bridge_->handle_taken();
     }
@@ -280,6 +288,7 @@ class BridgeFixture : public BrokerFixture {
   bool blocked_ = false;
   bool clogged_ = false;
   std::vector<std::string> dialed_;
+  std::vector<std::string> asked_;
   std::optional<mqtt::Decoder> decoder_;
   ByteBuffer taken_;  // said by the bridge, not yet in the socket
   ByteBuffer inbox_;  // sent by the far broker, not yet read

@@ -110,6 +110,19 @@ TEST_F(WayDown, An311SessionIsSubscribedToOnce) {
   EXPECT_THAT(said(), Contains(StartsWith("SUBSCRIBE")));
 }
 
+TEST_F(WayDown, ARuleCanRaiseTheQosSoThatAnAbsentClientGetsTheMessage) {
+  bridge_options.rules[0].qos_max = Qos::ExactlyOnce;
+  bridge_options.rules[0].qos_min = Qos::AtLeastOnce;
+  durable_listener();
+  start();
+  online();
+  far_publishes("barn-7/command/valve", "open", Qos::AtMostOnce, 0);
+  pass(1s);
+  crash_and_restart();
+  Client& client = open_durable("durable");
+  EXPECT_THAT(client.received(), Contains(HasSubstr("\"open\" qos=1")));
+}
+
 TEST_F(WayDown, ARefusedSubscriptionIsShown) {
   start();
   online();

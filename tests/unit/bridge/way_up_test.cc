@@ -125,6 +125,75 @@ TEST_F(WayUp, BridgeAtRestIsNotWokenForItsRates) {
   EXPECT_GE(bridge().next_deadline() - now, 5s) << "the next PINGREQ";
 }
 
+TEST_F(WayUp, ABacklogLeavesNoFasterThanItMay) {
+  bridge_options.drain = {.messages_per_second = 10, .burst = 1s};
+  start();
+  for (int i = 0; i < 30; ++i) publish("farm/1", std::to_string(i), Qos::AtLeastOnce);
+  online();
+  EXPECT_EQ(snapshot().inflight, 11U) << "a second's worth, and the one that ends it";
+  pass(1s);
+  EXPECT_EQ(snapshot().inflight, 21U);
+  EXPECT_EQ(state(), "draining");
+  pass(1s);
+  EXPECT_EQ(snapshot().inflight, 30U) << "the last has no backlog behind it";
+  for (std::uint16_t id = 1; id <= 30; ++id) puback(id);
+  publish("farm/1", "live", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), Contains(HasSubstr("\"live\""))) << "what comes without a backlog is not held back";
+}
+
+TEST_F(WayUp, ABacklogIsPacedInBytesToo) {
+  bridge_options.drain = {.bytes_per_second = 1000, .burst = {}};
+  start();
+  for (int i = 0; i < 3; ++i) publish("farm/1", std::string(994, 'x'), Qos::AtLeastOnce);
+  online();
+  EXPECT_EQ(snapshot().inflight, 1U);
+  pass(1s);
+  EXPECT_EQ(snapshot().inflight, 2U);
+}
+
+TEST_F(WayUp, OutputGathersUntilItsTimeOrAFullSegment) {
+  bridge_options.coalesce = 1s;
+  start();
+  online();
+  pass(1s);
+  (void)said();
+  publish("farm/1", "a", Qos::AtLeastOnce);
+  pass(400ms);
+  publish("farm/1", "b", Qos::AtMostOnce);
+  pass(599ms);
+  EXPECT_THAT(said(), IsEmpty());
+  EXPECT_EQ(snapshot().inflight, 2U);
+  pass(1ms);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("\"a\""), HasSubstr("\"b\"")));
+  EXPECT_EQ(store.segments(), 0U) << "it is acknowledged before it would be written";
+  puback(1);
+  EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=00"));
+  publish("farm/1", std::string(1300, 'x'), Qos::AtMostOnce);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("xxx"))) << "a full segment does not wait";
+}
+
+TEST_F(WayUp, WhatWaitsForMoreIsWrittenAfterItsTime) {
+  bridge_options.coalesce = 1s;
+  start();
+  online();
+  pass(1s);
+  publish("farm/1", "a", Qos::AtLeastOnce);
+  pass(2s);
+  EXPECT_EQ(store.segments(), 1U);
+  EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=10"));
+}
+
+TEST_F(WayUp, AFarSideThatCannotSayHowMuchItTakesHasALimitOfTheConfiguration) {
+  bridge_options.version = bridge::VersionChoice::V3_1_1;
+  bridge_options.packet_bytes_max = 100;
+  start();
+  online();
+  publish("farm/1", std::string(100, 'x'), Qos::AtLeastOnce);
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  EXPECT_EQ(dropped(broker::DropReason::TooLarge), 1U);
+  EXPECT_EQ(snapshot().inflight, 1U);
+}
+
 TEST_F(WayUp, ReceiveMaximumBoundsWhatIsInFlight) {
   start();
   online(Properties().number(PropertyId::ReceiveMaximum, 2));
@@ -214,6 +283,32 @@ TEST_F(WayUp, ARuleCanBufferQos0) {
   EXPECT_EQ(snapshot().backlog_messages, 1U);
   online();
   EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(WayUp, ARuleCanRaiseTheQosSoThatReadingsAreBufferedAndAcknowledged) {
+  bridge_options.rules[0].qos_min = Qos::AtLeastOnce;
+  start();
+  publish("farm/1", "while it is away", Qos::AtMostOnce);
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  crash_and_restart();
+  accept();
+  EXPECT_THAT(said(), Contains(HasSubstr("\"while it is away\" qos=1")));
+  far(mqtt::Puback{PacketId{1}, ReasonCode::Success, {}});
+  publish("farm/1", "while it is there", Qos::AtMostOnce);
+  EXPECT_THAT(said(), Contains(HasSubstr("\"while it is there\" qos=1")));
+  EXPECT_EQ(snapshot().delivered, 1U);
+  EXPECT_EQ(snapshot().inflight, 1U);
+}
+
+// Whoever publishes at QoS 0 cannot be told.
+TEST_F(WayUp, WhatIsRaisedIsDroppedAndNotRefusedWhenTheBufferIsFull) {
+  bridge_options.rules[0].qos_min = Qos::AtLeastOnce;
+  bridge_options.buffer = {.messages_max = 1, .when_full = broker::WhenFull::Refuse};
+  start();
+  publish("farm/1", "1", Qos::AtMostOnce);
+  publish("farm/1", "2", Qos::AtMostOnce);
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  EXPECT_EQ(dropped(broker::DropReason::RefusedQos0), 1U);
 }
 
 TEST_F(WayUp, Qos0IsNotBufferedWhileTooMuchWaitsForTheStore) {

@@ -25,11 +25,11 @@ TEST(Config, IsEqualWhateverItsLayout) {
 }
 
 TEST(Config, ExpandsPlaceholdersOfClientIds) {
-  EXPECT_EQ(expand_client_id("{gateway}-{bridge}", "barn-7", "region"), "barn-7-region");
-  EXPECT_EQ(expand_client_id("fixed", "barn-7", "region"), "fixed");
-  EXPECT_EQ(expand_client_id("{gateway}{gateway}", "a", "b"), "aa");
-  EXPECT_EQ(expand_client_id("{bridge}", "barn-7", "{gateway}"), "{gateway}");
-  EXPECT_EQ(expand_client_id("", "a", "b"), "");
+  EXPECT_EQ(expand_names("{gateway}-{bridge}", "barn-7", "region"), "barn-7-region");
+  EXPECT_EQ(expand_names("fixed", "barn-7", "region"), "fixed");
+  EXPECT_EQ(expand_names("{gateway}{gateway}", "a", "b"), "aa");
+  EXPECT_EQ(expand_names("{bridge}", "barn-7", "{gateway}"), "{gateway}");
+  EXPECT_EQ(expand_names("", "a", "b"), "");
 }
 
 }  // namespace

@@ -203,6 +203,22 @@ TEST_F(TlsTest, DatesAreJudgedAtTheGivenMoment) {
             "this machine right?");
 }
 
+// A clock that was wrong let both in.
+TEST_F(TlsTest, DatesAreJudgedAgainOnALivingConnection) {
+  ask_clients();
+  show(issue({.until = today_ + std::chrono::days(1)}));
+  meet();
+  EXPECT_TRUE(client_end_->stack.judge(today_));
+  EXPECT_TRUE(server_end_->stack.judge(today_));
+  const Status late = server_end_->stack.judge(today_ + std::chrono::days(2));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().message(), "TLS: its certificate 'CN=sensor-1' has expired on 2026-11-25");
+  const Status early = client_end_->stack.judge(today_ - std::chrono::days(9));
+  ASSERT_FALSE(early);
+  EXPECT_THAT(early.error().message(),
+              testing::StartsWith("TLS: the far certificate 'CN=gateway' is not valid before"));
+}
+
 TEST_F(TlsTest, AContextThatCannotBeMadeIsNeverUsed) {
   bridge_.tls.ca = write("bad.crt", "nothing of the kind\n");
   for (int attempt = 0; attempt < 2; ++attempt) {
