@@ -24,7 +24,7 @@ struct Limits {
   std::uint32_t sessions_per_user = 0;        // likewise; anonymous clients are no user
   std::uint32_t subscriptions = 10'000;       // per session; home automation has 3,000; further ones get 0x97
   std::uint32_t user_properties = 64;         // in one PUBLISH or will; more get 0x97
-  std::size_t retained_messages = 100'000;  // further topics are not retained
+  std::size_t retained_messages = 100'000;    // further topics are not retained
   std::size_t retained_bytes = 64 * MiB;
   std::size_t commit_waiting_bytes = 16 * MiB;  // then reading from those who wait for acknowledgements pauses
   std::uint64_t memory_bytes = 256 * MiB;       // see Broker::handle_memory()
