@@ -47,7 +47,7 @@ broker::Limits limits(const config::Config& config) {
           .user_properties = clamp_to<std::uint32_t>(from.user_properties_max),
           .retained_messages = clamp_to<std::size_t>(from.retained.messages_max),
           .retained_bytes = clamp_to<std::size_t>(from.retained.bytes_max),
-          .commit_waiting_bytes = from.commit_waiting_bytes_max,
+          .commit_waiting_bytes = clamp_to<std::size_t>(from.commit_waiting_bytes_max),
           .memory_bytes = from.memory_bytes_max,
           .session_expiry_max = config.sessions.expiry_max,
           .connect_timeout = from.connect_timeout,
