@@ -52,7 +52,7 @@ broker::Limits limits(const config::Config& config) {
           .publish = {.messages_per_second = clamp_to<std::uint32_t>(from.publish.messages_per_second),
                       .bytes_per_second = clamp_to<std::uint32_t>(from.publish.bytes_per_second),
                       .burst = from.publish.burst},
-          .commit_waiting_bytes = from.commit_waiting_bytes_max,
+          .commit_waiting_bytes = clamp_to<std::size_t>(from.commit_waiting_bytes_max),
           .memory_bytes = from.memory_bytes_max,
           .session_expiry_max = config.sessions.expiry_max,
           .connect_timeout = from.connect_timeout,

@@ -24,11 +24,11 @@ std::string painted(std::string_view text, std::string_view colour, DemoScreen::
 std::string bar(const DemoScreen::Row& row, DemoScreen::Style style) {
   constexpr std::uint64_t kWidth = 30;
   const std::uint64_t sent = std::max<std::uint64_t>(row.sent, 1);
-  const std::uint64_t arrived = std::min(kWidth, row.arrived * kWidth / sent);
+  const auto arrived = static_cast<std::size_t>(std::min(kWidth, row.arrived * kWidth / sent));
   // A single message that waits shows.
-  const std::uint64_t waiting = std::min(kWidth - arrived, (row.waiting * kWidth + sent - 1) / sent);
+  const auto waiting = static_cast<std::size_t>(std::min(kWidth - arrived, (row.waiting * kWidth + sent - 1) / sent));
   return "[" + painted(std::string(arrived, '#'), kGreen, style) + painted(std::string(waiting, '-'), kYellow, style) +
-         std::string(kWidth - arrived - waiting, ' ') + "]";
+         std::string(static_cast<std::size_t>(kWidth) - arrived - waiting, ' ') + "]";
 }
 
 std::string_view colour_of(std::string_view state) {

@@ -76,13 +76,12 @@ Result<Parts> begin(const std::string& name, WallTime now, int days) {
   if (!parts.certificate || !parts.key) return failed("make a key");
   X509& certificate = *parts.certificate;
   const auto* const text = reinterpret_cast<const unsigned char*>(name.data());
-  const bool is_set =
-      X509_set_version(&certificate, 2) == 1 && set_serial(certificate) &&
-      set_certificate_time(X509_getm_notBefore(&certificate), now - kBackdated) &&
-      set_certificate_time(X509_getm_notAfter(&certificate), now + std::chrono::days(days)) &&
-      X509_NAME_add_entry_by_NID(X509_get_subject_name(&certificate), NID_commonName, MBSTRING_UTF8, text,
-                                 static_cast<int>(name.size()), -1, 0) == 1 &&
-      X509_set_pubkey(&certificate, parts.key.get()) == 1;
+  const bool is_set = X509_set_version(&certificate, 2) == 1 && set_serial(certificate) &&
+                      set_certificate_time(X509_getm_notBefore(&certificate), now - kBackdated) &&
+                      set_certificate_time(X509_getm_notAfter(&certificate), now + std::chrono::days(days)) &&
+                      X509_NAME_add_entry_by_NID(X509_get_subject_name(&certificate), NID_commonName, MBSTRING_UTF8,
+                                                 text, static_cast<int>(name.size()), -1, 0) == 1 &&
+                      X509_set_pubkey(&certificate, parts.key.get()) == 1;
   if (!is_set) return failed("make a certificate for '" + name + "'");
   return parts;
 }

@@ -49,7 +49,7 @@ Status migrate(Database& database, std::span<const char* const> steps) {
   }
   for (; version < steps.size(); ++version) {
     FURROW_TRY(Transaction transaction, Transaction::begin(database));
-    FURROW_TRY_STATUS(database.execute(steps[version]));
+    FURROW_TRY_STATUS(database.execute(steps[static_cast<std::size_t>(version)]));
     FURROW_TRY_STATUS(database.execute("PRAGMA user_version=" + std::to_string(version + 1)));
     FURROW_TRY_STATUS(transaction.commit());
   }

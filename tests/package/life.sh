@@ -84,9 +84,11 @@ publish() {  # FIRST LAST: numbered messages, each acknowledged
   seq "$1" "$2" | mosquitto_pub -h 127.0.0.1 -p 1883 -t farm/a -q 1 -l || fail "publishing $1 to $2"
 }
 
-# What the region has got so far, in its session of the archive: one number a line.
+archive=(mosquitto_sub -h 127.0.0.1 -p "$region_port" -i archive -c -q 1 -t "up/#")
+
+# What the region gets, from its session of the archive: one number a line, until the collector is killed.
 collect() {
-  mosquitto_sub -h 127.0.0.1 -p "$region_port" -i archive -c -q 1 -t 'up/#' >>"$work/arrived" &
+  "${archive[@]}" >>"$work/arrived" &
   collector=$!
 }
 has_arrived() { [[ "$(sort -nu "$work/arrived" | wc -l)" == "$1" ]]; }
@@ -122,6 +124,7 @@ mosquitto_pub -h 127.0.0.1 -p 1883 -t farm/door -m open -q 1 -r
 
 step "bridge"
 start_region
+"${archive[@]}" -E  # makes the session, and leaves
 cat >>"$config" <<END
 bridges:
   - name: region
