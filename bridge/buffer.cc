@@ -13,7 +13,7 @@ using mqtt::Qos;
 
 namespace {
 
-// With what a bridge gathers for; publishers wait for as long (decision: no longer, as some repeat).
+// Publishers wait no longer than this for an acknowledgement of the far broker, whatever a bridge gathers for.
 constexpr Duration kPatienceMax = std::chrono::seconds(3);
 
 // A new queue is restored like one that was found empty.

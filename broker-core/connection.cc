@@ -235,7 +235,10 @@ void Connection::handle_limits_changed() {
   const bool was_told = state_ == State::Connected && version() == mqtt::Version::V5;
   const bool has_unread = extras_ && !extras_->unread.empty();
   if (limit > decoder_.packet_bytes_max() || !(was_told || has_unread)) decoder_.set_packet_bytes_max(limit);
-  if (paced() && !shared_.limits.publish.is_limited()) arm(kNow);  // the pause ends
+  if (paced() && !shared_.limits.publish.is_limited()) {
+    extras_->paced_until = {};
+    arm({});  // the pause ends with the next look at the time
+  }
   note_window();
 }
 
@@ -273,7 +276,7 @@ void Connection::pace(const mqtt::Publish& packet, std::string_view topic, Insta
 }
 
 void Connection::end_pause(Instant now) {
-  extras_->paced_until = kNow;
+  extras_->paced_until = kNotPaced;
   last_received_ = now;
   note_reading();
   note_window();

@@ -178,7 +178,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     ByteBuffer scratch;
   };
 
-  static constexpr Instant kNow = Instant::min();
+  static constexpr Instant kNotPaced = Instant::min();
 
   // Members that few connections need, or that all need for a moment only.
   struct Extras {
@@ -187,9 +187,9 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     std::unique_ptr<Aliases> aliases;
     std::unique_ptr<HeldPublishes> held_publishes;
     std::unique_ptr<PublishPace> pace;
-    Instant paced_until = kNow;  // limits.publish; kNow: not at all
-    ByteBuffer unread;           // bytes that arrived while the connection is held or paced, or beyond its window
-    bool going_on = false;       // the agenda has it, by note_window()
+    Instant paced_until = kNotPaced;  // limits.publish
+    ByteBuffer unread;                // bytes that arrived while the connection is held or paced, or beyond its window
+    bool going_on = false;            // the agenda has it, by note_window()
   };
 
   void decode(ByteView bytes, Instant now);
@@ -278,10 +278,10 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   ByteBuffer take_unread();
   // Whether another PUBLISH of QoS 1 or 2 has to wait.
   bool window_used_up() const;
-  // Counts the PUBLISH; what comes behind it waits if it was too fast.
+  // Counts the PUBLISH; what comes behind it waits if it was too fast, until handle_timeout() calls end_pause().
   void pace(const mqtt::Publish& packet, std::string_view topic, Instant now);
   void end_pause(Instant now);
-  bool paced() const { return extras_ && extras_->paced_until != kNow; }
+  bool paced() const { return extras_ && extras_->paced_until != kNotPaced; }
   // The PUBLISH, and everything behind it, waits until the window has room.
   void put_off(const mqtt::Publish& packet);
   // Whether bytes wait for the window.
