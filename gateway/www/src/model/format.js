@@ -4,7 +4,8 @@ const LANGUAGE = "en"; // that of the page, so that a comma is always the same t
 
 const whole = new Intl.NumberFormat(LANGUAGE, {maximumFractionDigits: 0});
 const oneDecimal = new Intl.NumberFormat(LANGUAGE, {minimumFractionDigits: 1, maximumFractionDigits: 1});
-const clock = new Intl.DateTimeFormat(LANGUAGE, {hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23"});
+const clock = new Intl.DateTimeFormat(LANGUAGE,
+  {hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23"});
 const day = new Intl.DateTimeFormat(LANGUAGE, {year: "numeric", month: "short", day: "numeric"});
 
 export const NOTHING = "–"; // where a value is not known

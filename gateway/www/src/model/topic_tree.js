@@ -59,7 +59,8 @@ function makeNode(level, parent) {
 
 function levelsOf(topic) {
   const levels = topic.split("/");
-  return levels.length <= LEVELS_MAX ? levels : [...levels.slice(0, LEVELS_MAX - 1), levels.slice(LEVELS_MAX - 1).join("/")];
+  if (levels.length <= LEVELS_MAX) return levels;
+  return [...levels.slice(0, LEVELS_MAX - 1), levels.slice(LEVELS_MAX - 1).join("/")];
 }
 
 // The value as text: JSON with its lines if `isFull`, else one line; bytes that are no text as hexadecimal digits.
@@ -68,7 +69,8 @@ export function valueText(message, isFull) {
   const cut = bytes > value.length;
   const text = asText(value, cut);
   const more = cut ? ` … ${bytes - value.length} bytes more` : "";
-  if (text === null) return isFull ? hexLines(value) + more : `0x${hex(value.subarray(0, 32))}${bytes > 32 ? "…" : ""}`;
+  if (text === null && isFull) return hexLines(value) + more;
+  if (text === null) return `0x${hex(value.subarray(0, 32))}${bytes > 32 ? "…" : ""}`;
   if (!isFull) return text.replace(/\s+/g, " ").slice(0, 200);
   return (cut ? text : indented(text)) + more;
 }

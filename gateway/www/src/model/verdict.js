@@ -1,21 +1,7 @@
 // Whether the gateway is well, in words: what is wrong, what to do, and one sentence about all of it.
 
 import {count, counted, duration, words} from "./format.js";
-
-// What each state of a bridge means. `level` is how it looks: ok, busy, warn, bad, off.
-export const STATES = {
-  online: {level: "ok", word: "online", isAway: false},
-  draining: {level: "busy", word: "draining", isAway: false},
-  connecting: {level: "warn", word: "connecting", isAway: true},
-  backoff: {level: "bad", word: "away", isAway: true},
-  stalled: {level: "bad", word: "stalled", isAway: true},
-  waiting: {level: "off", word: "waiting", isAway: false},
-  disabled: {level: "off", word: "disabled", isAway: false},
-};
-
-export function stateOf(bridge) {
-  return STATES[bridge.state] ?? {level: "warn", word: words(bridge.state ?? "unknown"), isAway: false};
-}
+import {stateOf} from "./states.js";
 
 const SEVERITIES = ["error", "warning", "info"];
 const CERTIFICATE_DAYS = {error: 1, warning: 30};
@@ -46,7 +32,7 @@ function derived(status) {
   const gateway = status.gateway ?? {};
   return [
     ...storeConcerns(gateway.store),
-    ...[...status.bridges.values()].flatMap(bridgeConcerns),
+    ...[...status.bridges.values()].flatMap((one) => bridgeConcerns(one, status)),
     ...(gateway.listeners ?? []).flatMap(listenerConcerns),
     ...(gateway.certificates ?? []).flatMap(certificateConcerns),
     ...limitConcerns(gateway.limits_reached),
@@ -57,19 +43,19 @@ function storeConcerns(store) {
   if (!store || store.state === "ok") return [];
   return [{
     id: "store", severity: store.state === "slow" || store.state === "salvaging" ? "warning" : "error", about: "store",
-    what: `The store is ${words(store.state)}${store.reason ? `: ${store.reason}` : ""}`,
-    todo: store.state === "full" ? "Make room on the disk; the gateway goes on by itself." : "", sinceAt: store.since_at,
+    what: `The store is ${words(store.state)}${store.reason ? `: ${store.reason}` : ""}`, sinceAt: store.since_at,
+    todo: store.state === "full" ? "Make room on the disk; the gateway goes on by itself." : "",
   }];
 }
 
-function bridgeConcerns(bridge) {
+function bridgeConcerns(bridge, status) {
   const about = `bridge ${bridge.name}`;
   const all = [];
-  if (bridge.state === "stalled" || bridge.state === "backoff") {
+  if (stateOf(bridge).isAway && wasThere(bridge)) {
     const what = bridge.state === "stalled" ? "connected, but the region acknowledges nothing" : "the region is away";
     all.push({
       id: `bridge/${bridge.name}`, severity: "error", about, what: bridge.reason ? `${what}: ${bridge.reason}` : what,
-      todo: "", sinceAt: bridge.since_at,
+      todo: "", sinceAt: status.since(bridge),
     });
   }
   if (bridge.quarantined > 0) {
@@ -125,7 +111,7 @@ export function verdict(status) {
     return {level: "bad", text: `The store is ${words(store.state)}; ${waitingText(bridges, status.gateway)}`};
   }
   if (away.length > 0) {
-    const level = away.some((one) => stateOf(one).level === "bad") ? "bad" : "warn";
+    const level = away.some(wasThere) ? "bad" : "warn";
     return {level, text: `${awayText(away)}; ${waitingText(bridges, status.gateway)}`};
   }
   const draining = bridges.filter((one) => one.state === "draining");
@@ -133,11 +119,15 @@ export function verdict(status) {
   const worst = concerns(status)[0]?.severity;
   if (worst === "error" || worst === "warning") {
     const number = concerns(status).filter((one) => one.severity !== "info").length;
-    return {level: worst === "error" ? "bad" : "warn",
-            text: `${counted(number, "thing needs", "things need")} attention; nothing waits`.replace(
-              "nothing waits", waitingText(bridges, status.gateway))};
+    const text = `${counted(number, "thing needs", "things need")} attention`;
+    return {level: worst === "error" ? "bad" : "warn", text: `${text}; ${waitingText(bridges, status.gateway)}`};
   }
   return {level: "ok", text: bridges.length === 0 ? "All well; no bridge is configured" : "All well"};
+}
+
+// A bridge that connects for the first time is not in trouble yet; one that does so again is.
+function wasThere(bridge) {
+  return bridge.state !== "connecting" || bridge.connects > 0;
 }
 
 function awayText(away) {

@@ -3,11 +3,13 @@
 import {element, row, setAttribute, setCells, setChildren, setHidden, setLevel, setText} from "../dom.js";
 import {missing, places} from "../model/books.js";
 import {NOTHING, bytes, count, counted, duration, rate, timeOfDay} from "../model/format.js";
-import {stateOf} from "../model/verdict.js";
+import {stateOf} from "../model/states.js";
 
 const METRICS = ["waiting", "eta", "up", "down", "oldest", "acknowledged"];
+const RULES_OPEN = 4; // as many as a card has room for
 const TITLES = {
-  waiting: "Waiting", eta: "Through in", up: "Up", down: "Down", oldest: "Oldest waits", acknowledged: "Last acknowledged",
+  waiting: "Waiting", eta: "Through in", up: "Up", down: "Down", oldest: "Oldest waits",
+  acknowledged: "Last acknowledged",
 };
 
 export function renderBridges(status, now) {
@@ -28,15 +30,18 @@ function makeCard(bridge) {
     element("header", {}, element("h3", {id}, bridge.name), element("p", {class: "state pill"}, ""),
       element("p", {class: "remote"})),
     element("p", {class: "reason"}),
-    element("dl", {class: "metrics"}, ...METRICS.map(metric)),
-    element("div", {class: "books"},
-      element("table", {class: "plain"}, element("caption", {}, element("span", {class: "balance"}, "")),
-        element("tbody"), element("tfoot", {}, row(1)))),
-    element("details", {class: "rules"}, element("summary"),
-      element("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": `Rules of ${bridge.name}`},
-        element("table", {}, element("thead", {}, element("tr", {},
-          ...["Filter", "Direction", "Up", "Down"].map((one) => element("th", {scope: "col"}, one)))),
-        element("tbody")))));
+    element("div", {class: "columns"},
+      element("div", {}, element("dl", {class: "metrics"}, ...METRICS.map(metric)), makeRules(bridge)),
+      element("div", {class: "books"},
+        element("table", {class: "plain"}, element("caption", {}, element("span", {class: "balance"}, "")),
+          element("tbody"), element("tfoot", {}, row(1))))));
+}
+
+function makeRules(bridge) {
+  const titles = ["Filter", "Direction", "Up", "Down"].map((one) => element("th", {scope: "col"}, one));
+  return element("details", {class: "rules", open: (bridge.rules ?? []).length <= RULES_OPEN}, element("summary"),
+    element("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": `Rules of ${bridge.name}`},
+      element("table", {}, element("thead", {}, element("tr", {}, ...titles)), element("tbody"))));
 }
 
 function renderCard(card, bridge, status, now) {
@@ -57,8 +62,9 @@ function renderCard(card, bridge, status, now) {
 }
 
 function reasonText(bridge, status, now) {
-  const since = status.secondsSince(bridge.since_at, now);
-  const parts = [`${capital(stateOf(bridge).word)} for ${duration(since)}, since ${timeOfDay(Date.parse(bridge.since_at))}`];
+  const since = status.since(bridge);
+  const age = duration(status.secondsSince(since, now));
+  const parts = [`${capital(stateOf(bridge).word)} for ${age}, since ${timeOfDay(Date.parse(since))}`];
   if (bridge.reason) parts.push(bridge.reason);
   const next = bridge.next_attempt_s;
   if (typeof next === "number") {

@@ -78,8 +78,8 @@ export class Explorer {
     clearTimeout(this.#timer);
     this.#timer = null;
     const {topics, refused} = this.#tree;
-    setText(at("explorer-count"), topics === 0 ? "" : counted(topics, "topic")
-      + (refused > 0 ? `, ${counted(refused, "message")} on others: there is room for ${count(TOPICS_MAX)}` : ""));
+    const others = refused > 0 ? `, ${counted(refused, "message")} on others: there is room for ${count(TOPICS_MAX)}` : "";
+    setText(at("explorer-count"), topics === 0 ? "" : counted(topics, "topic") + others);
     if (topics > 0) this.#drawTree();
     else if (at("tree").querySelector("ul") !== null || this.#link.explored !== null) this.#drawEmpty();
     this.#drawValue();

@@ -1,8 +1,8 @@
 // The picture: field → gateway → regions, with what goes over each wire now.
 
 import {element, setAttribute, setChildren, setHidden, setLevel, setText, svg} from "../dom.js";
-import {count, rate, words} from "../model/format.js";
-import {stateOf} from "../model/verdict.js";
+import {count, counted, rate, words} from "../model/format.js";
+import {stateOf} from "../model/states.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -34,7 +34,7 @@ function setNumber(number, unit, value, one, many) {
 
 function makeRegion() {
   return element("li", {}, element("div", {class: "wire"}),
-    element("div", {class: "node"}, element("h3"), element("p", {class: "state"}, "")));
+    element("div", {class: "node"}, element("h3"), element("p", {class: "state"}, ""), element("p", {class: "quiet"})));
 }
 
 function renderRegion(item, bridge) {
@@ -47,6 +47,7 @@ function renderRegion(item, bridge) {
   const state = node.querySelector(".state");
   setLevel(state, level);
   state.lastChild.nodeValue = word;
+  setText(node.lastChild, counted(bridge.backlog?.messages, "message waits", "messages wait"));
 }
 
 // A line with what goes forth above it and what comes back beneath. Dots move along it, in one of four paces.

@@ -2,7 +2,8 @@
 
 import {element, setChildren, setHidden, setLevel, setText} from "../dom.js";
 import {counted, duration, timeOfDay} from "../model/format.js";
-import {concerns, stateOf, verdict} from "../model/verdict.js";
+import {stateOf} from "../model/states.js";
+import {concerns, verdict} from "../model/verdict.js";
 
 const at = (id) => document.getElementById(id);
 const LEVEL_OF = {error: "bad", warning: "warn", info: "info"};
@@ -50,7 +51,7 @@ function renderLost(link, status, silence, isStale, now) {
       : `Trying again in ${duration(Math.max(1, (link.retryAt - now) / 1000))}.`;
     setText(notice, `${what} ${status.heardAt === null ? "" : "What you see is as it was then. "}${next}`);
   } else if (isStale) {
-    setText(notice, `The gateway is connected, and has said nothing for ${duration(silence)}. What you see is that old.`);
+    setText(notice, `The gateway has said nothing for ${duration(silence)}. What you see is that old.`);
   } else {
     setText(notice, link.reason);
   }

@@ -77,8 +77,10 @@ function renderListeners(listeners) {
     key: (one) => `${one.name} ${one.address}`,
     make: () => row(3),
     update(tr, one) {
-      setCells(tr, [one.name, one.address, one.tls ? `${one.protocol}, TLS` : one.protocol]);
-      setState(tr.children[3], one.state === "listening" ? "ok" : "warn", one.state);
+      setText(tr.children[0], one.name);
+      setState(tr.children[1], one.state === "listening" ? "ok" : "warn", one.state);
+      setText(tr.children[2], one.address);
+      setText(tr.children[3], one.tls ? `${one.protocol}, TLS` : one.protocol);
       setAttribute(tr, "title", one.reason);
     },
   });
