@@ -150,7 +150,8 @@ class PageTest(TestCase):
         listeners = (f"listeners: [{{bind: 127.0.0.1:0}}, {{bind: 127.0.0.1:{self.web_port}, protocol: websocket, "
                      f"origins: ['http://127.0.0.1:{self.site_port}']}}]\n")
         rules = ("{filter: farm/#, remote_prefix: us/}", "{filter: command/#, direction: down, remote_prefix: us/}")
-        self.barn = self.gateway(listeners + more + (bridge(self.wan.port, *rules, settings="inflight: 10") if bridged else ""))
+        bridges = bridge(self.wan.port, *rules, settings="inflight: 10") if bridged else ""
+        self.barn = self.gateway(listeners + more + bridges)
         self.barn.start()
 
     def open_page(self):

@@ -38,7 +38,7 @@ export class History {
   }
 }
 
-// The values `name` of several histories over one axis of time: [times, values of the first, values of the second, …].
+// The values `name` of several histories over one axis of time: [times, values of the first, of the second, …].
 // A history has points at moments of its own; at others its value is undefined, which a line passes over.
 export function aligned(histories, name) {
   const times = [...new Set(histories.flatMap((one) => one.points.map((point) => point.time)))].sort((a, b) => a - b);

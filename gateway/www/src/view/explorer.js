@@ -8,6 +8,7 @@ const at = (id) => document.getElementById(id);
 const DRAW_EVERY = 250; // milliseconds: what changes faster cannot be read
 const OPEN_DEPTH = 4; // levels that are open until somebody closes them
 const OPEN_CHILDREN = 30; // and how many children make a level too long for that
+const PAUSED = "Paused. “Listen” subscribes the filter and shows the last value of each topic.";
 const collator = new Intl.Collator("en", {numeric: true});
 
 export class Explorer {
@@ -78,17 +79,16 @@ export class Explorer {
     clearTimeout(this.#timer);
     this.#timer = null;
     const {topics, refused} = this.#tree;
-    const others = refused > 0 ? `, ${counted(refused, "message")} on others: there is room for ${count(TOPICS_MAX)}` : "";
-    setText(at("explorer-count"), topics === 0 ? "" : counted(topics, "topic") + others);
+    const others = `, ${counted(refused, "message")} on others: there is room for ${count(TOPICS_MAX)}`;
+    setText(at("explorer-count"), topics === 0 ? "" : counted(topics, "topic") + (refused > 0 ? others : ""));
     if (topics > 0) this.#drawTree();
     else if (at("tree").querySelector("ul") !== null || this.#link.explored !== null) this.#drawEmpty();
     this.#drawValue();
   }
 
   #drawEmpty() {
-    at("tree").replaceChildren(element("p", {class: "empty"},
-      this.#link.explored === null ? "Paused. “Listen” subscribes the filter and shows the last value of each topic."
-        : "Listening. Nothing has come yet."));
+    const text = this.#link.explored === null ? PAUSED : "Listening. Nothing has come yet.";
+    at("tree").replaceChildren(element("p", {class: "empty"}, text));
   }
 
   #drawTree() {

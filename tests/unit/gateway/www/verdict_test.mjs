@@ -70,7 +70,8 @@ test("concerns come from the documents, the worst first", () => {
   const status = statusOf(
     gateway({
       listeners: [{name: "lan", address: "10.0.0.1:1883", state: "waiting", reason: "no such address"}],
-      certificates: [{name: "listener lan", file: "lan.crt", days: 12}, {name: "bridge region", file: "b.crt", days: -1},
+      certificates: [{name: "listener lan", file: "lan.crt", days: 12},
+                     {name: "bridge region", file: "b.crt", days: -1},
                      {name: "bridge west", file: "w.crt", days: 200}],
       limits_reached: {connections: 1, publish: 1200, packet: 0},
     }),
