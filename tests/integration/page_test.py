@@ -281,6 +281,7 @@ class PageTest(TestCase):
         wait_for("bytes are shown as digits", lambda: "0x0001feff" in browser.text("#tree"))
         browser.click("#tree .pick:not([hidden])")
         self.assertIn('"unit": "%"', wait_for("the value is shown whole", lambda: browser.text("#value")))
+        self.assertIn("QoS 1 · retained", browser.text("#value"))
         for i in range(30):
             sensor.publish(f"farm/south/{i % 10}/temperature", f"{15 + i / 10:.1f}", 0)
         wait_for("all topics are there", lambda: browser.text("#explorer-count") == "12 topics")

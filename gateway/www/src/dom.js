@@ -53,10 +53,10 @@ export function icon(level) {
 
 // Puts the icon and colour of `level` on a holder that has an icon as its first child, or gets one.
 export function setLevel(holder, level) {
-  if (holder.dataset.level === level) return;
-  holder.dataset.level = level;
   const old = holder.querySelector(":scope > .icon");
-  if (old) old.replaceWith(icon(level));
+  if (old !== null && holder.dataset.level === level) return;
+  holder.dataset.level = level;
+  if (old !== null) old.replaceWith(icon(level));
   else holder.prepend(icon(level));
 }
 

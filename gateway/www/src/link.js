@@ -16,7 +16,10 @@ const NOT_AUTHORIZED = 0x87;
 const RETRY_FIRST = 1000;
 const RETRY_MAX = 10000;
 const CONNECT_TIMEOUT = 10000;
-const KEEP_ALIVE = 15; // seconds: a connection that is gone without a word is noticed after so long, and a half
+// Browsers let the timers of a hidden page go once a minute: pings that are due more often would come too late.
+const KEEP_ALIVE = 120; // seconds
+// A connection that is gone without a word is noticed by a question that has no answer.
+const ANSWER_TIMEOUT = 10000;
 
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(6)), (one) => one.toString(16).padStart(2, "0"));
 
@@ -33,7 +36,7 @@ export class Link {
   #credentials = {};
   #retry = RETRY_FIRST;
   #timer = null;
-  #asking = false;
+  #askedAt = null; // when the question was asked that has no answer yet
 
   // Calls `onChange()` when its state changes, `onStatus(topic, payload)` and `onExplored(topic, payload, packet)`.
   constructor(location, {onChange, onStatus, onExplored}) {
@@ -67,21 +70,26 @@ export class Link {
 
   // The documents anew: a subscription brings them as they are now, and not only each `status.interval`.
   refresh() {
-    if (this.state !== "online" || this.#asking) return;
-    this.#asking = true;
-    this.#subscribe(STATUS.filter, STATUS.identifier, (error) => {
-      this.#asking = false;
+    if (this.state !== "online") return;
+    if (this.#askedAt !== null) {
+      if (Date.now() - this.#askedAt > ANSWER_TIMEOUT) this.#closed();
+      return;
+    }
+    this.#askedAt = Date.now();
+    this.#subscribe(STATUS.filter, 0, STATUS.identifier, (error) => {
+      this.#askedAt = null;
       this.reason = error ? "This user may not read $SYS/furrow/#." : "";
       if (error) this.#tell.onChange();
     });
   }
 
-  // Listens to `filter` at QoS 0 until stopExploring(). Calls `refused` where it may not.
+  // Listens to `filter` until stopExploring(), at QoS 2, so that each message comes with the QoS that its publisher gave
+  // it. Calls `refused` where it may not.
   explore(filter, refused) {
     this.stopExploring();
     this.explored = filter;
     if (this.state !== "online") return;
-    this.#subscribe(filter, EXPLORER_IDENTIFIER, (error) => error && this.explored === filter && refused());
+    this.#subscribe(filter, 2, EXPLORER_IDENTIFIER, (error) => error && this.explored === filter && refused());
   }
 
   stopExploring() {
@@ -89,15 +97,15 @@ export class Link {
     this.explored = null;
   }
 
-  #subscribe(filter, subscriptionIdentifier, done) {
-    this.#client.subscribe(filter, {qos: 0, properties: {subscriptionIdentifier}}, (error, granted, packet) => {
+  #subscribe(filter, qos, subscriptionIdentifier, done) {
+    this.#client.subscribe(filter, {qos, properties: {subscriptionIdentifier}}, (error, granted, packet) => {
       done(error ?? (packet?.granted ?? []).some((code) => code >= 0x80));
     });
   }
 
   #connected() {
     this.#retry = RETRY_FIRST;
-    this.#asking = false;
+    this.#askedAt = null;
     this.hasBeenOnline = true;
     this.lostAt = this.retryAt = null;
     this.#set("online");

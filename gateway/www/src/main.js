@@ -5,7 +5,7 @@ import {Status} from "./model/status.js";
 import {renderBridges} from "./view/bridges.js";
 import {Explorer} from "./view/explorer.js";
 import {renderFlow} from "./view/flow.js";
-import {bindLogin, renderHeader, renderLogin} from "./view/header.js";
+import {bindLogin, isStale, renderHeader, renderLogin} from "./view/header.js";
 import {Plots} from "./view/plots.js";
 import {renderTables} from "./view/tables.js";
 
@@ -35,12 +35,13 @@ function draw() {
 function drawNow() {
   isDue = false;
   const now = Date.now();
-  renderHeader(status, link, now);
+  const told = isStale(status, link, now) ? status.heardAt : now; // what is old does not grow older
+  renderHeader(status, link, now, told);
   renderLogin(link);
   if (status.gateway === null) return;
   renderFlow(status);
-  renderBridges(status, now);
-  renderTables(status, now);
+  renderBridges(status, told);
+  renderTables(status, told);
   plots.render(status);
 }
 

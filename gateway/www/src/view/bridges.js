@@ -6,7 +6,7 @@ import {NOTHING, bytes, count, counted, duration, rate, timeOfDay} from "../mode
 import {stateOf} from "../model/states.js";
 
 const METRICS = ["waiting", "eta", "up", "down", "oldest", "acknowledged"];
-const RULES_OPEN = 4; // as many as a card has room for
+const RULES_OPEN = 4; // as many as the only card has room for
 const TITLES = {
   waiting: "Waiting", eta: "Through in", up: "Up", down: "Down", oldest: "Oldest waits",
   acknowledged: "Last acknowledged",
@@ -17,29 +17,30 @@ export function renderBridges(status, now) {
   setHidden(document.getElementById("bridges-section"), bridges.length === 0);
   setChildren(document.getElementById("bridges"), bridges, {
     key: (one) => one.name,
-    make: makeCard,
+    make: (bridge) => makeCard(bridge, bridges.length === 1),
     update: (card, bridge) => renderCard(card, bridge, status, now),
   });
 }
 
-function makeCard(bridge) {
+function makeCard(bridge, isAlone) {
   const id = `bridge-${bridge.name}`;
   const metric = (name) => element("div", {class: "metric", "data-metric": name}, element("dt", {}, TITLES[name]),
     element("dd", {}, element("span", {class: "big"}), element("span", {class: "quiet"})));
   return element("article", {class: "panel bridge", "aria-labelledby": id, "data-bridge": bridge.name},
     element("header", {}, element("h3", {id}, bridge.name), element("p", {class: "state pill"}, ""),
       element("p", {class: "remote"})),
-    element("p", {class: "reason"}),
+    element("p", {class: "age"}), element("p", {class: "reason"}),
     element("div", {class: "columns"},
-      element("div", {}, element("dl", {class: "metrics"}, ...METRICS.map(metric)), makeRules(bridge)),
+      element("div", {}, element("dl", {class: "metrics"}, ...METRICS.map(metric)), makeRules(bridge, isAlone)),
       element("div", {class: "books"},
         element("table", {class: "plain"}, element("caption", {}, element("span", {class: "balance"}, "")),
           element("tbody"), element("tfoot", {}, row(1))))));
 }
 
-function makeRules(bridge) {
+function makeRules(bridge, isAlone) {
   const titles = ["Filter", "Direction", "Up", "Down"].map((one) => element("th", {scope: "col"}, one));
-  return element("details", {class: "rules", open: (bridge.rules ?? []).length <= RULES_OPEN}, element("summary"),
+  const isOpen = isAlone && (bridge.rules ?? []).length <= RULES_OPEN;
+  return element("details", {class: "rules", open: isOpen}, element("summary"),
     element("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": `Rules of ${bridge.name}`},
       element("table", {}, element("thead", {}, element("tr", {}, ...titles)), element("tbody"))));
 }
@@ -55,23 +56,21 @@ function renderCard(card, bridge, status, now) {
   setLevel(pill, level);
   pill.lastChild.nodeValue = word;
   setText(card.querySelector(".remote"), bridge.remote ?? "");
-  setText(card.querySelector(".reason"), reasonText(bridge, status, now));
+  setText(card.querySelector(".age"), ageText(bridge, status, now));
+  setText(card.querySelector(".reason"), bridge.reason ?? "");
   renderMetrics(card, bridge, status.age(bridge, now));
   renderBooks(card, bridge);
   renderRules(card.querySelector(".rules"), bridge.rules ?? []);
 }
 
-function reasonText(bridge, status, now) {
+function ageText(bridge, status, now) {
   const since = status.since(bridge);
   const age = duration(status.secondsSince(since, now));
-  const parts = [`${capital(stateOf(bridge).word)} for ${age}, since ${timeOfDay(Date.parse(since))}`];
-  if (bridge.reason) parts.push(bridge.reason);
+  const text = `${capital(stateOf(bridge).word)} for ${age}, since ${timeOfDay(Date.parse(since))}`;
   const next = bridge.next_attempt_s;
-  if (typeof next === "number") {
-    const left = next - status.age(bridge, now);
-    parts.push(left > 0.5 ? `next attempt in ${duration(left)}` : "next attempt now");
-  }
-  return parts.join(" · ");
+  if (typeof next !== "number") return text;
+  const left = next - status.age(bridge, now);
+  return `${text} · next attempt ${left > 0.5 ? `in ${duration(left)}` : "now"}`;
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -87,7 +86,7 @@ function renderMetrics(card, bridge, age) {
     up: [rate(bridge.rate?.up_per_s), ""],
     down: [rate(bridge.rate?.down_per_s), ""],
     oldest: [duration(older(backlog.oldest_s)), ""],
-    acknowledged: [bridge.last_ack_s === null ? NOTHING : `${duration(older(bridge.last_ack_s))} ago`, ""],
+    acknowledged: [agoText(older(bridge.last_ack_s)), ""],
   };
   for (const metric of card.querySelectorAll(".metric")) {
     const [value, more] = values[metric.dataset.metric];
@@ -97,13 +96,18 @@ function renderMetrics(card, bridge, age) {
   }
 }
 
+function agoText(seconds) {
+  if (seconds === null) return NOTHING;
+  return seconds < 1.5 ? "just now" : `${duration(seconds)} ago`;
+}
+
 function renderBooks(card, bridge) {
   const books = card.querySelector(".books");
   const wrong = missing(bridge);
   const balance = books.querySelector(".balance");
   setLevel(balance, wrong === 0 ? "ok" : "bad");
-  balance.lastChild.nodeValue = wrong === 0 ? "The books balance: each message is in one place"
-    : `The books do not balance: ${counted(Math.abs(wrong), "message")} ${wrong > 0 ? "missing" : "too many"}`;
+  balance.lastChild.nodeValue = wrong === 0 ? "Books balance, each message in one place"
+    : `Books do not balance: ${counted(Math.abs(wrong), "message")} ${wrong > 0 ? "missing" : "too many"}`;
   setAttribute(card, "data-missing", wrong);
   setChildren(books.querySelector("tbody"), places(bridge), {
     key: (one) => one.place,

@@ -109,15 +109,22 @@ export class Explorer {
     });
   }
 
-  #drawItem(item, node) {
+  // A level with nothing but one other level beneath shares its line.
+  #drawItem(item, first) {
+    let node = first;
+    let label = nameOf(first);
+    while (node.message === null && node.children.size === 1) {
+      [node] = node.children.values();
+      label += `/${nameOf(node)}`;
+    }
     const [toggle, name, pick, time] = item.firstChild.children;
     toggle.node = pick.node = node; // a topic that was cleared and came again has another node
     const isBranch = node.children.size > 0;
     const isOpen = isBranch && this.#isOpen(node);
     setHidden(toggle, !isBranch);
     setHidden(name, isBranch);
-    setText(toggle.lastChild, node.level === "" ? "(empty)" : node.level);
-    setText(name, node.level === "" ? "(empty)" : node.level);
+    setText(toggle.lastChild, label);
+    setText(name, label);
     setAttribute(toggle, "aria-expanded", isOpen);
     setHidden(pick, node.message === null);
     if (node.message !== null) {
@@ -151,6 +158,10 @@ export class Explorer {
                     `${counted(message.count, "message")} seen`].filter(Boolean).join(" · "));
     setText(value, valueText(message, true));
   }
+}
+
+function nameOf(node) {
+  return node.level === "" ? "(empty)" : node.level;
 }
 
 function depth(node) {

@@ -9,28 +9,33 @@ const at = (id) => document.getElementById(id);
 const LEVEL_OF = {error: "bad", warning: "warn", info: "info"};
 
 // Documents come at least this often while the page asks for them; what is older is shown as old.
-export const STALE_AFTER = 15; // seconds
+const STALE_AFTER = 15; // seconds
 
 let announced = null;
 
-export function renderHeader(status, link, now) {
-  const silence = status.heardAt === null ? null : (now - status.heardAt) / 1000;
-  const isStale = status.heardAt !== null && (link.state !== "online" || silence > STALE_AFTER);
+// What is shown is old, and looks so.
+export function isStale(status, link, now) {
+  return status.heardAt !== null && (link.state !== "online" || now - status.heardAt > 1000 * STALE_AFTER);
+}
+
+// `told`: the moment as of which things are told; `now`, unless they are old.
+export function renderHeader(status, link, now, told) {
+  const isOld = isStale(status, link, now);
   document.body.dataset.view = link.state === "refused" ? "login" : status.heardAt === null ? "connecting" : "status";
-  document.body.classList.toggle("stale", isStale);
-  renderLink(link, isStale);
-  renderLost(link, status, silence, isStale, now);
-  renderGateway(status, now);
-  const judged = isStale ? {level: "off", text: "Not known: this page has no news from the gateway"} : verdict(status);
-  renderVerdict(judged, status, link, now);
-  renderConcerns(isStale ? [] : concerns(status), status, now);
+  document.body.classList.toggle("stale", isOld);
+  renderLink(link, isOld);
+  renderLost(link, status, isOld, now);
+  renderGateway(status, told);
+  const judged = isOld ? {level: "off", text: "Not known: this page has no news from the gateway"} : verdict(status);
+  renderVerdict(judged, status, link);
+  renderConcerns(isOld ? [] : concerns(status), status, now);
   announce(status, link, judged);
 }
 
-function renderLink(link, isStale) {
+function renderLink(link, isOld) {
   const [level, text] = {
     connecting: ["off", "connecting"],
-    online: isStale ? ["warn", "no news"] : ["ok", "live"],
+    online: isOld ? ["warn", "no news"] : ["ok", "live"],
     lost: ["bad", "disconnected"],
     refused: ["off", "signed out"],
   }[link.state];
@@ -39,10 +44,10 @@ function renderLink(link, isStale) {
   shown.lastChild.nodeValue = text;
 }
 
-function renderLost(link, status, silence, isStale, now) {
+function renderLost(link, status, isOld, now) {
   const notice = at("lost");
   const lost = link.lostAt !== null && link.state !== "refused";
-  setHidden(notice, !lost && !isStale && link.reason === "");
+  setHidden(notice, !lost && !isOld && link.reason === "");
   if (lost) {
     const since = duration((now - link.lostAt) / 1000);
     const what = link.hasBeenOnline ? `This page lost the gateway ${since} ago.`
@@ -50,8 +55,9 @@ function renderLost(link, status, silence, isStale, now) {
     const next = link.state === "connecting" ? "Trying now."
       : `Trying again in ${duration(Math.max(1, (link.retryAt - now) / 1000))}.`;
     setText(notice, `${what} ${status.heardAt === null ? "" : "What you see is as it was then. "}${next}`);
-  } else if (isStale) {
-    setText(notice, `The gateway has said nothing for ${duration(silence)}. What you see is that old.`);
+  } else if (isOld) {
+    const silence = duration((now - status.heardAt) / 1000);
+    setText(notice, `The gateway has said nothing for ${silence}. What you see is that old.`);
   } else {
     setText(notice, link.reason);
   }
@@ -67,7 +73,7 @@ function renderGateway(status, now) {
   if (document.title !== title) document.title = title;
 }
 
-function renderVerdict(judged, status, link, now) {
+function renderVerdict(judged, status, link) {
   const section = at("verdict");
   setLevel(section, judged.level);
   setText(at("verdict-text"), status.heardAt === null && link.state !== "refused" ? "Connecting to the gateway"

@@ -49,6 +49,7 @@ export class Plots {
   #make(names) {
     for (const plot of this.#plots) plot.destroy();
     at("plots").replaceChildren();
+    at("plots").classList.toggle("many", names.length > 1);
     this.#plots = PLOTS.map((one) => new Plot(one, names));
     this.#names = names.join("\n");
     this.#drawn = null;
