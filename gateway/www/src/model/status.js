@@ -90,7 +90,7 @@ export class Status {
       time: Date.parse(document.time) / 1000,
       rate: document.rate?.up_per_s ?? null,
       backlog: document.backlog?.messages ?? null,
-      silence: document.last_ack_s ?? null,
+      silence: silence(document, document.backlog?.messages),
     });
     return true;
   }
@@ -103,7 +103,7 @@ export class Status {
         time: Date.parse(one.time) / 1000,
         rate: one.up_per_s ?? null,
         backlog: one.backlog ?? null,
-        silence: one.last_ack_s ?? null,
+        silence: silence(one, one.backlog),
       })));
     }
     return true;
@@ -120,6 +120,11 @@ export class Status {
     this.histories.delete(name.slice("bridge/".length));
     return this.bridges.delete(name.slice("bridge/".length));
   }
+}
+
+// For how long a bridge has waited for an acknowledgement; one with nothing to send waits for none.
+function silence({inflight = 0, last_ack_s: lastAcknowledged}, backlog = 0) {
+  return backlog + inflight > 0 ? lastAcknowledged ?? null : 0;
 }
 
 function parse(text) {

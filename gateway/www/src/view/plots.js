@@ -1,4 +1,4 @@
-// Three plots of the last hour, a line for each bridge: rate, backlog, and how long no acknowledgement has come.
+// Three plots of the last hour, a line for each bridge: rate, backlog, and how long it waits for an acknowledgement.
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
@@ -14,7 +14,7 @@ const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 const PLOTS = [
   {name: "rate", title: "Messages up, a second", show: rate, step: 1},
   {name: "backlog", title: "Messages waiting", show: count, step: 1},
-  {name: "silence", title: "Since the last acknowledgement", show: duration, step: 5},
+  {name: "silence", title: "Waiting for an acknowledgement", show: duration, step: 5},
 ];
 
 const at = (id) => document.getElementById(id);

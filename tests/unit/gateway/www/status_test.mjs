@@ -67,6 +67,14 @@ test("a region is away since the first attempt that failed, and not since the la
   assert.equal(status.since(status.bridges.get("region")), at(5));
 });
 
+test("a bridge waits for acknowledgements only while it has something to send", () => {
+  const status = new Status();
+  takeBridge(status, {time: at(1), last_ack_s: 40});
+  takeBridge(status, {time: at(2), last_ack_s: 41, inflight: 1});
+  takeBridge(status, {time: at(3), last_ack_s: 42, backlog: {messages: 1}});
+  assert.deepEqual(status.historyOf("region").points.map((one) => one.silence), [0, 41, 42]);
+});
+
 test("what the gateway remembers comes before what this page has seen", () => {
   const status = new Status();
   takeBridge(status, {time: at(30), backlog: {messages: 3}});
