@@ -34,7 +34,10 @@ const commands = {
   texts: (selector) => page.$$eval(selector, (all) => all.map((one) => one.innerText)),
   data: (selector) => page.$$eval(selector, (all) => all.map((one) => ({...one.dataset}))),
   click: (selector) => page.click(selector),
-  type: ([selector, text]) => page.type(selector, text),
+  fill: async ([selector, text]) => {
+    await page.$eval(selector, (one) => one.select());
+    await page.type(selector, text);
+  },
   classes: () => page.$eval("body", (one) => one.className),
   kept: () => page.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length]),
   widest: () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth),

@@ -17,8 +17,8 @@ import urllib.error
 import urllib.request
 
 import node_packages
-from furrow_testing import (PATIENCE, ROOT, Proxy, TestCase, assert_balanced, bridge, free_port, main, skip_all,
-                            wait_for)
+from furrow_testing import (PATIENCE, ROOT, Proxy, TestCase, assert_balanced, bridge, free_port, main, run_furrow,
+                            skip_all, wait_for)
 
 CHROMIUM = shutil.which("chromium")
 PAGE = pathlib.Path(os.environ.get("FURROW_PAGE_FOLDER", ROOT / "build/dev/gateway/www/page"))
@@ -249,24 +249,29 @@ class PageTest(TestCase):
     def test_whoever_must_sign_in_is_asked_and_nothing_is_kept(self):
         passwords = self.folder / "passwords"
         passwords.touch(0o600)
-        subprocess.run([os.environ.get("FURROW_BINARY", ROOT / "build/release/furrow"), "passwd", passwords, "ann",
-                        "--stdin"], input="s3cret\n", text=True, check=True, capture_output=True, timeout=PATIENCE)
-        self.start_barn(f"access: {{anonymous: false, password_file: {passwords}}}\n", bridged=False)
+        for user in ("ann", "bob"):
+            self.assertEqual(run_furrow("passwd", passwords, user, "--stdin", input="s3cret\n").returncode, 0)
+        rules = "[{user: ann, subscribe: $SYS/#}, {user: bob, subscribe: farm/#}]"
+        self.start_barn(f"access: {{anonymous: false, password_file: {passwords}, rules: {rules}}}\n", bridged=False)
         browser = self.open_page()
         wait_for("the page asks who one is", lambda: browser.text("#login-title") == "Sign in to this gateway")
         self.look_at(browser, "login")
         self.assertEqual(browser.text("#login-error"), "")
 
-        browser.type(["#login-user", "ann"])
-        browser.type(["#login-password", "wrong"])
-        browser.click("#login button")
+        self.sign_in(browser, "ann", "wrong")
         wait_for("the page says that it was wrong", lambda: "does not know" in browser.text("#login-error"))
-        browser.type(["#login-password", "s3cret"])
-        browser.click("#login button")
+        self.sign_in(browser, "bob", "s3cret")
+        wait_for("the page says what bob may not", lambda: "may not read" in browser.text("#login-error"))
+        self.sign_in(browser, "ann", "s3cret")
         wait_for("the page is live", lambda: browser.text("#link") == "live")
         wait_for("it shows the gateway", lambda: browser.text("#verdict-text") == "All well; no bridge is configured")
         self.assertEqual(browser.kept(), ["", 0, 0])
         self.look_at(browser, "alone")
+
+    def sign_in(self, browser, user, password):
+        browser.fill(["#login-user", user])
+        browser.fill(["#login-password", password])
+        browser.click("#login button")
 
     def test_topics_are_listened_to_only_when_asked(self):
         self.start_barn()

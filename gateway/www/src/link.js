@@ -12,6 +12,7 @@ const EXPLORER_IDENTIFIER = 2;
 
 const BAD_CREDENTIALS = 0x86;
 const NOT_AUTHORIZED = 0x87;
+const FAILURES = 0x80; // reason codes from here on
 
 const RETRY_FIRST = 1000;
 const RETRY_MAX = 10000;
@@ -28,7 +29,7 @@ export class Link {
   hasBeenOnline = false;
   lostAt = null; // since when there is no connection, in milliseconds
   retryAt = null;
-  reason = ""; // why it was refused, or what it may not read
+  reason = ""; // why it was refused; empty: nobody has said who he is
   explored = null; // the filter of the explorer, while that listens
   #where;
   #tell;
@@ -76,20 +77,22 @@ export class Link {
       return;
     }
     this.#askedAt = Date.now();
-    this.#subscribe(STATUS.filter, 0, STATUS.identifier, (error) => {
+    this.#subscribe(STATUS.filter, 0, STATUS.identifier, (isRefused) => {
       this.#askedAt = null;
-      this.reason = error ? "This user may not read $SYS/furrow/#." : "";
-      if (error) this.#tell.onChange();
+      this.reason = "";
+      if (isRefused) this.#refuse(this.#isSomebody() ? "This user may not read the status." : "");
     });
   }
 
-  // Listens to `filter` until stopExploring(), at QoS 2, so that each message comes with the QoS that its publisher gave
-  // it. Calls `refused` where it may not.
+  // Listens to `filter` until stopExploring(), at QoS 2, so that each message has the QoS of its publisher. Calls
+  // `refused` where that is not allowed.
   explore(filter, refused) {
     this.stopExploring();
     this.explored = filter;
     if (this.state !== "online") return;
-    this.#subscribe(filter, 2, EXPLORER_IDENTIFIER, (error) => error && this.explored === filter && refused());
+    this.#subscribe(filter, 2, EXPLORER_IDENTIFIER, (isRefused) => {
+      if (isRefused && this.explored === filter) refused();
+    });
   }
 
   stopExploring() {
@@ -97,9 +100,12 @@ export class Link {
     this.explored = null;
   }
 
+  // `done(isRefused)` is called with the gateway's answer, and not where the connection ends before it comes.
   #subscribe(filter, qos, subscriptionIdentifier, done) {
-    this.#client.subscribe(filter, {qos, properties: {subscriptionIdentifier}}, (error, granted, packet) => {
-      done(error ?? (packet?.granted ?? []).some((code) => code >= 0x80));
+    const client = this.#client;
+    client.subscribe(filter, {qos, properties: {subscriptionIdentifier}}, (error, asked, answer) => {
+      const isRefused = answer?.granted.some((code) => code >= FAILURES) || error?.message.startsWith("Invalid topic");
+      if (client === this.#client && (!error || isRefused)) done(isRefused === true);
     });
   }
 
@@ -115,7 +121,15 @@ export class Link {
 
   #failed(error) {
     if (error?.code !== BAD_CREDENTIALS && error?.code !== NOT_AUTHORIZED) return; // its end follows
-    this.reason = this.#credentials.username === undefined ? "" : "The gateway does not know this user and password.";
+    this.#refuse(this.#isSomebody() ? "The gateway does not know this user and password." : "");
+  }
+
+  #isSomebody() {
+    return this.#credentials.username !== undefined;
+  }
+
+  #refuse(reason) {
+    this.reason = reason;
     this.#credentials = {};
     this.#drop();
     this.#set("refused");

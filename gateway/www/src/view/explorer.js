@@ -128,7 +128,9 @@ export class Explorer {
     setAttribute(toggle, "aria-expanded", isOpen);
     setHidden(pick, node.message === null);
     if (node.message !== null) {
-      setText(pick, valueText(node.message, false) || "(no bytes)");
+      const text = valueText(node.message, false) || "(no bytes)";
+      setText(pick, text);
+      setAttribute(pick, "aria-label", `${node.message.topic}: ${text}`);
       setAttribute(pick, "aria-pressed", this.#chosen === node);
       setText(time, timeOfDay(node.message.at));
     } else {

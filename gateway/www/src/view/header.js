@@ -47,7 +47,7 @@ function renderLink(link, isOld) {
 function renderLost(link, status, isOld, now) {
   const notice = at("lost");
   const lost = link.lostAt !== null && link.state !== "refused";
-  setHidden(notice, !lost && !isOld && link.reason === "");
+  setHidden(notice, link.state === "refused" || (!lost && !isOld));
   if (lost) {
     const since = duration((now - link.lostAt) / 1000);
     const what = link.hasBeenOnline ? `This page lost the gateway ${since} ago.`
@@ -58,8 +58,6 @@ function renderLost(link, status, isOld, now) {
   } else if (isOld) {
     const silence = duration((now - status.heardAt) / 1000);
     setText(notice, `The gateway has said nothing for ${silence}. What you see is that old.`);
-  } else {
-    setText(notice, link.reason);
   }
 }
 
