@@ -97,8 +97,9 @@ def pump(source, sink):
 
 def serves_page(port):
     """Whether that listener has a page itself."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Accept-Encoding": "gzip"})
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.headers.get_content_type() == "text/html"
     except urllib.error.HTTPError:
         return False

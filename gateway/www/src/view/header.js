@@ -49,7 +49,7 @@ function renderLost(link, status, isOld, now) {
   const lost = link.lostAt !== null && link.state !== "refused";
   setHidden(notice, link.state === "refused" || (!lost && !isOld));
   if (lost) {
-    const since = duration((now - link.lostAt) / 1000);
+    const since = duration((now - (status.heardAt ?? link.lostAt)) / 1000);
     const what = link.hasBeenOnline ? `This page lost the gateway ${since} ago.`
       : `This page does not reach the gateway, and has tried for ${since}.`;
     const next = link.state === "connecting" ? "Trying now."
