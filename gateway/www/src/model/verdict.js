@@ -9,8 +9,8 @@ const CERTIFICATE_DAYS = {error: 1, warning: 30};
 // What `limits` of the configuration did when they were reached. The others say enough by their name.
 const PACED = new Set(["publish", "connections_per_second", "commit_waiting"]);
 
-// What asks for attention, the worst first, each as {id, severity, about, what, todo, sinceAt}: the alarms of the
-// gateway, where it raises them itself, else what its documents say.
+// What asks for attention, the worst first: the alarms of the gateway, where it raises them itself, else what its
+// documents say. Each is {id, severity, about, what, todo, sinceAt}, of which `about` and `what` make a sentence.
 export function concerns(status) {
   const all = status.alarms === null ? derived(status) : status.alarms.map(fromAlarm);
   return all.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
@@ -43,7 +43,7 @@ function storeConcerns(store) {
   if (!store || store.state === "ok") return [];
   return [{
     id: "store", severity: store.state === "slow" || store.state === "salvaging" ? "warning" : "error", about: "store",
-    what: `The store is ${words(store.state)}${store.reason ? `: ${store.reason}` : ""}`, sinceAt: store.since_at,
+    what: `is ${words(store.state)}${store.reason ? `: ${store.reason}` : ""}`, sinceAt: store.since_at,
     todo: store.state === "full" ? "Make room on the disk; the gateway goes on by itself." : "",
   }];
 }
@@ -52,7 +52,7 @@ function bridgeConcerns(bridge, status) {
   const about = `bridge ${bridge.name}`;
   const all = [];
   if (stateOf(bridge).isAway && wasThere(bridge)) {
-    const what = bridge.state === "stalled" ? "connected, but the region acknowledges nothing" : "the region is away";
+    const what = bridge.state === "stalled" ? "is connected, but the region acknowledges nothing" : "is away";
     all.push({
       id: `bridge/${bridge.name}`, severity: "error", about, what: bridge.reason ? `${what}: ${bridge.reason}` : what,
       todo: "", sinceAt: status.since(bridge),
@@ -61,7 +61,7 @@ function bridgeConcerns(bridge, status) {
   if (bridge.quarantined > 0) {
     all.push({
       id: `quarantine/${bridge.name}`, severity: "warning", about, sinceAt: null,
-      what: `${counted(bridge.quarantined, "message")} in quarantine: the region does not take them`,
+      what: `has ${counted(bridge.quarantined, "message")} in quarantine: the region does not take them`,
       todo: `furrow buffer show --quarantine --bridge ${bridge.name}`,
     });
   }
@@ -84,11 +84,11 @@ export function certificateLevel(days) {
 function certificateConcerns(certificate) {
   const level = certificateLevel(certificate.days);
   if (level === "ok") return [];
-  const what = certificate.days < 0 ? `expired ${counted(-certificate.days, "day")} ago`
+  const end = certificate.days < 0 ? `expired ${counted(-certificate.days, "day")} ago`
     : `ends in ${counted(certificate.days, "day")}`;
   return [{
     id: `certificate/${certificate.file}`, severity: level === "bad" ? "error" : "warning", about: certificate.name,
-    what: `The certificate ${what}`, todo: `Put a new one into ${certificate.file}; it is taken within a minute.`,
+    what: `has a certificate that ${end}`, todo: `Put a new one into ${certificate.file}; it is taken within a minute.`,
     sinceAt: null,
   }];
 }

@@ -36,7 +36,7 @@ function renderLink(link, isOld) {
   const [level, text] = {
     connecting: ["off", "connecting"],
     online: isOld ? ["warn", "no news"] : ["ok", "live"],
-    lost: ["bad", "disconnected"],
+    lost: ["bad", "offline"],
     refused: ["off", "signed out"],
   }[link.state];
   const shown = at("link");
