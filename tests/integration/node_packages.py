@@ -1,5 +1,6 @@
 """Packages of npm, installed into the build folder, once: afterwards a test needs neither npm nor a network."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -10,7 +11,7 @@ from furrow_testing import PATIENCE, ROOT, skip_all
 
 FOLDER = pathlib.Path(os.environ.get("FURROW_NODE_FOLDER", ROOT / "build/node"))
 # npm takes away what it was not named, so each run names all of them.
-VERSIONS = {"aedes": "0.51.3", "mqtt": "5.14.1"}
+VERSIONS = {"aedes": "0.51.3", "axe-core": "4.10.3", "mqtt": "5.14.1", "puppeteer-core": "24.10.0"}
 ENVIRONMENT = {"NODE_PATH": str(FOLDER / "node_modules")}
 
 
@@ -23,11 +24,16 @@ def install():
     """Ends the program as skipped where that is not possible."""
     if shutil.which("node") is None:
         skip_all("node is not installed")
-    if all(is_installed(name) for name in VERSIONS):
-        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of tests that run beside each other, one fetches what all of them want
+        if not all(is_installed(name) for name in VERSIONS):
+            fetch()
+
+
+def fetch():
     if shutil.which("npm") is None:
         skip_all("npm is not installed")
-    FOLDER.mkdir(parents=True, exist_ok=True)
     packages = [f"{name}@{version}" for name, version in VERSIONS.items()]
     result = subprocess.run(
         ["npm", "install", "--prefix", FOLDER, "--no-save", "--package-lock=false", "--ignore-scripts", "--no-audit",

@@ -1,0 +1,10 @@
+// In place of what pack.js writes, where there is no Node.
+#include "gateway/www/page_files.h"
+
+namespace furrow::gateway {
+
+std::span<const PageFile> page_files() {
+  return {};
+}
+
+}  // namespace furrow::gateway
