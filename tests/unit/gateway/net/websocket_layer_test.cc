@@ -115,16 +115,42 @@ TEST(WebSocketServer, TakesRequestAndFramesAtEverySplit) {
 
 TEST(WebSocketServer, RefusesWithALineForPeople) {
   End end = server();
-  const std::string why = "nothing is at '/': MQTT by WebSocket is at /mqtt";
-  EXPECT_EQ(end.read("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), "!" + why);
+  const std::string why = "nothing is at 'http://localhost/'";
+  EXPECT_EQ(end.read("GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n"), "!" + why);
   EXPECT_FALSE(end.is_open());
   const std::string said = end.said();
   EXPECT_TRUE(said.starts_with("HTTP/1.1 404 Not Found\r\n")) << said;
   EXPECT_TRUE(said.ends_with("\r\n\r\n" + why + "\n")) << said;
 
   End other = server();
-  EXPECT_EQ(other.read("POST /mqtt HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), "!only GET is understood here");
-  EXPECT_NE(other.said().find("\r\nAllow: GET\r\n"), std::string::npos);
+  EXPECT_EQ(other.read("POST /mqtt HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), "!only GET and HEAD are understood here");
+  EXPECT_NE(other.said().find("\r\nAllow: GET, HEAD\r\n"), std::string::npos);
+
+  End head = server();
+  EXPECT_EQ(head.read("HEAD /mqtt HTTP/1.1\r\nHost: localhost\r\n\r\n"), "!MQTT by WebSocket begins with GET");
+  EXPECT_TRUE(head.said().ends_with("\r\nAllow: GET\r\n\r\n")) << "a HEAD is answered without a body";
+}
+
+TEST(WebSocketServer, PassesOnWhatFollowsAQuestion) {
+  const std::string all = "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\nmore";
+  for (std::size_t cut = 0; cut <= all.size(); ++cut) {
+    End end = server();
+    ASSERT_EQ(end.read(all.substr(0, cut)) + end.read(all.substr(cut)), "more") << cut;
+    ASSERT_EQ(end.layer->phase(), Layer::Phase::Through);
+    Introduction introduction;
+    end.layer->introduce(introduction);
+    ASSERT_EQ(introduction.question->path, "/status");
+    ASSERT_EQ(end.write("HTTP/1.1 200 OK\r\n\r\n"), "HTTP/1.1 200 OK\r\n\r\n");
+    end.layer->end(end.below);
+    ASSERT_EQ(end.said(), "") << "no close frame behind an answer of HTTP";
+  }
+}
+
+TEST(WebSocketServer, AsksNothingWhenItIsMqtt) {
+  End end = open_server();
+  Introduction introduction;
+  end.layer->introduce(introduction);
+  EXPECT_FALSE(introduction.question);
 }
 
 TEST(WebSocketServer, NamesWhoSpeaksSomethingElseAndSaysNothing) {
