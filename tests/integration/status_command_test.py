@@ -31,7 +31,8 @@ class StatusCommandTest(TestCase):
     def test_the_table(self):
         barn = self.start()
         self.client(self.port, "sensor").publish_each([("farm/1", "x", 1)] * 3)
-        wait_for("the bridge has given up once", lambda: "backoff" in self.run_status("-c", barn.config_path).stdout)
+        wait_for("what is published is a second old at most",
+                 lambda: re.search(r"2 clients.* backoff +3 ", self.run_status("-c", barn.config_path).stdout, re.DOTALL))
         shown = self.run_status("-c", barn.config_path)
         self.assertEqual((shown.returncode, shown.stderr), (0, ""))
         self.assertNotIn("\x1b", shown.stdout, "no colours in a pipe")
@@ -56,7 +57,7 @@ class StatusCommandTest(TestCase):
     def test_a_stopped_gateway(self):
         shown = self.run_status("--url", f"mqtt://127.0.0.1:{self.port}")
         self.assertEqual((shown.returncode, shown.stdout), (1, ""))
-        self.assertRegex(shown.stderr, rf"^furrow: the gateway at 127\.0\.0\.1:{self.port}: .*connection refused\n$")
+        self.assertRegex(shown.stderr, rf"^furrow: the gateway at mqtt://127\.0\.0\.1:{self.port}: .*connection refused\n$")
 
     def test_what_is_asked_wrongly(self):
         config = self.folder / "secure.yaml"
