@@ -36,14 +36,14 @@ TEST(Route, NamesRuleAndTermsOfEachBridge) {
             "up, from farm/1:\n"
             "  region: as us/farm/1, QoS 1 at most, retain flag kept, QoS 0 only while the link is up; "
             "rule f.yaml:5 (farm/#)\n"
-            "  lab (disabled): as 1, QoS 2 at most, retain flag cleared; rule f.yaml:11 (#)\n");
+            "  lab (disabled): as 1, QoS 2 at most, retain flag cleared; rule f.yaml:12 (#)\n");
 }
 
 TEST(Route, SaysWhyABridgeDoesNotTakeATopic) {
   EXPECT_EQ(routes("farm/test/1").text,
             "up, from farm/test/1:\n"
             "  region: no, except farm/test/# of rule f.yaml:5 (farm/#)\n"
-            "  lab (disabled): as test/1, QoS 2 at most, retain flag cleared; rule f.yaml:11 (#)\n");
+            "  lab (disabled): as test/1, QoS 2 at most, retain flag cleared; rule f.yaml:12 (#)\n");
   const RouteAnswer nobody = routes("house/1");
   EXPECT_FALSE(nobody.is_taken);
   EXPECT_EQ(nobody.text,
@@ -64,7 +64,7 @@ TEST(Route, ComesDownAndGoesOnByOtherBridges) {
             "  region: as command/7, QoS 2 at most, retain flag cleared; rule f.yaml:6 (command/+)\n"
             "up, from command/7:\n"
             "  lab (disabled): as copy/command/7, QoS 1 at most, retain flag kept, QoS 0 only while the link is up; "
-            "rule f.yaml:12 (command/#)\n");
+            "rule f.yaml:13 (command/#)\n");
 }
 
 TEST(Route, SaysWhyNothingComesDown) {
