@@ -50,7 +50,7 @@ struct Snapshot {
   std::optional<Instant> last_ack;
   std::optional<Instant> next_attempt;
   Histogram acknowledgement_times;  // since start; see WayUp
-  std::uint64_t connects = 0;  // CONNACKs of success
+  std::uint64_t connects = 0;       // CONNACKs of success
   double up_per_s = 0;
   double down_per_s = 0;
   std::optional<Duration> drain_eta;  // while draining

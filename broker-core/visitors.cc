@@ -99,8 +99,7 @@ void Visitors::fail(Visit& visit, std::string_view word, Instant now) {
 Visitors::Answer Visitors::judge_right(const Arrival& arrival, const std::optional<std::string_view>& user) const {
   const auto is_granted = [&] {
     if (!shared_.access.has_rules()) return access::may_subscribe_without_rules(kStatusFilter);
-    const access::Subject subject{
-        .user = user, .client = {}, .listener = arrival.listener, .address = arrival.address};
+    const access::Subject subject{.user = user, .client = {}, .listener = arrival.listener, .address = arrival.address};
     return access::Rights(shared_.access.rules(), subject, {}).may_subscribe(kStatusFilter);
   };
   if (is_granted()) return Answer::Welcome;

@@ -11,10 +11,10 @@
 //                                                    closed by its peer, or when it cannot be written
 //   parting  has forgotten it   is thrown away       closed by its peer, after a second, by newer ones
 //
-// Each state is an owner of the Channel: OpeningLinks, a Link here, WebLinks, PartingLinks. A connection without layers is linked
-// as it is accepted. Whatever asks for the peer (limits, logs, later access rules) asks for the one that the layers
-// name, and gets the same answer in every state. One deadline, until CONNECT, counts from accept over the first two.
-// Link and Connection refer to each other by ConnectionId. Thread: loop.
+// Each state is an owner of the Channel: OpeningLinks, a Link here, WebLinks, PartingLinks. A connection without layers
+// is linked as it is accepted. Whatever asks for the peer (limits, logs, later access rules) asks for the one that the
+// layers name, and gets the same answer in every state. One deadline, until CONNECT, counts from accept over the first
+// two. Link and Connection refer to each other by ConnectionId. Thread: loop.
 #pragma once
 
 #include <uv.h>

@@ -107,9 +107,8 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
   tls_.set(listeners_.tls_entrances(), config_.bridges);
   status_sources_.set_certificates([this] { return tls_.certificates(world_.clock.judged()); });
   status_sources_.set_timing([this](Instant now) {
-    return TimingStatus{.commits = store_.commit_times(),
-                        .loop_lateness = loop_watch_.lateness(),
-                        .late_by = loop_watch_.late_by(now)};
+    return TimingStatus{
+        .commits = store_.commit_times(), .loop_lateness = loop_watch_.lateness(), .late_by = loop_watch_.late_by(now)};
   });
   uv_prepare_start(turn_end_.get(), [](uv_prepare_t* handle) { static_cast<Runtime*>(handle->data)->end_turn(); });
 }

@@ -138,7 +138,7 @@ class Runtime final : private Engine::Edge {
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow
   Instant machine_look_at_{};       // not earlier; an idle gateway is not woken for it
   Instant watchdog_at_ = kNever;
-  Instant armed_ = kNever;    // when timer_ fires
+  Instant armed_ = kNever;     // when timer_ fires
   Instant fires_at_ = kNever;  // as a whole millisecond has it
   LoopWatch loop_watch_;
   Instant stop_by_ = kNever;  // kNever: not stopping

@@ -118,7 +118,8 @@ class Parser {
     check->add_option("-c,--config,FILE", check_.config, "Configuration; default as for run")->type_name("FILE");
     check->add_option("--data", check_.data, "Data directory, instead of the configured one")->type_name("DIR");
     add_status(*app_.add_subcommand("status", "Show what a running gateway does: bridges, what waits, and why"));
-    CLI::App* const route = app_.add_subcommand("route", "Say which bridges take a topic, as what, and why others do not");
+    CLI::App* const route =
+        app_.add_subcommand("route", "Say which bridges take a topic, as what, and why others do not");
     route->add_option("TOPIC", route_.topic, "The topic of a message")->required();
     route->add_option("--from", route_.from, "The topic is one of this bridge's far side: where it comes down to")
         ->type_name("BRIDGE");

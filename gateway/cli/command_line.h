@@ -21,9 +21,8 @@ struct Answered {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions, PasswdOptions,
-                 ImportOptions, StatusOptions, RouteOptions>;
+using Command = std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions,
+                             PasswdOptions, ImportOptions, StatusOptions, RouteOptions>;
 
 // What parse_command_line() takes, for the manual page and the completion of a shell.
 CommandText describe_command_line();

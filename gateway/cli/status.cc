@@ -46,8 +46,8 @@ Result<Target> target_of_url(const std::string& url) {
 
 // Where a program of this machine reaches the listener without TLS; nothing: nowhere that is known.
 std::optional<Target> target_of(const config::Listener& listener) {
-  const bool is_plain = listener.protocol == config::Protocol::Mqtt && !listener.is_encrypted() &&
-                        listener.proxy_protocol.from.empty();
+  const bool is_plain =
+      listener.protocol == config::Protocol::Mqtt && !listener.is_encrypted() && listener.proxy_protocol.from.empty();
   const config::Bind& bind = listener.bind;
   if (!is_plain || bind.kind != config::Bind::Kind::Address || bind.port == 0) return std::nullopt;
   if (bind.host == "*" || bind.host == "0.0.0.0") return Target{.host = "127.0.0.1", .port = bind.port};
@@ -88,13 +88,11 @@ class Session {
         target_(std::move(target)),
         resolver_(loop_.uv()),
         next_(loop_.uv(), this, uv_timer_init),
-        reader_(loop_.uv(), resolver_,
-                {.host = target_.host,
-                 .port = target_.port,
-                 .username = options.username,
-                 .password = std::move(password)},
-                {.on_documents = [this](const StatusDocuments& documents) { show(documents); },
-                 .on_failed = [this](const std::string& why) { fail(why); }}) {}
+        reader_(
+            loop_.uv(), resolver_,
+            {.host = target_.host, .port = target_.port, .username = options.username, .password = std::move(password)},
+            {.on_documents = [this](const StatusDocuments& documents) { show(documents); },
+             .on_failed = [this](const std::string& why) { fail(why); }}) {}
 
   int run() {
     loop_.run();

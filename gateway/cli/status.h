@@ -8,8 +8,8 @@
 namespace furrow::gateway {
 
 struct StatusOptions {
-  std::optional<std::string> config;         // whose gateway, when there is no url
-  std::optional<std::string> url;            // mqtt://HOST[:PORT]
+  std::optional<std::string> config;  // whose gateway, when there is no url
+  std::optional<std::string> url;     // mqtt://HOST[:PORT]
   std::optional<std::string> username;
   std::optional<std::string> password_from;  // a file
   bool watch = false;

@@ -38,9 +38,7 @@ StatusReader::StatusReader(uv_loop_t& loop, Resolver& resolver, Options options,
 StatusReader::~StatusReader() = default;
 
 void StatusReader::wait_no_longer() {
-  const auto on_timer = [](uv_timer_t* timer) {
-    static_cast<StatusReader*>(timer->data)->fail("it does not answer");
-  };
+  const auto on_timer = [](uv_timer_t* timer) { static_cast<StatusReader*>(timer->data)->fail("it does not answer"); };
   const auto patience = std::chrono::milliseconds(kPatience) + std::chrono::milliseconds(500);  // the connector's first
   uv_timer_start(patience_.get(), on_timer, static_cast<std::uint64_t>(patience.count()), 0);
 }
@@ -101,7 +99,8 @@ void StatusReader::subscribe(std::string_view filter) {
 
 void StatusReader::handle(const mqtt::Suback& suback) {
   if (suback.reasons.front() == mqtt::ReasonCode::GrantedQos0) return;
-  fail("it does not let " + (options_.username ? "'" + printable(*options_.username, 64) + "'" : "an anonymous client") +
+  fail("it does not let " +
+       (options_.username ? "'" + printable(*options_.username, 64) + "'" : "an anonymous client") +
        " read $SYS/furrow/#: see access.rules" + (options_.username ? "" : ", or give --username"));
 }
 

@@ -113,7 +113,9 @@ std::string row(const std::array<std::string, 9>& cells) {
 std::string reason_of(const BridgeDocument& bridge) {
   std::string reason = printable(bridge.reason, kReasonBytesMax);
   const auto add = [&reason](const std::string& what) { reason += (reason.empty() ? "" : "; ") + what; };
-  if (bridge.next_attempt_s) add("next attempt in " + short_time(*bridge.next_attempt_s));
+  if (bridge.next_attempt_s) {
+    add(*bridge.next_attempt_s < 1 ? "next attempt now" : "next attempt in " + short_time(*bridge.next_attempt_s));
+  }
   if (bridge.quarantined > 0) add(plural(bridge.quarantined, "message") + " in quarantine");
   return reason;
 }
@@ -122,14 +124,13 @@ std::string bridge_lines(const BridgeDocument& bridge, bool colour) {
   const auto time_or_none = [](const std::optional<double>& seconds) { return seconds ? short_time(*seconds) : "-"; };
   const std::string name = printable(bridge.name, 64);
   const std::string state = printable(bridge.state, 16);
-  std::string line = row({name, state, short_count(bridge.backlog_messages), short_size(bridge.backlog_bytes),
-                          time_or_none(bridge.oldest_s), with_one_place(bridge.up_per_s),
-                          time_or_none(bridge.drain_eta_s), short_count(bridge.delivered),
-                          short_count(bridge.dropped)});
+  std::string line =
+      row({name, state, short_count(bridge.backlog_messages), short_size(bridge.backlog_bytes),
+           time_or_none(bridge.oldest_s), with_one_place(bridge.up_per_s), time_or_none(bridge.drain_eta_s),
+           short_count(bridge.delivered), short_count(bridge.dropped)});
   if (colour) {
     const std::string shown = left(state, 10);
-    line.replace(line.find(shown, left(name, 12).size()), shown.size(),
-                 painted(shown, colour_of_state(state), colour));
+    line.replace(line.find(shown, left(name, 12).size()), shown.size(), painted(shown, colour_of_state(state), colour));
   }
   return line + wrapped(reason_of(bridge), "  ");
 }

@@ -7,8 +7,9 @@
 //
 // This is the one file that knows http-parser, which finds the parts; what they mean is judged elsewhere
 // (web_request.h). A head may come in any pieces and is refused at its first wrong byte, so that a peer which speaks
-// something else is not waited for. What follows the head is not touched. A request has no body: GET and HEAD have none, and
-// whoever says that one follows is refused, since it would be taken for what comes next. Spec: RFC 9112 §2 to §5.
+// something else is not waited for. What follows the head is not touched. A request has no body: GET and HEAD have
+// none, and whoever says that one follows is refused, since it would be taken for what comes next. Spec: RFC 9112 §2 to
+// §5.
 #pragma once
 
 #include <cstddef>

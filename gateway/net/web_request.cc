@@ -48,8 +48,8 @@ WebJudgement refused(unsigned status, std::string why, std::string more_fields =
           .more_fields = std::move(more_fields)};
 }
 
-// What is wrong with the host and the origin of a request; empty: nothing. `wants_own`: the host has to be ours, whoever
-// asks.
+// What is wrong with the host and the origin of a request; empty: nothing. `wants_own`: the host has to be ours,
+// whoever asks.
 std::string objection(const HttpHead& head, const WebAuthority& host, const WebSite& site, bool wants_own) {
   if (head.count("Origin") > 1) return "more than one Origin";
   const bool is_own = is_own_host(host.host, site);

@@ -19,8 +19,7 @@ bool is_well(const bridge::Snapshot& snapshot) {
 
 // A store that is slow works.
 bool is_well(broker::StoreState state) {
-  return state == broker::StoreState::Ok || state == broker::StoreState::Slow ||
-         state == broker::StoreState::Salvaging;
+  return state == broker::StoreState::Ok || state == broker::StoreState::Slow || state == broker::StoreState::Salvaging;
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace furrow::gateway {
 // Beyond this clients notice.
 inline constexpr Duration kLoopLateMax = std::chrono::seconds(1);
 
-// What is wrong, a line each, for people; empty: nothing. Anybody may read it: no client, topic or far address is in it.
+// What is wrong, a line each, for people; empty: nothing. Anybody may read it: no client, topic or far address is in
+// it.
 std::string ailments(const StatusModel& model, bool with_bridges);
 
 }  // namespace furrow::gateway

@@ -23,8 +23,8 @@ class LoopWatch {
 
  private:
   Histogram lateness_;
-  Instant period_{};  // when the current one began
-  Duration worst_{};  // of it
+  Instant period_{};   // when the current one began
+  Duration worst_{};   // of it
   Duration before_{};  // of the one before it
 };
 

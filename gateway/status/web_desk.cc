@@ -45,8 +45,7 @@ void WebDesk::answer(Instant now) {
   while (broker_.visitors().poll(visitor, answer, now)) {
     const Asked asked = std::move(visitors_.extract(visitor).mapped());
     const bool is_welcome = answer == broker::Visitors::Answer::Welcome;
-    links_.answer(asked.number,
-                  is_welcome ? text_for(asked.question, now) : answer_unwelcome(asked.question, answer));
+    links_.answer(asked.number, is_welcome ? text_for(asked.question, now) : answer_unwelcome(asked.question, answer));
   }
   model_.reset();
 }

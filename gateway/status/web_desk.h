@@ -47,7 +47,7 @@ class WebDesk final : public WebLinks::Desk {
   broker::Broker& broker_;
   WebLinks& links_;
 
-  std::vector<Asked> asked_;                 // in this turn
+  std::vector<Asked> asked_;                // in this turn
   std::map<ConnectionId, Asked> visitors_;  // about whom the broker was asked
   std::optional<StatusModel> model_;
   std::uint64_t seq_ = 0;

@@ -20,7 +20,8 @@ constexpr std::string_view kDataFields = "Cache-Control: no-store\r\nCross-Origi
 // Files stay with the browser, which asks whether they are still the same.
 constexpr std::string_view kFileFields =
     "Cache-Control: no-cache\r\nCross-Origin-Resource-Policy: same-origin\r\nVary: Accept-Encoding\r\n"
-    "Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; "
+    "Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self' ws: wss:; "
     "img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'\r\n";
 
 std::string data(const WebQuestion& question, unsigned status, std::string_view type, std::string_view body) {
@@ -30,8 +31,7 @@ std::string data(const WebQuestion& question, unsigned status, std::string_view 
 
 std::string words(const WebQuestion& question, unsigned status, std::string_view text, std::string_view more = {}) {
   const std::string fields = std::string(kDataFields) + std::string(more);
-  return http_answer(
-      HttpAnswer{.status = status, .body = text, .more_fields = fields, .is_head = question.is_head});
+  return http_answer(HttpAnswer{.status = status, .body = text, .more_fields = fields, .is_head = question.is_head});
 }
 
 // Whether the query has `name=1`.
@@ -107,8 +107,9 @@ std::string answer_file(const WebQuestion& question, std::span<const PageFile> f
   }
   const auto file = std::ranges::find(files, question.path, &PageFile::path);
   if (file == files.end()) {
-    return words(question, 404, "nothing is at '" + printable(question.path, kShownBytesMax) +
-                                    "': MQTT by WebSocket is at /mqtt, and the status at /\n");
+    return words(question, 404,
+                 "nothing is at '" + printable(question.path, kShownBytesMax) +
+                     "': MQTT by WebSocket is at /mqtt, and the status at /\n");
   }
   if (!question.takes_gzip) {
     return words(question, 406, "this is there compressed by gzip only: send 'Accept-Encoding: gzip'\n");

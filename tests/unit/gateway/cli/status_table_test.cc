@@ -30,8 +30,9 @@ TEST(StatusTable, HasTheGatewayAndARowForEachBridge) {
   BridgeDocument lab = region();
   lab.name = "laboratory-in-the-north";
   lab.state = "backoff";
-  lab.reason = "a.example.org:8883: connection refused; b.example.org:8883: the certificate has expired on 2026-11-24, "
-               "ask whoever runs it";
+  lab.reason =
+      "a.example.org:8883: connection refused; b.example.org:8883: the certificate has expired on 2026-11-24, "
+      "ask whoever runs it";
   lab.next_attempt_s = 4.2;
   lab.oldest_s = std::nullopt;
   lab.drain_eta_s = std::nullopt;

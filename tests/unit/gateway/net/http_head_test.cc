@@ -113,7 +113,8 @@ TEST(HttpHead, MayHave100FieldsAndNoMore) {
 }
 
 TEST(HttpHead, OfARequestIsAGetOrAHeadWithoutABody) {
-  EXPECT_EQ(of_request("POST /mqtt HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), "405 only GET and HEAD are understood here");
+  EXPECT_EQ(of_request("POST /mqtt HTTP/1.1\r\nContent-Length: 3\r\n\r\n"),
+            "405 only GET and HEAD are understood here");
   EXPECT_EQ(of_request("CONNECT a:1 HTTP/1.1\r\n\r\n"), "405 only GET and HEAD are understood here");
   EXPECT_EQ(of_request("GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), "400 a request with a body");
   EXPECT_EQ(of_request("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), "400 a request with a body");

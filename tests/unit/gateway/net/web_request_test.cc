@@ -243,7 +243,8 @@ TEST(WebOrigins, QuestionsAreAskedUnderAnOwnNameAlone) {
       }
       EXPECT_TRUE(judged(asked.with("Host", "barn.local"), open_site()).question);
       EXPECT_TRUE(judged(asked.with("Host", "dash.example.com"), open_site()).question);
-      EXPECT_EQ(status(asked.with("Host", "evil.example").with("Origin", "https://dash.example.com"), open_site()), 403);
+      EXPECT_EQ(status(asked.with("Host", "evil.example").with("Origin", "https://dash.example.com"), open_site()),
+                403);
     }
   }
 }

@@ -88,9 +88,9 @@ TEST(StatusDocument, HasTheOthersByName) {
   EXPECT_EQ(status_json(model), "{\"gateway\":" + gateway_json(model) + ",\"bridges\":{}}");
   model.bridges = {backing_off(), backing_off()};
   model.bridges[1].name = "so \"called\"";
-  EXPECT_EQ(status_json(model), "{\"gateway\":" + gateway_json(model) + ",\"bridges\":{\"region\":" +
-                                    bridge_json(model.bridges[0], kMoment) + ",\"so \\\"called\\\"\":" +
-                                    bridge_json(model.bridges[1], kMoment) + "}}");
+  EXPECT_EQ(status_json(model), "{\"gateway\":" + gateway_json(model) +
+                                    ",\"bridges\":{\"region\":" + bridge_json(model.bridges[0], kMoment) +
+                                    ",\"so \\\"called\\\"\":" + bridge_json(model.bridges[1], kMoment) + "}}");
 }
 
 TEST(BridgeDocument, AnythingElseIsNotRead) {
@@ -121,8 +121,12 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
   model.store.messages = 5;
   model.store.bytes = 50;
   model.listeners.push_back({.name = "mqtt", .protocol = "mqtt", .address = "127.0.0.1:1883"});
-  model.links = {
-      .strangers = 4, .openings_failed = 3, .openings_timed_out = 2, .openings_over_limit = 1, .questions = 6, .descriptors_short = 9};
+  model.links = {.strangers = 4,
+                 .openings_failed = 3,
+                 .openings_timed_out = 2,
+                 .openings_over_limit = 1,
+                 .questions = 6,
+                 .descriptors_short = 9};
   model.clock = {.trusted = true, .expired_by_correction = 2};
   EXPECT_EQ(
       gateway_json(model),

@@ -74,10 +74,11 @@ TEST(Metrics, HaveAHelpAndAType) {
             "# TYPE furrow_listener_up gauge\n"
             "furrow_listener_up{listener=\"lan\"} 1\n"
             "furrow_listener_up{listener=\"wifi\"} 0\n");
-  EXPECT_EQ(of(text, "furrow_certificate_not_after_timestamp_seconds"),
-            "# HELP furrow_certificate_not_after_timestamp_seconds When our own certificate ends.\n"
-            "# TYPE furrow_certificate_not_after_timestamp_seconds gauge\n"
-            "furrow_certificate_not_after_timestamp_seconds{certificate=\"listener lan\",file=\"server.crt\"} 1.8e+09\n");
+  EXPECT_EQ(
+      of(text, "furrow_certificate_not_after_timestamp_seconds"),
+      "# HELP furrow_certificate_not_after_timestamp_seconds When our own certificate ends.\n"
+      "# TYPE furrow_certificate_not_after_timestamp_seconds gauge\n"
+      "furrow_certificate_not_after_timestamp_seconds{certificate=\"listener lan\",file=\"server.crt\"} 1.8e+09\n");
 }
 
 TEST(Metrics, HaveAStateForEachValueThatItMayHave) {

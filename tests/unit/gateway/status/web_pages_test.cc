@@ -70,9 +70,9 @@ TEST(WebHealth, NamesEverythingThatIsWrong) {
 
 TEST(WebHealth, CountsBridgesWhenAsked) {
   using bridge::State;
-  for (const auto& [state, is_well] : {std::pair{State::Online, true}, std::pair{State::Draining, true},
-                                       std::pair{State::Disabled, true}, std::pair{State::Connecting, false},
-                                       std::pair{State::Stalled, false}, std::pair{State::Backoff, false}}) {
+  for (const auto& [state, is_well] :
+       {std::pair{State::Online, true}, std::pair{State::Draining, true}, std::pair{State::Disabled, true},
+        std::pair{State::Connecting, false}, std::pair{State::Stalled, false}, std::pair{State::Backoff, false}}) {
     StatusModel model = well();
     model.bridges[0].snapshot.state = state;
     model.bridges[0].snapshot.reason = "10.0.0.7:1883: connection refused";
