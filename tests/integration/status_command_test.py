@@ -39,9 +39,10 @@ class StatusCommandTest(TestCase):
         lines = shown.stdout.splitlines()
         self.assertLessEqual(max(len(one) for one in lines), 80)
         self.assertRegex(lines[0], r"  furrow \S+, up \d+ s, 2 clients, \d sessions?$")
-        self.assertRegex(lines[2], r"^BRIDGE +STATE +BACKLOG +SIZE +OLDEST +PER S +ETA +DELIVERED +DROPPED$")
-        self.assertRegex(lines[3], r"^region +backoff +3 +\d+ B +\d+ s +\d+\.\d +- +0 +0$")
-        self.assertIn("connection refused", " ".join(lines[4:]))
+        table = lines[lines.index("") + 1:]  # behind what this machine may have against its clock
+        self.assertRegex(table[0], r"^BRIDGE +STATE +BACKLOG +SIZE +OLDEST +PER S +ETA +DELIVERED +DROPPED$")
+        self.assertRegex(table[1], r"^region +backoff +3 +\d+ B +\d+ s +\d+\.\d +- +0 +0$")
+        self.assertIn("connection refused", " ".join(table[2:]))
 
     def test_json_is_the_documents(self):
         barn = self.start()
