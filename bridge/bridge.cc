@@ -589,6 +589,7 @@ Snapshot Bridge::snapshot() const {
   snapshot.connected = remote_.connected();
   buffer_.describe(snapshot);
   snapshot.last_ack = up_.last_acknowledgement();
+  snapshot.acknowledgement_times = up_.acknowledgement_times();
   if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;
   snapshot.connects = connects_;
   snapshot.up_per_s = up_rate_.per_s();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bridge/topic_map.h"
+#include "broker-core/base/histogram.h"
 #include "broker-core/base/time.h"
 #include "broker-core/session/books.h"
 
@@ -48,7 +49,8 @@ struct Snapshot {
   std::optional<Instant> oldest;  // when the oldest waiting message in memory was received
   std::optional<Instant> last_ack;
   std::optional<Instant> next_attempt;
-  std::uint64_t connects = 0;  // CONNACKs of success
+  Histogram acknowledgement_times;  // since start; see WayUp
+  std::uint64_t connects = 0;       // CONNACKs of success
   double up_per_s = 0;
   double down_per_s = 0;
   std::optional<Duration> drain_eta;  // while draining

@@ -67,7 +67,13 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   if (!remote_.write_publish(remote_fields(broker::fields_of(message), *mapping), lowered, now))
     return Outcome::TooLarge;
   pace(message, now);
-  if (lowered.qos != Qos::AtMostOnce) return Outcome::Written;
+  if (lowered.qos != Qos::AtMostOnce) {
+    if (!timed_ && !delivery.duplicate) {
+      timed_ = delivery.packet_id;
+      timed_since_ = now;
+    }
+    return Outcome::Written;
+  }
   if (delivery.qos == Qos::AtMostOnce) {
     ++in_output_.once;
     return Outcome::HandedOver;
@@ -138,6 +144,7 @@ void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Ins
 void WayUp::disconnect(Instant now) {
   window().disconnect();
   inflight_since_.reset();
+  timed_ = {};
   answers_.clear();
   paced_until_.reset();
   handle_taken();
@@ -168,6 +175,12 @@ void WayUp::answer(const Answer& answer, Instant now) {
   } else if (!window().handle_puback(answer.packet_id, kSuccess, now)) {
     (void)window().handle_only_answer(answer.packet_id, Qos::ExactlyOnce, kSuccess, now);
   }
+}
+
+void WayUp::note_answered(PacketId packet_id, Instant now) {
+  if (!timed_ || timed_ != packet_id) return;
+  timed_ = {};
+  acknowledgement_times_.add(now - timed_since_);
 }
 
 bool WayUp::note_progress(bool acknowledged, Instant now) {
@@ -211,6 +224,7 @@ std::optional<WayUp::Oddity> WayUp::handle_pubcomp(PacketId packet_id, Instant n
 
 std::optional<WayUp::Oddity> WayUp::handle_acknowledgement(PacketType type, PacketId packet_id, mqtt::ReasonCode reason,
                                                            Instant now) {
+  note_answered(packet_id, now);
   std::optional<Oddity> oddity;
   if (type == PacketType::Puback) {
     oddity = handle_puback(packet_id, reason, now);

@@ -15,6 +15,7 @@
 
 #include "bridge/buffer.h"
 #include "bridge/remote_session.h"
+#include "broker-core/base/histogram.h"
 #include "broker-core/publish_pace.h"
 #include "broker-core/session/inflight.h"
 
@@ -62,6 +63,8 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   // When the far broker must have acknowledged something, if it is given `timeout`; never while nothing is in flight.
   Instant progress_due(Duration timeout) const;
   std::optional<Instant> last_acknowledgement() const { return last_acknowledgement_; }
+  // From a PUBLISH to its first answer: one message is timed at a time.
+  const Histogram& acknowledgement_times() const { return acknowledgement_times_; }
 
  private:
   // An acknowledgement that the far broker will not send, since the message went at a lower QoS than it has here:
@@ -100,6 +103,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   bool note_progress(bool acknowledged, Instant now);
   void answer(const Answer& answer, Instant now);
   void pace(const broker::Message& message, Instant now);
+  void note_answered(PacketId packet_id, Instant now);
   std::size_t lookahead() const;
 
   // Constant after construction.
@@ -116,6 +120,10 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   std::vector<Answer> answers_;  // due now
   std::optional<Instant> inflight_since_;
   std::optional<Instant> last_acknowledgement_;
+  // The message that is timed, from when it was written; 0: none.
+  PacketId timed_;
+  Instant timed_since_{};
+  Histogram acknowledgement_times_;
   std::string topic_;      // the remote topic of the message being sent
   ByteBuffer properties_;  // its properties, when its response topic is mapped
 };

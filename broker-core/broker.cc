@@ -38,7 +38,8 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
                          .failed_logins = FailedLogins(log),
                          .access = access_,
                          .forbidden_disconnects = settings_.forbidden_disconnects},
-      connections_(connection_shared_) {
+      connections_(connection_shared_),
+      visitors_(connection_shared_) {
   const ClockStamp at_start = journal_.stamp(now);
   router_.restore(std::exchange(restored.retained, {}), at_start, now);
   groups_.restore(restored.queues);
@@ -60,7 +61,11 @@ void Broker::handle_sent(ConnectionId connection, std::size_t bytes, Instant now
 }
 
 void Broker::handle_login(ConnectionId connection, Verdict verdict, Instant now) {
-  if (Connection* const found = connections_.find(connection)) found->handle_login(verdict, now);
+  if (is_visitor(connection)) {
+    visitors_.handle_login(connection, verdict, now);
+  } else if (Connection* const found = connections_.find(connection)) {
+    found->handle_login(verdict, now);
+  }
 }
 
 void Broker::handle_persisted(BatchNumber watermark, Instant now) {

@@ -41,6 +41,7 @@
 #include "broker-core/settings.h"
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
+#include "broker-core/visitors.h"
 
 namespace furrow::broker {
 
@@ -68,7 +69,7 @@ class Broker final {
   void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
   // The caller has written out and consumed bytes of output(connection).
   void handle_sent(ConnectionId connection, std::size_t bytes, Instant now);
-  // The Authenticator's answer about this connection, which may be gone.
+  // The Authenticator's answer about this connection, or this visitor, who may be gone.
   void handle_login(ConnectionId connection, Verdict verdict, Instant now);
   // The network connection is gone; the id is invalid from now on.
   void handle_closed(ConnectionId connection, Instant now) { connections_.remove(connection, now); }
@@ -149,6 +150,9 @@ class Broker final {
   // A queue id never used before, for a bridge's outbox.
   QueueId new_queue() { return session_shared_.new_queue(); }
 
+  // Those who read the status without MQTT. The caller polls them, and keeps their deadlines.
+  Visitors& visitors() { return visitors_; }
+
   // --- getters ---
   Journal& journal() { return journal_; }
   const Journal& journal() const { return journal_; }
@@ -205,6 +209,7 @@ class Broker final {
   Sessions sessions_;
   Connection::Shared connection_shared_;
   ConnectionTable connections_;
+  Visitors visitors_;
 };
 
 }  // namespace furrow::broker

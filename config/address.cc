@@ -169,7 +169,9 @@ Result<Scheme> parse_scheme(std::string_view scheme, std::string_view rest) {
 // What follows host and port in the request for WebSocket.
 Result<std::string> parse_path(std::string_view path, Scheme scheme) {
   if (path.empty()) return std::string(facts(scheme).path);
-  if (path.find('#') != std::string_view::npos) return invalid("an address has no fragment: take away what follows '#'");
+  if (path.find('#') != std::string_view::npos) {
+    return invalid("an address has no fragment: take away '#' and what follows");
+  }
   const auto is_allowed = [](char c) { return c > ' ' && c < 0x7F; };
   if (!std::all_of(path.begin(), path.end(), is_allowed)) {
     return invalid("the path " + in_quotes(path) + " has bytes that belong as %XX into an address");

@@ -130,7 +130,8 @@ ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& c
       after_piece_(std::move(after_piece)),
       refusals_(log),
       limit_log_(log),
-      opening_({.max = kOpeningMax, .patience = broker.limits().connect_timeout}, *this, stats_, refusals_) {}
+      opening_({.max = kOpeningMax, .patience = broker.limits().connect_timeout}, *this, stats_, refusals_),
+      web_(parting_, [&clock] { return clock.now(); }) {}
 
 ClientLinks::~ClientLinks() = default;
 
@@ -187,7 +188,12 @@ void ClientLinks::welcome(Descriptor connection, const SocketAddress& peer, cons
 }
 
 void ClientLinks::handle_opened(Channel channel, const Introduction& introduction, Instant accepted) {
-  link(std::move(channel), introduction, accepted);
+  if (introduction.question) {
+    ++stats_.questions;
+    web_.add(std::move(channel), introduction);
+  } else {
+    link(std::move(channel), introduction, accepted);
+  }
 }
 
 void ClientLinks::handle_failed(Channel channel) {
@@ -296,11 +302,12 @@ void ClientLinks::judge_peers(WallTime time) {
 
 void ClientLinks::handle_timeout(Instant now) {
   opening_.handle_timeout(now);
+  web_.handle_timeout(now);
   parting_.handle_timeout(now);
 }
 
 Instant ClientLinks::next_deadline() const {
-  return std::min(opening_.next_deadline(), parting_.next_deadline());
+  return std::min({opening_.next_deadline(), web_.next_deadline(), parting_.next_deadline()});
 }
 
 }  // namespace furrow::gateway

@@ -4,16 +4,17 @@
 //
 //   state    the broker         what comes           goes on as
 //   opening  knows nothing      is for its layers    linked once all layers are open and the broker has room;
+//                                                    asking when it is no client of MQTT (net/web_links.h);
 //                                                    parting when a layer gives up;
 //                                                    closed by its peer, its deadline, newer ones, a stop
 //   linked   has a Connection   is for the broker    parting once the broker wants it closed and all is written;
 //                                                    closed by its peer, or when it cannot be written
 //   parting  has forgotten it   is thrown away       closed by its peer, after a second, by newer ones
 //
-// Each state is an owner of the Channel: OpeningLinks, a Link here, PartingLinks. A connection without layers is linked
-// as it is accepted. Whatever asks for the peer (limits, logs, later access rules) asks for the one that the layers
-// name, and gets the same answer in every state. One deadline, until CONNECT, counts from accept over the first two.
-// Link and Connection refer to each other by ConnectionId. Thread: loop.
+// Each state is an owner of the Channel: OpeningLinks, a Link here, WebLinks, PartingLinks. A connection without layers
+// is linked as it is accepted. Whatever asks for the peer (limits, logs, later access rules) asks for the one that the
+// layers name, and gets the same answer in every state. One deadline, until CONNECT, counts from accept over the first
+// two. Link and Connection refer to each other by ConnectionId. Thread: loop.
 #pragma once
 
 #include <uv.h>
@@ -35,6 +36,7 @@
 #include "gateway/net/parting_links.h"
 #include "gateway/net/refusal_log.h"
 #include "gateway/net/socket_address.h"
+#include "gateway/net/web_links.h"
 #include "gateway/net/web_request.h"
 #include "gateway/tls_watch.h"
 
@@ -60,7 +62,10 @@ class ClientLinks final : private OpeningLinks::Owner {
   // one has to wait, by `limits.connections_per_second`. Those from this machine do not count: they are few, and known.
   Duration accept(Descriptor connection, const SocketAddress& peer, const Entrance& entrance);
   // A stop: nobody is on the way in any more.
-  void close_opening() { opening_.clear(); }
+  void close_opening() {
+    opening_.clear();
+    web_.clear();
+  }
 
   // Writes what the broker has for its clients, and closes what it wants closed. Once a loop turn, as the last thing.
   void flush();
@@ -71,6 +76,8 @@ class ClientLinks final : private OpeningLinks::Owner {
   std::size_t size() const { return size_; }
   std::size_t opening() const { return opening_.size(); }
   const LinkStats& stats() const { return stats_; }
+  // Those who ask by HTTP; needs a desk before anybody comes.
+  WebLinks& web() { return web_; }
   // For those who accept.
   LinkStats& mutable_stats() { return stats_; }
 
@@ -119,6 +126,7 @@ class ClientLinks final : private OpeningLinks::Owner {
   std::size_t size_ = 0;
   std::vector<ConnectionId> written_;  // whose sockets have room again
   PartingLinks parting_;
+  WebLinks web_;
 };
 
 }  // namespace furrow::gateway

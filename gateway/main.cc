@@ -8,7 +8,9 @@
 #include "gateway/cli/demo.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
+#include "gateway/cli/route.h"
 #include "gateway/cli/run.h"
+#include "gateway/cli/status.h"
 
 namespace {
 
@@ -20,6 +22,8 @@ struct Execute {
   int operator()(const furrow::gateway::PasswdOptions& options) const { return furrow::gateway::run_passwd(options); }
   int operator()(const furrow::gateway::CertsOptions& options) const { return furrow::gateway::run_certs(options); }
   int operator()(const furrow::gateway::ImportOptions& options) const { return furrow::gateway::run_import(options); }
+  int operator()(const furrow::gateway::RouteOptions& options) const { return furrow::gateway::run_route(options); }
+  int operator()(const furrow::gateway::StatusOptions& options) const { return furrow::gateway::run_status(options); }
   int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
 };
 

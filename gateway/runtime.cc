@@ -97,13 +97,19 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
                        .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
                        .started = world.clock.now()},
                       opened.listeners.statuses(), clients_.stats(), engine_.broker(), store_watch_, world.clock),
-      status_(status_sources_, engine_.broker(), config.status.interval) {
+      status_(status_sources_, engine_.broker(), config.status.interval),
+      web_desk_(status_sources_, engine_.broker(), clients_.web()) {
+  clients_.web().set_desk(web_desk_);
   engine_.broker().set_authenticator(passwords_.get());
   make_bridges();
   log_inventory();
   listeners_ = std::move(opened.listeners);
   tls_.set(listeners_.tls_entrances(), config_.bridges);
   status_sources_.set_certificates([this] { return tls_.certificates(world_.clock.judged()); });
+  status_sources_.set_timing([this](Instant now) {
+    return TimingStatus{
+        .commits = store_.commit_times(), .loop_lateness = loop_watch_.lateness(), .late_by = loop_watch_.late_by(now)};
+  });
   uv_prepare_start(turn_end_.get(), [](uv_prepare_t* handle) { static_cast<Runtime*>(handle->data)->end_turn(); });
 }
 
@@ -207,6 +213,7 @@ void Runtime::handle_due(Instant now) {
     machine_look_at_ = now + kMachineLookInterval;
   }
   status_.publish(now);
+  web_desk_.answer(now);
   if (watchdog_at_ <= now) {
     world_.notify.watchdog();
     world_.notify.status(status_.summary());
@@ -241,7 +248,7 @@ void Runtime::flush_full() {
 
 Instant Runtime::next_deadline() const {
   return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(), status_.next_deadline(),
-                   store_look_at_, watchdog_at_, stop_by_});
+                   web_desk_.next_deadline(), store_look_at_, watchdog_at_, stop_by_});
 }
 
 void Runtime::arm_timer(Instant now) {
@@ -250,8 +257,15 @@ void Runtime::arm_timer(Instant now) {
   armed_ = next;
   // Firing ends the turn, which is all that is wanted. Rounded up: a millisecond early would only be another turn.
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::max(next, now) - now);
-  const auto on_timer = [](uv_timer_t* timer) { static_cast<Runtime*>(timer->data)->armed_ = kNever; };
-  uv_timer_start(timer_.get(), on_timer, static_cast<std::uint64_t>(wait.count()), 0);
+  fires_at_ = now + wait;
+  const auto fired = [](uv_timer_t* timer) { static_cast<Runtime*>(timer->data)->on_timer(); };
+  uv_timer_start(timer_.get(), fired, static_cast<std::uint64_t>(wait.count()), 0);
+}
+
+void Runtime::on_timer() {
+  armed_ = kNever;
+  const Instant now = world_.clock.now();
+  loop_watch_.note(now - fires_at_, now);
 }
 
 void Runtime::look_at_store() {

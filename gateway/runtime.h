@@ -31,9 +31,11 @@
 #include "gateway/net/resolver.h"
 #include "gateway/net/uv_handle.h"
 #include "gateway/signals.h"
+#include "gateway/status/loop_watch.h"
 #include "gateway/status/sources.h"
 #include "gateway/status/store_watch.h"
 #include "gateway/status/topics.h"
+#include "gateway/status/web_desk.h"
 #include "gateway/store_thread.h"
 #include "gateway/systemd_notify.h"
 #include "gateway/tls_watch.h"
@@ -81,6 +83,7 @@ class Runtime final : private Engine::Edge {
   void note_unconfigured_buffers();
   void log_inventory();
 
+  void on_timer();
   void on_signal(int signal);
   void reload();
   Status try_reload();
@@ -129,12 +132,15 @@ class Runtime final : private Engine::Edge {
   StoreWatch store_watch_;
   StatusSources status_sources_;
   StatusTopics status_;
+  WebDesk web_desk_;
   Listeners listeners_;  // as in config_
 
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow
   Instant machine_look_at_{};       // not earlier; an idle gateway is not woken for it
   Instant watchdog_at_ = kNever;
-  Instant armed_ = kNever;    // when timer_ fires
+  Instant armed_ = kNever;     // when timer_ fires
+  Instant fires_at_ = kNever;  // as a whole millisecond has it
+  LoopWatch loop_watch_;
   Instant stop_by_ = kNever;  // kNever: not stopping
 };
 

@@ -61,6 +61,11 @@ StoreThread::Events StoreThread::take_events(Instant now) {
   return events;
 }
 
+Histogram StoreThread::commit_times() {
+  const Lock lock(mutex_);
+  return commit_times_;
+}
+
 StoreHealth StoreThread::shown_health() const {
   StoreHealth shown = health_;
   const Read* const failing = failing_read();
@@ -143,7 +148,7 @@ bool StoreThread::execute_batch(Lock& lock) {
   StoreHealth health = store_->health();
   const bool untouched = store_->is_untouched();
   lock.lock();
-  commit_started_.reset();
+  commit_times_.add(options_.now() - *std::exchange(commit_started_, std::nullopt));
   health_ = std::move(health);
   failure_.reset();
   compacted_ = false;

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "broker-core/base/histogram.h"
 #include "broker-core/base/ids.h"
 #include "broker-core/base/result.h"
 #include "broker-core/base/time.h"
@@ -57,6 +58,9 @@ class StoreThread final : public broker::Store {
   // The events up to `now`. While a commit is under way they are worth asking for without a wake: `health` shows that
   // it is slow.
   Events take_events(Instant now);
+
+  // How long commits have taken since start, failed ones among them.
+  Histogram commit_times();
 
   // Gives back the batch that failed, if it has messages and nothing of it is durable: batches without messages can go
   // on then, which is how a full disk drains. Nothing when there is no such batch (any more).
@@ -102,6 +106,7 @@ class StoreThread final : public broker::Store {
   broker::StoreHealth health_;
   std::vector<broker::Page> pages_;
   std::optional<Instant> commit_started_;
+  Histogram commit_times_;
   std::optional<Error> failure_;       // of the last attempt at the front batch
   bool untouched_ = false;             // nothing of the front batch is durable
   bool unproven_ = false;              // a commit failed, and none has succeeded since

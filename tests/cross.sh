@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The tests on another architecture, run by qemu-user: tests/cross.sh arm64|armhf [--seeds N]. Builds with the libraries
-# of Debian 12 that the packages are built with, and runs the unit and conformance tests, N seeds of the simulator
-# (1,000) and the demonstration. Takes an hour on two cores; armhf has 32 bits, and times of 64.
+# The tests on another architecture, run by qemu-user: tests/cross.sh arm64|armhf [--seeds N]. Builds with the
+# libraries of Debian 12 that the packages are built with, and runs the unit and conformance tests, N seeds of the
+# simulator (1,000) and the demonstration. Takes an hour on two cores; armhf has 32 bits, and times of 64.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -19,9 +19,10 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 8> kBuilt{"run", "check", "access", "certs", "demo", "passwd", "import", "help"};
+constexpr std::array<std::string_view, 10> kBuilt{"run",   "check", "status", "route",  "access",
+                                                  "certs", "demo",  "passwd", "import", "help"};
 // Promised, and refused by name rather than as a typing mistake.
-constexpr std::array<std::string_view, 3> kNotBuilt{"route", "status", "buffer"};
+constexpr std::array<std::string_view, 1> kNotBuilt{"buffer"};
 // The topic of `help` beside the commands: every key of the configuration.
 constexpr std::string_view kConfigTopic = "config";
 
@@ -116,6 +117,13 @@ class Parser {
         app_.add_subcommand("check", "Check a configuration, and say what would not survive an outage");
     check->add_option("-c,--config,FILE", check_.config, "Configuration; default as for run")->type_name("FILE");
     check->add_option("--data", check_.data, "Data directory, instead of the configured one")->type_name("DIR");
+    add_status(*app_.add_subcommand("status", "Show what a running gateway does: bridges, what waits, and why"));
+    CLI::App* const route =
+        app_.add_subcommand("route", "Say which bridges take a topic, as what, and why others do not");
+    route->add_option("TOPIC", route_.topic, "The topic of a message")->required();
+    route->add_option("--from", route_.from, "The topic is one of this bridge's far side: where it comes down to")
+        ->type_name("BRIDGE");
+    route->add_option("-c,--config", route_.config, "Configuration; default as for run")->type_name("FILE");
     CLI::App* const access =
         app_.add_subcommand("access", "Say what a client may publish or subscribe, and by which rule");
     access->add_option("question", question_, "What is asked: publish a message to TOPIC, or subscribe with it")
@@ -179,6 +187,8 @@ class Parser {
     }
     if (app_.got_subcommand("run")) return run_;
     if (app_.got_subcommand("check")) return check_;
+    if (app_.got_subcommand("status")) return status_;
+    if (app_.got_subcommand("route")) return route_;
     if (app_.got_subcommand("access")) return access();
     if (app_.got_subcommand("certs")) return certs();
     if (app_.got_subcommand("demo")) return demo();
@@ -189,6 +199,21 @@ class Parser {
   }
 
  private:
+  void add_status(CLI::App& status) {
+    status.add_option("-c,--config,FILE", status_.config, "Configuration of the gateway; default as for run")
+        ->type_name("FILE");
+    status.add_option("--url", status_.url, "The gateway's address, mqtt://HOST:PORT; default: by the configuration")
+        ->type_name("URL");
+    CLI::Option* const username =
+        status.add_option("--username", status_.username, "Who may read $SYS/furrow/#; default: nobody in particular")
+            ->type_name("NAME");
+    status.add_option("--password-from", status_.password_from, "A file with the password, which is for you alone")
+        ->type_name("FILE")
+        ->needs(username);
+    status.add_flag("--watch", status_.watch, "Show it again each second, until Ctrl-C");
+    status.add_flag("--json", status_.json, "Print the status documents as JSON, a line for all of them");
+  }
+
   void add_certs(CLI::App& certs) {
     certs.require_subcommand(1);
     CLI::App* const show = certs.add_subcommand("show", "The certificates of a configuration, with the days left");
@@ -325,6 +350,8 @@ class Parser {
   CertsOptions certs_;
   ImportOptions import_;
   AccessOptions access_;
+  StatusOptions status_;
+  RouteOptions route_;
   std::vector<std::string> question_;
   bool anonymous_ = false;
   std::string outage_ = "10";

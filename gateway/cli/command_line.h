@@ -10,7 +10,9 @@
 #include "gateway/cli/demo.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
+#include "gateway/cli/route.h"
 #include "gateway/cli/run.h"
+#include "gateway/cli/status.h"
 
 namespace furrow::gateway {
 
@@ -19,9 +21,8 @@ struct Answered {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions, PasswdOptions,
-                 ImportOptions>;
+using Command = std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions,
+                             PasswdOptions, ImportOptions, StatusOptions, RouteOptions>;
 
 // What parse_command_line() takes, for the manual page and the completion of a shell.
 CommandText describe_command_line();

@@ -47,18 +47,28 @@ bool has_whole_line_ends(std::string_view text) {
 
 std::string_view status_text(unsigned status) {
   switch (status) {
+    case 200:
+      return "OK";
+    case 304:
+      return "Not Modified";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
     case 426:
       return "Upgrade Required";
     case 431:
       return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
     default:
       return "Refused";
   }
@@ -100,11 +110,19 @@ bool HttpHead::has_token(std::string_view name, std::string_view token) const {
   return std::ranges::any_of(tokens(name), [token](std::string_view one) { return equal_without_case(one, token); });
 }
 
-std::string http_answer(const HttpRefusal& refusal, std::string_view more_fields) {
+std::string http_answer(const HttpAnswer& answer) {
+  std::string text = "HTTP/1.1 " + std::to_string(answer.status) + " " + std::string(status_text(answer.status)) +
+                     "\r\nContent-Type: " + std::string(answer.type) +
+                     "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: " + std::to_string(answer.body.size()) +
+                     "\r\nConnection: close\r\n" + std::string(answer.more_fields) + "\r\n";
+  if (!answer.is_head) text += answer.body;
+  return text;
+}
+
+std::string http_answer(const HttpRefusal& refusal, std::string_view more_fields, bool is_head) {
   const std::string line = refusal.why + "\n";
-  return "HTTP/1.1 " + std::to_string(refusal.status) + " " + std::string(status_text(refusal.status)) +
-         "\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nContent-Length: " +
-         std::to_string(line.size()) + "\r\nConnection: close\r\n" + std::string(more_fields) + "\r\n" + line;
+  return http_answer(
+      HttpAnswer{.status = refusal.status, .body = line, .more_fields = more_fields, .is_head = is_head});
 }
 
 // --- reading one ---
@@ -223,9 +241,12 @@ HttpHeadReader::State HttpHeadReader::finish() {
   if (!has_whole_line_ends(whole)) return refuse(400, "not HTTP: a line does not end in CR LF");
   if (parser.parser.http_major != 1 || parser.parser.http_minor > 1) return refuse(400, "not HTTP/1.0 or 1.1");
   if (parser.parser.type == HTTP_REQUEST) {
-    if (parser.parser.method != HTTP_GET) return refuse(405, "only GET is understood here");
+    head_.is_head = parser.parser.method == HTTP_HEAD;
+    if (parser.parser.method != HTTP_GET && !head_.is_head) {
+      return refuse(405, "only GET and HEAD are understood here");
+    }
     const bool is_encoded = parser.parser.uses_transfer_encoding != 0;
-    if (parser.announces_body || is_encoded) return refuse(400, "a GET with a body");
+    if (parser.announces_body || is_encoded) return refuse(400, "a request with a body");
   }
   head_.target = parser.target.of(whole);
   head_.reason = parser.reason.of(whole);

@@ -1,14 +1,15 @@
 // The head of one HTTP message: what a server reads of a request, and a client of a response.
 //
 //   head    = (request | status) CRLF field* CRLF            at most 8 KiB and 100 fields
-//   request = "GET " target " HTTP/1." (0 | 1)
+//   request = ("GET " | "HEAD ") target " HTTP/1." (0 | 1)
 //   status  = "HTTP/1." (0 | 1) " " digit{3} [" " reason]
 //   field   = name ":" value CRLF                            a value in two lines is refused, and so is LF without CR
 //
 // This is the one file that knows http-parser, which finds the parts; what they mean is judged elsewhere
 // (web_request.h). A head may come in any pieces and is refused at its first wrong byte, so that a peer which speaks
-// something else is not waited for. What follows the head is not touched. A request has no body: GET has none, and
-// whoever says that one follows is refused, since it would be taken for what comes next. Spec: RFC 9112 §2 to §5.
+// something else is not waited for. What follows the head is not touched. A request has no body: GET and HEAD have
+// none, and whoever says that one follows is refused, since it would be taken for what comes next. Spec: RFC 9112 §2 to
+// §5.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,7 @@ struct HttpHead {
   };
 
   std::string_view target;  // of a request
+  bool is_head = false;     // likewise: HEAD, whose answer has no body
   unsigned status = 0;      // of a response
   std::string_view reason;  // of a response
   unsigned minor = 1;       // of the version, 1.`minor`
@@ -53,8 +55,17 @@ struct HttpRefusal {
   std::string why;  // for people: in the log, and in the answer
 };
 
-// The whole answer, with one line for people, after which the connection ends. `more_fields` end in CRLF each.
-std::string http_answer(const HttpRefusal& refusal, std::string_view more_fields = {});
+struct HttpAnswer {
+  unsigned status = 200;
+  std::string_view type = "text/plain; charset=utf-8";
+  std::string_view body = {};
+  std::string_view more_fields = {};  // each ends in CRLF
+  bool is_head = false;               // the body is announced, and not sent
+};
+// The whole answer, after which the connection ends.
+std::string http_answer(const HttpAnswer& answer);
+// The same with one line for people.
+std::string http_answer(const HttpRefusal& refusal, std::string_view more_fields = {}, bool is_head = false);
 
 class HttpHeadReader {
  public:

@@ -28,11 +28,12 @@
 // piece is what that holds. SSL_write() appends to `below`. A close_notify is an error of Errc::Closed, which nobody
 // logs; end() says ours.
 //
-// How WebSocket fits (websocket_layer.h). Opening is the HTTP request: one for MQTT is answered and opens, any other is
-// refused with a page, an error of the layer. Payloads are unmasked where they lie and moved together at the front of
-// `bytes`: they are never longer than their frames, so that one call gives one piece. What write() takes becomes one
-// frame, its header and then the bytes, which costs one copy; room for headers in front of every output would cost
-// plain connections more. Pongs and close frames go to `below`.
+// How WebSocket fits (websocket_layer.h). Opening is the HTTP request: one for MQTT is answered and opens, and so does
+// a question about pages or status, which is part of the introduction: the layer passes bytes on from there. Any other
+// is refused with a line for people, an error of the layer. Payloads are unmasked where they lie and moved together at
+// the front of `bytes`: they are never longer than their frames, so that one call gives one piece. What write() takes
+// becomes one frame, its header and then the bytes, which costs one copy; room for headers in front of every output
+// would cost plain connections more. Pongs and close frames go to `below`.
 //
 // A layer that speaks first (TLS and a proxy's CONNECT on the way to a far broker) does so in begin().
 #pragma once
@@ -47,6 +48,7 @@
 #include "broker-core/base/ip.h"
 #include "broker-core/base/result.h"
 #include "broker-core/base/time.h"
+#include "gateway/net/web_question.h"
 
 namespace furrow::gateway {
 
@@ -58,6 +60,7 @@ struct Introduction {
   // The user that a certificate, a pre-shared key or the credentials of a unix socket vouch for. A layer that was to
   // find one and cannot name it fails instead.
   std::optional<std::string> vouched_user = std::nullopt;
+  std::optional<WebQuestion> question = std::nullopt;  // asked by HTTP, instead of MQTT
 };
 
 class Layer {

@@ -42,21 +42,25 @@ bool is_of_web(std::string_view scheme) {
 }
 
 WebJudgement refused(unsigned status, std::string why, std::string more_fields = {}) {
-  return {.request = {}, .refusal = {.status = status, .why = std::move(why)}, .more_fields = std::move(more_fields)};
+  return {.request = {},
+          .question = {},
+          .refusal = {.status = status, .why = std::move(why)},
+          .more_fields = std::move(more_fields)};
 }
 
-// What is wrong with the host and the origin of a request; empty: nothing.
-std::string objection(const HttpHead& head, const WebAuthority& host, const WebSite& site) {
+// What is wrong with the host and the origin of a request; empty: nothing. `wants_own`: the host has to be ours,
+// whoever asks.
+std::string objection(const HttpHead& head, const WebAuthority& host, const WebSite& site, bool wants_own) {
   if (head.count("Origin") > 1) return "more than one Origin";
   const bool is_own = is_own_host(host.host, site);
   const std::string not_own = "the host " + shown(host.host) +
                               " is not a name of this machine (it may be that of an attacker): connect to its address, "
                               "or name it in 'origins' of the listener";
   const std::optional<std::string_view> text = head.field("Origin");
-  if (!text) return site.is_loopback && !is_own ? not_own : "";
+  if (!text) return wants_own && !is_own ? not_own : "";
   const std::optional<WebOrigin> origin = WebOrigin::parse(*text);
   if (origin && std::ranges::find(site.origins, *origin) != site.origins.end()) {
-    return site.is_loopback && !is_own ? not_own : "";
+    return wants_own && !is_own ? not_own : "";
   }
   if (origin && is_of_web(origin->scheme) && origin->authority == host.text(origin->scheme)) {
     return is_own ? "" : not_own;
@@ -64,7 +68,30 @@ std::string objection(const HttpHead& head, const WebAuthority& host, const WebS
   return "pages of the origin " + shown(*text) + " may not connect: it is not in 'origins' of the listener";
 }
 
+// Whether the answer may be compressed.
+bool takes_gzip(const HttpHead& head) {
+  return std::ranges::any_of(head.tokens("Accept-Encoding"), [](std::string_view one) {
+    const std::string_view name = one.substr(0, one.find_first_of("; \t"));
+    return (equal_without_case(name, "gzip") || name == "*") && !one.ends_with("q=0");
+  });
+}
+
+WebJudgement ask(const HttpHead& head) {
+  const std::string_view target = head.target;
+  if (!target.starts_with('/')) return refused(404, "nothing is at " + shown(target));
+  if (head.count("Authorization") > 1) return refused(400, "more than one Authorization");
+  const std::size_t end = std::min(target.find('?'), target.size());
+  WebQuestion question{.path = std::string(target.substr(0, end)),
+                       .query = std::string(target.substr(std::min(end + 1, target.size()))),
+                       .is_head = head.is_head,
+                       .takes_gzip = takes_gzip(head),
+                       .if_none_match = std::string(head.field("If-None-Match").value_or("")),
+                       .authorization = std::string(head.field("Authorization").value_or(""))};
+  return {.request = {}, .question = std::move(question), .refusal = {}, .more_fields = {}};
+}
+
 WebJudgement judge_upgrade(const HttpHead& head) {
+  if (head.is_head) return refused(405, "MQTT by WebSocket begins with GET", "Allow: GET\r\n");
   if (!head.has_token("Upgrade", "websocket")) {
     return refused(426, "MQTT is spoken here by WebSocket", "Upgrade: websocket\r\n");
   }
@@ -83,6 +110,7 @@ WebJudgement judge_upgrade(const HttpHead& head) {
   for (const std::string_view spoken : {"mqtt", "mqttv3.1"}) {
     if (std::ranges::find(offered, spoken) == offered.end()) continue;
     return {.request = WebSocketRequest{.key = std::string(*key), .subprotocol = std::string(spoken)},
+            .question = {},
             .refusal = {},
             .more_fields = {}};
   }
@@ -95,11 +123,11 @@ WebJudgement judge_web_request(const HttpHead& head, const WebSite& site) {
   const std::optional<std::string_view> host_field = head.field("Host");
   const std::optional<WebAuthority> host = host_field ? WebAuthority::parse(*host_field) : std::nullopt;
   if (!host) return refused(400, "there is not one Host, with a name or an address");
-  if (std::string why = objection(head, *host, site); !why.empty()) return refused(403, std::move(why));
-  const std::string_view path = head.target.substr(0, head.target.find('?'));
-  if (path != kMqttPath) {
-    return refused(404, "nothing is at " + shown(path) + ": MQTT by WebSocket is at " + std::string(kMqttPath));
+  const bool is_mqtt = head.target.substr(0, head.target.find('?')) == kMqttPath;
+  if (std::string why = objection(head, *host, site, site.is_loopback || !is_mqtt); !why.empty()) {
+    return refused(403, std::move(why));
   }
+  if (!is_mqtt) return ask(head);
   return judge_upgrade(head);
 }
 

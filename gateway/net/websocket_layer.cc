@@ -67,6 +67,7 @@ WebSocketLayer::WebSocketLayer(WebSocketEnd peer, HttpHeadReader::Kind head)
 Result<MutableBytes> WebSocketLayer::read(MutableBytes& bytes, ByteBuffer& below) {
   if (reader_) FURROW_TRY_STATUS(read_head(bytes, below));
   if (reader_) return MutableBytes();
+  if (is_through_) return std::exchange(bytes, {});
   if (!frames_.end()) {
     const MutableBytes piece = frames_.read(std::exchange(bytes, {}));
     if (frames_.has_ping()) {
@@ -108,7 +109,11 @@ Error WebSocketLayer::ended(ByteBuffer& below) {
 
 Status WebSocketLayer::write(ByteBuffer& plain, ByteBuffer& below) {
   const std::size_t size = std::min(plain.size(), kPieceBytes);
-  say(kBinaryFrame, plain.view().first(size), below);
+  if (is_through_) {
+    below.append(plain.view().first(size));
+  } else {
+    say(kBinaryFrame, plain.view().first(size), below);
+  }
   plain.consume(size);
   return {};
 }
@@ -123,7 +128,7 @@ void WebSocketLayer::say(std::uint8_t opcode, ByteView payload, ByteBuffer& belo
 }
 
 void WebSocketLayer::say_close(std::uint16_t code, ByteBuffer& below) {
-  if (std::exchange(closed_, true)) return;
+  if (is_through_ || std::exchange(closed_, true)) return;
   const std::optional<FrameMask> mask = next_mask();
   append_close_frame(below, code, mask ? &*mask : nullptr);
 }
@@ -134,9 +139,14 @@ WebSocketServerLayer::WebSocketServerLayer(std::shared_ptr<const WebSite> site)
     : WebSocketLayer(WebSocketEnd::Client, HttpHeadReader::Kind::Request), site_(std::move(site)) {}
 
 Status WebSocketServerLayer::open(const HttpHead& head, ByteBuffer& below) {
-  const WebJudgement judgement = judge_web_request(head, *site_);
+  WebJudgement judgement = judge_web_request(head, *site_);
+  if (judgement.question) {
+    question_ = std::move(judgement.question);
+    pass_on();
+    return {};
+  }
   if (!judgement.request) {
-    below.append(http_answer(judgement.refusal, judgement.more_fields));
+    below.append(http_answer(judgement.refusal, judgement.more_fields, head.is_head));
     return error(judgement.refusal.why);
   }
   below.append(
@@ -150,7 +160,7 @@ Error WebSocketServerLayer::refuse(const HttpHeadReader& reader, ByteBuffer& bel
   // Whoever speaks something else does not understand an answer in HTTP.
   if (const char* what = judge_web_stranger(reader.text(), site_->is_secure)) return error(what);
   const HttpRefusal& refusal = reader.refusal();
-  below.append(http_answer(refusal, refusal.status == 405 ? "Allow: GET\r\n" : ""));
+  below.append(http_answer(refusal, refusal.status == 405 ? "Allow: GET, HEAD\r\n" : ""));
   return error(refusal.why);
 }
 

@@ -3,6 +3,8 @@
 //   phase     server                                       client
 //   Opening   reads the request; answers 101, or refuses   sends its request, reads the answer
 //   Open      frames                                       frames, masked
+//   Through   after a question by HTTP, which whoever is   -
+//             above answers
 //
 // An end has its last word in every case: a server that refuses answers with a line for people; whoever closes says so
 // with a close frame, and a peer that breaks a rule learns the code of it (websocket_frames.h). Pings are answered, one
@@ -13,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/net/http_head.h"
@@ -26,7 +29,7 @@ namespace furrow::gateway {
 class WebSocketLayer : public Layer {
  public:
   std::string_view name() const override { return "WebSocket"; }
-  Phase phase() const override { return reader_ ? Phase::Opening : Phase::Open; }
+  Phase phase() const override { return reader_ ? Phase::Opening : is_through_ ? Phase::Through : Phase::Open; }
   Result<MutableBytes> read(MutableBytes& bytes, ByteBuffer& below) final;
   Status write(ByteBuffer& plain, ByteBuffer& below) final;
   void end(ByteBuffer& below) final;
@@ -42,6 +45,9 @@ class WebSocketLayer : public Layer {
   virtual std::optional<FrameMask> next_mask() { return std::nullopt; }
   virtual std::uint16_t goodbye() const { return kCloseNormal; }
 
+  // From open(): no WebSocket follows.
+  void pass_on() { is_through_ = true; }
+
  private:
   Status read_head(MutableBytes& bytes, ByteBuffer& below);
   void say(std::uint8_t opcode, ByteView payload, ByteBuffer& below);
@@ -50,12 +56,15 @@ class WebSocketLayer : public Layer {
 
   std::unique_ptr<HttpHeadReader> reader_;  // until it is open
   FrameReader frames_;
-  bool closed_ = false;  // our close frame is out
+  bool closed_ = false;      // our close frame is out
+  bool is_through_ = false;  // bytes pass as they are
 };
 
 class WebSocketServerLayer final : public WebSocketLayer {
  public:
   explicit WebSocketServerLayer(std::shared_ptr<const WebSite> site);
+
+  void introduce(Introduction& introduction) const override { introduction.question = question_; }
 
  private:
   Status open(const HttpHead& head, ByteBuffer& below) override;
@@ -63,6 +72,7 @@ class WebSocketServerLayer final : public WebSocketLayer {
   std::uint16_t goodbye() const override { return site_->goes_away ? kCloseGoingAway : kCloseNormal; }
 
   const std::shared_ptr<const WebSite> site_;
+  std::optional<WebQuestion> question_;
 };
 
 class WebSocketClientLayer final : public WebSocketLayer {

@@ -143,7 +143,8 @@ Json links_json(const LinkStats& links) {
           {"openings_failed", links.openings_failed},
           {"openings_timed_out", links.openings_timed_out},
           {"openings_over_limit", links.openings_over_limit},
-          {"descriptors_short", links.descriptors_short}};
+          {"descriptors_short", links.descriptors_short},
+          {"questions", links.questions}};
 }
 
 Json limits_json(const StatusModel& model) {
@@ -247,6 +248,15 @@ std::string bridge_json(const BridgeStatus& status, const StatusMoment& moment) 
   document["last_ack_s"] = seconds_since(bridge.last_ack, moment.now);
   document["next_attempt_s"] = seconds_until(bridge.next_attempt, moment.now);
   return text_of(document);
+}
+
+std::string status_json(const StatusModel& model) {
+  std::string text = R"({"gateway":)" + gateway_json(model) + R"(,"bridges":{)";
+  for (const BridgeStatus& one : model.bridges) {
+    if (&one != &model.bridges.front()) text += ',';
+    text += text_of(Json(one.name)) + ":" + bridge_json(one, model.moment);
+  }
+  return text + "}}";
 }
 
 std::optional<BridgeSummary> read_bridge_status(std::string_view document) {

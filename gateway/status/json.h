@@ -1,8 +1,8 @@
 // The picture of the gateway as JSON: the documents on `$SYS/furrow/gateway` and `$SYS/furrow/bridge/NAME`.
 //
 // Names and meaning of every field are a contract with whoever reads them; fields are added, never changed. Times are
-// RFC 3339 UTC (`…_at`) or seconds ago or ahead (`…_s`); what is not known is null. The only file that uses
-// nlohmann/json, whose exceptions do not leave it.
+// RFC 3339 UTC (`…_at`) or seconds ago or ahead (`…_s`); what is not known is null. This file and documents.cc
+// alone use nlohmann/json, whose exceptions do not leave them.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,8 @@ namespace furrow::gateway {
 // Everything but the bridges.
 std::string gateway_json(const StatusModel& model);
 std::string bridge_json(const BridgeStatus& bridge, const StatusMoment& moment);
+// All of them in one: `{"gateway":…,"bridges":{NAME:…}}`.
+std::string status_json(const StatusModel& model);
 
 // What a reader of a bridge's document mostly wants to know.
 struct BridgeSummary {

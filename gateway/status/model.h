@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bridge/snapshot.h"
+#include "broker-core/base/histogram.h"
 #include "broker-core/base/time.h"
 #include "broker-core/session/books.h"
 #include "broker-core/stats.h"
@@ -92,6 +93,13 @@ struct ClockStatus {
   std::uint64_t expired_by_correction = 0;  // see broker::Journal
 };
 
+// How long it takes, since start.
+struct TimingStatus {
+  Histogram commits;        // of the store
+  Histogram loop_lateness;  // of the loop's timer
+  Duration late_by{};       // the most of the last seconds; see LoopWatch
+};
+
 // As Mosquitto names them; see LoadAverage.
 struct LoadStatus {
   LoadAverage messages_received;  // packets of any type
@@ -131,6 +139,7 @@ struct StatusModel {
   StoreStatus store;
   MemoryStatus memory;
   ClockStatus clock;
+  TimingStatus timing;
   broker::Stats stats;
   broker::Books sessions;  // of all persistent sessions
   LoadStatus load;

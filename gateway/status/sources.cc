@@ -86,6 +86,7 @@ StatusModel StatusSources::take(const StatusMoment& moment) const {
                     .own_bytes = retained.own_bytes()};
   model.memory = memory_status();
   model.clock = {.trusted = clock_.trusted(), .expired_by_correction = broker_.journal().expired_by_correction()};
+  if (timing_) model.timing = timing_(moment.now);
   model.sessions = broker_.session_books();
   for (const Bridge& one : bridges_) model.bridges.push_back(take(one));
   model.store = store_status(model.bridges);

@@ -46,6 +46,9 @@ class StatusSources {
     certificates_ = std::move(certificates);
   }
 
+  // Gives how long things take, likewise.
+  void set_timing(std::function<TimingStatus(Instant)> timing) { timing_ = std::move(timing); }
+
   // What the process has allocated, and whether the wall clock is trusted.
   void note_machine(std::uint64_t heap_bytes, bool clock_trusted);
   // Moves the load averages, which is to be done now and then; a picture has them as of its own moment.
@@ -67,6 +70,7 @@ class StatusSources {
   const StoreWatch& store_;
   const Clock& clock_;
   std::function<std::vector<CertificateStatus>()> certificates_;  // set once
+  std::function<TimingStatus(Instant)> timing_;                   // likewise
 
   std::vector<ListenerStatus> listeners_;
   // Changes with add() and remove().

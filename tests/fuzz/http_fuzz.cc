@@ -53,10 +53,26 @@ void check_head(const HttpHead& head, std::string_view text) {
   }
 }
 
+// A question is asked under a name that nobody else can have, which on this site are few.
+void check_question(const HttpHead& head, const WebQuestion& question) {
+  FURROW_CHECK(question.path.starts_with('/'));
+  FURROW_CHECK(question.path != "/mqtt");
+  FURROW_CHECK(head.target.starts_with(question.path));
+  FURROW_CHECK(question.path.find('?') == std::string::npos);
+  FURROW_CHECK(question.authorization.find_first_of("\r\n") == std::string::npos);
+  FURROW_CHECK(head.count("Host") == 1);
+  FURROW_CHECK(head.field("Host")->find_first_of("0123456789[lLdD") == 0);  // an address, localhost, dash.example.com
+}
+
 void check_judgement(const HttpHead& head) {
   WebSite site;
   site.origins = {*WebOrigin::parse("https://dash.example.com")};
   const WebJudgement judgement = judge_web_request(head, site);
+  if (judgement.question) {
+    FURROW_CHECK(!judgement.request);
+    check_question(head, *judgement.question);
+    return;
+  }
   if (!judgement.request) {
     FURROW_CHECK(judgement.refusal.status >= 400);
     FURROW_CHECK(!judgement.refusal.why.empty());

@@ -61,6 +61,39 @@ TEST_F(WayUp, Qos1IsAcknowledgedOnceTheFarBrokerHasAndNeverWritten) {
   EXPECT_EQ(store.segments(), written);
 }
 
+TEST_F(WayUp, OneMessageAtATimeIsTimedToItsFirstAnswer) {
+  start();
+  online();
+  publish("farm/1", "timed", Qos::AtLeastOnce);
+  publish("farm/1", "not timed", Qos::AtLeastOnce);
+  pass(40ms);
+  puback(2);
+  EXPECT_EQ(snapshot().acknowledgement_times.sum(), 0ms);
+  puback(1);
+  EXPECT_EQ(snapshot().acknowledgement_times.sum(), 40ms);
+  publish("farm/1", "timed", Qos::ExactlyOnce);
+  pass(100ms);  // and until it is written
+  pubrec(3);
+  const Duration both = snapshot().acknowledgement_times.sum();
+  EXPECT_GT(both, 40ms);
+  pass(1s);
+  pubcomp(3);
+  EXPECT_EQ(snapshot().acknowledgement_times.sum(), both) << "PUBREC was the first answer";
+}
+
+// When the far broker has got it is not known: at the first time, or when it was sent again.
+TEST_F(WayUp, AMessageThatIsSentAgainIsNotTimed) {
+  start();
+  online();
+  publish("farm/1", "21", Qos::AtLeastOnce);
+  cut();
+  online({}, true);
+  pass(40ms);
+  puback(1);
+  EXPECT_EQ(snapshot().delivered, 1U);
+  EXPECT_EQ(snapshot().acknowledgement_times.sum(), 0ms);
+}
+
 TEST_F(WayUp, Qos1IsAcknowledgedOnceWrittenWhileTheFarBrokerIsAway) {
   start();
   publish("farm/1", "21", Qos::AtLeastOnce);

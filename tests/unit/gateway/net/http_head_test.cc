@@ -112,15 +112,18 @@ TEST(HttpHead, MayHave100FieldsAndNoMore) {
   EXPECT_EQ(of_request(with(kHttpFieldsMax + 1)), "431 more than 100 fields in the head of the HTTP message");
 }
 
-TEST(HttpHead, OfARequestIsAGetWithoutABody) {
-  EXPECT_EQ(of_request("POST /mqtt HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), "405 only GET is understood here");
-  EXPECT_EQ(of_request("CONNECT a:1 HTTP/1.1\r\n\r\n"), "405 only GET is understood here");
-  EXPECT_EQ(of_request("GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), "400 a GET with a body");
-  EXPECT_EQ(of_request("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), "400 a GET with a body");
+TEST(HttpHead, OfARequestIsAGetOrAHeadWithoutABody) {
+  EXPECT_EQ(of_request("POST /mqtt HTTP/1.1\r\nContent-Length: 3\r\n\r\n"),
+            "405 only GET and HEAD are understood here");
+  EXPECT_EQ(of_request("CONNECT a:1 HTTP/1.1\r\n\r\n"), "405 only GET and HEAD are understood here");
+  EXPECT_EQ(of_request("GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), "400 a request with a body");
+  EXPECT_EQ(of_request("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), "400 a request with a body");
   EXPECT_EQ(of_request("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), "whole");
+  EXPECT_EQ(of_request("HEAD / HTTP/1.1\r\n\r\n"), "whole");
+  EXPECT_EQ(of_request("HEAD / HTTP/1.1\r\nContent-Length: 1\r\n\r\n"), "400 a request with a body");
   EXPECT_EQ(
       of_request("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\n"),
-      "400 a GET with a body");
+      "400 a request with a body");
 }
 
 TEST(HttpHead, IsTakenToTheLetter) {
@@ -150,6 +153,14 @@ TEST(HttpAnswer, HasItsLengthAndEndsTheConnection) {
   EXPECT_EQ(http_answer({.status = 405, .why = "no"}, "Allow: GET\r\n"),
             "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\n"
             "X-Content-Type-Options: nosniff\r\nContent-Length: 3\r\nConnection: close\r\nAllow: GET\r\n\r\nno\n");
+}
+
+TEST(HttpAnswer, ToAHeadIsTheSameWithoutTheBody) {
+  HttpAnswer answer{.status = 200, .type = "application/json", .body = "{}\n", .more_fields = "A: b\r\n"};
+  const std::string whole = http_answer(answer);
+  EXPECT_TRUE(whole.ends_with("Content-Length: 3\r\nConnection: close\r\nA: b\r\n\r\n{}\n")) << whole;
+  answer.is_head = true;
+  EXPECT_EQ(http_answer(answer) + "{}\n", whole);
 }
 
 }  // namespace

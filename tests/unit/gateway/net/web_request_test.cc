@@ -13,6 +13,7 @@ namespace {
 
 // A request as a browser sends it, with some fields changed; an empty text leaves one out.
 struct Asked {
+  std::string method = "GET";
   std::string target = "/mqtt";
   std::string version = "1.1";
   std::map<std::string, std::string> fields = {{"Host", "127.0.0.1:8083"},
@@ -29,7 +30,7 @@ struct Asked {
     return changed;
   }
   std::string text() const {
-    std::string all = "GET " + target + " HTTP/" + version + "\r\n" + more;
+    std::string all = method + " " + target + " HTTP/" + version + "\r\n" + more;
     for (const auto& [name, value] : fields) {
       if (!value.empty()) all += name + ": " + value + "\r\n";
     }
@@ -101,15 +102,55 @@ TEST(WebRequest, NeedsASubProtocolOfMqtt) {
   EXPECT_EQ(status(in_two), 101);
 }
 
-TEST(WebRequest, OfOtherPathsFindsNothing) {
+TEST(WebRequest, OfAnotherPathIsAQuestion) {
   for (const std::string path : {"/", "/mqt", "/mqtt/", "/mqttx", "//mqtt", "/MQTT", "/status", "/?/mqtt"}) {
     Asked asked;
     asked.target = path;
-    EXPECT_EQ(status(asked), 404) << path;
+    const WebJudgement judgement = judged(asked);
+    ASSERT_TRUE(judgement.question) << path;
+    EXPECT_FALSE(judgement.request);
+    EXPECT_EQ(judgement.question->path, path.substr(0, path.find('?')));
+    EXPECT_FALSE(judgement.question->is_head);
+    EXPECT_EQ(judgement.question->authorization, "");
   }
   Asked absolute;
   absolute.target = "http://127.0.0.1:8083/mqtt";
   EXPECT_EQ(status(absolute), 404);
+}
+
+TEST(WebRequest, GivesTheQuestionWhatItsFieldsSay) {
+  Asked asked = Asked().with("Authorization", "Basic YTpi").with("If-None-Match", "\"7\"");
+  asked.method = "HEAD";
+  asked.target = "/healthz?bridges=1?";
+  asked.version = "1.0";
+  const WebQuestion question = judged(asked).question.value();
+  EXPECT_EQ(question.path, "/healthz");
+  EXPECT_EQ(question.query, "bridges=1?");
+  EXPECT_EQ(question.authorization, "Basic YTpi");
+  EXPECT_EQ(question.if_none_match, "\"7\"");
+  EXPECT_TRUE(question.is_head);
+  asked.more = "Authorization: Basic YTpj\r\n";
+  EXPECT_EQ(status(asked), 400);
+}
+
+TEST(WebRequest, SaysWhetherTheAnswerMayBeCompressed) {
+  const auto takes_gzip = [](const std::string& coding) {
+    Asked asked = Asked().with("Accept-Encoding", coding);
+    asked.target = "/";
+    return judged(asked).question->takes_gzip;
+  };
+  for (const std::string coding : {"gzip", "deflate, GZIP", "br;q=1.0, gzip;q=0.8", "*", "gzip;q=1"}) {
+    EXPECT_TRUE(takes_gzip(coding)) << coding;
+  }
+  for (const std::string coding : {"", "identity", "gzip;q=0", "x-gzip", "deflate"}) {
+    EXPECT_FALSE(takes_gzip(coding)) << coding;
+  }
+}
+
+TEST(WebRequest, ForMqttIsNoHead) {
+  Asked asked;
+  asked.method = "HEAD";
+  EXPECT_EQ(status(asked), 405);
 }
 
 TEST(WebRequest, HasOneHost) {
@@ -181,6 +222,30 @@ TEST(WebOrigins, OfARebornNameAreRefused) {
   }
   for (const std::string other : {"bar", "barn.locale", "xbarn", "127.0.0.1.evil.example", "localhost.evil.example"}) {
     EXPECT_EQ(status(Asked().with("Host", other).with("Origin", "http://" + other), open_site()), 403) << other;
+  }
+}
+
+// No Origin is sent by a page that asks its own site; and a page that was given a new address asks for data at once.
+TEST(WebOrigins, QuestionsAreAskedUnderAnOwnNameAlone) {
+  for (const std::string path : {"/", "/status", "/metrics", "/healthz", "/nothing"}) {
+    for (const std::string method : {"GET", "HEAD"}) {
+      Asked asked;
+      asked.method = method;
+      asked.target = path;
+      for (const WebSite& site : {WebSite{}, open_site()}) {
+        EXPECT_TRUE(judged(asked, site).question);
+        EXPECT_TRUE(judged(asked.with("Host", "localhost:8083"), site).question);
+        EXPECT_TRUE(judged(asked.with("Origin", "http://127.0.0.1:8083"), site).question);
+        EXPECT_EQ(status(asked.with("Host", "evil.example"), site), 403);
+        EXPECT_EQ(status(asked.with("Host", "evil.example").with("Origin", "http://evil.example"), site), 403);
+        EXPECT_EQ(status(asked.with("Origin", "https://evil.example"), site), 403);
+        EXPECT_EQ(status(asked.with("Origin", "null"), site), 403);
+      }
+      EXPECT_TRUE(judged(asked.with("Host", "barn.local"), open_site()).question);
+      EXPECT_TRUE(judged(asked.with("Host", "dash.example.com"), open_site()).question);
+      EXPECT_EQ(status(asked.with("Host", "evil.example").with("Origin", "https://dash.example.com"), open_site()),
+                403);
+    }
   }
 }
 

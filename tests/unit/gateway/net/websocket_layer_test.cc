@@ -52,6 +52,11 @@ struct End {
     EXPECT_TRUE(bytes.empty());
     return text;
   }
+  // The same in two pieces.
+  std::string read_both(const std::string& raw, std::size_t cut) {
+    std::string text = read(raw.substr(0, cut));
+    return text += read(raw.substr(cut));
+  }
   std::string said() {
     std::string text(as_text(below.view()));
     below.release();
@@ -108,23 +113,49 @@ TEST(WebSocketServer, TakesRequestAndFramesAtEverySplit) {
   const std::string all = kRequest + frame(kBinaryFrame, "CONN") + frame(kPingFrame, "?") + frame(kBinaryFrame, "ECT");
   for (std::size_t cut = 0; cut <= all.size(); ++cut) {
     End end = server();
-    ASSERT_EQ(end.read(all.substr(0, cut)) + end.read(all.substr(cut)), "CONNECT") << cut;
+    ASSERT_EQ(end.read_both(all, cut), "CONNECT") << cut;
     ASSERT_TRUE(end.said().ends_with("\r\n\r\n" + frame(kPongFrame, "?", false))) << cut;
   }
 }
 
 TEST(WebSocketServer, RefusesWithALineForPeople) {
   End end = server();
-  const std::string why = "nothing is at '/': MQTT by WebSocket is at /mqtt";
-  EXPECT_EQ(end.read("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), "!" + why);
+  const std::string why = "nothing is at 'http://localhost/'";
+  EXPECT_EQ(end.read("GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n"), "!" + why);
   EXPECT_FALSE(end.is_open());
   const std::string said = end.said();
   EXPECT_TRUE(said.starts_with("HTTP/1.1 404 Not Found\r\n")) << said;
   EXPECT_TRUE(said.ends_with("\r\n\r\n" + why + "\n")) << said;
 
   End other = server();
-  EXPECT_EQ(other.read("POST /mqtt HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), "!only GET is understood here");
-  EXPECT_NE(other.said().find("\r\nAllow: GET\r\n"), std::string::npos);
+  EXPECT_EQ(other.read("POST /mqtt HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), "!only GET and HEAD are understood here");
+  EXPECT_NE(other.said().find("\r\nAllow: GET, HEAD\r\n"), std::string::npos);
+
+  End head = server();
+  EXPECT_EQ(head.read("HEAD /mqtt HTTP/1.1\r\nHost: localhost\r\n\r\n"), "!MQTT by WebSocket begins with GET");
+  EXPECT_TRUE(head.said().ends_with("\r\nAllow: GET\r\n\r\n")) << "a HEAD is answered without a body";
+}
+
+TEST(WebSocketServer, PassesOnWhatFollowsAQuestion) {
+  const std::string all = "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\nmore";
+  for (std::size_t cut = 0; cut <= all.size(); ++cut) {
+    End end = server();
+    ASSERT_EQ(end.read_both(all, cut), "more") << cut;
+    ASSERT_EQ(end.layer->phase(), Layer::Phase::Through);
+    Introduction introduction;
+    end.layer->introduce(introduction);
+    ASSERT_EQ(introduction.question->path, "/status");
+    ASSERT_EQ(end.write("HTTP/1.1 200 OK\r\n\r\n"), "HTTP/1.1 200 OK\r\n\r\n");
+    end.layer->end(end.below);
+    ASSERT_EQ(end.said(), "") << "no close frame behind an answer of HTTP";
+  }
+}
+
+TEST(WebSocketServer, AsksNothingWhenItIsMqtt) {
+  End end = open_server();
+  Introduction introduction;
+  end.layer->introduce(introduction);
+  EXPECT_FALSE(introduction.question);
 }
 
 TEST(WebSocketServer, NamesWhoSpeaksSomethingElseAndSaysNothing) {
@@ -199,14 +230,16 @@ TEST(WebSocketClient, AgreesWithAServerAtEverySplit) {
     End near = client();
     End far = server();
     const std::string request = near.said();
-    ASSERT_EQ(far.read(request.substr(0, cut)) + far.read(request.substr(std::min(cut, request.size()))), "");
+    ASSERT_EQ(far.read_both(request, std::min(cut, request.size())), "");
     ASSERT_TRUE(far.is_open()) << request;
-    const std::string answers = far.said() + far.write("CONNACK") + far.write("PUBLISH");
+    std::string answers = far.said();
+    for (const char* one : {"CONNACK", "PUBLISH"}) answers += far.write(one);
     const std::size_t place = std::min(cut, answers.size());
-    ASSERT_EQ(near.read(answers.substr(0, place)) + near.read(answers.substr(place)), "CONNACKPUBLISH");
+    ASSERT_EQ(near.read_both(answers, place), "CONNACKPUBLISH");
     ASSERT_TRUE(near.is_open());
-    const std::string words = near.write("SUBSCRIBE") + near.write(large);
-    ASSERT_EQ(far.read(words.substr(0, cut)) + far.read(words.substr(cut)), "SUBSCRIBE" + large);
+    std::string words = near.write("SUBSCRIBE");
+    words += near.write(large);
+    ASSERT_EQ(far.read_both(words, cut), "SUBSCRIBE" + large);
     near.layer->end(near.below);
     ASSERT_EQ(far.read(near.said()), "!closed by the peer");
     ASSERT_EQ(near.read(far.said()), "!closed by the peer");

@@ -82,6 +82,17 @@ TEST(BridgeDocument, CanBeReadBack) {
   EXPECT_EQ(summary->inflight, 4U);
 }
 
+TEST(StatusDocument, HasTheOthersByName) {
+  StatusModel model;
+  model.moment = kMoment;
+  EXPECT_EQ(status_json(model), "{\"gateway\":" + gateway_json(model) + ",\"bridges\":{}}");
+  model.bridges = {backing_off(), backing_off()};
+  model.bridges[1].name = "so \"called\"";
+  EXPECT_EQ(status_json(model), "{\"gateway\":" + gateway_json(model) +
+                                    ",\"bridges\":{\"region\":" + bridge_json(model.bridges[0], kMoment) +
+                                    ",\"so \\\"called\\\"\":" + bridge_json(model.bridges[1], kMoment) + "}}");
+}
+
 TEST(BridgeDocument, AnythingElseIsNotRead) {
   for (const char* text :
        {"", "{", "[]", "7", R"({"state":"online"})", R"({"state":1,"backlog":{"messages":1},"inflight":1})"}) {
@@ -110,8 +121,12 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
   model.store.messages = 5;
   model.store.bytes = 50;
   model.listeners.push_back({.name = "mqtt", .protocol = "mqtt", .address = "127.0.0.1:1883"});
-  model.links = {
-      .strangers = 4, .openings_failed = 3, .openings_timed_out = 2, .openings_over_limit = 1, .descriptors_short = 9};
+  model.links = {.strangers = 4,
+                 .openings_failed = 3,
+                 .openings_timed_out = 2,
+                 .openings_over_limit = 1,
+                 .questions = 6,
+                 .descriptors_short = 9};
   model.clock = {.trusted = true, .expired_by_correction = 2};
   EXPECT_EQ(
       gateway_json(model),
@@ -142,7 +157,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("not_authorized":0}},)"
       R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"not_allowed":0,)"
       R"("openings_failed":3,"openings_timed_out":2,)"
-      R"("openings_over_limit":1,"descriptors_short":9}})");
+      R"("openings_over_limit":1,"descriptors_short":9,"questions":6}})");
 }
 
 // A counter that is added to broker::Stats must be added to the document, too.

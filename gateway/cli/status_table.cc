@@ -1,0 +1,186 @@
+#include "gateway/cli/status_table.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+
+#include "broker-core/base/printable.h"
+
+namespace furrow::gateway {
+namespace {
+
+constexpr std::string_view kBold = "\x1b[1m";
+constexpr std::string_view kGreen = "\x1b[32m";
+constexpr std::string_view kYellow = "\x1b[33m";
+constexpr std::string_view kRed = "\x1b[31m";
+constexpr std::string_view kPlain = "\x1b[0m";
+
+constexpr std::size_t kColumns = 80;
+constexpr std::size_t kReasonBytesMax = 400;
+
+// How many columns `text` takes, a character each. REQUIRES: UTF-8.
+std::size_t width(std::string_view text) {
+  std::size_t count = 0;
+  for (; !text.empty(); ++count) (void)take_character(text);
+  return count;
+}
+
+// At most `columns` of it, the last of which is `…` where there is more.
+std::string cut(std::string_view text, std::size_t columns) {
+  if (width(text) <= columns) return std::string(text);
+  std::string begin;
+  for (std::size_t i = 1; i < columns; ++i) begin += take_character(text).bytes;
+  return begin + "…";
+}
+
+std::string left(std::string_view text, std::size_t columns) {
+  const std::string shown = cut(text, columns);
+  return shown + std::string(columns - width(shown), ' ');
+}
+std::string right(std::string_view text, std::size_t columns) {
+  const std::string shown = cut(text, columns);
+  return std::string(columns - width(shown), ' ') + shown;
+}
+
+std::string painted(std::string_view text, std::string_view with, bool colour) {
+  return colour ? std::string(with).append(text).append(kPlain) : std::string(text);
+}
+
+std::string with_one_place(double value) {
+  std::array<char, 32> text{};
+  // Below ten one place tells something.
+  std::snprintf(text.data(), text.size(), value < 9.95 ? "%.1f" : "%.0f", value);
+  return text.data();
+}
+
+std::string plural(std::uint64_t count, std::string_view thing) {
+  return short_count(count) + " " + std::string(thing) + (count == 1 ? "" : "s");
+}
+
+std::string_view colour_of_state(std::string_view state) {
+  if (state == "online") return kGreen;
+  if (state == "stalled" || state == "backoff") return kRed;
+  return kYellow;
+}
+
+// `text` in lines of kColumns, broken between words, each with `indent` before it.
+std::string wrapped(std::string_view text, std::string_view indent) {
+  std::string all;
+  std::string line(indent);
+  bool is_begun = false;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (is_begun && width(line) + 1 + width(word) > kColumns) {
+      all += line + "\n";
+      line = indent;
+      is_begun = false;
+    }
+    if (is_begun) line += ' ';
+    line += cut(word, kColumns - width(indent));
+    is_begun = true;
+  }
+  return is_begun ? all + line + "\n" : all;
+}
+
+std::string gateway_lines(const GatewayDocument& gateway, bool colour) {
+  const std::string head = cut(printable(gateway.id, kReasonBytesMax), 24);
+  const std::string rest = "  furrow " + printable(gateway.version, 16) + ", up " + short_time(gateway.uptime_s) +
+                           ", " + plural(gateway.clients, "client") + ", " + plural(gateway.sessions, "session") + "\n";
+  std::string all = painted(head, kBold, colour) + rest;
+  const auto complain = [&](const std::string& what) { all += painted(wrapped(what, "  "), kRed, colour); };
+  if (gateway.store_state != "ok") {
+    complain("store " + printable(gateway.store_state, 16) + ": " + printable(gateway.store_reason, kReasonBytesMax));
+  }
+  for (const GatewayDocument::Listener& one : gateway.listeners) {
+    if (one.reason.empty()) continue;
+    complain("listener " + printable(one.name, 64) + " waits: " + printable(one.reason, kReasonBytesMax));
+  }
+  if (!gateway.clock_trusted) complain("the clock is not trusted: it may be wrong");
+  return all;
+}
+
+std::string row(const std::array<std::string, 9>& cells) {
+  // 12 + 10 + 7 + 8 + 6 + 6 + 6 + 9 + 7, and a blank between two: 79.
+  return left(cells[0], 12) + " " + left(cells[1], 10) + " " + right(cells[2], 7) + " " + right(cells[3], 8) + " " +
+         right(cells[4], 6) + " " + right(cells[5], 6) + " " + right(cells[6], 6) + " " + right(cells[7], 9) + " " +
+         right(cells[8], 7) + "\n";
+}
+
+std::string reason_of(const BridgeDocument& bridge) {
+  std::string reason = printable(bridge.reason, kReasonBytesMax);
+  const auto add = [&reason](const std::string& what) { reason += (reason.empty() ? "" : "; ") + what; };
+  if (bridge.next_attempt_s) {
+    add(*bridge.next_attempt_s < 1 ? "next attempt now" : "next attempt in " + short_time(*bridge.next_attempt_s));
+  }
+  if (bridge.quarantined > 0) add(plural(bridge.quarantined, "message") + " in quarantine");
+  return reason;
+}
+
+std::string bridge_lines(const BridgeDocument& bridge, bool colour) {
+  const auto time_or_none = [](const std::optional<double>& seconds) { return seconds ? short_time(*seconds) : "-"; };
+  const std::string name = printable(bridge.name, 64);
+  const std::string state = printable(bridge.state, 16);
+  std::string line =
+      row({name, state, short_count(bridge.backlog_messages), short_size(bridge.backlog_bytes),
+           time_or_none(bridge.oldest_s), with_one_place(bridge.up_per_s), time_or_none(bridge.drain_eta_s),
+           short_count(bridge.delivered), short_count(bridge.dropped)});
+  if (colour) {
+    const std::string shown = left(state, 10);
+    line.replace(line.find(shown, left(name, 12).size()), shown.size(), painted(shown, colour_of_state(state), colour));
+  }
+  return line + wrapped(reason_of(bridge), "  ");
+}
+
+}  // namespace
+
+std::string short_count(std::uint64_t count) {
+  if (count < 100'000) return std::to_string(count);
+  double value = static_cast<double>(count);
+  std::string_view unit;
+  for (const std::string_view next : {"k", "M", "G", "T"}) {
+    if (value < 999.5) break;
+    value /= 1000;
+    unit = next;
+  }
+  return with_one_place(value) + std::string(unit);
+}
+
+std::string short_size(std::uint64_t bytes) {
+  if (bytes < 1024) return std::to_string(bytes) + " B";
+  double value = static_cast<double>(bytes);
+  std::string_view unit;
+  for (const std::string_view next : {"KiB", "MiB", "GiB", "TiB"}) {
+    value /= 1024;
+    unit = next;
+    if (value < 999.5) break;
+  }
+  return with_one_place(value) + " " + std::string(unit);
+}
+
+std::string short_time(double seconds) {
+  const double whole = std::max(0.0, std::floor(seconds));
+  constexpr double kMinute = 60, kHour = 3600, kDay = 86400;
+  const auto in = [whole](double unit, const char* name) {
+    return std::to_string(static_cast<std::uint64_t>(whole / unit)) + " " + name;
+  };
+  if (whole < kMinute) return in(1, "s");
+  if (whole < kHour) return in(kMinute, "min");
+  if (whole < 2 * kDay) return in(kHour, "h");
+  return in(kDay, "d");
+}
+
+std::string status_table(const StatusPicture& picture, bool colour) {
+  std::string all = gateway_lines(picture.gateway, colour);
+  if (picture.bridges.empty()) return all + "\nno bridges\n";
+  const std::string head =
+      row({"BRIDGE", "STATE", "BACKLOG", "SIZE", "OLDEST", "PER S", "ETA", "DELIVERED", "DROPPED"});
+  all += "\n" + painted(head, kBold, colour);
+  for (const BridgeDocument& one : picture.bridges) all += bridge_lines(one, colour);
+  return all;
+}
+
+}  // namespace furrow::gateway

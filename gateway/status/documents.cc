@@ -1,0 +1,81 @@
+#include "gateway/status/documents.h"
+
+#include <nlohmann/json.hpp>
+
+namespace furrow::gateway {
+namespace {
+
+using Json = nlohmann::json;
+
+// The field of an object, if it is there and of that type; its exceptions stay in this file.
+template <typename Value>
+std::optional<Value> find(const Json& object, const char* field) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(field);
+  if (found == object.end() || found->is_null()) return std::nullopt;
+  try {
+    return found->get<Value>();
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::string text(const Json& object, const char* field) {
+  return find<std::string>(object, field).value_or("");
+}
+std::uint64_t count(const Json& object, const char* field) {
+  return find<std::uint64_t>(object, field).value_or(0);
+}
+double number(const Json& object, const char* field) {
+  return find<double>(object, field).value_or(0);
+}
+Json part(const Json& object, const char* field) {
+  return object.is_object() && object.contains(field) ? object.at(field) : Json();
+}
+
+}  // namespace
+
+std::optional<GatewayDocument> read_gateway_document(std::string_view document) {
+  const Json json = Json::parse(document, nullptr, false);
+  if (!find<std::string>(json, "id")) return std::nullopt;
+  const Json store = part(json, "store");
+  GatewayDocument gateway{.id = text(json, "id"),
+                          .version = text(json, "version"),
+                          .uptime_s = number(json, "uptime_s"),
+                          .clients = count(part(json, "clients"), "connected"),
+                          .sessions = count(part(json, "clients"), "sessions"),
+                          .store_state = text(store, "state"),
+                          .store_reason = text(store, "reason"),
+                          .listeners = {},
+                          .clock_trusted = find<bool>(part(json, "clock"), "trusted").value_or(true)};
+  for (const Json& one : part(json, "listeners")) {
+    gateway.listeners.push_back({.name = text(one, "name"), .reason = text(one, "reason")});
+  }
+  return gateway;
+}
+
+std::optional<BridgeDocument> read_bridge_document(std::string_view document) {
+  const Json json = Json::parse(document, nullptr, false);
+  if (!find<std::string>(json, "name") || !find<std::string>(json, "state")) return std::nullopt;
+  const Json backlog = part(json, "backlog");
+  BridgeDocument bridge{.name = text(json, "name"),
+                        .state = text(json, "state"),
+                        .reason = text(json, "reason"),
+                        .remote = text(json, "remote"),
+                        .backlog_messages = count(backlog, "messages"),
+                        .backlog_bytes = count(backlog, "bytes"),
+                        .oldest_s = find<double>(backlog, "oldest_s"),
+                        .inflight = count(json, "inflight"),
+                        .delivered = count(json, "delivered"),
+                        .quarantined = count(json, "quarantined"),
+                        .dropped = 0,
+                        .up_per_s = number(part(json, "rate"), "up_per_s"),
+                        .drain_eta_s = find<double>(json, "drain_eta_s"),
+                        .next_attempt_s = find<double>(json, "next_attempt_s")};
+  for (const Json& one : part(json, "dropped")) {
+    if (one.is_number_unsigned()) bridge.dropped += one.get<std::uint64_t>();
+  }
+  return bridge;
+}
+
+}  // namespace furrow::gateway

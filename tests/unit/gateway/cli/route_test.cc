@@ -1,0 +1,82 @@
+// Where a topic goes, as `furrow route` says it, by the rules of a file.
+#include "gateway/cli/route.h"
+
+#include <gtest/gtest.h>
+
+#include "config/load_yaml.h"
+
+namespace furrow::gateway {
+namespace {
+
+constexpr std::string_view kConfig = R"(bridges:
+  - name: region
+    connect: mqtt://region.example.org
+    topics:
+      - {filter: farm/#, remote_prefix: us/, except: [farm/test/#]}
+      - {filter: command/+, direction: down, remote_prefix: us/, qos: 2, retain: clear}
+      - {filter: site/#, direction: both, qos: 0}
+  - name: lab
+    enabled: false
+    connect: mqtt://lab.example.org
+    topics:
+      - {filter: "#", local_prefix: farm/, qos: 2, buffer_qos0: true, retain: clear}
+      - {filter: command/#, remote_prefix: copy/}
+)";
+
+RouteAnswer routes(const std::string& topic, const std::optional<std::string>& from = std::nullopt) {
+  const config::Loaded loaded = config::load(std::string(kConfig), "f.yaml", {});
+  EXPECT_FALSE(config::has_errors(loaded.diagnostics));
+  return find_routes({.topic = topic, .from = from, .config = {}}, loaded.config, "f.yaml");
+}
+
+TEST(Route, NamesRuleAndTermsOfEachBridge) {
+  const RouteAnswer answer = routes("farm/1");
+  EXPECT_TRUE(answer.is_taken);
+  EXPECT_EQ(answer.text,
+            "up, from farm/1:\n"
+            "  region: as us/farm/1, QoS 1 at most, retain flag kept, QoS 0 only while the link is up; "
+            "rule f.yaml:5 (farm/#)\n"
+            "  lab (disabled): as 1, QoS 2 at most, retain flag cleared; rule f.yaml:12 (#)\n");
+}
+
+TEST(Route, SaysWhyABridgeDoesNotTakeATopic) {
+  EXPECT_EQ(routes("farm/test/1").text,
+            "up, from farm/test/1:\n"
+            "  region: no, except farm/test/# of rule f.yaml:5 (farm/#)\n"
+            "  lab (disabled): as test/1, QoS 2 at most, retain flag cleared; rule f.yaml:12 (#)\n");
+  const RouteAnswer nobody = routes("house/1");
+  EXPECT_FALSE(nobody.is_taken);
+  EXPECT_EQ(nobody.text,
+            "up, from house/1:\n"
+            "  region: no, no rule matches it\n"
+            "  lab (disabled): no, no rule matches it\n");
+  EXPECT_EQ(routes("$SYS/furrow/gateway").text,
+            "up, from $SYS/furrow/gateway:\n"
+            "  region: no, no rule names it, and wildcards at the beginning do not match topics with $\n"
+            "  lab (disabled): no, no rule names it, and wildcards at the beginning do not match topics with $\n");
+}
+
+TEST(Route, ComesDownAndGoesOnByOtherBridges) {
+  const RouteAnswer answer = routes("us/command/7", "region");
+  EXPECT_TRUE(answer.is_taken);
+  EXPECT_EQ(answer.text,
+            "down, from us/command/7:\n"
+            "  region: as command/7, QoS 2 at most, retain flag cleared; rule f.yaml:6 (command/+)\n"
+            "up, from command/7:\n"
+            "  lab (disabled): as copy/command/7, QoS 1 at most, retain flag kept, QoS 0 only while the link is up; "
+            "rule f.yaml:13 (command/#)\n");
+}
+
+TEST(Route, SaysWhyNothingComesDown) {
+  const RouteAnswer other = routes("us/farm/1", "region");
+  EXPECT_FALSE(other.is_taken);
+  EXPECT_EQ(other.text, "down, from us/farm/1:\n  region: no, no rule matches it\n");
+  EXPECT_EQ(routes("x", "lab").text, "down, from x:\n  lab (disabled): no, none of its rules comes down\n");
+}
+
+TEST(Route, NamesOfOthersCannotPaintTheTerminal) {
+  EXPECT_EQ(routes("farm/\x1b[2J").text.find('\x1b'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace furrow::gateway
