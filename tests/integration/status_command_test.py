@@ -32,13 +32,13 @@ class StatusCommandTest(TestCase):
         barn = self.start()
         self.client(self.port, "sensor").publish_each([("farm/1", "x", 1)] * 3)
         wait_for("what is published is a second old at most",
-                 lambda: re.search(r"2 clients.* backoff +3 ", self.run_status("-c", barn.config_path).stdout, re.DOTALL))
+                 lambda: re.search(r" backoff +3 ", self.run_status("-c", barn.config_path).stdout, re.DOTALL))
         shown = self.run_status("-c", barn.config_path)
         self.assertEqual((shown.returncode, shown.stderr), (0, ""))
         self.assertNotIn("\x1b", shown.stdout, "no colours in a pipe")
         lines = shown.stdout.splitlines()
         self.assertLessEqual(max(len(one) for one in lines), 80)
-        self.assertRegex(lines[0], r"  furrow \S+, up \d+ s, 2 clients, \d sessions?$")
+        self.assertRegex(lines[0], r"  furrow \S+, up \d+ s, \d clients?, \d sessions?$")
         table = lines[lines.index("") + 1:]  # behind what this machine may have against its clock
         self.assertRegex(table[0], r"^BRIDGE +STATE +BACKLOG +SIZE +OLDEST +PER S +ETA +DELIVERED +DROPPED$")
         self.assertRegex(table[1], r"^region +backoff +3 +\d+ B +\d+ s +\d+\.\d +- +0 +0$")
