@@ -22,8 +22,11 @@ std::string shown(std::string_view text) {
 
 // A bridge of the configuration, as the code that decides knows it.
 struct Routes {
-  Routes(const config::Bridge& of, const std::string& name)
-      : bridge(of), file(name), map(bridge_options(of, {}, 0).rules) {}
+  // A gateway whose identifier is made at its first start stays `{gateway}` in names.
+  Routes(const config::Config& config, const config::Bridge& of, const std::string& name)
+      : bridge(of),
+        file(name),
+        map(bridge_options(of, config.gateway.id.empty() ? "{gateway}" : config.gateway.id, 0).rules) {}
 
   std::string place_of(std::size_t rule) const {
     return file + ":" + std::to_string(bridge.topics[rule].place.line) + " (" + shown(bridge.topics[rule].filter) + ")";
@@ -36,9 +39,13 @@ struct Routes {
 
 // What the rule makes of a message that it takes.
 std::string terms(const bridge::Rule& rule, Way way) {
-  std::string text = "QoS " + std::to_string(static_cast<int>(rule.qos_max)) + " at most, retain flag " +
-                     (rule.retain_keep ? "kept" : "cleared");
-  if (way == Way::Down) return text;
+  const std::string most = std::to_string(static_cast<int>(rule.qos_max));
+  const std::string least = std::to_string(static_cast<int>(rule.qos_min));
+  std::string text = "QoS " + (rule.qos_min == mqtt::Qos::AtMostOnce ? most + " at most"
+                               : rule.qos_min == rule.qos_max        ? most
+                                                                     : least + " to " + most);
+  text += rule.retain_keep ? ", retain flag kept" : ", retain flag cleared";
+  if (way == Way::Down || rule.qos_min > mqtt::Qos::AtMostOnce) return text;
   if (rule.qos_max == mqtt::Qos::AtMostOnce || !rule.buffer_qos0) text += ", QoS 0 only while the link is up";
   return text;
 }
@@ -90,7 +97,7 @@ RouteAnswer find_ways_up(std::string_view topic, const config::Config& config, c
   for (const config::Bridge& one : config.bridges) {
     if (one.name == but) continue;
     has_any = true;
-    answer.is_taken |= add_way_up(Routes(one, file), topic, answer.text);
+    answer.is_taken |= add_way_up(Routes(config, one, file), topic, answer.text);
   }
   if (!has_any) answer.text += but.empty() ? "  there are no bridges\n" : "  there are no other bridges\n";
   return answer;
@@ -101,7 +108,7 @@ RouteAnswer find_ways_up(std::string_view topic, const config::Config& config, c
 RouteAnswer find_routes(const RouteOptions& options, const config::Config& config, const std::string& file) {
   if (!options.from) return find_ways_up(options.topic, config, file, {});
   const auto from = std::ranges::find(config.bridges, *options.from, &config::Bridge::name);
-  const Routes routes(*from, file);
+  const Routes routes(config, *from, file);
   RouteAnswer answer{.text = "down, from " + shown(options.topic) + ":\n  " + shown(from->name) +
                              (from->enabled ? "" : " (disabled)") + ": "};
   const auto mapping = routes.map.down(options.topic);

@@ -74,6 +74,24 @@ TEST(Route, SaysWhyNothingComesDown) {
   EXPECT_EQ(routes("x", "lab").text, "down, from x:\n  lab (disabled): no, none of its rules comes down\n");
 }
 
+TEST(Route, NamesStandInPrefixesAndTheQosIsRaised) {
+  const auto route = [](const std::string& gateway) {
+    const config::Loaded loaded =
+        config::load(gateway +
+                         "bridges:\n"
+                         "  - name: region\n"
+                         "    connect: mqtt://region.example.org\n"
+                         "    topics:\n"
+                         "      - {filter: a, remote_prefix: '{gateway}/{bridge}/', qos_min: 1}\n",
+                     "f.yaml", {});
+    EXPECT_FALSE(config::has_errors(loaded.diagnostics));
+    return find_routes({.topic = "a", .from = {}, .config = {}}, loaded.config, "f.yaml").text;
+  };
+  EXPECT_EQ(route("gateway: {id: barn-7}\n"),
+            "up, from a:\n  region: as barn-7/region/a, QoS 1, retain flag kept; rule f.yaml:6 (a)\n");
+  EXPECT_EQ(route(""), "up, from a:\n  region: as {gateway}/region/a, QoS 1, retain flag kept; rule f.yaml:5 (a)\n");
+}
+
 TEST(Route, NamesOfOthersCannotPaintTheTerminal) {
   EXPECT_EQ(routes("farm/\x1b[2J").text.find('\x1b'), std::string::npos);
 }
