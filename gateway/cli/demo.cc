@@ -23,6 +23,7 @@
 #include "gateway/process.h"
 #include "gateway/signals.h"
 #include "gateway/status/json.h"
+#include "gateway/www/page_files.h"
 
 namespace furrow::gateway {
 namespace {
@@ -76,7 +77,8 @@ class TemporaryDirectory {
 // With a window of 20, a drain takes as many turns on the WAN as it would with a region that has other gateways, too.
 std::string broker_config(const std::string& id) {
   return "gateway: {id: " + id + ", data: data-" + id +
-         "}\nlisteners: [{bind: 127.0.0.1:0}]\nlimits: {inflight: 20}\nstatus: {interval: 1s}\n";
+         "}\nlisteners: [{bind: 127.0.0.1:0}, {bind: 127.0.0.1:0, protocol: websocket, name: websocket}]\n"
+         "limits: {inflight: 20}\nstatus: {interval: 1s}\n";
 }
 
 std::string bridged_config(const std::string& id, const std::string& remote) {
@@ -150,6 +152,9 @@ class Demo {
 
   void start_clients(std::uint16_t port) {
     say("barn: gateway ready on 127.0.0.1:" + std::to_string(port) + ", bridged to the region at QoS 2");
+    if (!page_files().empty()) {
+      say("barn: its status page is at http://127.0.0.1:" + std::to_string(gateway_->web_port()) + "/");
+    }
     const auto arrived = [this](std::string_view topic, std::string_view payload) { ledger_.arrive(topic, payload); };
     const auto status = [this](std::string_view, std::string_view payload) { on_status(payload); };
     const auto nothing = [](std::string_view, std::string_view) {};

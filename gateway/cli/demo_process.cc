@@ -102,7 +102,8 @@ void DemoProcess::on_log(std::string_view bytes) {
 }
 
 void DemoProcess::on_line(std::string line) {
-  if (port_ == 0) port_ = port_of_listening(line);
+  const bool is_web = line.find(" name=websocket") != std::string::npos;
+  if (std::uint16_t& port = is_web ? web_port_ : port_; port == 0) port = port_of_listening(line);
   const bool ready = line.ends_with(" info ready");
   tail_.push_back(std::move(line));
   if (tail_.size() > kTailLines) tail_.pop_front();

@@ -32,6 +32,8 @@ class DemoProcess {
   DemoProcess& operator=(const DemoProcess&) = delete;
 
   pid_t pid() const { return pid_; }
+  // Of its listener for WebSocket; 0: it has none, or is not ready.
+  std::uint16_t web_port() const { return web_port_; }
   // The last lines of its log.
   std::string log_tail() const;
 
@@ -47,6 +49,7 @@ class DemoProcess {
   std::string unfinished_;  // of the log's last line
   std::deque<std::string> tail_;
   std::uint16_t port_ = 0;
+  std::uint16_t web_port_ = 0;
 };
 
 // The port of a log line `… listening name=… address=HOST:PORT`; 0 if it is another one.

@@ -598,6 +598,9 @@ class Failback : public BridgeConnection {
   Failback() {
     bridge_options.addresses = {{"a", 1}, {"b", 2}, {"c", 3}};
     bridge_options.failback = 60s;
+    // The far brokers of these stories are there, and silent.
+    bridge_options.keep_alive = {};
+    bridge_options.ack_timeout = std::chrono::hours(1);
   }
   void fall_back_to_the_third() {
     start();

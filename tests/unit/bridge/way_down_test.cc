@@ -509,6 +509,7 @@ TEST_F(WayDown, AnIdentifierOfALostSessionDoesNotComeBackWithAMessageThatAFullDi
   accept(false);
   turn();
   persist();
+  turn();
   ASSERT_THAT(said(), Contains(StartsWith("SUBSCRIBE")));
   broker().handle_store_failing(false);
   store_answers = true;

@@ -213,7 +213,7 @@ TEST_F(WayUp, WhatWaitsForMoreIsWrittenAfterItsTime) {
   publish("farm/1", "a", Qos::AtLeastOnce);
   pass(2s);
   EXPECT_EQ(store.segments(), 1U);
-  EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=10"));
+  EXPECT_THAT(sensor().received(), ElementsAre("PUBACK id=1 reason=00"));
 }
 
 TEST_F(WayUp, AFarSideThatCannotSayHowMuchItTakesHasALimitOfTheConfiguration) {
@@ -323,6 +323,7 @@ TEST_F(WayUp, ARuleCanRaiseTheQosSoThatReadingsAreBufferedAndAcknowledged) {
   start();
   publish("farm/1", "while it is away", Qos::AtMostOnce);
   EXPECT_EQ(snapshot().backlog_messages, 1U);
+  pass(1s);
   crash_and_restart();
   accept();
   EXPECT_THAT(said(), Contains(HasSubstr("\"while it is away\" qos=1")));

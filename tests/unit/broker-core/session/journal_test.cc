@@ -307,6 +307,7 @@ TEST_F(JournalTest, ReleasedIdentifiersAreNotWrittenWithWhatWaits) {
   world.refuse();
   world.journal().release_identifiers(QueueId{2}, {PacketId{9}});
   EXPECT_EQ(world.acks().ids, Ids{9}) << "nothing of it has to be stored any more";
+  world.pass(std::chrono::seconds(2));  // messages rest after a refusal
   world.settle_down();
   EXPECT_EQ(world.store().exchanges(), 1U) << "the one of 8";
 }
