@@ -295,8 +295,7 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   remember_dialect(now);
   phase_ = Phase::Online;
   addresses_.note_worked();
-  if (!addresses_.has_earlier()) failback_wait_ = options_.failback;
-  if (addresses_.has_earlier() && failback_wait_ > Duration::zero()) failback_due_ = now + failback_wait_;
+  note_failback(now);
   history_.begin(now);
   ++connects_;
   subscription_fault_.clear();
@@ -468,8 +467,16 @@ void Bridge::handle_probed(bool reached, Instant now) {
   }
 }
 
-// What is in flight is sent again there. An address that takes connections and not us brings us back here: it is asked
-// less and less often.
+// Online at some address. One that takes connections and did not let us in is asked less and less often.
+void Bridge::note_failback(Instant now) {
+  const bool in_vain = gone_back_to_ && addresses_.current() > *gone_back_to_;
+  gone_back_to_.reset();
+  failback_wait_ =
+      in_vain ? std::min(2 * failback_wait_, std::max(kFailbackMax, options_.failback)) : options_.failback;
+  if (addresses_.has_earlier() && failback_wait_ > Duration::zero()) failback_due_ = now + failback_wait_;
+}
+
+// What is in flight is sent again there.
 void Bridge::go_back(std::size_t place, Instant now) {
   (void)history_.end(LinkHistory::End::Other, buffer_.inflight() > 0, now);
   hang_up();
@@ -478,7 +485,7 @@ void Bridge::go_back(std::size_t place, Instant now) {
   drain_.cancel();
   draining_ = false;
   addresses_.go_to(place);
-  failback_wait_ = std::min(2 * failback_wait_, std::max(kFailbackMax, options_.failback));
+  gone_back_to_ = place;
   dial("an earlier address is well again", now);
 }
 

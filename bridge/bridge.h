@@ -172,6 +172,7 @@ class Bridge final : private RemoteSession::Handler {
   // Asks whether the address at this place, before the current one, is well again; past the last of them, waits.
   void probe(std::size_t place, Instant now);
   void go_back(std::size_t place, Instant now);
+  void note_failback(Instant now);
   // When the connection counts as stalled if nothing is acknowledged.
   Instant stall_due() const;
   std::uint16_t window() const;
@@ -218,8 +219,9 @@ class Bridge final : private RemoteSession::Handler {
 
   // Online at a later address.
   Instant failback_due_ = kNever;
-  Duration failback_wait_;              // grows while earlier addresses can be reached and let us in no more
-  std::optional<std::size_t> probing_;  // the place that is asked for
+  Duration failback_wait_;                   // grows while earlier addresses can be reached and do not let us in
+  std::optional<std::size_t> gone_back_to_;  // the place, until we are online again
+  std::optional<std::size_t> probing_;       // the place that is asked for
   std::optional<Address> probe_wanted_;
 
   // For the status.

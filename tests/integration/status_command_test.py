@@ -58,7 +58,8 @@ class StatusCommandTest(TestCase):
     def test_a_stopped_gateway(self):
         shown = self.run_status("--url", f"mqtt://127.0.0.1:{self.port}")
         self.assertEqual((shown.returncode, shown.stdout), (1, ""))
-        self.assertRegex(shown.stderr, rf"^furrow: the gateway at mqtt://127\.0\.0\.1:{self.port}: .*connection refused\n$")
+        self.assertRegex(shown.stderr,
+                         rf"^furrow: the gateway at mqtt://127\.0\.0\.1:{self.port}: .*connection refused\n$")
 
     def test_what_is_asked_wrongly(self):
         config = self.folder / "secure.yaml"

@@ -635,8 +635,11 @@ TEST_F(Failback, NothingIsLostOnTheWay) {
   probed(true);
   accept();
   EXPECT_THAT(said(), Contains(HasSubstr("\"x\" qos=1")));
-  far(mqtt::Puback{PacketId{1}, ReasonCode::Success, {}});
+  for (const std::uint16_t id : {std::uint16_t{1}, std::uint16_t{2}}) {
+    far(mqtt::Puback{PacketId{id}, ReasonCode::Success, {}});
+  }
   EXPECT_EQ(snapshot().delivered, 1U);
+  EXPECT_EQ(snapshot().inflight, 0U);
 }
 
 TEST_F(Failback, WhileNoneIsWellTheyAreAskedAgainAndAgain) {
@@ -655,7 +658,7 @@ TEST_F(Failback, AnAddressThatTakesConnectionsAndNotUsIsAskedLessAndLessOften) {
   fall_back_to_the_third();
   pass(60s);
   probed(true);
-  cut();  // before CONNACK
+  refuse("TLS: no");
   refuse();
   accept();
   (void)asked();

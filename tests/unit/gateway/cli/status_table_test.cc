@@ -11,7 +11,8 @@ namespace {
 
 GatewayDocument barn() {
   return read_gateway_document(
-             R"({"schema":1,"id":"barn-7","version":"1.2.3","uptime_s":273600.5,"clients":{"connected":12,"sessions":15},)"
+             R"({"schema":1,"id":"barn-7","version":"1.2.3","uptime_s":273600.5,)"
+             R"("clients":{"connected":12,"sessions":15},)"
              R"("store":{"state":"ok","reason":null},"listeners":[{"name":"lan","state":"listening","reason":null}],)"
              R"("clock":{"trusted":true}})")
       .value();
