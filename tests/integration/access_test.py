@@ -49,7 +49,7 @@ class AccessTest(TestCase):
         for qos in (0, 1, 2):
             for topic in ("farm/sensor-1/t", "common/t", "farm/sensor-2/t", "common/secret/t", "elsewhere"):
                 sensor.publish(topic, topic, qos)
-        self.client(gateway.port, "sensor-end", version).publish("common/end", "", 1)
+        self.client(gateway.port, "sensor-end", version).publish("common/end", "", 2)  # behind those of QoS 2
         reader.wait("the end", lambda: reader.payloads("common/end"))
         self.assertEqual(sorted((one.topic, one.qos) for one in reader.messages if one.topic != "common/end"),
                          sorted((topic, qos) for topic in ("farm/sensor-1/t", "common/t") for qos in (0, 1, 2)))
