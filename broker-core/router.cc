@@ -151,7 +151,8 @@ void Router::restore(const std::vector<RetainedRow>& rows, const ClockStamp& sta
     ClockStamp written;
     MessageRef message = row.data ? decode_message(*row.data, stamp, written) : MessageRef{};
     if (message && retained_.expires_at(*message) > now) {
-      if (!stamp.trusted) undated_retained_.emplace_back(message, written);
+      const bool ages = message->expiry_s() || limits_.retained_age > Duration::zero();
+      if (ages && !stamp.trusted) undated_retained_.emplace_back(message, written);
       (void)retained_.set(std::move(message));
     } else {
       journal_.retained_changed(row.topic, {}, now);  // expired, or damaged
