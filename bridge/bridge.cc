@@ -13,7 +13,7 @@ namespace {
 // addresses to try, a silent one is given less.
 constexpr Duration kConnectTimeout = std::chrono::seconds(30);
 constexpr Duration kConnectTimeoutAmongOthers = std::chrono::seconds(15);
-// What one segment of TCP has room for on any usual path, with TLS around it.
+// Bytes that one segment of TCP has room for on any usual path, with TLS around them.
 constexpr std::size_t kSegmentBytes = 1'200;
 // The longest wait between tries of an earlier address that does not let us in.
 constexpr Duration kFailbackMax = std::chrono::hours(1);
@@ -93,7 +93,7 @@ std::optional<Command> Bridge::poll_command() {
   return command;
 }
 
-// What fills a segment leaves at once; so does all that is not of a connection which stands.
+// Output that fills a segment leaves at once; so does all that is not of a connection which stands.
 bool Bridge::review_output(Instant now) {
   const std::size_t size = remote_.output().size();
   if (phase_ != Phase::Online || options_.coalesce == Duration::zero() || size == 0 || size >= kSegmentBytes) {
@@ -370,13 +370,18 @@ void Bridge::handle_stall(Instant now) {
   lose(std::move(reason), LinkHistory::End::Stalled, now);
 }
 
-void Bridge::lose(std::string reason, LinkHistory::End how, Instant now) {
+LinkHistory::Verdict Bridge::end_connection(LinkHistory::End how, Instant now) {
   const LinkHistory::Verdict verdict = history_.end(how, buffer_.inflight() > 0, now);
   hang_up();
   up_.disconnect(now);
   down_.disconnect();
   drain_.cancel();
   draining_ = false;
+  return verdict;
+}
+
+void Bridge::lose(std::string reason, LinkHistory::End how, Instant now) {
+  const LinkHistory::Verdict verdict = end_connection(how, now);
   if (verdict.good) backoff_.reset();
   if (verdict.may_be_pushed_out) {
     reason +=
@@ -476,14 +481,9 @@ void Bridge::note_failback(Instant now) {
   if (addresses_.has_earlier() && failback_wait_ > Duration::zero()) failback_due_ = now + failback_wait_;
 }
 
-// What is in flight is sent again there.
+// Messages in flight are sent again there.
 void Bridge::go_back(std::size_t place, Instant now) {
-  (void)history_.end(LinkHistory::End::Other, buffer_.inflight() > 0, now);
-  hang_up();
-  up_.disconnect(now);
-  down_.disconnect();
-  drain_.cancel();
-  draining_ = false;
+  (void)end_connection(LinkHistory::End::Other, now);
   addresses_.go_to(place);
   gone_back_to_ = place;
   dial("an earlier address is well again", now);

@@ -163,6 +163,8 @@ class Bridge final : private RemoteSession::Handler {
   void next(std::string reason, Wait wait, Instant now);
   // CONNECT was not answered with CONNACK: `why`, in words.
   void handle_no_answer(Dialect::Verdict verdict, std::string why, Instant now);
+  // The connection, online until now, is given up; messages in flight wait again. Returns what it was worth.
+  LinkHistory::Verdict end_connection(LinkHistory::End how, Instant now);
   // The connection, online until now, is lost.
   void lose(std::string reason, LinkHistory::End how, Instant now);
   void back_off(std::string reason, Wait wait, Instant now);

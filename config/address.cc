@@ -166,7 +166,7 @@ Result<Scheme> parse_scheme(std::string_view scheme, std::string_view rest) {
                  as_written(std::string(meant_by(scheme)) + std::string(kSchemeEnd) + std::string(rest)));
 }
 
-// What follows host and port in the request for WebSocket.
+// The path of the request for WebSocket, which follows host and port.
 Result<std::string> parse_path(std::string_view path, Scheme scheme) {
   if (path.empty()) return std::string(facts(scheme).path);
   if (path.find('#') != std::string_view::npos) {
