@@ -212,6 +212,7 @@ class PageTest(TestCase):
         self.look_at(browser, "online")
 
         self.wan.close()
+        self.wait_for_card(browser, "the page shows the outage", lambda card: card["state"] == "backoff")
         sensor.publish_each([(f"farm/{i % 5}/moisture", str(i), 1) for i in range(1204)])
         card = self.wait_for_card(browser, "the page shows the outage and the backlog",
                                   lambda card: card["state"] == "backoff" and card["backlog"] == "1204")
