@@ -11,7 +11,8 @@ from furrow_testing import PATIENCE, ROOT, skip_all
 
 FOLDER = pathlib.Path(os.environ.get("FURROW_NODE_FOLDER", ROOT / "build/node"))
 # npm takes away what it was not named, so each run names all of them.
-VERSIONS = {"aedes": "0.51.3", "axe-core": "4.10.3", "mqtt": "5.14.1", "puppeteer-core": "24.10.0"}
+VERSIONS = {"aedes": "0.51.3", "axe-core": "4.10.3", "mqtt": "5.14.1", "node-red": "4.0.9",
+            "puppeteer-core": "24.10.0"}
 ENVIRONMENT = {"NODE_PATH": str(FOLDER / "node_modules")}
 
 
@@ -37,7 +38,7 @@ def fetch():
     packages = [f"{name}@{version}" for name, version in VERSIONS.items()]
     result = subprocess.run(
         ["npm", "install", "--prefix", FOLDER, "--no-save", "--package-lock=false", "--ignore-scripts", "--no-audit",
-         "--no-fund", *packages], capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
+         "--no-fund", *packages], capture_output=True, text=True, timeout=5 * PATIENCE, check=False)
     if result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[0]
         skip_all(f"npm could not install {' '.join(packages)}: {reason}")
