@@ -1,5 +1,5 @@
-"""A gateway in the company it keeps in the field: Node-RED, MQTT.js, paho, mosquitto_pub and a Mosquitto that bridges in,
-all at once, bridged to a Mosquitto and a RabbitMQ, while links are cut at random.
+"""A gateway in the company it keeps in the field: Node-RED, MQTT.js, paho, mosquitto_pub and a bridging Mosquitto, all
+at once, bridged to a Mosquitto and a RabbitMQ, while links are cut at random.
 
 Whatever was acknowledged to a publisher arrives in both regions, at QoS 2 once; commands come down and are answered;
 and the log can be read from top to bottom.

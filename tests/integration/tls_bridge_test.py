@@ -3,6 +3,9 @@ with the reason in the status."""
 
 import re
 import shutil
+import socket
+import ssl
+import threading
 
 from furrow_testing import TestCase, bridge, main, wait_for
 from pki import Authority, pin
@@ -63,6 +66,38 @@ class ToMosquittoTest(TlsBridgeTestCase):
         region = self.far_mosquitto(f"cafile {self.authority.certificate}\nrequire_certificate true\n")
         self.bridged(f"mqtts://localhost:{region.port}", f"tls: {{ca: {self.authority.certificate}}}")
         self.wait_refused("the far side wants a certificate of ours: set tls.certificate and tls.key")
+
+    def test_the_name_of_the_far_side_is_said_and_an_address_is_not(self):
+        """By SNI: a cloud serves many names at one address."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.server)
+        said = []
+        context.sni_callback = lambda connection, name, _: said.append(name)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    try:
+                        context.wrap_socket(connection, server_side=True).close()
+                    except OSError:
+                        pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        trust = f"ca: {self.authority.certificate}"
+        for host, settings, name in (("localhost", trust, "localhost"), ("127.0.0.1", trust, None),
+                                     ("127.0.0.1", f"{trust}, server_name: localhost", "localhost")):
+            said.clear()
+            barn = self.bridged(f"mqtts://{host}:{port}", f"tls: {{{settings}}}")
+            wait_for("a name, or none, is said", lambda: said)
+            self.assertEqual(said[0], name, (host, settings))
+            self.assertEqual(barn.stop(), 0)
 
     def test_a_pin(self):
         region = self.far_mosquitto("")
