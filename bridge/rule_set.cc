@@ -10,7 +10,7 @@ namespace {
 
 bool is_same(const Rule& one, const Rule& other) {
   const auto identity = [](const Rule& rule) {
-    return std::tie(rule.direction, rule.filter, rule.local_prefix, rule.remote_prefix);
+    return std::tie(rule.direction, rule.filter, rule.local_prefix, rule.remote_prefix, rule.remote);
   };
   return identity(one) == identity(other);
 }

@@ -1,6 +1,6 @@
 // The rules of a bridge as they are now, and how many messages each has taken, over changes of the rules.
 //
-// A rule is known by what it connects: direction, filter and prefixes. One that is found again in a new set keeps its
+// A rule is known by what it connects: direction, filter and names. One that is found again in a new set keeps its
 // counters, wherever it stands and whatever else has changed of it. Thread: loop.
 #pragma once
 

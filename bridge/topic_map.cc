@@ -1,43 +1,59 @@
 #include "bridge/topic_map.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "broker-core/base/check.h"
 #include "broker-core/mqtt/topic.h"
 
 namespace furrow::bridge {
 
 namespace {
 
-// A rule seen from one side.
-struct Side {
-  const std::string& prefix;
-  const std::string& filter;
-};
-
-// Whether X behind the prefix of `there` is a topic that the rule names on that side: not an empty one, and not one
-// that begins with `$` unless the rule says so, since wildcards do not match those [MQTT-4.7.2-1]. Else who publishes
-// `barn-7/$SYS/furrow/gateway` at the far side would speak for the gateway.
-bool is_named(const Side& there, std::string_view rest) {
-  if (!there.prefix.empty()) return true;
-  return !rest.empty() && (rest.front() != '$' || there.filter.starts_with('$'));
+// The first character that the topic has on the other side; nothing when that is no topic at all.
+std::optional<char> first_of(const TopicMap::Mapping& mapping) {
+  for (const std::string_view part : {mapping.prefix, std::string_view(mapping.made), mapping.rest}) {
+    if (!part.empty()) return part.front();
+  }
+  return std::nullopt;
 }
 
-// Sets `rest` to X. Matches with the prefix on, since the rule about `$` is for the whole topic [MQTT-4.7.2-1].
-bool takes(const Rule& rule, const Side& here, const Side& there, std::string_view topic, std::string_view& rest) {
-  if (!topic.starts_with(here.prefix) || !mqtt::matches(here.filter, topic)) return false;
-  rest = topic.substr(here.prefix.size());
-  if (!is_named(there, rest)) return false;
-  return std::ranges::none_of(rule.except,
-                              [&](const std::string& exception) { return mqtt::matches(exception, rest); });
+// Whether the rule, whose filter on that side this is, names the topic there: it is not empty, and begins with `$` only
+// if the rule says so, since wildcards do not match those [MQTT-4.7.2-1]. Else who publishes
+// `barn-7/$SYS/furrow/gateway` at the far side would speak for the gateway.
+bool is_named(const TopicMap::Mapping& mapping, std::string_view filter) {
+  const auto first = first_of(mapping);
+  return first && (*first != '$' || filter.starts_with('$'));
+}
+
+const std::string* find_exception(const Rule& rule, std::string_view x) {
+  const auto found =
+      std::ranges::find_if(rule.except, [&](const std::string& exception) { return mqtt::matches(exception, x); });
+  return found == rule.except.end() ? nullptr : &*found;
+}
+
+mqtt::TopicPattern pattern_of(const Rule& rule) {
+  auto pattern = mqtt::TopicPattern::parse(rule.filter, rule.remote);
+  FURROW_CHECK(pattern.has_value());
+  return *std::move(pattern);
 }
 
 }  // namespace
 
+std::string Rule::remote_filter() const {
+  return remote.empty() ? remote_prefix + filter : pattern_of(*this).made_filter();
+}
+
 TopicMap::TopicMap(std::vector<Rule> rules) : rules_(std::move(rules)) {
-  for (const Rule& rule : rules_) {
-    local_filters_.push_back(rule.local_filter());
-    remote_filters_.push_back(rule.remote_filter());
-  }
+  for (const Rule& rule : rules_) names_.push_back(names_of(rule));
+}
+
+TopicMap::Names TopicMap::names_of(const Rule& rule) {
+  Names names{rule.local_filter(), rule.remote_filter(), {}, {}};
+  if (rule.remote.empty()) return names;
+  names.to_remote = pattern_of(rule);
+  if (names.to_remote->why_irreversible().empty()) names.to_local = names.to_remote->reversed();
+  return names;
 }
 
 bool TopicMap::goes_up() const {
@@ -47,21 +63,58 @@ bool TopicMap::comes_down() const {
   return std::ranges::any_of(rules_, &Rule::comes_down);
 }
 
+// Matches with the prefix on, since the rule about `$` is for the whole topic [MQTT-4.7.2-1].
+std::optional<std::string_view> TopicMap::find_x_here(std::size_t rule, std::string_view local) const {
+  const std::string& prefix = rules_[rule].local_prefix;
+  if (!local.starts_with(prefix) || !mqtt::matches(names_[rule].local_filter, local)) return std::nullopt;
+  return local.substr(prefix.size());
+}
+
+std::optional<std::string_view> TopicMap::find_x_there(std::size_t rule, std::string_view remote,
+                                                       std::string& made) const {
+  const std::string& prefix = rules_[rule].remote_prefix;
+  const Names& names = names_[rule];
+  if (!remote.starts_with(prefix) || !mqtt::matches(names.remote_filter, remote)) return std::nullopt;
+  if (!names.to_remote) return remote.substr(prefix.size());
+  auto x = names.to_local ? names.to_local->make(remote) : std::nullopt;
+  if (!x) return std::nullopt;
+  made = *std::move(x);
+  return made;
+}
+
+const std::string* TopicMap::exception_here(std::size_t rule, std::string_view local) const {
+  const auto x = find_x_here(rule, local);
+  return x ? find_exception(rules_[rule], *x) : nullptr;
+}
+
+const std::string* TopicMap::exception_there(std::size_t rule, std::string_view remote) const {
+  std::string made;
+  const auto x = find_x_there(rule, remote, made);
+  return x ? find_exception(rules_[rule], *x) : nullptr;
+}
+
 std::optional<TopicMap::Mapping> TopicMap::to_remote(std::size_t rule, std::string_view local) const {
-  const Side here{rules_[rule].local_prefix, local_filters_[rule]};
-  const Side there{rules_[rule].remote_prefix, remote_filters_[rule]};
-  Mapping mapping{rule, there.prefix, {}};
-  if (!takes(rules_[rule], here, there, local, mapping.rest)) return std::nullopt;
+  const auto x = find_x_here(rule, local);
+  if (!x || find_exception(rules_[rule], *x) != nullptr) return std::nullopt;
+  Mapping mapping{rule, rules_[rule].remote_prefix, {}, {}};
+  if (const auto& pattern = names_[rule].to_remote) {
+    auto made = pattern->make(*x);
+    if (!made) return std::nullopt;
+    mapping.made = *std::move(made);
+  } else {
+    mapping.rest = *x;
+  }
+  if (!is_named(mapping, names_[rule].remote_filter)) return std::nullopt;
   return mapping;
 }
 
 std::optional<TopicMap::Mapping> TopicMap::to_local(std::size_t rule, std::string_view remote) const {
-  const Side here{rules_[rule].remote_prefix, remote_filters_[rule]};
-  const Side there{rules_[rule].local_prefix, local_filters_[rule]};
-  Mapping mapping{rule, there.prefix, {}};
-  if (!takes(rules_[rule], here, there, remote, mapping.rest)) return std::nullopt;
+  Mapping mapping{rule, rules_[rule].local_prefix, {}, {}};
+  const auto x = find_x_there(rule, remote, mapping.made);
+  if (!x || find_exception(rules_[rule], *x) != nullptr) return std::nullopt;
+  if (!names_[rule].to_remote) mapping.rest = *x;
   // Topics that begin with `$` are the gateway's own here, whatever a rule says: a far broker is a client like others.
-  if (mapping.topic().starts_with('$')) return std::nullopt;
+  if (first_of(mapping).value_or('$') == '$') return std::nullopt;
   return mapping;
 }
 

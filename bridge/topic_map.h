@@ -1,6 +1,7 @@
 // The rules of a bridge: which topics cross, and what they are called on the other side.
 //
 //   local topic = local_prefix + X, remote topic = remote_prefix + X, where X matches `filter` and none of `except`
+//   with a pattern: remote topic = what `remote` makes of X
 //
 // Both topics match the filters of their sides, which are valid ones: X may be an empty level where a prefix stands
 // before it on either side (`farm/` by `farm/` and `#`), and no topic that begins with `$` comes of a wildcard.
@@ -17,6 +18,7 @@
 
 #include "broker-core/base/time.h"
 #include "broker-core/mqtt/protocol.h"
+#include "broker-core/mqtt/topic_pattern.h"
 
 namespace furrow::bridge {
 
@@ -26,6 +28,7 @@ struct Rule {
   std::string filter;
   std::string local_prefix;
   std::string remote_prefix;
+  std::string remote;  // a pattern for X (mqtt/topic_pattern.h), reversible if the rule comes down; then no remote_prefix
   Direction direction = Direction::Up;
   mqtt::Qos qos_max = mqtt::Qos::AtLeastOnce;  // the highest QoS that crosses
   mqtt::Qos qos_min = mqtt::Qos::AtMostOnce;   // a message of less crosses, and waits, as if it had this; <= qos_max
@@ -39,24 +42,30 @@ struct Rule {
   bool goes_up() const { return direction != Direction::Down; }
   bool comes_down() const { return direction != Direction::Up; }
   std::string local_filter() const { return local_prefix + filter; }
-  std::string remote_filter() const { return remote_prefix + filter; }
+  std::string remote_filter() const;
 };
 
 class TopicMap {
  public:
   // No rules.
   TopicMap() = default;
-  // REQUIRES: `filter`, both filters with their prefixes, and `except` of every rule are valid.
+  // REQUIRES: `filter`, `remote`, both filters with their prefixes, and `except` of every rule are valid.
   explicit TopicMap(std::vector<Rule> rules);
 
-  // A topic on the other side, in two parts; `rest` borrows from the topic that was mapped.
+  // A topic on the other side, in three parts; `rest` borrows from the topic that was mapped.
   struct Mapping {
     std::size_t rule = 0;
     std::string_view prefix;
+    std::string made;  // by a pattern, or empty
     std::string_view rest;
 
-    std::size_t size() const { return prefix.size() + rest.size(); }
-    std::string topic() const { return std::string(prefix).append(rest); }
+    std::size_t size() const { return prefix.size() + made.size() + rest.size(); }
+    void write(std::string& topic) const { topic.assign(prefix).append(made).append(rest); }
+    std::string topic() const {
+      std::string topic;
+      write(topic);
+      return topic;
+    }
   };
 
   // The remote name of a local topic on its way up, and the local name of a remote topic on its way down.
@@ -70,6 +79,10 @@ class TopicMap {
   std::optional<Mapping> answer_up(std::string_view local) const;
   std::optional<Mapping> answer_down(std::string_view remote) const;
 
+  // The exception that keeps the rule from a topic here, or at the far side, which it would take; nullptr: there is none.
+  const std::string* exception_here(std::size_t rule, std::string_view local) const;
+  const std::string* exception_there(std::size_t rule, std::string_view remote) const;
+
   const std::vector<Rule>& rules() const { return rules_; }
   const Rule& rule(const Mapping& mapping) const { return rules_[mapping.rule]; }
   bool goes_up() const;
@@ -79,10 +92,21 @@ class TopicMap {
   std::optional<Mapping> to_remote(std::size_t rule, std::string_view local) const;
   std::optional<Mapping> to_local(std::size_t rule, std::string_view remote) const;
 
+  // How a rule finds its topics.
+  struct Names {
+    std::string local_filter;
+    std::string remote_filter;
+    std::optional<mqtt::TopicPattern> to_remote;  // with a pattern
+    std::optional<mqtt::TopicPattern> to_local;   // where that is reversible
+  };
+  static Names names_of(const Rule& rule);
+  // X of a topic that the rule takes, but for its exceptions. `made` keeps what a pattern makes.
+  std::optional<std::string_view> find_x_here(std::size_t rule, std::string_view local) const;
+  std::optional<std::string_view> find_x_there(std::size_t rule, std::string_view remote, std::string& made) const;
+
   // Changes with assignment only.
   std::vector<Rule> rules_;
-  std::vector<std::string> local_filters_;
-  std::vector<std::string> remote_filters_;
+  std::vector<Names> names_;
 };
 
 }  // namespace furrow::bridge

@@ -218,7 +218,7 @@ void WayDown::handle_pubrel(PacketId packet_id) {
 
 void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
                     const ExchangeRow* exchange, Instant now) {
-  topic_.assign(mapping.prefix).append(mapping.rest);
+  mapping.write(topic_);
   std::string answer_topic;
   if (const auto response = publish.properties.text(mqtt::PropertyId::ResponseTopic)) {
     const auto answer = buffer_.map().answer_down(*response);

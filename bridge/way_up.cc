@@ -24,7 +24,7 @@ constexpr std::size_t kLookaheadMax = 1000;
 // --- sending ---
 
 broker::Message::Fields WayUp::remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping) {
-  topic_.assign(mapping.prefix).append(mapping.rest);
+  mapping.write(topic_);
   fields.topic = topic_;
   const auto response = fields.properties.text(mqtt::PropertyId::ResponseTopic);
   if (!response) return fields;

@@ -214,14 +214,15 @@ enum class Direction : std::uint8_t { Up, Down, Both };
 enum class RetainFlag : std::uint8_t { Keep, Clear };
 
 // One rule of a bridge. With X for whatever `filter` matches:
-// the local topic is local_prefix + X, the remote topic remote_prefix + X.
+// the local topic is local_prefix + X, the remote topic remote_prefix + X, or what `remote` makes of X.
 struct TopicRule {
   std::string filter;  // a valid filter after a load without errors; so are prefix + filter
   Direction direction = Direction::Up;
   std::uint8_t qos = 1;      // the highest that crosses
   std::uint8_t qos_min = 0;  // at most qos: a message of less is raised to it
-  std::string local_prefix;  // see expand_names(); so is remote_prefix
+  std::string local_prefix;  // see expand_names(); so is remote_prefix, and remote
   std::string remote_prefix;
+  std::string remote;               // mqtt/topic_pattern.h; empty: prefixes alone
   std::vector<std::string> except;  // filters of X that this rule leaves alone
   RetainFlag retain = RetainFlag::Keep;
   bool buffer_qos0 = false;            // QoS 0 messages are buffered too while the link is down

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker-core/mqtt/topic.h"
+#include "broker-core/mqtt/topic_pattern.h"
 
 namespace furrow::config {
 namespace {
@@ -26,7 +27,9 @@ std::string local_filter(const TopicRule& rule) {
   return rule.local_prefix + rule.filter;
 }
 std::string remote_filter(const TopicRule& rule) {
-  return rule.remote_prefix + rule.filter;
+  if (rule.remote.empty()) return rule.remote_prefix + rule.filter;
+  const auto pattern = mqtt::TopicPattern::parse(rule.filter, rule.remote);
+  return pattern ? pattern->made_filter() : std::string();
 }
 
 bool has_valid_filters(const TopicRule& rule) {
@@ -34,7 +37,8 @@ bool has_valid_filters(const TopicRule& rule) {
     return mqtt::is_valid_filter(filter) && mqtt::is_valid_filter(rule.local_prefix + filter) &&
            mqtt::is_valid_filter(rule.remote_prefix + filter);
   };
-  return is_comparable(rule.filter) && std::all_of(rule.except.begin(), rule.except.end(), is_comparable);
+  return is_comparable(rule.filter) && mqtt::is_valid_filter(remote_filter(rule)) &&
+         std::all_of(rule.except.begin(), rule.except.end(), is_comparable);
 }
 
 bool shadows_on_the_way_up(const TopicRule& earlier, const TopicRule& later) {
@@ -43,6 +47,8 @@ bool shadows_on_the_way_up(const TopicRule& earlier, const TopicRule& later) {
 }
 
 bool shadows_on_the_way_down(const TopicRule& earlier, const TopicRule& later) {
+  // What a pattern makes of exceptions is not told: they may leave something.
+  if (!earlier.remote.empty() && !earlier.except.empty()) return false;
   return earlier.comes_down() && later.comes_down() &&
          shadows(earlier, earlier.remote_prefix, remote_filter(earlier), remote_filter(later));
 }
@@ -52,8 +58,10 @@ Circle circle_of(const TopicRule& down, const TopicRule& up) {
   if (!mqtt::overlaps(local_filter(down), local_filter(up))) return Circle::None;
   if (!mqtt::overlaps(remote_filter(up), remote_filter(down))) return Circle::None;
   const bool same_prefixes = down.local_prefix == up.local_prefix && down.remote_prefix == up.remote_prefix;
-  if (!same_prefixes) return Circle::Possible;
-  // With the same prefixes X is the same on both ways, so an exception of either breaks the circle.
+  // A pattern means the same only with the same wildcards.
+  const bool same_pattern = down.remote == up.remote && (down.remote.empty() || down.filter == up.filter);
+  if (!same_prefixes || !same_pattern) return Circle::Possible;
+  // With the same names X is the same on both ways, so an exception of either breaks the circle.
   if (excepts(down, up.filter) || excepts(up, down.filter)) return Circle::None;
   return Circle::Certain;
 }

@@ -11,7 +11,7 @@ namespace furrow::config {
 std::string local_filter(const TopicRule& rule);
 std::string remote_filter(const TopicRule& rule);
 
-// Whether the rule can be compared: its filter, both filters with their prefixes, and its exceptions are valid.
+// Whether the rule can be compared: its filter, the filters of both sides, and its exceptions are valid.
 bool has_valid_filters(const TopicRule& rule);
 
 // Whether nothing is left for `later` because `earlier` takes it all, in the direction that compares these filters.

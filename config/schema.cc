@@ -895,8 +895,17 @@ const Key kKeys[] = {
      .kind = Kind::Text,
      .standard = R"("")",
      .doc = "Stands before X at the far side, usually with a / at its end.",
-     .also = "prefix | remote | topic_prefix",
+     .also = "prefix | topic_prefix",
      .slot = [](Objects& at) -> Slot { return &at.rule->remote_prefix; }},
+    {.path = "bridges[].topics[].remote",
+     .kind = Kind::Text,
+     .standard = R"("")",
+     .doc = R"(The whole remote topic, instead of remote_prefix, such as "v1/{1}/data/{rest}": {1} for what the first + of )"
+            "filter takes, {2} for the second, {rest} for what # takes, alone in the last level. Where the rule comes "
+            "down each of them has to appear once, as a whole level.",
+     .danger = "Up: topics that differ only in what it leaves out become one.",
+     .also = "remote_topic | remote_pattern | template | rewrite",
+     .slot = [](Objects& at) -> Slot { return &at.rule->remote; }},
     {.path = "bridges[].topics[].except",
      .kind = Kind::Texts,
      .standard = "[]",

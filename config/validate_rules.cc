@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "broker-core/mqtt/topic.h"
+#include "broker-core/mqtt/topic_pattern.h"
 #include "config/messages.h"
 #include "config/rule_filters.h"
 
@@ -51,7 +52,7 @@ void check_way_up(const TopicRule& rule, const std::string& filter_path, Report&
   const std::string local = local_filter(rule);
   if (!rule.goes_up() || !local.starts_with('$') || first_level(local) == "$SYS") return;
   const std::size_t level = local.find('/');
-  const bool can_move = rule.local_prefix.empty() && rule.remote_prefix.empty() && level + 1 < local.size();
+  const bool can_move = rule.local_prefix.empty() && rule.remote_prefix.empty() && rule.remote.empty() && level + 1 < local.size();
   std::string advice;
   if (level != std::string::npos && can_move) {
     advice = "; write filter: " + as_written(local.substr(level + 1)) +
@@ -77,6 +78,30 @@ void check_prefix(const TopicRule& rule, const std::string& prefix, const std::s
   } else if (!prefix.empty() && !prefix.ends_with('/')) {
     report.warning(prefix_path,
                    key + in_quotes(prefix) + " does not end in '/': the rule takes " + in_quotes(prefix + rule.filter));
+  }
+}
+
+void check_remote(const TopicRule& rule, const std::string& path, Report& report) {
+  if (rule.remote.empty()) return;
+  const std::string remote_path = path + ".remote";
+  const std::string key = "bridges[].topics[].remote: ";
+  if (!rule.remote_prefix.empty()) {
+    return report.error(remote_path, "bridges[].topics[].remote is the whole remote topic, so remote_prefix does not go with "
+                                     "it; write " + in_quotes(rule.remote_prefix) + " at its front");
+  }
+  if (is_shared(rule.remote)) return report.error(remote_path, key + explain_shared(rule.remote));
+  const auto pattern = mqtt::TopicPattern::parse(rule.filter, rule.remote);
+  if (!pattern) return report.error(remote_path, key + pattern.error().message());
+  const std::string why = pattern->why_irreversible();
+  if (rule.comes_down() && !why.empty()) {
+    return report.error(remote_path, key + "what comes down by it cannot be named here, because " + why +
+                                         "; write {1} for each + of the filter and {rest} for #, each once and as a "
+                                         "whole level, or direction: up");
+  }
+  if (const std::string missing = pattern->left_out(); !missing.empty()) {
+    report.warning(remote_path, key + "without " + missing + " topics that differ only there become one at the far " +
+                                    "side; if " + in_quotes(rule.remote) + " is to stand before them, write it as " +
+                                    "remote_prefix");
   }
 }
 
@@ -124,6 +149,7 @@ void check_rule(const TopicRule& rule, const std::string& path, Report& report) 
   }
   check_prefix(rule, rule.local_prefix, path, "local_prefix", report);
   check_prefix(rule, rule.remote_prefix, path, "remote_prefix", report);
+  check_remote(rule, path, report);
   check_exceptions(rule, path, report);
   check_way_down(rule, filter_path, report);
   check_way_up(rule, filter_path, report);

@@ -50,15 +50,6 @@ std::string terms(const bridge::Rule& rule, Way way) {
   return text;
 }
 
-// The exception of `rule` that keeps the topic out; empty: the topic does not match the rule at all.
-std::string exception_of(const bridge::Rule& rule, std::string_view topic, Way way) {
-  const std::string& prefix = way == Way::Up ? rule.local_prefix : rule.remote_prefix;
-  if (!topic.starts_with(prefix) || !mqtt::matches(prefix + rule.filter, topic)) return {};
-  const auto found = std::ranges::find_if(
-      rule.except, [&](const std::string& one) { return mqtt::matches(one, topic.substr(prefix.size())); });
-  return found == rule.except.end() ? std::string() : *found;
-}
-
 std::string why_not(const Routes& routes, std::string_view topic, Way way) {
   std::string why;
   bool goes_so = false;
@@ -66,9 +57,10 @@ std::string why_not(const Routes& routes, std::string_view topic, Way way) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (way == Way::Up ? !rules[i].goes_up() : !rules[i].comes_down()) continue;
     goes_so = true;
-    const std::string exception = exception_of(rules[i], topic, way);
-    if (exception.empty()) continue;
-    why += (why.empty() ? "" : "; ") + ("except " + shown(exception)) + " of rule " + routes.place_of(i);
+    const std::string* const exception =
+        way == Way::Up ? routes.map.exception_here(i, topic) : routes.map.exception_there(i, topic);
+    if (exception == nullptr) continue;
+    why += (why.empty() ? "" : "; ") + ("except " + shown(*exception)) + " of rule " + routes.place_of(i);
   }
   if (!why.empty()) return why;
   if (!goes_so) return way == Way::Up ? "none of its rules goes up" : "none of its rules comes down";

@@ -18,6 +18,13 @@ Rule rule(Direction direction, std::string filter, std::string local_prefix = ""
   return made;
 }
 
+Rule renamed(Direction direction, std::string filter, std::string remote, std::string local_prefix = "",
+             std::vector<std::string> except = {}) {
+  Rule made = rule(direction, std::move(filter), std::move(local_prefix), "", std::move(except));
+  made.remote = std::move(remote);
+  return made;
+}
+
 std::string topic(const std::optional<TopicMap::Mapping>& mapping) {
   return mapping ? mapping->topic() : "(none)";
 }
@@ -52,7 +59,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"X that is an empty level", rule(Direction::Both, "#", "farm/", "us/"), "farm/", "us/"},
         Case{"X that is nothing at all", rule(Direction::Both, "/#", "farm", "us"), "farm", "us"},
         Case{"X that begins with a dollar sign", rule(Direction::Both, "#", "in/", "out/"), "in/$x", "out/$x"},
-        Case{"the parent of a multi-level wildcard", rule(Direction::Both, "farm/#", "l/", "r/"), "l/farm", "r/farm"}));
+        Case{"the parent of a multi-level wildcard", rule(Direction::Both, "farm/#", "l/", "r/"), "l/farm", "r/farm"},
+        Case{"a pattern", renamed(Direction::Both, "farm/+/moisture/#", "v1/{1}/data/{rest}"), "farm/7/moisture/a/b",
+             "v1/7/data/a/b"},
+        Case{"a pattern in another order", renamed(Direction::Both, "+/+", "{2}/{1}"), "barn/t", "t/barn"},
+        Case{"a pattern behind a local prefix", renamed(Direction::Both, "#", "v1/{rest}", "in/"), "in/$x", "v1/$x"},
+        Case{"a pattern and an X that is nothing", renamed(Direction::Both, "/#", "v1/{rest}", "farm"), "farm", "v1"},
+        Case{"a pattern and an X that is an empty level", renamed(Direction::Both, "#", "v1/{rest}", "farm/"), "farm/",
+             "v1/"}));
 
 TEST(TopicMap, LeavesAloneWhatNoRuleTakes) {
   const TopicMap map({rule(Direction::Up, "farm/+", "in/", "out/"), rule(Direction::Up, "#", "in/deep/", "x/")});
@@ -111,6 +125,36 @@ TEST(TopicMap, ExceptionsAreAboutXNotAboutThePrefixes) {
   EXPECT_EQ(topic(map.up("in/test/1")), "(none)");
   EXPECT_EQ(topic(map.down("out/test/1")), "(none)");
   EXPECT_EQ(topic(map.up("in/7")), "out/7");
+}
+
+TEST(TopicMap, ExceptionsAreAboutXNotAboutThePattern) {
+  const TopicMap map({renamed(Direction::Both, "farm/#", "v1/{rest}", "in/", {"farm/test/#"})});
+  EXPECT_EQ(topic(map.up("in/farm/test/1")), "(none)");
+  EXPECT_EQ(topic(map.down("v1/test/1")), "(none)");
+  EXPECT_EQ(topic(map.down("v1/7")), "in/farm/7");
+  EXPECT_EQ(*map.exception_there(0, "v1/test/1"), "farm/test/#");
+  EXPECT_EQ(map.exception_there(0, "v1/7"), nullptr);
+}
+
+TEST(TopicMap, APatternSubscribesToWhatItMakes) {
+  EXPECT_EQ(renamed(Direction::Down, "farm/+/moisture/#", "v1/{1}/data/{rest}").remote_filter(), "v1/+/data/#");
+}
+
+TEST(TopicMap, APatternMakesNoTopicOfTheServerOutOfAWildcard) {
+  const TopicMap map({renamed(Direction::Both, "+/x", "{1}/y", "in/"), renamed(Direction::Up, "aws/#", "$aws/{rest}"),
+                      renamed(Direction::Both, "#", "v1/{rest}")});
+  EXPECT_EQ(topic(map.up("in/$SYS/x")), "v1/in/$SYS/x") << "left to the next rule";
+  EXPECT_EQ(topic(map.up("aws/things")), "$aws/things") << "the pattern names it";
+  EXPECT_EQ(topic(map.down("v1/$SYS/furrow/gateway")), "(none)");
+}
+
+TEST(TopicMap, AnAnswerCrossesByAPatternThatLeadsBack) {
+  const TopicMap map({renamed(Direction::Up, "request/+", "v1/{1}/request"),
+                      renamed(Direction::Up, "lossy/+", "v1/lossy-{1}"),
+                      renamed(Direction::Down, "answer/+", "v1/{1}/answer")});
+  EXPECT_EQ(topic(map.answer_up("answer/7")), "v1/7/answer");
+  EXPECT_EQ(topic(map.answer_down("v1/7/request")), "request/7");
+  EXPECT_EQ(topic(map.answer_down("v1/lossy-7")), "(none)");
 }
 
 TEST(TopicMap, ANamedRuleMapsAloneAndOnlyWhatItTakes) {

@@ -92,6 +92,32 @@ TEST(Route, NamesStandInPrefixesAndTheQosIsRaised) {
   EXPECT_EQ(route(""), "up, from a:\n  region: as {gateway}/region/a, QoS 1, retain flag kept; rule f.yaml:5 (a)\n");
 }
 
+TEST(Route, APatternNamesTheTopicOnBothWays) {
+  const auto route = [](const std::string& topic, const std::optional<std::string>& from) {
+    const config::Loaded loaded = config::load(
+        "gateway: {id: barn-7}\n"
+        "bridges:\n"
+        "  - name: region\n"
+        "    connect: mqtt://region.example.org\n"
+        "    topics:\n"
+        "      - {filter: farm/+/t/#, direction: both, remote: '{gateway}/{1}/{rest}', except: [farm/9/t/#], qos_min: 1}\n",
+        "f.yaml", {});
+    EXPECT_FALSE(config::has_errors(loaded.diagnostics));
+    return find_routes({.topic = topic, .from = from, .config = {}}, loaded.config, "f.yaml").text;
+  };
+  EXPECT_EQ(route("farm/1/t/a", {}),
+            "up, from farm/1/t/a:\n"
+            "  region: as barn-7/1/a, QoS 1, retain flag kept; rule f.yaml:6 (farm/+/t/#)\n");
+  EXPECT_EQ(route("barn-7/1/a", "region"),
+            "down, from barn-7/1/a:\n"
+            "  region: as farm/1/t/a, QoS 1, retain flag kept; rule f.yaml:6 (farm/+/t/#)\n"
+            "up, from farm/1/t/a:\n"
+            "  there are no other bridges\n");
+  EXPECT_EQ(route("barn-7/9/a", "region"),
+            "down, from barn-7/9/a:\n"
+            "  region: no, except farm/9/t/# of rule f.yaml:6 (farm/+/t/#)\n");
+}
+
 TEST(Route, NamesOfOthersCannotPaintTheTerminal) {
   EXPECT_EQ(routes("farm/\x1b[2J").text.find('\x1b'), std::string::npos);
 }
