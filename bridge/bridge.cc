@@ -58,7 +58,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
                .session_expiry_s = options_.session_expiry_s,
                .packet_bytes_max = broker.limits().packet_bytes,
                .receive_maximum = receive_maximum(broker.limits()),
-               .far_packet_bytes_max = options_.packet_bytes_max},
+               .known = options_.known},
               *this),
       up_(buffer, remote_, {.gathers_for = options_.coalesce, .drain = options_.drain}),
       down_(buffer, remote_, broker),

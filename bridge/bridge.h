@@ -61,7 +61,7 @@ struct Options {
   std::uint16_t inflight_max = 0;                   // 0: what the far broker allows, at most 1000;
                                                     // in 3.1.1 100, but no QoS 2 beyond 20
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
-  std::uint32_t packet_bytes_max = 0;           // that the far broker takes, where it does not say so; 0: any size
+  RemoteLimits known;                           // of the far broker, where it does not say less
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
   broker::PublishRate drain;                    // how fast a backlog leaves
   Duration failback = std::chrono::minutes(5);  // how often an earlier address is tried again; 0: never

@@ -34,8 +34,7 @@ void RemoteSession::open(const Opening& opening, Instant now) {
   FURROW_CHECK(state_ == State::Closed);
   state_ = State::AwaitConnack;
   version_ = opening.version;
-  limits_ = {};
-  if (options_.far_packet_bytes_max > 0) limits_.packet_bytes_max = options_.far_packet_bytes_max;
+  limits_ = options_.known;
   aliases_.reset(0);
   received_aliases_ = {};
   keep_alive_ = options_.keep_alive;
@@ -142,13 +141,13 @@ void RemoteSession::read_limits(mqtt::PropertyView properties) {
   for (const mqtt::Property& property : properties) {
     switch (property.id) {
       case PropertyId::ReceiveMaximum:
-        limits_.receive_maximum = static_cast<std::uint16_t>(property.number);
+        limits_.receive_maximum = std::min(limits_.receive_maximum, static_cast<std::uint16_t>(property.number));
         break;
       case PropertyId::MaximumQos:
-        limits_.maximum_qos = static_cast<mqtt::Qos>(property.number);
+        limits_.maximum_qos = std::min(limits_.maximum_qos, static_cast<mqtt::Qos>(property.number));
         break;
       case PropertyId::RetainAvailable:
-        limits_.retain_available = property.number != 0;
+        limits_.retain_available = limits_.retain_available && property.number != 0;
         break;
       case PropertyId::SubscriptionIdentifierAvailable:
         limits_.subscription_ids_available = property.number != 0;
@@ -242,7 +241,7 @@ bool RemoteSession::writable() const {
 }
 
 bool RemoteSession::fits(const broker::Message::Fields& fields, const broker::Delivery& delivery, Instant now) const {
-  if (fields.topic.size() > mqtt::kStringBytesMax) return false;
+  if (!limits_.take(fields.topic)) return false;
   const std::size_t bytes = fields.topic.size() + fields.properties.bytes().size() + fields.payload.size();
   if (bytes + kPublishOverheadMax <= limits_.packet_bytes_max && bytes < mqtt::kRemainingLengthMax / 2) return true;
   ByteBuffer encoded;
@@ -250,7 +249,7 @@ bool RemoteSession::fits(const broker::Message::Fields& fields, const broker::De
 }
 
 bool RemoteSession::write_publish(broker::Message::Fields fields, broker::Delivery delivery, Instant now) {
-  if (fields.topic.size() > mqtt::kStringBytesMax) return false;
+  if (!limits_.take(fields.topic)) return false;
   delivery.retain = delivery.retain && limits_.retain_available;  // [MQTT-3.2.2-14]
   if (version_ != Version::V5) {
     return broker::encode_publish(fields, delivery, version_, now, limits_.packet_bytes_max, output_);

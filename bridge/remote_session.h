@@ -21,18 +21,28 @@
 #include "broker-core/message.h"
 #include "broker-core/mqtt/decoder.h"
 #include "broker-core/mqtt/packet.h"
+#include "broker-core/mqtt/protocol.h"
+#include "broker-core/mqtt/topic.h"
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/topic_aliases.h"
 
 namespace furrow::bridge {
 
-// The limits of the far broker, as CONNACK says; the defaults are those of the specification.
+// The limits of the far broker: what is known of it before, and what CONNACK says; the stricter holds. The defaults are
+// those of the specification.
 struct RemoteLimits {
   std::uint16_t receive_maximum = 65'535;
   mqtt::Qos maximum_qos = mqtt::Qos::ExactlyOnce;
   bool retain_available = true;
   bool subscription_ids_available = true;
   std::uint32_t packet_bytes_max = 0xFFFF'FFFF;
+  std::size_t topic_bytes_max = mqtt::kStringBytesMax;
+  std::size_t topic_levels_max = mqtt::kStringBytesMax + 1;
+
+  bool take(std::string_view topic) const {
+    if (topic.size() > topic_bytes_max) return false;
+    return topic.size() < topic_levels_max || mqtt::level_count(topic) <= topic_levels_max;
+  }
 };
 
 class RemoteSession {
@@ -40,11 +50,11 @@ class RemoteSession {
   struct Options {
     std::string client_id;
     std::optional<std::string> username;
-    Duration keep_alive{};                   // whole seconds; 0 = none
-    std::uint32_t session_expiry_s = 0;      // 0: the far session ends with the connection
-    std::uint32_t packet_bytes_max = 0;      // we take no larger packets; 0 = no limit
-    std::uint16_t receive_maximum = 100;     // we take no more unacknowledged messages
-    std::uint32_t far_packet_bytes_max = 0;  // nor does the far broker, where CONNACK does not say less; 0 = no limit
+    Duration keep_alive{};                // whole seconds; 0 = none
+    std::uint32_t session_expiry_s = 0;   // 0: the far session ends with the connection
+    std::uint32_t packet_bytes_max = 0;   // we take no larger packets; 0 = no limit
+    std::uint16_t receive_maximum = 100;  // we take no more unacknowledged messages
+    RemoteLimits known;                   // of the far broker, whatever CONNACK says
   };
 
   // Is told what came. May call close() from within, and any of the writing methods.
@@ -101,8 +111,8 @@ class RemoteSession {
 
   // Whether write_publish() would write it. Cheap unless it is near the limit.
   bool fits(const broker::Message::Fields& fields, const broker::Delivery& delivery, Instant now) const;
-  // False when the packet would be larger than the far broker takes; then nothing is written. `fields` has the remote
-  // topic.
+  // False when the packet or its topic would be more than the far broker takes; then nothing is written. `fields` has
+  // the remote topic.
   bool write_publish(broker::Message::Fields fields, broker::Delivery delivery, Instant now);
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason);
   void write_subscribe(PacketId packet_id, const mqtt::SubscriptionRequest& request, std::uint32_t subscription_id);

@@ -263,6 +263,9 @@ struct DrainPace {
   bool operator==(const DrainPace&) const = default;
 };
 
+// A broker in a cloud, whose limits `provider_limits` knows.
+enum class Provider : std::uint8_t { None, AwsIot, AzureEventGrid, HivemqCloud, EmqxCloud };
+
 // How a far broker is known, and how it knows us. All files are read again at each connect.
 struct BridgeTls {
   std::optional<std::filesystem::path> ca;  // nothing = what this system trusts
@@ -298,6 +301,7 @@ struct Bridge {
   DrainPace drain;
   Duration coalesce = Seconds(0);      // less than ack_timeout
   std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
+  Provider provider = Provider::None;  // see within_provider()
   std::vector<TopicRule> topics;       // per direction, the first that matches decides
   Place place;
 

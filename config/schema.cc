@@ -848,7 +848,14 @@ const Key kKeys[] = {
     planned("bridges[].loop_guard", "How messages are marked against loops."),
     planned("bridges[].hop_limit", "The most bridges a message crosses."),
     planned("bridges[].mesh", "Message ids and a dedupe window, for rings of regions."),
-    planned("bridges[].provider", "Known limits of a cloud broker."),
+    {.path = "bridges[].provider",
+     .kind = Kind::Word,
+     .standard = "none",
+     .words = "none | aws-iot | azure-event-grid | hivemq-cloud | emqx-cloud",
+     .doc = "Whose broker the far side is: limits that its documentation names, and that it cannot say itself, are "
+            "kept to. What it says itself in CONNACK counts as well; the stricter holds. Known from the "
+            "documentation, and not tried there.",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->provider; }},
     {.path = "bridges[].topics[]",
      .kind = Kind::List,
      .doc = "Which messages cross: the first rule that matches decides, per direction. With X for what filter matches, "

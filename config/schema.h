@@ -54,7 +54,7 @@ using Slot =
                  std::vector<WebOrigin>*, Bind*, std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*,
                  std::vector<TopicRule>*, std::optional<std::vector<AccessRule>>*, std::vector<UserGroup>*,
                  ClientIdPolicy*, Denied*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*,
-                 RetainFlag*, DrainOrder*, MqttVersion*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
+                 RetainFlag*, DrainOrder*, Provider*, MqttVersion*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;

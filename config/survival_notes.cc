@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/messages.h"
+#include "config/provider_limits.h"
 #include "config/scalar.h"
 
 namespace furrow::config {
@@ -102,7 +103,8 @@ void note_rules(const Bridge& bridge, std::size_t index, Report& report) {
   }
 }
 
-void note_session(const Bridge& bridge, const std::string& path, Report& report) {
+void note_session(const Bridge& written, const std::string& path, Report& report) {
+  const Bridge bridge = within_provider(written);
   if (!comes_down(bridge) || bridge.session_expiry == Duration::zero()) return;
   report.note(path + ".session_expiry", "after an outage of more than " + time_text(bridge.session_expiry) +
                                             " the far side has forgotten what should have come down by bridge " +

@@ -5,6 +5,7 @@
 
 #include "config/messages.h"
 #include "config/scalar.h"
+#include "config/validate_provider.h"
 #include "config/validate_rules.h"
 
 namespace furrow::config {
@@ -107,6 +108,7 @@ void check_bridge(const Config& config, std::size_t index, Report& report) {
   for (std::size_t rule = 0; rule < bridge.topics.size(); ++rule) {
     check_rule(bridge.topics[rule], rule_path(index, rule), report);
   }
+  check_provider(config, index, report);
   check_shadowed_rules(bridge, index, report);
   check_echo(bridge, index, report);
 }

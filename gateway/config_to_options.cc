@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "config/provider_limits.h"
 #include "config/validate_access.h"
 
 namespace furrow::gateway {
@@ -161,6 +162,17 @@ bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, 
           .expire_after = from.expire_after};
 }
 
+// What is known of a far broker that cannot say it.
+bridge::RemoteLimits known_limits(const config::Bridge& bridge) {
+  bridge::RemoteLimits known;
+  if (bridge.packet_bytes_max > 0) known.packet_bytes_max = clamp_to<std::uint32_t>(bridge.packet_bytes_max);
+  const config::ProviderLimits* provider = config::provider_limits(bridge.provider);
+  if (provider == nullptr) return known;
+  if (provider->topic_bytes_max > 0) known.topic_bytes_max = provider->topic_bytes_max;
+  if (provider->topic_levels_max > 0) known.topic_levels_max = provider->topic_levels_max;
+  return known;
+}
+
 }  // namespace
 
 broker::Broker::Options broker_options(const config::Config& config, std::uint64_t seed) {
@@ -181,7 +193,8 @@ std::shared_ptr<const access::Rules> access_rules(const config::Access& access) 
   return std::make_shared<const access::Rules>(std::move(list));
 }
 
-bridge::Options bridge_options(const config::Bridge& bridge, const std::string& gateway_id, std::uint64_t seed) {
+bridge::Options bridge_options(const config::Bridge& written, const std::string& gateway_id, std::uint64_t seed) {
+  const config::Bridge bridge = config::within_provider(written);
   bridge::Options options;
   options.name = bridge.name;
   options.enabled = bridge.enabled;
@@ -199,7 +212,7 @@ bridge::Options bridge_options(const config::Bridge& bridge, const std::string& 
   options.ack_timeout = bridge.ack_timeout;
   options.inflight_max = bridge.inflight.value_or(0);
   options.session_expiry_s = whole_seconds(bridge.session_expiry);
-  options.packet_bytes_max = clamp_to<std::uint32_t>(bridge.packet_bytes_max);
+  options.known = known_limits(bridge);
   options.coalesce = bridge.coalesce;
   options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
                    .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),

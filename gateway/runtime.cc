@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "config/diff.h"
+#include "config/provider_limits.h"
 #include "gateway/config_to_options.h"
 #include "gateway/gateway_id.h"
 #include "gateway/process.h"
@@ -133,8 +134,8 @@ void Runtime::make_bridges() {
 void Runtime::make_link(bridge::Bridge& bridge) {
   const auto one = std::ranges::find(config_.bridges, bridge.bridge_name(), &config::Bridge::name);
   status_sources_.add(engine_.buffers().of(one->name), &bridge);
-  bridge_links_.push_back(
-      std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge, *one, [this] { flush_full(); }));
+  bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
+                                                       config::within_provider(*one), [this] { flush_full(); }));
 }
 
 void Runtime::note_unconfigured_buffers() {

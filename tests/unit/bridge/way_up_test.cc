@@ -15,6 +15,7 @@ using mqtt::PacketType;
 using mqtt::PropertyId;
 using mqtt::Qos;
 using mqtt::ReasonCode;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -218,12 +219,34 @@ TEST_F(WayUp, WhatWaitsForMoreIsWrittenAfterItsTime) {
 
 TEST_F(WayUp, AFarSideThatCannotSayHowMuchItTakesHasALimitOfTheConfiguration) {
   bridge_options.version = bridge::VersionChoice::V3_1_1;
-  bridge_options.packet_bytes_max = 100;
+  bridge_options.known.packet_bytes_max = 100;
   start();
   online();
   publish("farm/1", std::string(100, 'x'), Qos::AtLeastOnce);
   publish("farm/1", "x", Qos::AtLeastOnce);
   EXPECT_EQ(dropped(broker::DropReason::TooLarge), 1U);
+  EXPECT_EQ(snapshot().inflight, 1U);
+}
+
+TEST_F(WayUp, AMessageWhoseTopicTheFarSideDoesNotTakeIsDroppedBeforeItIsSent) {
+  bridge_options.known = {.topic_bytes_max = 20, .topic_levels_max = 3};
+  start();
+  online();
+  publish("farm/1/2", "x", Qos::AtLeastOnce);
+  EXPECT_EQ(snapshot().inflight, 1U);
+  publish("farm/1/2/3", "x", Qos::AtLeastOnce);
+  publish("farm/" + std::string(16, 'l'), "x", Qos::AtLeastOnce);
+  EXPECT_EQ(dropped(broker::DropReason::TooLarge), 2U);
+  EXPECT_EQ(snapshot().inflight, 1U);
+}
+
+TEST_F(WayUp, WhatConnackAllowsDoesNotWidenWhatIsKnownOfTheFarSide) {
+  bridge_options.known = {.receive_maximum = 1, .maximum_qos = Qos::AtLeastOnce, .retain_available = false};
+  start();
+  online(Properties().number(PropertyId::ReceiveMaximum, 10).number(PropertyId::RetainAvailable, 1));
+  publish("farm/1", "x", Qos::ExactlyOnce, {.retain = true});
+  publish("farm/2", "x", Qos::AtLeastOnce);
+  EXPECT_THAT(said(), ElementsAre(AllOf(HasSubstr("qos=1"), Not(HasSubstr("retain")))));
   EXPECT_EQ(snapshot().inflight, 1U);
 }
 

@@ -147,6 +147,22 @@ TEST(ConfigToOptions, ABridgeIsAsWritten) {
   EXPECT_EQ(options.rules[0].expire_after, seconds(30));
 }
 
+TEST(ConfigToOptions, ABridgeToAProviderKeepsToItsLimits) {
+  config::Bridge bridge;
+  bridge.provider = config::Provider::AwsIot;
+  bridge.keepalive = std::chrono::hours(1);
+  config::TopicRule rule;
+  rule.qos = 2;
+  bridge.topics = {rule};
+  const bridge::Options options = bridge_options(bridge, "barn", 1);
+  EXPECT_EQ(options.known.topic_levels_max, 8U);
+  EXPECT_EQ(options.known.topic_bytes_max, 256U);
+  EXPECT_EQ(options.known.packet_bytes_max, 128U * 1024);
+  EXPECT_EQ(options.inflight_max, 100);
+  EXPECT_EQ(options.keep_alive, seconds(1200));
+  EXPECT_EQ(options.rules[0].qos_max, mqtt::Qos::AtLeastOnce);
+}
+
 TEST(ConfigToOptions, ABridgeWithoutUserHasNone) {
   EXPECT_FALSE(bridge_options(config::Bridge{}, "barn", 1).username);
   EXPECT_EQ(bridge_options(config::Bridge{}, "barn", 1).inflight_max, 0);  // as the far broker allows
