@@ -64,7 +64,7 @@ class Broker final {
     return connections_.accept(std::move(arrival), accepted);
   }
   // `HOST:PORT`. REQUIRES: the connection is there.
-  std::string_view peer(ConnectionId connection) const { return connections_.find(connection)->peer(); }
+  std::string peer(ConnectionId connection) const { return connections_.find(connection)->peer(); }
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ConnectionId connection, ByteView bytes, bool dry, Instant now);
   // The caller has written out and consumed bytes of output(connection).

@@ -53,11 +53,11 @@ std::string_view explanation(mqtt::ReasonCode reason, bool by_rules) {
 Connection::Connection(ConnectionId id, Arrival arrival, Shared& shared, Instant accepted)
     : id_(id),
       shared_(shared),
-      peer_(arrival.peer),
+      program_(arrival.address ? nullptr : std::make_unique<const std::string>(arrival.program)),
       address_(arrival.address.value_or(IpAddress())),
-      has_address_(arrival.address.has_value()),
       decoder_(mqtt::Role::Server, connect_bytes_limit(shared.limits)),
       arrival_(std::make_unique<Arrival>(std::move(arrival))),
+      port_(arrival.port),
       last_received_(accepted),
       armed_(deadline()) {
   shared_.agenda.add_deadline(armed_, id_);
@@ -168,7 +168,9 @@ void Connection::hold(Held held, Instant now) {
 }
 
 void Connection::note_held() {
-  if (!std::exchange(in_held_, true)) shared_.agenda.add_held(id_);
+  if (in_held_) return;
+  in_held_ = true;
+  shared_.agenda.add_held(id_);
 }
 
 void Connection::handle_persisted(Instant now) {

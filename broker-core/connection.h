@@ -43,7 +43,6 @@
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/ids.h"
 #include "broker-core/base/log.h"
-#include "broker-core/base/short_text.h"
 #include "broker-core/base/time.h"
 #include "broker-core/conditions.h"
 #include "broker-core/failed_logins.h"
@@ -98,9 +97,9 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   ConnectionId id() const { return id_; }
   // The network address, for the log.
-  std::string_view peer() const { return peer_.view(); }
+  std::string peer() const { return program_ ? *program_ : address_.text(port_); }
   // Where the client is; nothing when no network lies between.
-  std::optional<IpAddress> address() const { return has_address_ ? std::optional(address_) : std::nullopt; }
+  std::optional<IpAddress> address() const { return program_ ? std::nullopt : std::optional(address_); }
   mqtt::Version version() const { return decoder_.version(); }
   Session* session() const { return session_; }
   bool closing() const { return state_ == State::Closing; }
@@ -330,9 +329,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Constant after construction.
   const ConnectionId id_;
   Shared& shared_;
-  const ShortText peer_;
+  const std::unique_ptr<const std::string> program_;  // instead of an address
   const IpAddress address_;
-  const bool has_address_;
 
   mqtt::Decoder decoder_;
   ByteBuffer output_;
@@ -349,16 +347,17 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   std::uint16_t inbound_ = 0;    // MQTT 5: QoS 1 and 2 messages received and not yet acknowledged
 
   State state_ = State::AwaitConnect;
-  bool ended_ = false;
+  const std::uint16_t port_;
   // Bits, since every idle client has them.
+  bool ended_ : 1 = false;
   bool greeted_ : 1 = false;    // CONNACK has been written
   bool announced_ : 1 = false;  // the log knows of the client
   bool session_present_ : 1 = false;
-  bool in_held_ = false;  // the agenda has it, by note_held()
+  bool in_held_ : 1 = false;    // the agenda has it, by note_held()
   Agenda::Ready ready_ = Agenda::Ready::No;
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
   Instant armed_;
 };
-static_assert(sizeof(Connection) <= 200, "every idle client has one");
+static_assert(sizeof(Connection) <= 184, "every idle client has one");
 
 }  // namespace furrow::broker

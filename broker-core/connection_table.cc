@@ -11,7 +11,7 @@ constexpr std::size_t kSpareDeadlines = 64;
 
 // `192.0.2.1`, without the port, which is another one each time.
 std::string name_of(const Arrival& arrival) {
-  return arrival.address ? arrival.address->text() : arrival.peer;
+  return arrival.address ? arrival.address->text() : arrival.program;
 }
 
 }  // namespace

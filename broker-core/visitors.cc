@@ -89,7 +89,7 @@ void Visitors::fail(Visit& visit, std::string_view word, Instant now) {
   const Arrival& arrival = visit.arrival;
   visit.due = now + shared_.failed_logins.note({.listener = arrival.listener,
                                                 .address = arrival.address,
-                                                .peer = arrival.peer,
+                                                .peer = arrival.peer(),
                                                 .user = visit.user,
                                                 .reason = word},
                                                now);

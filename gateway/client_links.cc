@@ -39,7 +39,7 @@ bool comes_from(const std::vector<IpNetwork>& networks, const std::optional<IpAd
 // Who is at the other end of a new connection, as its socket knows. A program of this machine is the user that it runs
 // as.
 Result<Introduction> introduce(const Descriptor& connection, const SocketAddress& peer, const std::string& listener) {
-  Introduction introduction{.peer = peer.text(), .address = peer.ip(), .listener = listener};
+  Introduction introduction{.peer = peer.text(), .address = peer.ip(), .port = peer.port(), .listener = listener};
   if (!peer.is_unix()) return introduction;
   FURROW_TRY(introduction.vouched_user, user_at(connection));
   introduction.peer = "unix:" + *introduction.vouched_user;
@@ -203,8 +203,9 @@ void ClientLinks::handle_failed(Channel channel) {
 // --- linked ---
 
 void ClientLinks::link(Channel channel, const Introduction& introduction, Instant accepted) {
-  broker::Arrival arrival{.peer = introduction.peer,
-                          .address = introduction.address,
+  broker::Arrival arrival{.address = introduction.address,
+                          .port = introduction.port,
+                          .program = introduction.peer,
                           .listener = introduction.listener,
                           .vouched_user = introduction.vouched_user};
   const ConnectionId id = broker_.handle_accept(std::move(arrival), accepted);

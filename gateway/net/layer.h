@@ -56,6 +56,7 @@ namespace furrow::gateway {
 struct Introduction {
   std::string peer = {};                            // `HOST:PORT`, for people
   std::optional<IpAddress> address = std::nullopt;  // nothing: no network lies between
+  std::uint16_t port = 0;                           // of that address
   std::string listener = {};                        // its name
   // The user that a certificate, a pre-shared key or the credentials of a unix socket vouch for. A layer that was to
   // find one and cannot name it fails instead.

@@ -178,6 +178,7 @@ void ProxyHeaderLayer::introduce(Introduction& introduction) const {
   if (!header_->source) return;
   introduction.peer = header_->source->address.text(header_->source->port);
   introduction.address = header_->source->address;
+  introduction.port = header_->source->port;
 }
 
 }  // namespace furrow::gateway

@@ -42,6 +42,12 @@ std::optional<IpAddress> SocketAddress::ip() const {
   return std::nullopt;
 }
 
+std::uint16_t SocketAddress::port() const {
+  if (family() == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_port);
+  if (family() == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_port);
+  return 0;
+}
+
 bool operator==(const SocketAddress& one, const SocketAddress& other) {
   return one.size_ == other.size_ && std::memcmp(&one.storage_, &other.storage_, one.size_) == 0;
 }

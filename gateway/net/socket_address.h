@@ -35,6 +35,9 @@ class SocketAddress {
   // The address without its port, and an IPv6 address without its zone; nothing for other families.
   std::optional<IpAddress> ip() const;
 
+  // 0 where there is none.
+  std::uint16_t port() const;
+
   // As parse() takes it: `127.0.0.1`, `fe80::1%eth0`.
   std::string host() const;
   // `127.0.0.1:1883`, `[::1]:1883`. An IPv4 peer of a socket for both families is shown as IPv4.

@@ -16,8 +16,9 @@ bool needs_welcome(const WebQuestion& question) {
 void WebDesk::ask(WebLinks::Number number, const Introduction& introduction) {
   asked_.push_back({.number = number,
                     .question = *introduction.question,
-                    .arrival = {.peer = introduction.peer,
-                                .address = introduction.address,
+                    .arrival = {.address = introduction.address,
+                                .port = introduction.port,
+                                .program = introduction.peer,
                                 .listener = introduction.listener,
                                 .vouched_user = introduction.vouched_user}});
 }

@@ -218,7 +218,7 @@ void Gateway::heal(Instant now) {
 
 LinkRef Gateway::accept(Instant now) {
   if (!running() || stop_by_ != kNever) return nullptr;
-  const ConnectionId id = process_->broker().handle_accept({.peer = "client"}, local(now));
+  const ConnectionId id = process_->broker().handle_accept({.program = "client"}, local(now));
   if (!id) return nullptr;
   accepted_.push_back({std::make_shared<Link>(), id});
   return accepted_.back().link;

@@ -161,8 +161,7 @@ class Client {
 
 // As a listener without layers would say it.
 inline broker::Arrival from(std::string_view address, std::uint16_t port) {
-  const std::optional<IpAddress> ip = IpAddress::parse(address);
-  return {.peer = ip.value().text(port), .address = ip};
+  return {.address = IpAddress::parse(address).value(), .port = port};
 }
 
 struct ConnectOptions {

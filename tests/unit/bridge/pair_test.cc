@@ -108,7 +108,7 @@ class Pair : public BrokerFixture, public testing::WithParamInterface<mqtt::Vers
     if (std::holds_alternative<bridge::Disconnect>(command)) {
       if (link_) region_.broker().handle_closed(std::exchange(link_, {}), now);
     } else if (wan_up_) {
-      link_ = region_.broker().handle_accept({.peer = "198.51.100.7:40000"}, now);
+      link_ = region_.broker().handle_accept({.program = "a bridge"}, now);
       bridge_->handle_connected(std::nullopt, now);
     } else {
       bridge_->handle_connect_failed("no route", now);

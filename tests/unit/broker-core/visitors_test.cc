@@ -45,8 +45,8 @@ class VisitorsTest : public BrokerFixture {
   }
   ConnectionId visit(const std::string& listener, const Visitors::Credentials& credentials = {},
                      std::optional<std::string> vouched = std::nullopt) {
-    return visitors().handle_visit({.peer = "192.0.2.9:7",
-                                    .address = IpAddress::parse("192.0.2.9"),
+    return visitors().handle_visit({.address = IpAddress::parse("192.0.2.9"),
+                                    .port = 7,
                                     .listener = listener,
                                     .vouched_user = std::move(vouched)},
                                    credentials, now);

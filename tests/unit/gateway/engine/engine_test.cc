@@ -44,7 +44,7 @@ class EngineTest : public ::testing::Test, private Engine::Edge {
     engine_.end_turn(now_, *this);
   }
   ConnectionId connect(std::string_view client_id, std::string_view will_topic = {}) {
-    const ConnectionId id = engine_.broker().handle_accept({.peer = "client"}, now_);
+    const ConnectionId id = engine_.broker().handle_accept({.program = "client"}, now_);
     mqtt::Connect packet;
     packet.version = mqtt::Version::V5;
     packet.client_id = client_id;

@@ -156,6 +156,7 @@ TEST(ProxyHeaderLayer, TakesTheHeaderAtEverySplit) {
       Introduction introduction{.peer = "10.0.0.2:9"};
       layer.introduce(introduction);
       ASSERT_EQ(introduction.peer, "203.0.113.9:40000");
+      ASSERT_EQ(introduction.address->text(introduction.port), introduction.peer);
     }
   }
 }
