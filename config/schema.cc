@@ -544,7 +544,7 @@ const Key kKeys[] = {
      .most = "1m",
      .words = "auto",
      .doc = "How long the far side's acknowledgement is awaited before a message is written to disk. auto: four times "
-            "its usual acknowledgement time, 100ms to 1s.",
+            "its usual acknowledgement time, 100ms to 500ms.",
      .danger = "Longer spares the disk and makes publishers wait.",
      .also = "autosave_interval | flush_interval",
      .slot = [](Objects& at) -> Slot { return &at.config.store.interval; }},

@@ -9,9 +9,10 @@ namespace furrow::broker {
 namespace {
 
 // Four acknowledgement times let a late one still come in time; the bounds keep a fast link from writing at every
-// hiccup and a slow one from holding its publisher.
+// hiccup and a slow one from holding its publisher: two common libraries of small devices give up, or repeat, after a
+// second.
 constexpr Duration kWaitMin = std::chrono::milliseconds(100);
-constexpr Duration kWaitMax = std::chrono::seconds(1);
+constexpr Duration kWaitMax = std::chrono::milliseconds(500);
 // Before the first acknowledgement its time is unknown.
 constexpr Duration kWaitFirst = std::chrono::milliseconds(250);
 
