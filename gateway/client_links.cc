@@ -157,15 +157,18 @@ Duration ClientLinks::accept(Descriptor connection, const SocketAddress& peer, c
   return pace(peer);
 }
 
+// Programs of this machine have no rate, but wait for a loop that is late like everybody.
 Duration ClientLinks::pace(const SocketAddress& peer) {
+  const Duration late = pace_.late_wait();
+  if (late > Duration::zero()) ++stats_.accepts_late;
   const std::optional<IpAddress> address = peer.ip();
-  if (!address || address->is_loopback()) return {};
+  if (!address || address->is_loopback()) return late;
   const Duration wait = pace_.take(broker_.limits().connections_per_second, clock_.now());
   if (wait > Duration::zero()) {
     ++stats_.accepts_paced;
     limit_log_.write("limits.connections_per_second", "all", "new connections wait", clock_.now());
   }
-  return wait;
+  return std::max(wait, late);
 }
 
 void ClientLinks::welcome(Descriptor connection, const SocketAddress& peer, const Entrance& entrance) {

@@ -84,6 +84,9 @@ class ClientLinks final : private OpeningLinks::Owner {
   // The clock is trusted now, and says `time`: closes connections whose certificates have expired by it.
   void judge_peers(WallTime time);
 
+  // A turn of the loop took this long.
+  void note_turn(Duration lasted) { pace_.note_turn(lasted); }
+
   void handle_timeout(Instant now);
   Instant next_deadline() const;
 

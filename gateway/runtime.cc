@@ -78,6 +78,7 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
       gateway_id_(std::move(opened.gateway_id)),
       store_wake_(world.loop.uv(), this, uv_async_init,
                   [](uv_async_t* handle) { static_cast<Runtime*>(handle->data)->look_at_store(); }),
+      polled_(world.loop.uv(), this, uv_check_init),
       turn_end_(world.loop.uv(), this, uv_prepare_init),
       timer_(world.loop.uv(), this, uv_timer_init),
       signals_(world.loop.uv(), {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); }),
@@ -111,6 +112,8 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
     return TimingStatus{
         .commits = store_.commit_times(), .loop_lateness = loop_watch_.lateness(), .late_by = loop_watch_.late_by(now)};
   });
+  note_woken();
+  uv_check_start(polled_.get(), [](uv_check_t* handle) { static_cast<Runtime*>(handle->data)->note_woken(); });
   uv_prepare_start(turn_end_.get(), [](uv_prepare_t* handle) { static_cast<Runtime*>(handle->data)->end_turn(); });
 }
 
@@ -192,6 +195,10 @@ Status Runtime::run() {
   return stored;
 }
 
+void Runtime::note_woken() {
+  woken_at_ = std::chrono::milliseconds(uv_now(&world_.loop.uv()));
+}
+
 void Runtime::end_turn() {
   if (passwords_->has_verdicts()) {
     passwords_->deliver([this](ConnectionId connection, broker::Verdict verdict) {
@@ -202,6 +209,8 @@ void Runtime::end_turn() {
   engine_.end_turn(world_.clock.now(), *this);
   if (is_stopped()) world_.loop.stop();
   arm_timer(world_.clock.now());
+  const std::chrono::nanoseconds lasted = std::chrono::nanoseconds(uv_hrtime()) - woken_at_;
+  clients_.note_turn(std::chrono::duration_cast<Duration>(lasted));
 }
 
 void Runtime::handle_due(Instant now) {

@@ -93,6 +93,8 @@ class Runtime final : private Engine::Edge {
   void begin_stop();
   bool is_stopped() const;
 
+  // The loop has handed in what came; its own time is still that at which it began to.
+  void note_woken();
   // The end of a loop turn.
   void end_turn();
   void handle_due(Instant now);
@@ -114,6 +116,7 @@ class Runtime final : private Engine::Edge {
   const std::string gateway_id_;
 
   UvHandle<uv_async_t> store_wake_;
+  UvHandle<uv_check_t> polled_;
   UvHandle<uv_prepare_t> turn_end_;
   UvHandle<uv_timer_t> timer_;
   Signals signals_;
@@ -141,6 +144,7 @@ class Runtime final : private Engine::Edge {
   Instant armed_ = kNever;     // when timer_ fires
   Instant fires_at_ = kNever;  // as a whole millisecond has it
   LoopWatch loop_watch_;
+  std::chrono::milliseconds woken_at_{};  // by the loop's time
   Instant stop_by_ = kNever;  // kNever: not stopping
 };
 

@@ -23,5 +23,16 @@ TEST(AcceptPace, ZeroIsNoLimit) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(pace.take(0, kStart), Duration::zero());
 }
 
+TEST(AcceptPace, NewcomersWaitAfterATurnThatTookLong) {
+  AcceptPace pace;
+  EXPECT_EQ(pace.late_wait(), Duration::zero());
+  pace.note_turn(AcceptPace::kLate - milliseconds(1));
+  EXPECT_EQ(pace.late_wait(), Duration::zero());
+  pace.note_turn(AcceptPace::kLate);
+  EXPECT_GT(pace.late_wait(), Duration::zero());
+  pace.note_turn(milliseconds(1));
+  EXPECT_EQ(pace.late_wait(), Duration::zero());
+}
+
 }  // namespace
 }  // namespace furrow::gateway

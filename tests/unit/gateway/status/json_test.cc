@@ -125,6 +125,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
                  .openings_failed = 3,
                  .openings_timed_out = 2,
                  .openings_over_limit = 1,
+                 .accepts_late = 7,
                  .questions = 6,
                  .descriptors_short = 9};
   model.clock = {.trusted = true, .expired_by_correction = 2};
@@ -157,7 +158,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("not_authorized":0}},)"
       R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"not_allowed":0,)"
       R"("openings_failed":3,"openings_timed_out":2,)"
-      R"("openings_over_limit":1,"descriptors_short":9,"questions":6}})");
+      R"("openings_over_limit":1,"descriptors_short":9,"accepts_late":7,"questions":6}})");
 }
 
 // A counter that is added to broker::Stats must be added to the document, too.
