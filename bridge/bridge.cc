@@ -17,6 +17,8 @@ constexpr Duration kConnectTimeoutAmongOthers = std::chrono::seconds(15);
 constexpr std::size_t kSegmentBytes = 1'200;
 // The longest wait between tries of an earlier address that does not let us in.
 constexpr Duration kFailbackMax = std::chrono::hours(1);
+// A far broker that kept our session is asked what it retains no more often than this.
+constexpr Duration kRefreshApart = std::chrono::minutes(10);
 // How long DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
 // Two take-overs of our client identifier within this time: two clients share it, and would push each other out for
@@ -161,7 +163,9 @@ void Bridge::handle_bytes(ByteView bytes, bool dry, Instant now) {
   if (!network_ || phase_ == Phase::Leaving) return;
   remote_.handle_bytes(bytes, now);
   if (phase_ != Phase::Online) return;
+  heard_at_ = now;
   if (dry) down_.handle_dry();
+  offer_retained(now);
   review(now);
 }
 
@@ -180,6 +184,7 @@ void Bridge::handle_sent(Instant now) {
   if (phase_ == Phase::Leaving && output().empty()) {
     leave_now(now);
   } else {
+    offer_retained(now);
     review(now);
   }
 }
@@ -304,10 +309,57 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   announced_ = false;
   draining_ = buffer_.backlog() > 0;
   if (draining_) drain_.begin(counts(), now);
-  down_.connect({session_present, buffer_.far_session().note_answered()});
+  if (!session_present) buffer_.far_session().forget_offered();
+  down_.connect({.session_present = session_present,
+                 .doubtful = buffer_.far_session().note_answered(),
+                 .refresh = begin_refresh(session_present, now),
+                 .unsure_since = unsure_since_});
   buffer_.far_session().store_old_broker_lazily(now);
   up_.connect({window(), exactly_once_window()}, session_present, now);
+  if (options_.retain_sync) up_.offers().begin(buffer_.map(), far_offers(), now);
+  offer_retained(now);
   review(now);
+}
+
+bool Bridge::begin_refresh(bool session_present, Instant now) {
+  refresh_due_ = kNever;
+  if (!options_.retain_sync || !buffer_.map().comes_down()) return false;
+  const Instant due = refreshed_at_ == Instant::min() ? now : refreshed_at_ + kRefreshApart;
+  if (session_present && due > now) {
+    refresh_due_ = due;
+    return false;
+  }
+  refreshed_at_ = now;
+  return session_present;
+}
+
+RetainedOffers::Far Bridge::far_offers() const {
+  return {.has = [this](const Rule& rule) { return buffer_.far_session().was_offered(rule); },
+          .unsure_since = unsure_since_};
+}
+
+void Bridge::offer_retained(Instant now) {
+  offers_due_ = kNever;
+  RetainedOffers& offers = up_.offers();
+  if (phase_ != Phase::Online) return;
+  if (offers.done() && buffer_.waiting() == 0) {
+    buffer_.far_session().note_offered(buffer_.map().rules(), now);
+    unsure_since_ = kNever;
+  }
+  if (!offers.pending()) return;
+  // The far broker's values come first: what is the same there does not go up.
+  if (down_.shown_until() > now) {
+    offers_due_ = down_.shown_until();
+    return;
+  }
+  std::size_t steps = RetainedOffers::kStepsMax;
+  while (buffer_.direct() && !buffer_.window().window_full()) {
+    const broker::MessageRef value = offers.next(buffer_.map(), broker_.retained(), up_.sent_since(), now, steps);
+    if (!value) break;
+    if (down_.has_shown(value->topic())) continue;
+    broker_.router().deliver_again(buffer_.subscriber(), *value, now);
+  }
+  if (offers.pending() && steps == 0) offers_due_ = now;
 }
 
 void Bridge::handle_publish(const mqtt::Publish& publish, Instant now) {
@@ -372,6 +424,9 @@ void Bridge::handle_stall(Instant now) {
 
 LinkHistory::Verdict Bridge::end_connection(LinkHistory::End how, Instant now) {
   const LinkHistory::Verdict verdict = history_.end(how, buffer_.inflight() > 0, now);
+  if (unsure_since_ == kNever && heard_at_ != kNever) unsure_since_ = heard_at_ - options_.ack_timeout;
+  refresh_due_ = kNever;
+  offers_due_ = kNever;
   hang_up();
   up_.disconnect(now);
   down_.disconnect();
@@ -497,7 +552,8 @@ Instant Bridge::stall_due() const {
 }
 
 Instant Bridge::next_deadline() const {
-  Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_});
+  Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_,
+                          offers_due_, refresh_due_});
   if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
   if (buffer_.waiting() > 0) due = std::min(due, expiry_due_);
   if (rates_move()) due = std::min(due, rates_due_);
@@ -529,6 +585,12 @@ void Bridge::handle_timeout(Instant now) {
   if (failback_due_ <= now) probe(0, now);
   remote_.handle_timeout(reading_paused(), now);
   if (up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
+  if (refresh_due_ <= now) {
+    refresh_due_ = kNever;
+    refreshed_at_ = now;
+    down_.refresh();
+  }
+  offer_retained(now);
   review(now);
 }
 
@@ -548,6 +610,9 @@ void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
     dial(reason_, now);
   } else {
     down_.handle_rules_changed();
+    if (phase_ != Phase::Online || !options_.retain_sync) return;
+    up_.offers().change_rules(buffer_.map(), far_offers(), now);
+    offers_due_ = now;
   }
 }
 

@@ -64,6 +64,7 @@ struct Options {
   RemoteLimits known;                           // of the far broker, where it does not say less
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
   broker::PublishRate drain;                    // how fast a backlog leaves
+  bool retain_sync = false;                     // what is retained here and there becomes the same; see bridge/README.md
   Duration failback = std::chrono::minutes(5);  // how often an earlier address is tried again; 0: never
   Duration backoff_initial = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(60);
@@ -171,6 +172,11 @@ class Bridge final : private RemoteSession::Handler {
   void handle_takeover(Instant now);
   void handle_stall(Instant now);
   void leave_now(Instant now);
+  // Retained values that the far broker lacks go up, while nothing else has to.
+  void offer_retained(Instant now);
+  RetainedOffers::Far far_offers() const;
+  // Asks the far broker what it retains, or notes when to.
+  bool begin_refresh(bool session_present, Instant now);
   // Asks whether the address at this place, before the current one, is well again; past the last of them, waits.
   void probe(std::size_t place, Instant now);
   void go_back(std::size_t place, Instant now);
@@ -225,6 +231,13 @@ class Bridge final : private RemoteSession::Handler {
   std::optional<std::size_t> gone_back_to_;  // the place, until we are online again
   std::optional<std::size_t> probing_;       // the place that is asked for
   std::optional<Address> probe_wanted_;
+
+  // What is retained.
+  Instant heard_at_ = kNever;      // the last bytes of the far broker
+  Instant unsure_since_ = kNever;  // what left after that may not have arrived
+  Instant offers_due_ = kNever;    // offers go on then
+  Instant refresh_due_ = kNever;   // the far broker is asked again then what it retains
+  Instant refreshed_at_ = Instant::min();
 
   // For the status.
   State state_ = State::Connecting;

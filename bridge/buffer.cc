@@ -125,6 +125,8 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   } else if (sender_ != nullptr && sender_->ready()) {
     sender_->send_once(publication, *mapping, delivery.retain);
   } else {
+    const bool removes = delivery.retain && rule.retain_keep && publication.fields().payload.empty();
+    if (removes && sender_ != nullptr) sender_->note_removed(publication.fields().topic);
     pass(Outbox::Outcome::Dropped, publication.now(), DropReason::Qos0Offline);
   }
 }

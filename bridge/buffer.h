@@ -43,6 +43,8 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
     virtual std::uint64_t uncounted() const = 0;
     // More can be sent than before.
     virtual void pump(Instant now) = 0;
+    // A retained value was removed by a message that was dropped, because nothing can be sent.
+    virtual void note_removed(std::string_view topic) = 0;
 
    protected:
     ~Sender() = default;
@@ -93,6 +95,9 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
     if (rule) rules_.count_down(*rule);
   }
 
+  // Whether a message may go out now, with nothing waiting before it.
+  bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox_.has_waiting(); }
+
   // --- what is where ---
   std::uint64_t waiting() const { return outbox_.messages(); }
   std::optional<Instant> oldest() const { return outbox_.oldest(); }  // of those in memory
@@ -111,8 +116,6 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
 
   void handle_progress(Instant now) override;
 
-  // Whether a message may go out now, with nothing waiting before it.
-  bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox_.has_waiting(); }
   // At which the message was published, and at which it crosses.
   struct QosPair {
     mqtt::Qos here;

@@ -1,5 +1,8 @@
 #include "bridge/far_session.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "broker-core/base/varint.h"
 #include "broker-core/session/session_record.h"
 
@@ -12,6 +15,8 @@ namespace {
 // Not the first byte of a session's record.
 constexpr std::uint8_t kOldBroker = 2;
 constexpr std::uint64_t kLacksBridgeBit = 1;
+constexpr std::uint8_t kOffered = 3;
+constexpr std::uint64_t kOfferedMax = 10'000;  // rules; a damaged row may claim any number
 
 void put_old_broker(ByteBuffer& out, const FarSession::OldBroker& broker) {
   out.push_back(kOldBroker);
@@ -29,6 +34,36 @@ std::optional<FarSession::OldBroker> take_old_broker(ByteView& in) {
   return FarSession::OldBroker{std::string(as_text(remote)), (flags & kLacksBridgeBit) != 0};
 }
 
+void put_offered(ByteBuffer& out, const std::vector<std::uint64_t>& offered) {
+  out.push_back(kOffered);
+  put_varint(out, offered.size());
+  for (const std::uint64_t hash : offered) put_varint(out, hash);
+}
+
+// As take_old_broker().
+std::vector<std::uint64_t> take_offered(ByteView& in) {
+  if (in.empty() || in.front() != kOffered) return {};
+  in = in.subspan(1);
+  std::uint64_t count = 0;
+  if (!take_varint(in, count) || count > kOfferedMax) return {};
+  std::vector<std::uint64_t> offered(count);
+  for (std::uint64_t& hash : offered) {
+    if (!take_varint(in, hash)) return {};
+  }
+  return offered;
+}
+
+// What is named how at the far broker, by FNV-1a: the same over restarts.
+std::uint64_t hash_of(const Rule& rule) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const std::string_view part : {std::string_view(rule.filter), std::string_view(rule.local_prefix),
+                                      std::string_view(rule.remote_prefix), std::string_view(rule.remote)}) {
+    for (const char one : part) hash = (hash ^ static_cast<std::uint8_t>(one)) * 0x100000001b3;
+    hash = (hash ^ 0xff) * 0x100000001b3;  // no byte of UTF-8
+  }
+  return hash;
+}
+
 }  // namespace
 
 FarSession::FarSession(const std::string& name, QueueId queue, std::span<const ExchangeRow> exchanges,
@@ -40,6 +75,7 @@ FarSession::FarSession(const std::string& name, QueueId queue, std::span<const E
   if (!stored) return;
   ByteView bytes = *stored;
   old_broker_ = take_old_broker(bytes);
+  offered_ = take_offered(bytes);
   if (const auto record = broker::decode_session(key_, bytes)) subscriptions_.restore(record->subscriptions);
 }
 
@@ -67,13 +103,34 @@ void FarSession::store_old_broker_lazily(Instant now) {
   if (std::exchange(old_broker_changed_, false)) journal_.put_lazy(session_row(), now);
 }
 
+bool FarSession::was_offered(const Rule& rule) const {
+  return std::ranges::find(offered_, hash_of(rule)) != offered_.end();
+}
+
+void FarSession::note_offered(const std::vector<Rule>& rules, Instant now) {
+  std::vector<std::uint64_t> hashes;
+  for (const Rule& rule : rules) {
+    if (rule.goes_up() && rule.retain_keep && hashes.size() < kOfferedMax) hashes.push_back(hash_of(rule));
+  }
+  if (hashes == offered_) return;
+  offered_ = std::move(hashes);
+  journal_.put_lazy(session_row(), now);
+}
+
+void FarSession::forget_offered() {
+  if (offered_.empty()) return;
+  offered_.clear();
+  (void)journal_.put(session_row());
+}
+
 broker::SessionRow FarSession::session_row() const {
   broker::SessionRecord record;
   record.queue = queue_;
   record.subscriptions = subscriptions_.record();
-  if (record.subscriptions.empty() && !old_broker_) return {key_, std::nullopt};
+  if (record.subscriptions.empty() && !old_broker_ && offered_.empty()) return {key_, std::nullopt};
   ByteBuffer row;
   if (old_broker_) put_old_broker(row, *old_broker_);
+  if (!offered_.empty()) put_offered(row, offered_);
   row.append(encode(record));
   return {key_, broker::Bytes(row.view().begin(), row.view().end())};
 }

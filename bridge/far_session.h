@@ -5,17 +5,20 @@
 // out while the gateway was off must be unsubscribed, and the dialect that the far broker understands, since finding
 // out may take half a minute.
 //
-//   row     := [dialect] record                          record: as that of a client's session
+//   row     := [dialect] [offered] record                record: as that of a client's session
 //   dialect := 2 flags length remote                     flags: bit 0, no bridge bit
+//   offered := 3 count hash*                             hash: of a rule whose retained values have gone up
 //
 // Thread: loop. Time: passed in.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "bridge/far_subscriptions.h"
 #include "broker-core/base/ids.h"
@@ -64,6 +67,13 @@ class FarSession {
   // Stores it if it has changed, and is not stored with the subscriptions.
   void store_old_broker_lazily(Instant now);
 
+  // --- retained values ---
+  // Whether the far session has been given the retained values of the rule; `note_offered` stores that lazily.
+  bool was_offered(const Rule& rule) const;
+  void note_offered(const std::vector<Rule>& rules, Instant now);
+  // The far broker has lost its session, and what it retained, perhaps.
+  void forget_offered();
+
   // --- subscriptions ---
   FarSubscriptions& subscriptions() { return subscriptions_; }
   const FarSubscriptions& subscriptions() const { return subscriptions_; }
@@ -91,6 +101,7 @@ class FarSession {
   FarSubscriptions subscriptions_;
   std::optional<OldBroker> old_broker_;
   bool old_broker_changed_ = false;
+  std::vector<std::uint64_t> offered_;  // hashes of rules
 };
 
 }  // namespace furrow::bridge

@@ -9,6 +9,17 @@
 
 namespace furrow::bridge {
 
+namespace {
+
+// After a retained value no other comes for this long: all of them have come. In MQTT 5 what is published now looks like
+// what is retained, so there is an end to that.
+constexpr Duration kShownFor = std::chrono::seconds(5);
+constexpr Duration kShownMax = std::chrono::minutes(1);
+// This many values are remembered that are the same here and there; others are sent up again.
+constexpr std::size_t kSameMax = 100'000;
+
+}  // namespace
+
 using broker::ExchangeRow;
 using mqtt::PacketType;
 using mqtt::Qos;
@@ -28,7 +39,7 @@ void WayDown::connect(Welcome welcome) {
   if (welcome_.doubtful) doubted_ids_ = session_.received();
   // 3.1.1 sends retained messages at every SUBSCRIBE, so it is not repeated without need.
   session_.subscriptions().connect(welcome_.session_present,
-                                   welcome_.doubtful || remote_.version() == mqtt::Version::V5);
+                                   welcome_.doubtful || welcome_.refresh || remote_.version() == mqtt::Version::V5);
   broker::Journal& journal = broker_.journal();
   if (journal.is_durable(session_.forgotten_in())) {
     begin_subscriptions();
@@ -47,6 +58,15 @@ void WayDown::disconnect() {
   held_.reset();
   doubted_ids_.clear();
   subscribing_ = false;
+  shown_until_ = Instant::min();
+  shown_.clear();
+}
+
+void WayDown::refresh() {
+  if (!subscribing_) return;
+  welcome_.refresh = true;
+  session_.subscriptions().connect(true, true);
+  say_subscriptions();
 }
 
 void WayDown::handle_rules_changed() {
@@ -78,12 +98,17 @@ void WayDown::subscribe(const FarSubscriptions::One& one, PacketId packet_id) {
   request.no_local = one.no_local;
   request.retain_as_published = true;
   // With the session, the far broker has the subscription already, and has sent its retained messages.
-  const bool is_known = welcome_.session_present || one.may_be_there;
+  const bool is_known = (welcome_.session_present || one.may_be_there) && !welcome_.refresh;
   request.retain_handling = is_known ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
+  if (!is_known || remote_.version() != mqtt::Version::V5) shown_until_ = kNever;
   remote_.write_subscribe(packet_id, request, one.id);
 }
 
 std::string WayDown::handle_suback(const mqtt::Suback& suback, Instant now) {
+  if (shown_until_ == kNever) {
+    shown_until_ = now + kShownFor;
+    shown_at_most_until_ = now + kShownMax;
+  }
   const ReasonCode reason = suback.reasons.empty() ? ReasonCode::UnspecifiedError : suback.reasons.front();
   const std::string refused = session_.subscriptions().handle_suback(suback.packet_id, !mqtt::is_error(reason), now);
   return refused.empty() ? refused : "subscription to " + refused + " refused: " + std::string(name(reason));
@@ -216,6 +241,19 @@ void WayDown::handle_pubrel(PacketId packet_id) {
   }
 }
 
+bool WayDown::is_news(const broker::Message::Fields& fields, const Rule& rule, Instant now) {
+  if (now >= shown_until_) return true;
+  if (shown_until_ != kNever) shown_until_ = std::min(now + kShownFor, shown_at_most_until_);
+  const broker::MessageRef ours = broker_.retained().find(fields.topic);
+  if (!ours) return true;
+  const bool expires = fields.expiry_s || ours->expiry_s();
+  if (!expires && same_content(*ours, *broker::Message::make(fields))) {
+    if (rule.goes_up() && shown_.size() < kSameMax) shown_.insert(std::hash<std::string_view>()(fields.topic));
+    return false;
+  }
+  return !rule.goes_up() || ours->received() < welcome_.unsure_since;
+}
+
 void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
                     const ExchangeRow* exchange, Instant now) {
   mapping.write(topic_);
@@ -233,6 +271,12 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
       .qos = buffer_.map().rule(mapping).qos_of(publish.qos),
       .retain = publish.retain && buffer_.map().rule(mapping).retain_keep,
   };
+  if (fields.retain && !is_news(fields, buffer_.map().rule(mapping), now)) {
+    buffer_.count_received();
+    if (exchange != nullptr) session_.note_received(publish.packet_id);
+    ticket.complete(ReasonCode::Success);
+    return;
+  }
   retained_came_ = retained_came_ || fields.retain;
   const bool behind_others = publish.qos != Qos::AtMostOnce && held() > 0;
   if (!behind_others && !broker_.publish(fields, buffer_.subscriber(), ticket, exchange, now).refused) {

@@ -13,9 +13,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -40,12 +42,23 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
     bool session_present = false;
     // A CONNECT before this one may have made the session, whose answer never came.
     bool doubtful = false;
+    // It is asked what it retains, though it has the subscriptions.
+    bool refresh = false;
+    // What came in here since then may not be known there yet; kNever: nothing.
+    Instant unsure_since = kNever;
   };
   // CONNACK came: subscribes, once nothing that the far session may send can be taken for something else, and
   // unsubscribes what no rule wants any more.
   void connect(Welcome welcome);
   // The rules of the buffer have changed: says the difference, if there is a connection.
   void handle_rules_changed();
+  // Asks the far broker again what it retains.
+  void refresh();
+  // Until when it shows that, as far as can be told; kNever: it has not begun to. What is equal to the value here is
+  // acknowledged and dropped meanwhile, and so is what one of ours is about to replace.
+  Instant shown_until() const { return shown_until_; }
+  // Whether it has shown the value that this local topic has here.
+  bool has_shown(std::string_view topic) const { return shown_.contains(std::hash<std::string_view>()(topic)); }
   // The connection is gone; acknowledgements that still wait are not sent.
   void disconnect();
 
@@ -70,6 +83,8 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   void subscribe(const FarSubscriptions::One& one, PacketId packet_id);
   std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish, Instant now) const;
   std::optional<TopicMap::Mapping> find_rule(const mqtt::Publish& publish, Instant now) const;
+  // Whether a retained value is neither what we have, nor older than that.
+  bool is_news(const broker::Message::Fields& fields, const Rule& rule, Instant now);
   // Routes the message; `ticket` is completed once it is safe. A refused one is dropped at QoS 0, else held.
   void route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
              const broker::ExchangeRow* exchange, Instant now);
@@ -88,6 +103,9 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
 
   // Of the present connection.
   Welcome welcome_;
+  Instant shown_until_ = Instant::min();
+  Instant shown_at_most_until_ = Instant::min();
+  std::unordered_set<std::size_t> shown_;  // hashes of topics whose values are the same here and there
   bool subscribing_ = false;  // what is to be said is said at once
   Ref<broker::AckQueue> acknowledgements_;
   Ref<broker::AckQueue> forgetting_;  // SUBSCRIBE, while it waits for identifiers to leave the disk

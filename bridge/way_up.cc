@@ -66,6 +66,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   }
   if (!remote_.write_publish(remote_fields(broker::fields_of(message), *mapping), lowered, now))
     return Outcome::TooLarge;
+  sent_since_ = std::min(sent_since_, message.received());
   pace(message, now);
   if (lowered.qos != Qos::AtMostOnce) {
     if (!timed_ && !delivery.duplicate) {
@@ -136,6 +137,7 @@ void WayUp::expire(Instant now) {
 void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Instant now) {
   inflight_since_.reset();
   lacks_exactly_once_ = false;
+  sent_since_ = kNever;
   window_max_ = windows.all;
   window().connect(*this, windows, session_present, now);
   pump(now);
@@ -143,6 +145,7 @@ void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Ins
 
 void WayUp::disconnect(Instant now) {
   window().disconnect();
+  offers_.cancel();
   inflight_since_.reset();
   timed_ = {};
   answers_.clear();

@@ -15,6 +15,7 @@
 
 #include "bridge/buffer.h"
 #include "bridge/remote_session.h"
+#include "bridge/retained_offers.h"
 #include "broker-core/base/histogram.h"
 #include "broker-core/publish_pace.h"
 #include "broker-core/session/inflight.h"
@@ -63,6 +64,9 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   // When the far broker must have acknowledged something, if it is given `timeout`; never while nothing is in flight.
   Instant progress_due(Duration timeout) const;
   std::optional<Instant> last_acknowledgement() const { return last_acknowledgement_; }
+  RetainedOffers& offers() { return offers_; }
+  // When the oldest message came in that has gone up from the queue on this connection; never if none has.
+  Instant sent_since() const { return sent_since_; }
   // From a PUBLISH to its first answer: one message is timed at a time.
   const Histogram& acknowledgement_times() const { return acknowledgement_times_; }
 
@@ -84,6 +88,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   Duration gathers_for() const override { return options_.gathers_for; }
   bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) override;
   void send_once(const broker::Publication& publication, const TopicMap::Mapping& mapping, bool retain) override;
+  void note_removed(std::string_view topic) override { offers_.note_removed(topic); }
   std::uint64_t uncounted() const override { return in_output_.once + taken_out_.once; }
 
   // broker::PublishSink
@@ -115,6 +120,8 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   std::optional<Instant> paced_until_;
   std::uint16_t window_max_ = 0;  // of the present connection
   bool lacks_exactly_once_ = false;
+  RetainedOffers offers_;
+  Instant sent_since_ = kNever;
   Unsent in_output_;
   Unsent taken_out_;             // by the caller, whose socket has no room for it yet
   std::vector<Answer> answers_;  // due now

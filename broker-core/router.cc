@@ -97,6 +97,13 @@ Router::Published Router::publish(const Message::Fields& fields, SubscriberId or
   return {reason, false, retained_limit};
 }
 
+void Router::deliver_again(SubscriberId receiver, const Message& value, Instant now) {
+  const Message::Fields fields = fields_of(value);
+  Publication publication(fields, journal_, forms_, now);
+  subscribers_[receiver].deliver(publication, {value.qos(), true, {}});
+  if (publication.has_commitment()) journal_.seal(publication.commitment(), {}, mqtt::ReasonCode::Success);
+}
+
 const char* Router::retain(Publication& publication, bool wait, Instant now) {
   // The value's own message: the retained store keeps it longer than the queues do.
   const std::string_view topic = publication.fields().topic;

@@ -61,6 +61,9 @@ class Router final {
   // 2 message.
   Published publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
                     Instant now);
+  // Delivers a retained value to one receiver as if it were published now; a removal is a message without payload.
+  // REQUIRES: nothing is being published.
+  void deliver_again(SubscriberId receiver, const Message& value, Instant now);
   // A status topic: retained in memory only, delivered live as QoS 0, never queued, never stored. An empty payload
   // deletes it.
   void publish_status(std::string_view topic, std::string_view payload, Instant now);

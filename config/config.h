@@ -300,6 +300,7 @@ struct Bridge {
   Buffer buffer;
   DrainPace drain;
   Duration coalesce = Seconds(0);      // less than ack_timeout
+  bool retain_sync = true;             // retained values that differ here and there become the same
   std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
   Provider provider = Provider::None;  // see within_provider()
   std::vector<TopicRule> topics;       // per direction, the first that matches decides

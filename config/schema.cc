@@ -822,6 +822,14 @@ const Key kKeys[] = {
      .doc = "The same in bytes of topics and payloads.",
      .also = "bandwidth",
      .slot = [](Objects& at) -> Slot { return &at.bridge->drain.bytes_per_second; }},
+    {.path = "bridges[].retain_sync",
+     .kind = Kind::Flag,
+     .standard = "true",
+     .doc = "Retained values that the far broker lacks go up: those older than a rule, or than its session, and what "
+            "changed at QoS 0 while the link was away. What it retains is asked for at each start, and after an outage "
+            "at most every 10 minutes; what is the same here goes no further.",
+     .danger = "true: each such question brings down all that the rules take: on a link that bills each byte, false.",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->retain_sync; }},
     {.path = "bridges[].coalesce",
      .kind = Kind::Time,
      .standard = "0s",

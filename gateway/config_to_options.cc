@@ -214,6 +214,7 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   options.session_expiry_s = whole_seconds(bridge.session_expiry);
   options.known = known_limits(bridge);
   options.coalesce = bridge.coalesce;
+  options.retain_sync = bridge.retain_sync;
   options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
                    .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),
                    .burst = std::chrono::seconds(1)};
