@@ -43,6 +43,10 @@ std::uint16_t receive_maximum(const broker::Limits& limits) {
   return limits.inflight > 0 ? limits.inflight : kReceiveMaximumDefault;
 }
 
+bool lets_nothing_through(State state) {
+  return state == State::Connecting || state == State::Backoff || state == State::Stalled;
+}
+
 constexpr std::string_view kNothingAcknowledged = "nothing was acknowledged on the last two connections";
 
 }  // namespace
@@ -62,6 +66,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
                .receive_maximum = receive_maximum(broker.limits()),
                .known = options_.known},
               *this),
+      presence_(options_.presence, remote_),
       up_(buffer, remote_, {.gathers_for = options_.coalesce, .drain = options_.drain}),
       down_(buffer, remote_, broker),
       reports_(options_.name, log),
@@ -149,7 +154,7 @@ void Bridge::handle_connected(std::optional<std::string> password, Instant now) 
   sending_ = false;
   deadline_ = kNever;  // the remote session has its own
   buffer_.far_session().note_connect();
-  remote_.open({dialect_.version(), dialect_.bridge_bit(), std::move(password)}, now);
+  remote_.open({dialect_.version(), dialect_.bridge_bit(), std::move(password), presence_.will()}, now);
 }
 
 void Bridge::handle_connect_failed(std::string_view reason, Instant now) {
@@ -288,7 +293,14 @@ void Bridge::remember_dialect(Instant now) {
 std::uint16_t Bridge::window() const {
   const std::uint16_t bearable = remote_.version() == mqtt::Version::V5 ? kWindowMaxV5 : kWindowMaxV3;
   const std::uint16_t ours = options_.inflight_max > 0 ? options_.inflight_max : bearable;
-  return std::min(remote_.limits().receive_maximum, ours);  // [MQTT-3.3.4-9]
+  return std::min(far_window(), ours);  // [MQTT-3.3.4-9]
+}
+
+// What the far broker allows, but for one message that is not the buffer's.
+std::uint16_t Bridge::far_window() const {
+  const std::uint16_t all = remote_.limits().receive_maximum;
+  const bool shared = presence_.is_wanted() && all > Presence::kInflight;
+  return shared ? static_cast<std::uint16_t>(all - Presence::kInflight) : all;
 }
 
 std::uint16_t Bridge::exactly_once_window() const {
@@ -307,6 +319,7 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   odd_answer_.clear();
   resumed_ = session_present;
   announced_ = false;
+  presence_.reset();
   draining_ = buffer_.backlog() > 0;
   if (draining_) drain_.begin(counts(), now);
   if (!session_present) buffer_.far_session().forget_offered();
@@ -373,6 +386,7 @@ void Bridge::handle_acknowledgement(mqtt::PacketType type, PacketId packet_id, R
     down_.handle_pubrel(packet_id);
     return;
   }
+  if (type == mqtt::PacketType::Puback && presence_.handle_puback(packet_id)) return;
   const auto oddity = up_.handle_acknowledgement(type, packet_id, reason, now);
   if (up_.last_acknowledgement() == now) history_.note_progress();
   if (!oddity) return;
@@ -411,6 +425,7 @@ void Bridge::handle_lost(std::string_view why, ReasonCode code, Instant now) {
 void Bridge::handle_takeover(Instant now) {
   const bool again = last_takeover_ && now - *last_takeover_ <= kTakeoverPeriod;
   last_takeover_ = now;
+  if (again) contested_ = now;
   lose(again ? "another client uses client id " + remote_.client_id()
              : "the far broker gave our session to another connection",
        LinkHistory::End::TakenOver, now);
@@ -624,6 +639,7 @@ void Bridge::shut_down(Instant now) {
     leave_now(now);
     return;
   }
+  presence_.say_left(buffer_.window().next_packet_id(), now);
   up_.stop();
   down_.disconnect();
   remote_.write_disconnect();
@@ -643,9 +659,14 @@ void Bridge::leave_now(Instant now) {
 
 // --- status ---
 
+void Bridge::publish_presence(std::string_view payload, Instant now) {
+  presence_.say(payload, buffer_.window().next_packet_id(), now);
+}
+
 void Bridge::set_state(State state, std::string reason, Instant now) {
   if (state == state_ && reason == reason_) return;
-  if (state != state_) since_ = now;
+  // Attempts alternate with waits: what the operator wants to know is since when nothing gets through.
+  if (state != state_ && !(lets_nothing_through(state) && lets_nothing_through(state_))) since_ = now;
   state_ = state;
   reason_ = std::move(reason);
   ++status_changes_;
@@ -661,6 +682,7 @@ Snapshot Bridge::snapshot() const {
   snapshot.connected = remote_.connected();
   buffer_.describe(snapshot);
   snapshot.last_ack = up_.last_acknowledgement();
+  snapshot.contested = contested_;
   snapshot.acknowledgement_times = up_.acknowledgement_times();
   if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;
   snapshot.connects = connects_;

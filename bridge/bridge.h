@@ -19,8 +19,9 @@
 //
 // Sans-IO, with the same contract as the broker: handle_* for what happened, then poll_command() until it gives
 // nothing, and output() to the network connection; the latter may also have grown after the broker's turn. `now` never
-// goes backwards. Parts: way_up (what the buffer has), way_down (subscriptions), remote_session (MQTT on the
-// connection), dialect (which version), link_history (what connections were worth), drain, reports (the log).
+// goes backwards. Parts: way_up (what the buffer has), way_down (subscriptions), presence (whether we are
+// there), remote_session (MQTT on the connection), dialect (which version), link_history (what connections were worth),
+// drain, reports (the log).
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,7 @@
 #include "bridge/dialect.h"
 #include "bridge/drain.h"
 #include "bridge/link_history.h"
+#include "bridge/presence.h"
 #include "bridge/rate.h"
 #include "bridge/remote_session.h"
 #include "bridge/reports.h"
@@ -70,6 +72,7 @@ struct Options {
   Duration backoff_max = std::chrono::seconds(60);
   broker::OutboxLimits buffer;  // at first, see Bridge::set_limits()
   std::vector<Rule> rules;      // likewise, set_rules()
+  Presence::Options presence;
   std::uint64_t seed = 1;
 };
 
@@ -130,6 +133,13 @@ class Bridge final : private RemoteSession::Handler {
   void set_rules(std::vector<Rule> rules, Instant now);
   void set_limits(const broker::OutboxLimits& limits) { buffer_.set_limits(limits); }
 
+  // --- what the far broker retains of this gateway; see presence.h ---
+  // Whether it takes news now; and whether it waits for the first of this connection.
+  bool takes_presence() const { return phase_ == Phase::Online && presence_.is_ready(); }
+  bool wants_presence() const { return phase_ == Phase::Online && presence_.is_news(); }
+  // REQUIRES: takes_presence().
+  void publish_presence(std::string_view payload, Instant now);
+
   // Rises with each change of the state or its reason.
   std::uint64_t status_changes() const { return status_changes_; }
   // Changes nothing: the state is as of the last event, and rates are at most a second old.
@@ -184,6 +194,7 @@ class Bridge final : private RemoteSession::Handler {
   // When the connection counts as stalled if nothing is acknowledged.
   Instant stall_due() const;
   std::uint16_t window() const;
+  std::uint16_t far_window() const;
   std::uint16_t exactly_once_window() const;
   // Brings state, reason and rates up to date, at the end of each event.
   void review(Instant now);
@@ -208,6 +219,7 @@ class Bridge final : private RemoteSession::Handler {
   Backoff backoff_;
   Dialect dialect_;
   RemoteSession remote_;
+  Presence presence_;
   WayUp up_;
   WayDown down_;
   LinkHistory history_;
@@ -219,8 +231,9 @@ class Bridge final : private RemoteSession::Handler {
   Instant expiry_due_{};       // when to look again for expired messages in the buffer
   Instant patience_until_{};   // no stall before: acknowledgements may lie unread in the socket
   std::optional<Instant> last_takeover_;
-  bool network_ = false;  // the caller has a connection for us, or is making one
-  bool sending_ = false;  // the socket has not all of what the caller took
+  std::optional<Instant> contested_;  // the last one that came soon after another
+  bool network_ = false;              // the caller has a connection for us, or is making one
+  bool sending_ = false;              // the socket has not all of what the caller took
   bool disconnect_wanted_ = false;
   std::optional<Instant> gathering_until_;  // output waits for more; see review_output()
   std::optional<Address> connect_wanted_;

@@ -208,6 +208,8 @@ void Buffer::describe(Snapshot& snapshot) const {
   snapshot.books.accepted += uncounted;
   snapshot.backlog_messages = outbox_.backlog();
   snapshot.backlog_bytes = outbox_.bytes();
+  snapshot.bytes_max = limits_.bytes_max;
+  snapshot.messages_max = limits_.messages_max;
   snapshot.disk_messages = outbox_.disk_messages();
   snapshot.inflight = outbox_.inflight() + uncounted;
   snapshot.accepted = snapshot.books.accepted;

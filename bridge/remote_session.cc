@@ -60,6 +60,13 @@ void RemoteSession::open(const Opening& opening, Instant now) {
   connect.clean_start = version_ != Version::V5 && options_.session_expiry_s == 0;
   connect.keep_alive_s = keep_alive_seconds(keep_alive_);
   connect.client_id = options_.client_id;
+  if (opening.will) {
+    connect.will = mqtt::Will{.topic = opening.will->topic,
+                              .payload = as_bytes(opening.will->payload),
+                              .qos = mqtt::Qos::AtLeastOnce,
+                              .retain = true,
+                              .properties = {}};
+  }
   if (options_.username) connect.username = *options_.username;
   // 3.1.1 has no password without a user name [MQTT-3.1.2-22].
   if (opening.password && (version_ == Version::V5 || options_.username)) {

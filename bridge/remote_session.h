@@ -47,6 +47,11 @@ struct RemoteLimits {
 
 class RemoteSession {
  public:
+  // Retained, at QoS 1.
+  struct Will {
+    std::string_view topic;
+    std::string_view payload;
+  };
   struct Options {
     std::string client_id;
     std::optional<std::string> username;
@@ -85,6 +90,7 @@ class RemoteSession {
     mqtt::Version version = mqtt::Version::V5;
     bool bridge_bit = false;
     std::optional<std::string> password;
+    std::optional<Will> will = std::nullopt;  // needed for the call only
   };
   // The network connection is up: CONNECT goes out. REQUIRES: closed.
   void open(const Opening& opening, Instant now);

@@ -30,12 +30,14 @@ struct RuleStatus {
 struct Snapshot {
   State state = State::Connecting;
   std::string reason;
-  Instant since;
+  Instant since;           // of the state; while nothing gets through: since when that is so
   std::string remote;      // the address in use or tried last
   std::string client_id;   // there
   bool connected = false;  // from its CONNACK on
   std::uint64_t backlog_messages = 0;
   std::uint64_t backlog_bytes = 0;  // of the backlog and of what is in flight
+  std::uint64_t bytes_max = 0;      // that the buffer takes; 0: no limit
+  std::uint64_t messages_max = 0;
   std::uint64_t disk_messages = 0;
   std::uint64_t inflight = 0;
   std::uint64_t accepted = 0;
@@ -48,6 +50,7 @@ struct Snapshot {
   broker::Books books;
   std::optional<Instant> oldest;  // when the oldest waiting message in memory was received
   std::optional<Instant> last_ack;
+  std::optional<Instant> contested;  // when another client last took our session over, for the second time in a minute
   std::optional<Instant> next_attempt;
   Histogram acknowledgement_times;  // since start; see WayUp
   std::uint64_t connects = 0;       // CONNACKs of success

@@ -174,6 +174,13 @@ class Broker final {
   SubscriptionCounts subscription_counts() const { return groups_.count(router_.subscriptions()); }
   const RetainedStore& retained() const { return router_.retained(); }
   const Wills& wills() const { return sessions_.wills(); }
+  // Calls `visit` with each session, which may call nothing that changes this broker; and whether that would be new.
+  template <typename Visit>
+  void for_each_session(Visit&& visit) const {
+    sessions_.for_each(visit);
+  }
+  std::uint64_t session_changes() const { return sessions_.changes(); }
+  const ContestedIds& contested_ids() const { return sessions_.contested_ids(); }
 
   // Whose the session of this client is.
   Identity identity_for_test(std::string_view client_id) const { return sessions_.identity_for_test(client_id); }

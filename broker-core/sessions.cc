@@ -81,6 +81,7 @@ Sessions::Opened Sessions::open(Request request, Instant now) {
   Session* found = table_.find(request.client_id);
   if (found != nullptr && found->connection() != nullptr) {
     ++shared_.stats.takeovers;
+    contested_ids_.note_takeover(request.client_id, now);
     found->connection()->close(mqtt::ReasonCode::SessionTakenOver, "another connection uses this client identifier",
                                now);
     found = table_.find(request.client_id);  // a session without expiry has ended with it
@@ -122,6 +123,7 @@ Sessions::Opened Sessions::open(Request request, Instant now) {
     session.store_lazily(now);
   }
   ++connected_;
+  ++changes_;
   shared_.stats.clients_maximum = std::max<std::uint64_t>(shared_.stats.clients_maximum, connected_);
   return {session, present};
 }
@@ -137,6 +139,7 @@ Session& Sessions::make(const std::string& client_id, QueueId queue, const Ident
 
 void Sessions::leave(Session& session, bool publish_will, Instant now) {
   --connected_;
+  ++changes_;
   SessionRecord& record = session.record();
   record.disconnected = std::make_unique<Disconnected>(Disconnected{shared_.journal.stamp(now)});
   if (stopping_) {
@@ -172,6 +175,7 @@ void Sessions::end_before_will(Session& session, Instant due, Instant now) {
 }
 
 void Sessions::end(Session& session, Instant now) {
+  ++changes_;
   look_at(session, kNever);
   const std::unique_ptr<Will>& will = session.record().will;
   if (session.record().has_pending_will()) wills_.publish(session, now);

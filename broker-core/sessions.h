@@ -27,6 +27,7 @@
 
 #include "broker-core/base/log.h"
 #include "broker-core/base/random.h"
+#include "broker-core/contested_ids.h"
 #include "broker-core/groups.h"
 #include "broker-core/identity.h"
 #include "broker-core/listener_policy.h"
@@ -107,6 +108,13 @@ class Sessions {
   void restore(Restored& restored, const ClockStamp& stamp, Instant now);
 
   std::size_t size() const { return table_.size(); }
+  // Calls `visit` with each session, in no order.
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    table_.for_each(visit);
+  }
+  // Rises when a session begins or ends, and when its connection does.
+  std::uint64_t changes() const { return changes_; }
   Identity identity_for_test(std::string_view client_id) const {
     const Session* const session = table_.find(client_id);
     return session != nullptr ? session->identity() : Identity{};
@@ -114,6 +122,7 @@ class Sessions {
   // Those with a connection.
   std::size_t connected() const { return connected_; }
   const Wills& wills() const { return wills_; }
+  const ContestedIds& contested_ids() const { return contested_ids_; }
 
  private:
   void count(const std::optional<std::string>& user, int change);
@@ -146,6 +155,8 @@ class Sessions {
   // Wills and expiries of sessions without a connection, with their client identifiers.
   std::set<std::pair<Instant, std::string_view>> deadlines_;
   std::size_t connected_ = 0;
+  std::uint64_t changes_ = 0;
+  ContestedIds contested_ids_;
   std::map<std::string, std::uint32_t> of_users_;  // sessions of each; of anonymous clients none
   bool stopping_ = false;
   Wills wills_;  // refers to the table

@@ -309,8 +309,20 @@ struct Bridge {
   bool operator==(const Bridge&) const = default;
 };
 
+// An alarm for each topic that was heard and then is not.
+struct TopicWatch {
+  std::string filter;
+  Duration silent_after{};
+  Place place;
+
+  bool operator==(const TopicWatch&) const = default;
+};
+
 struct StatusTopics {
   Duration interval = Seconds(10);
+  std::string remote_topic;  // {gateway} and {bridge} stand for the names; empty: none
+  bool clients = false;
+  std::vector<TopicWatch> watch;
 
   bool operator==(const StatusTopics&) const = default;
 };

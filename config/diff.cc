@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kListeners = "listeners[]";
 constexpr std::string_view kBridges = "bridges[]";
 constexpr std::string_view kRules = "bridges[].topics[]";
+constexpr std::string_view kWatch = "status.watch[]";
 constexpr std::string_view kNone = "none";
 constexpr std::string_view kThere = "configured";
 
@@ -33,6 +34,9 @@ std::string name_of(const Listener& listener) {
 }
 std::string name_of(const Bridge& bridge) {
   return bridge.name;
+}
+std::string name_of(const TopicWatch& watch) {
+  return watch.filter;
 }
 std::string name_of(const TopicRule& rule) {
   const std::string_view way = rule.direction == Direction::Up     ? "up "
@@ -76,6 +80,8 @@ class Comparison {
                      [](Objects& at, Listener& one) { at.listener = &one; });
     compare_elements(kBridges, std::string(written_name(kBridges)), running_.bridges, wanted_.bridges,
                      [](Objects& at, Bridge& one) { at.bridge = &one; });
+    compare_elements(kWatch, std::string(written_name(kWatch)), running_.status.watch, wanted_.status.watch,
+                     [](Objects& at, TopicWatch& one) { at.watch = &one; });
     compare_access_rules();
     return std::move(changes_);
   }

@@ -118,6 +118,8 @@ class Reader {
       read_elements(**bridges, &Objects::bridge, value, path, at);
     } else if (const auto* topics = std::get_if<std::vector<TopicRule>*>(&slot)) {
       read_elements(**topics, &Objects::rule, value, path, at);
+    } else if (const auto* watched = std::get_if<std::vector<TopicWatch>*>(&slot)) {
+      read_elements(**watched, &Objects::watch, value, path, at);
     }
   }
 

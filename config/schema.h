@@ -44,6 +44,7 @@ struct Objects {
   Bridge* bridge = nullptr;
   TopicRule* rule = nullptr;
   AccessRule* access_rule = nullptr;
+  TopicWatch* watch = nullptr;
 };
 
 // Where the value of a key goes. Its type decides how the text is read, and agrees with the key's kind.
@@ -53,7 +54,7 @@ using Slot =
                  std::optional<std::filesystem::path>*, std::vector<std::string>*, std::vector<IpNetwork>*,
                  std::vector<WebOrigin>*, Bind*, std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*,
                  std::vector<TopicRule>*, std::optional<std::vector<AccessRule>>*, std::vector<UserGroup>*,
-                 ClientIdPolicy*, Denied*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*,
+                 std::vector<TopicWatch>*,                  ClientIdPolicy*, Denied*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*,
                  RetainFlag*, DrainOrder*, Provider*, MqttVersion*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
 
 struct Key {

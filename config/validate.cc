@@ -8,6 +8,7 @@
 #include "config/validate_bridges.h"
 #include "config/validate_identity.h"
 #include "config/validate_provider.h"
+#include "config/validate_status.h"
 #include "config/validate_tls.h"
 
 namespace furrow::config {
@@ -147,6 +148,7 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   check_times(config.sessions, report);
   check_gateway_id(config.gateway.id, report);
   check_bridges(config, report);
+  check_status(config, report);
   warn_about_losses(config, report);
   if (has_errors(diagnostics)) return;
   check_shadowed_access_rules(config, report);

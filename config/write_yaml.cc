@@ -159,6 +159,9 @@ class Writer {
     if (const auto* topics = std::get_if<std::vector<TopicRule>*>(&slot)) {
       return (*topics)->empty() ? Lines() : elements(name, **topics, &Objects::rule, family, at);
     }
+    if (const auto* watched = std::get_if<std::vector<TopicWatch>*>(&slot)) {
+      return (*watched)->empty() ? Lines() : elements(name, **watched, &Objects::watch, family, at);
+    }
     const auto* rules = std::get_if<std::optional<std::vector<AccessRule>>*>(&slot);
     FURROW_CHECK(rules != nullptr);
     return **rules ? elements(name, ***rules, &Objects::access_rule, family, at) : Lines();

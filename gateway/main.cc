@@ -6,6 +6,7 @@
 #include "gateway/cli/check.h"
 #include "gateway/cli/command_line.h"
 #include "gateway/cli/demo.h"
+#include "gateway/cli/fleet.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
 #include "gateway/cli/route.h"
@@ -24,6 +25,7 @@ struct Execute {
   int operator()(const furrow::gateway::ImportOptions& options) const { return furrow::gateway::run_import(options); }
   int operator()(const furrow::gateway::RouteOptions& options) const { return furrow::gateway::run_route(options); }
   int operator()(const furrow::gateway::StatusOptions& options) const { return furrow::gateway::run_status(options); }
+  int operator()(const furrow::gateway::FleetOptions& options) const { return furrow::gateway::run_fleet(options); }
   int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
 };
 

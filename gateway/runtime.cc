@@ -99,10 +99,12 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
                        .acknowledge = std::string(acknowledge_text(config.store.acknowledge)),
                        .started = world.clock.now()},
                       opened.listeners.statuses(), clients_.stats(), engine_.broker(), store_watch_, world.clock),
-      status_(status_sources_, engine_.broker(), config.status.interval),
+      status_(status_sources_, engine_.broker(), world.log, config.status.interval),
+      presence_(status_sources_),
       web_desk_(status_sources_, engine_.broker(), clients_.web()) {
   clients_.web().set_desk(web_desk_);
   engine_.broker().set_authenticator(passwords_.get());
+  apply_status_settings(world.clock.now());
   make_bridges();
   log_inventory();
   listeners_ = std::move(opened.listeners);
@@ -128,9 +130,22 @@ StoreThread::Options Runtime::store_thread_options() {
 
 void Runtime::make_bridges() {
   for (const config::Bridge& one : config_.bridges) {
-    make_link(engine_.add_bridge(bridge_options(one, gateway_id_, random_seed()), world_.clock.now()));
+    make_link(engine_.add_bridge(options_of(one), world_.clock.now()));
   }
   note_unconfigured_buffers();
+}
+
+bridge::Options Runtime::options_of(const config::Bridge& bridge) const {
+  bridge::Options options = bridge_options(bridge, gateway_id_, random_seed());
+  options.presence = presence_options(config_.status.remote_topic, bridge.name, status_sources_.gateway());
+  return options;
+}
+
+void Runtime::apply_status_settings(Instant now) {
+  std::vector<SilenceWatch::Entry> watch;
+  for (const config::TopicWatch& one : config_.status.watch) watch.push_back({one.filter, one.silent_after});
+  status_.set_watch(watch, now);
+  status_.set_clients(config_.status.clients, now);
 }
 
 // REQUIRES: config_ has the bridge.
@@ -223,6 +238,7 @@ void Runtime::handle_due(Instant now) {
     machine_look_at_ = now + kMachineLookInterval;
   }
   status_.publish(now);
+  presence_.publish(engine_.bridges(), now);
   web_desk_.answer(now);
   if (watchdog_at_ <= now) {
     world_.notify.watchdog();
@@ -258,7 +274,8 @@ void Runtime::flush_full() {
 
 Instant Runtime::next_deadline() const {
   return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(), status_.next_deadline(),
-                   web_desk_.next_deadline(), store_look_at_, watchdog_at_, stop_by_});
+                   presence_.next_deadline(engine_.bridges()), web_desk_.next_deadline(), store_look_at_, watchdog_at_,
+                   stop_by_});
 }
 
 void Runtime::arm_timer(Instant now) {
@@ -328,6 +345,7 @@ Status Runtime::try_reload() {
   engine_.broker().apply(broker_options(config_, 0), now);
   change_bridges(wanted);
   status_.set_interval(config_.status.interval, now);
+  apply_status_settings(now);
   world_.log.set(log_options(config_.log));
   for (const config::Change& one : changes) {
     world_.log.write(one.needs_restart ? LogLevel::Warning : LogLevel::Info,
@@ -341,12 +359,13 @@ Status Runtime::try_reload() {
 
 void Runtime::change_bridges(const config::Config& before) {
   const Instant now = world_.clock.now();
+  const bool same_presence = before.status.remote_topic == config_.status.remote_topic;  // which CONNECT names
   for (const config::Bridge& one : config_.bridges) {
     const auto had = std::ranges::find(before.bridges, one.name, &config::Bridge::name);
-    if (had != before.bridges.end() && *had == one) continue;
-    bridge::Options options = bridge_options(one, gateway_id_, random_seed());
+    if (had != before.bridges.end() && *had == one && same_presence) continue;
+    bridge::Options options = options_of(one);
     bridge::Bridge* const bridge = engine_.find_bridge(one.name);
-    const bool same_link = had != before.bridges.end() && config::keeps_its_link(*had, one);
+    const bool same_link = had != before.bridges.end() && config::keeps_its_link(*had, one) && same_presence;
     if (bridge != nullptr && same_link && !engine_.is_leaving(*bridge)) {
       bridge->set_limits(options.buffer);
       bridge->set_rules(std::move(options.rules), now);

@@ -32,6 +32,7 @@
 #include "gateway/net/uv_handle.h"
 #include "gateway/signals.h"
 #include "gateway/status/loop_watch.h"
+#include "gateway/status/presence_news.h"
 #include "gateway/status/sources.h"
 #include "gateway/status/store_watch.h"
 #include "gateway/status/topics.h"
@@ -80,6 +81,8 @@ class Runtime final : private Engine::Edge {
   StoreThread::Options store_thread_options();
   void make_bridges();
   void make_link(bridge::Bridge& bridge);
+  bridge::Options options_of(const config::Bridge& bridge) const;
+  void apply_status_settings(Instant now);
   void note_unconfigured_buffers();
   void log_inventory();
 
@@ -135,6 +138,7 @@ class Runtime final : private Engine::Edge {
   StoreWatch store_watch_;
   StatusSources status_sources_;
   StatusTopics status_;
+  PresenceNews presence_;
   WebDesk web_desk_;
   Listeners listeners_;  // as in config_
 

@@ -19,7 +19,7 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 10> kBuilt{"run",   "check", "status", "route",  "access",
+constexpr std::array<std::string_view, 11> kBuilt{"run",   "check", "status", "fleet",  "route", "access",
                                                   "certs", "demo",  "passwd", "import", "help"};
 // Promised, and refused by name rather than as a typing mistake.
 constexpr std::array<std::string_view, 1> kNotBuilt{"buffer"};
@@ -118,6 +118,7 @@ class Parser {
     check->add_option("-c,--config,FILE", check_.config, "Configuration; default as for run")->type_name("FILE");
     check->add_option("--data", check_.data, "Data directory, instead of the configured one")->type_name("DIR");
     add_status(*app_.add_subcommand("status", "Show what a running gateway does: bridges, what waits, and why"));
+    add_fleet(*app_.add_subcommand("fleet", "Show all gateways of a region that tell it whether they are there"));
     CLI::App* const route =
         app_.add_subcommand("route", "Say which bridges take a topic, as what, and why others do not");
     route->add_option("TOPIC", route_.topic, "The topic of a message")->required();
@@ -188,6 +189,7 @@ class Parser {
     if (app_.got_subcommand("run")) return run_;
     if (app_.got_subcommand("check")) return check_;
     if (app_.got_subcommand("status")) return status_;
+    if (app_.got_subcommand("fleet")) return fleet_;
     if (app_.got_subcommand("route")) return route_;
     if (app_.got_subcommand("access")) return access();
     if (app_.got_subcommand("certs")) return certs();
@@ -212,6 +214,24 @@ class Parser {
         ->needs(username);
     status.add_flag("--watch", status_.watch, "Show it again each second, until Ctrl-C");
     status.add_flag("--json", status_.json, "Print the status documents as JSON, a line for all of them");
+  }
+
+  void add_fleet(CLI::App& fleet) {
+    fleet.add_option("--url", fleet_.url, "The region's address, mqtt://HOST:PORT or mqtts://HOST:PORT")
+        ->type_name("URL")
+        ->required();
+    fleet.add_option("--topic", fleet_.topic, "Where they do, as in their status.remote_topic; default: fleet/+")
+        ->type_name("FILTER");
+    CLI::Option* const username =
+        fleet.add_option("--username", fleet_.username, "Who may read it; default: nobody in particular")
+            ->type_name("NAME");
+    fleet.add_option("--password-from", fleet_.password_from, "A file with the password, which is for you alone")
+        ->type_name("FILE")
+        ->needs(username);
+    fleet.add_option("--ca", fleet_.ca, "Certificates to trust; default: those that this system trusts")
+        ->type_name("FILE");
+    fleet.add_flag("--watch", fleet_.watch, "Go on, and show each change, until Ctrl-C");
+    fleet.add_flag("--json", fleet_.json, "Print their documents as JSON, a line for all of them");
   }
 
   void add_certs(CLI::App& certs) {
@@ -351,6 +371,7 @@ class Parser {
   ImportOptions import_;
   AccessOptions access_;
   StatusOptions status_;
+  FleetOptions fleet_;
   RouteOptions route_;
   std::vector<std::string> question_;
   bool anonymous_ = false;

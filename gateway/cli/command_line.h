@@ -8,6 +8,7 @@
 #include "gateway/cli/check.h"
 #include "gateway/cli/command_text.h"
 #include "gateway/cli/demo.h"
+#include "gateway/cli/fleet.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
 #include "gateway/cli/route.h"
@@ -22,7 +23,7 @@ struct Answered {
 };
 
 using Command = std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions,
-                             PasswdOptions, ImportOptions, StatusOptions, RouteOptions>;
+                             PasswdOptions, ImportOptions, StatusOptions, RouteOptions, FleetOptions>;
 
 // What parse_command_line() takes, for the manual page and the completion of a shell.
 CommandText describe_command_line();

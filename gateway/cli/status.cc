@@ -1,9 +1,6 @@
 #include "gateway/cli/status.h"
 
-#include <unistd.h>
-
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -14,6 +11,7 @@
 #include "gateway/cli/exit_code.h"
 #include "gateway/cli/status_reader.h"
 #include "gateway/cli/status_table.h"
+#include "gateway/cli/table_text.h"
 #include "gateway/net/event_loop.h"
 #include "gateway/secret_file.h"
 
@@ -21,8 +19,6 @@ namespace furrow::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kWatchInterval = std::chrono::seconds(1);
-// The cursor home, and everything below it away.
-constexpr std::string_view kRedraw = "\x1b[H\x1b[J";
 
 struct Target {
   std::string host;
@@ -69,11 +65,6 @@ Result<Target> target_of_config(const StatusOptions& options) {
   }
   if (best) return *best;
   return unusable(choice.name + " has no listener for MQTT without TLS at a fixed port: give --url");
-}
-
-bool is_set(const char* variable) {
-  const char* const value = std::getenv(variable);
-  return value != nullptr && *value != '\0';
 }
 
 void complain(const std::string& why) {
@@ -123,23 +114,23 @@ class Session {
     for (const auto& [name, document] : documents.bridges) {
       text += (std::exchange(is_first, false) ? "\"" : ",\"") + name + "\":" + document;
     }
-    return text + "}}\n";
+    text += '}';
+    if (!documents.alarms.empty()) text += R"(,"alarms":)" + documents.alarms;
+    return text + "}\n";
   }
 
   // Empty: the documents are none.
   std::string table(const StatusDocuments& documents) const {
     const auto gateway = read_gateway_document(documents.gateway);
     if (!gateway) return {};
-    StatusPicture picture{.gateway = *gateway, .bridges = {}};
+    StatusPicture picture{.gateway = *gateway, .bridges = {}, .alarms = {}};
     for (const auto& [name, document] : documents.bridges) {
       if (const auto bridge = read_bridge_document(document)) picture.bridges.push_back(*bridge);
     }
-    const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
-    const char* const terminal = std::getenv("TERM");
-    const bool is_dumb = terminal != nullptr && std::string_view(terminal) == "dumb";
-    const std::string text = status_table(picture, is_terminal && !is_dumb && !is_set("NO_COLOR"));
+    if (const auto alarms = read_alarms_document(documents.alarms)) picture.alarms = *alarms;
+    const std::string text = status_table(picture, has_colours());
     if (!options_.watch) return text;
-    return is_terminal && !is_dumb ? std::string(kRedraw) + text : text + "\n";
+    return can_redraw() ? std::string(kRedraw) + text : text + "\n";
   }
 
   void fail(const std::string& why) {

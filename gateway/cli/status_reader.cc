@@ -10,6 +10,7 @@ namespace furrow::gateway {
 namespace {
 
 constexpr std::string_view kBridgePrefix = "$SYS/furrow/bridge/";
+constexpr std::string_view kAlarmsTopic = "$SYS/furrow/alarms";
 constexpr std::string_view kGatewayTopic = "$SYS/furrow/gateway";
 
 std::string refusal(mqtt::ReasonCode reason, bool has_credentials) {
@@ -86,6 +87,7 @@ void StatusReader::refresh() {
   documents_ = {};
   wait_no_longer();
   subscribe(std::string(kBridgePrefix) + "+");
+  subscribe(kAlarmsTopic);
   subscribe(kGatewayTopic);
 }
 
@@ -112,6 +114,10 @@ void StatusReader::handle(const mqtt::Publish& publish) {
     } else {
       documents_.bridges[name] = as_text(publish.payload);
     }
+    return;
+  }
+  if (publish.topic == kAlarmsTopic) {
+    documents_.alarms = as_text(publish.payload);
     return;
   }
   documents_.gateway = as_text(publish.payload);

@@ -1,6 +1,6 @@
 // A client of MQTT 5 that reads the status documents of a gateway, again and again.
 //
-//   connects, subscribes `$SYS/furrow/bridge/+`, then `$SYS/furrow/gateway`
+//   connects, subscribes `$SYS/furrow/bridge/+` and `$SYS/furrow/alarms`, then `$SYS/furrow/gateway`
 //   with the gateway's document all are there, since messages come in the order of the subscriptions: on_documents()
 //   refresh() subscribes again, which brings documents of that moment: a gateway renders them for new subscribers
 //
@@ -29,6 +29,7 @@ namespace furrow::gateway {
 struct StatusDocuments {
   std::string gateway;
   std::map<std::string, std::string> bridges;  // by name
+  std::string alarms;                          // empty: the gateway is of a version that has none
 };
 
 class StatusReader final : private TcpStream::Owner {

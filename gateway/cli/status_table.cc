@@ -7,46 +7,12 @@
 #include <string_view>
 
 #include "broker-core/base/printable.h"
+#include "gateway/cli/table_text.h"
 
 namespace furrow::gateway {
 namespace {
 
-constexpr std::string_view kBold = "\x1b[1m";
-constexpr std::string_view kGreen = "\x1b[32m";
-constexpr std::string_view kYellow = "\x1b[33m";
-constexpr std::string_view kRed = "\x1b[31m";
-constexpr std::string_view kPlain = "\x1b[0m";
-
-constexpr std::size_t kColumns = 80;
 constexpr std::size_t kReasonBytesMax = 400;
-
-// How many columns `text` takes, a character each. REQUIRES: UTF-8.
-std::size_t width(std::string_view text) {
-  std::size_t count = 0;
-  for (; !text.empty(); ++count) (void)take_character(text);
-  return count;
-}
-
-// At most `columns` of it, the last of which is `…` where there is more.
-std::string cut(std::string_view text, std::size_t columns) {
-  if (width(text) <= columns) return std::string(text);
-  std::string begin;
-  for (std::size_t i = 1; i < columns; ++i) begin += take_character(text).bytes;
-  return begin + "…";
-}
-
-std::string left(std::string_view text, std::size_t columns) {
-  const std::string shown = cut(text, columns);
-  return shown + std::string(columns - width(shown), ' ');
-}
-std::string right(std::string_view text, std::size_t columns) {
-  const std::string shown = cut(text, columns);
-  return std::string(columns - width(shown), ' ') + shown;
-}
-
-std::string painted(std::string_view text, std::string_view with, bool colour) {
-  return colour ? std::string(with).append(text).append(kPlain) : std::string(text);
-}
 
 std::string with_one_place(double value) {
   std::array<char, 32> text{};
@@ -63,27 +29,6 @@ std::string_view colour_of_state(std::string_view state) {
   if (state == "online") return kGreen;
   if (state == "stalled" || state == "backoff") return kRed;
   return kYellow;
-}
-
-// `text` in lines of kColumns, broken between words, each with `indent` before it.
-std::string wrapped(std::string_view text, std::string_view indent) {
-  std::string all;
-  std::string line(indent);
-  bool is_begun = false;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (is_begun && width(line) + 1 + width(word) > kColumns) {
-      all += line + "\n";
-      line = indent;
-      is_begun = false;
-    }
-    if (is_begun) line += ' ';
-    line += cut(word, kColumns - width(indent));
-    is_begun = true;
-  }
-  return is_begun ? all + line + "\n" : all;
 }
 
 std::string gateway_lines(const GatewayDocument& gateway, bool colour) {
@@ -135,6 +80,27 @@ std::string bridge_lines(const BridgeDocument& bridge, bool colour) {
   return line + wrapped(reason_of(bridge), "  ");
 }
 
+// `2026-11-24T09:59:00.123Z` as `2026-11-24 09:59 UTC`.
+std::string to_the_minute(const std::string& rfc3339) {
+  const std::string text = printable(rfc3339, 32);
+  constexpr std::size_t kDate = 10, kMinute = 16;
+  if (text.size() <= kMinute) return text;
+  return text.substr(0, kDate) + " " + text.substr(kDate + 1, kMinute - kDate - 1) + " UTC";
+}
+
+std::string alarm_lines(const AlarmsDocument& alarms, bool colour) {
+  std::string all;
+  for (const AlarmDocument& one : alarms.alarms) {
+    const std::string severity = printable(one.severity, 16);
+    all += "\n" + painted(severity, severity == "error" ? kRed : kYellow, colour);
+    all += ", since " + to_the_minute(one.since_at) + "\n";
+    all += wrapped(printable(one.about, kReasonBytesMax) + " " + printable(one.what, kReasonBytesMax), "  ");
+    if (!one.todo.empty()) all += wrapped("To do: " + printable(one.todo, kReasonBytesMax), "  ");
+  }
+  if (alarms.more > 0) all += "\nand " + plural(alarms.more, "more alarm") + "\n";
+  return all;
+}
+
 }  // namespace
 
 std::string short_count(std::uint64_t count) {
@@ -175,12 +141,12 @@ std::string short_time(double seconds) {
 
 std::string status_table(const StatusPicture& picture, bool colour) {
   std::string all = gateway_lines(picture.gateway, colour);
-  if (picture.bridges.empty()) return all + "\nno bridges\n";
+  if (picture.bridges.empty()) return all + "\nno bridges\n" + alarm_lines(picture.alarms, colour);
   const std::string head =
       row({"BRIDGE", "STATE", "BACKLOG", "SIZE", "OLDEST", "PER S", "ETA", "DELIVERED", "DROPPED"});
   all += "\n" + painted(head, kBold, colour);
   for (const BridgeDocument& one : picture.bridges) all += bridge_lines(one, colour);
-  return all;
+  return all + alarm_lines(picture.alarms, colour);
 }
 
 }  // namespace furrow::gateway

@@ -2,6 +2,7 @@
 //
 //   one line of the gateway, and a line for each thing of its own that is wrong
 //   a row for each bridge, and beneath it the reason of its state, if it has one
+//   the alarms, with what to do about them
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@ namespace furrow::gateway {
 struct StatusPicture {
   GatewayDocument gateway;
   std::vector<BridgeDocument> bridges;  // in the order in which they are shown
+  AlarmsDocument alarms = {};
 };
 
 // `colour`: for a terminal that has them.

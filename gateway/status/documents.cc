@@ -78,4 +78,39 @@ std::optional<BridgeDocument> read_bridge_document(std::string_view document) {
   return bridge;
 }
 
+std::optional<AlarmsDocument> read_alarms_document(std::string_view document) {
+  const Json json = Json::parse(document, nullptr, false);
+  const Json alarms = part(json, "alarms");
+  if (!alarms.is_array()) return std::nullopt;
+  AlarmsDocument all{.alarms = {}, .more = count(json, "more")};
+  for (const Json& one : alarms) {
+    all.alarms.push_back({.severity = text(one, "severity"),
+                          .since_at = text(one, "since_at"),
+                          .about = text(one, "about"),
+                          .what = text(one, "what"),
+                          .todo = text(one, "do")});
+  }
+  return all;
+}
+
+std::optional<FleetDocument> read_fleet_document(std::string_view document) {
+  const Json json = Json::parse(document, nullptr, false);
+  if (!find<std::string>(json, "id") || !find<std::string>(json, "state")) return std::nullopt;
+  const Json alarms = part(json, "alarms");
+  FleetDocument gateway{.id = text(json, "id"),
+                        .state = text(json, "state"),
+                        .version = text(json, "version"),
+                        .reason = text(json, "reason"),
+                        .is_online = text(json, "state") == "online",
+                        .alarm_count = count(alarms, "count"),
+                        .alarms = find<std::vector<std::string>>(alarms, "ids").value_or(std::vector<std::string>())};
+  for (const Json& one : part(json, "bridges")) {
+    const std::string state = text(one, "state");
+    ++gateway.bridges;
+    if (state == "online" || state == "draining" || state == "waiting") ++gateway.bridges_well;
+    gateway.backlog += count(one, "backlog");
+  }
+  return gateway;
+}
+
 }  // namespace furrow::gateway

@@ -45,8 +45,37 @@ struct BridgeDocument {
   std::optional<double> next_attempt_s;
 };
 
+struct AlarmDocument {
+  std::string severity;
+  std::string since_at;  // RFC 3339
+  std::string about;
+  std::string what;
+  std::string todo;
+};
+
+struct AlarmsDocument {
+  std::vector<AlarmDocument> alarms;
+  std::uint64_t more = 0;  // beyond these
+};
+
+// What a region retains of a gateway.
+struct FleetDocument {
+  std::string id;
+  std::string state;  // `online`, `offline`
+  std::string version;
+  std::string reason;  // why it is offline
+  bool is_online = false;
+  std::uint64_t alarm_count = 0;
+  std::vector<std::string> alarms;  // the ids of some
+  std::uint64_t bridges = 0;
+  std::uint64_t bridges_well = 0;  // of these
+  std::uint64_t backlog = 0;       // messages, of all of them
+};
+
 // Nothing when `document` is not one.
 std::optional<GatewayDocument> read_gateway_document(std::string_view document);
 std::optional<BridgeDocument> read_bridge_document(std::string_view document);
+std::optional<AlarmsDocument> read_alarms_document(std::string_view document);
+std::optional<FleetDocument> read_fleet_document(std::string_view document);
 
 }  // namespace furrow::gateway

@@ -1,9 +1,14 @@
 #include "gateway/status/json.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
 
+#include "broker-core/session/session_record.h"
 #include "gateway/clock.h"
 
 namespace furrow::gateway {
@@ -12,6 +17,10 @@ namespace {
 using Json = nlohmann::ordered_json;  // fields in the order of the contract
 
 constexpr int kSchema = 1;
+// A person needs no more, and the document stays below 100 KiB.
+constexpr std::size_t kAlarmsMax = 100;
+// The same for a region, over a link that is paid for by the byte.
+constexpr std::size_t kAlarmsFarMax = 10;
 
 // Names come from peers and files: what is not UTF-8 is replaced rather than refused, so nothing throws.
 std::string text_of(const Json& document) {
@@ -218,6 +227,9 @@ std::string gateway_json(const StatusModel& model) {
                           {"dropped", dropped_json(model.sessions)}};
   document["heap"] = {{"bytes", model.memory.heap_bytes}, {"bytes_maximum", model.memory.heap_bytes_maximum}};
   document["links"] = links_json(model.links);
+  document["watch"] = {{"topics", model.silence.topics},
+                       {"silent", model.silence.silent.size()},
+                       {"over_limit", model.silence.over_limit}};
   return text_of(document);
 }
 
@@ -251,13 +263,104 @@ std::string bridge_json(const BridgeStatus& status, const StatusMoment& moment) 
   return text_of(document);
 }
 
+std::string client_json(const ClientDetails& client, const StatusMoment& moment) {
+  Json document = head(moment);
+  document["id"] = client.id;
+  document["connected"] = client.connected;
+  document["since_at"] = utc_text(moment.wall_at(client.since));
+  document["user"] = client.user ? Json(*client.user) : Json();
+  document["listener"] = text_or_null(client.listener);
+  document["address"] = text_or_null(client.address);
+  document["version"] = text_or_null(client.version);
+  document["expiry_s"] = client.expiry_s == broker::kExpiryNever ? Json() : Json(client.expiry_s);
+  document["subscriptions"] = client.subscriptions;
+  document["queue"] = {{"messages", client.queue_messages}, {"bytes", client.queue_bytes}};
+  document["inflight"] = client.inflight;
+  return text_of(document);
+}
+
+std::string alarms_json(const std::vector<Alarm>& alarms, const StatusMoment& moment) {
+  Json list = Json::array();
+  for (const Alarm& one : std::span(alarms).first(std::min(alarms.size(), kAlarmsMax))) {
+    list.push_back({{"id", one.id},
+                    {"severity", name(one.severity)},
+                    {"since_at", utc_text(moment.wall_at(one.since))},
+                    {"what", one.what},
+                    {"about", one.about},
+                    {"do", one.todo}});
+  }
+  Json document = head(moment);
+  document["alarms"] = std::move(list);
+  document["more"] = alarms.size() - std::min(alarms.size(), kAlarmsMax);
+  return text_of(document);
+}
+
+namespace {
+
+// By hand: there are thousands of them, and the loop waits.
+void append_point(std::string& text, const StatusHistory::Point& point, const StatusMoment& moment) {
+  std::array<char, 96> numbers{};
+  const double since_ack = point.since_ack ? seconds(*point.since_ack) : 0;
+  std::snprintf(numbers.data(), numbers.size(), R"(","up_per_s":%.1f,"backlog":%llu,"last_ack_s":)",
+                static_cast<double>(point.up_per_s), static_cast<unsigned long long>(point.backlog));
+  text.append(R"({"time":")").append(utc_text(moment.wall_at(point.time))).append(numbers.data());
+  std::snprintf(numbers.data(), numbers.size(), "%.1f", since_ack);
+  text.append(point.since_ack ? numbers.data() : "null").append("}");
+}
+
+}  // namespace
+
+std::string history_json(const StatusHistory::Points& points, const StatusMoment& moment) {
+  constexpr auto kIntervalSeconds = std::chrono::duration_cast<std::chrono::seconds>(StatusHistory::kInterval).count();
+  std::string text = R"({"schema":1,"interval_s":)" + std::to_string(kIntervalSeconds) + R"(,"bridges":{)";
+  bool is_first = true;
+  for (const auto& [name, of_bridge] : points) {
+    if (!std::exchange(is_first, false)) text += ',';
+    text += text_of(Json(name)) + ":[";
+    for (const StatusHistory::Point& point : of_bridge) {
+      if (&point != &of_bridge.front()) text += ',';
+      append_point(text, point, moment);
+    }
+    text += ']';
+  }
+  return text + "}}";
+}
+
+std::string presence_json(const StatusModel& model) {
+  Json ids = Json::array();
+  for (const Alarm& one : std::span(model.alarms).first(std::min(model.alarms.size(), kAlarmsFarMax))) {
+    ids.push_back(one.id);
+  }
+  Json bridges = Json::array();
+  for (const BridgeStatus& one : model.bridges) {
+    bridges.push_back(
+        {{"name", one.name}, {"state", bridge::name(one.snapshot.state)}, {"backlog", one.snapshot.backlog_messages}});
+  }
+  Json document = {{"schema", kSchema}, {"id", model.gateway.id}, {"state", "online"}};
+  document["time"] = utc_text(model.moment.wall);
+  document["version"] = model.gateway.version;
+  document["started_at"] = utc_text(model.moment.wall_at(model.gateway.started));
+  document["alarms"] = {{"count", model.alarms.size()}, {"ids", std::move(ids)}};
+  document["bridges"] = std::move(bridges);
+  return text_of(document);
+}
+
+std::string offline_json(const GatewayFacts& gateway, std::string_view reason) {
+  return text_of({{"schema", kSchema},
+                  {"id", gateway.id},
+                  {"state", "offline"},
+                  {"time", nullptr},
+                  {"version", gateway.version},
+                  {"reason", reason}});
+}
+
 std::string status_json(const StatusModel& model) {
   std::string text = R"({"gateway":)" + gateway_json(model) + R"(,"bridges":{)";
   for (const BridgeStatus& one : model.bridges) {
     if (&one != &model.bridges.front()) text += ',';
     text += text_of(Json(one.name)) + ":" + bridge_json(one, model.moment);
   }
-  return text + "}}";
+  return text + R"(},"alarms":)" + alarms_json(model.alarms, model.moment) + "}";
 }
 
 std::optional<BridgeSummary> read_bridge_status(std::string_view document) {

@@ -1,5 +1,6 @@
 #include "gateway/status/metrics.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <map>
@@ -189,6 +190,19 @@ void add_listeners(Exposition& all, const StatusModel& model) {
   }
 }
 
+void add_alarms(Exposition& all, const StatusModel& model) {
+  all.gauge("furrow_alarms", "How many alarms are raised.");
+  for (const Alarm::Severity severity : {Alarm::Severity::Error, Alarm::Severity::Warning}) {
+    const auto count = std::ranges::count(model.alarms, severity, &Alarm::severity);
+    all.sample({{"severity", name(severity)}}, static_cast<std::uint64_t>(count));
+  }
+  if (model.alarms.empty()) return;
+  all.gauge("furrow_alarm", "An alarm that is raised, always 1; see $SYS/furrow/alarms.");
+  for (const Alarm& one : model.alarms) {
+    all.sample({{"id", one.id}, {"severity", name(one.severity)}}, std::uint64_t{1});
+  }
+}
+
 // One metric of all bridges; `value` is what a snapshot has of it, or nothing.
 template <typename Value>
 void add_of_bridges(Exposition& all, const StatusModel& model, Value value) {
@@ -295,6 +309,7 @@ std::string metrics_text(const StatusModel& model) {
   add_clients(all, model);
   add_store(all, model);
   add_listeners(all, model);
+  add_alarms(all, model);
   if (!model.bridges.empty()) {
     add_bridge_states(all, model);
     add_bridge_books(all, model);

@@ -59,4 +59,8 @@ std::string_view name(broker::StoreState state) {
   return "failing";
 }
 
+std::string_view name(Alarm::Severity severity) {
+  return severity == Alarm::Severity::Error ? "error" : "warning";
+}
+
 }  // namespace furrow::gateway

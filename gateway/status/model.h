@@ -64,7 +64,26 @@ struct ClientStatus {
   std::uint64_t connected = 0;
   std::uint64_t sessions = 0;
   broker::SubscriptionCounts subscriptions;
-  std::uint64_t wills_waiting = 0;  // see broker::Wills
+  std::uint64_t wills_waiting = 0;          // see broker::Wills
+  std::vector<std::string> contested = {};  // client identifiers; see broker::ContestedIds
+};
+
+// One client, or the session that it has left.
+struct ClientDetails {
+  std::string id;
+  bool connected = false;
+  Instant since{};                  // of the connection, or of its end
+  std::optional<std::string> user;  // nothing: anonymous
+  std::string listener;             // by which it came last; empty: not known
+  std::string address;              // empty: not connected
+  std::string version;              // of MQTT, likewise
+  std::uint32_t expiry_s = 0;       // of the session, after the connection has ended; broker::kExpiryNever
+  std::uint64_t subscriptions = 0;
+  std::uint64_t queue_messages = 0;  // that wait and were not sent yet
+  std::uint64_t queue_bytes = 0;     // of these and of those in flight
+  std::uint64_t inflight = 0;
+
+  bool operator==(const ClientDetails&) const = default;
 };
 
 // What a new subscriber gets.
@@ -86,6 +105,7 @@ struct MemoryStatus {
   std::optional<std::uint64_t> resident_bytes;
   std::uint64_t heap_bytes = 0;          // allocated and not freed
   std::uint64_t heap_bytes_maximum = 0;  // as seen twice a second
+  std::uint64_t limit_bytes = 0;         // `limits.memory`; 0: none
 };
 
 struct ClockStatus {
@@ -128,6 +148,31 @@ struct BridgeStatus {
   bridge::Snapshot snapshot;
 };
 
+// Topics that are watched; see SilenceWatch.
+struct SilentTopic {
+  std::string topic;
+  Instant last{};   // when it was heard
+  Instant since{};  // when it should have been heard again
+};
+struct SilenceStatus {
+  std::uint64_t topics = 0;
+  std::uint64_t over_limit = 0;  // messages on topics beyond those
+  std::vector<SilentTopic> silent;
+};
+
+// What asks for a person; see Alarms.
+struct Alarm {
+  enum class Severity : std::uint8_t { Error, Warning };  // the worse first
+
+  std::string id;
+  Severity severity = Severity::Warning;
+  Instant since{};
+  std::string about;  // with `what` a sentence
+  std::string what;
+  std::string todo;
+};
+std::string_view name(Alarm::Severity severity);
+
 struct StatusModel {
   StatusMoment moment;
   GatewayFacts gateway;
@@ -144,6 +189,8 @@ struct StatusModel {
   broker::Books sessions;  // of all persistent sessions
   LoadStatus load;
   std::vector<BridgeStatus> bridges;
+  SilenceStatus silence;
+  std::vector<Alarm> alarms;  // as of the last look, the worst first
 
   std::array<LimitStatus, 17> limits() const;
   // By connections and by the queues of sessions.

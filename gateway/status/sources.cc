@@ -78,7 +78,8 @@ StatusModel StatusSources::take(const StatusMoment& moment) const {
   model.clients = {.connected = broker_.clients(),
                    .sessions = broker_.sessions(),
                    .subscriptions = broker_.subscription_counts(),
-                   .wills_waiting = broker_.wills().waiting()};
+                   .wills_waiting = broker_.wills().waiting(),
+                   .contested = broker_.contested_ids().contested(moment.now)};
   const broker::RetainedStore& retained = broker_.retained();
   model.retained = {.messages = retained.messages(),
                     .bytes = retained.bytes(),
@@ -92,6 +93,8 @@ StatusModel StatusSources::take(const StatusMoment& moment) const {
   model.store = store_status(model.bridges);
   model.load = load_;
   model.load.move(model, moment.now - load_at_);
+  if (silence_) model.silence = silence_(moment.now);
+  if (alarms_) model.alarms = alarms_();
   return model;
 }
 
@@ -113,7 +116,8 @@ MemoryStatus StatusSources::memory_status() const {
   const std::uint64_t heap = allocated_bytes();
   return {.resident_bytes = resident_bytes(),
           .heap_bytes = heap,
-          .heap_bytes_maximum = std::max(heap_bytes_maximum_, heap)};
+          .heap_bytes_maximum = std::max(heap_bytes_maximum_, heap),
+          .limit_bytes = broker_.limits().memory_bytes};
 }
 
 StoreStatus StatusSources::store_status(const std::vector<BridgeStatus>& bridges) const {

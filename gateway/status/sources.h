@@ -29,6 +29,8 @@ class StatusSources {
   StatusSources(GatewayFacts facts, std::vector<ListenerStatus> listeners, const LinkStats& links,
                 const broker::Broker& broker, const StoreWatch& store, const Clock& clock);
 
+  const GatewayFacts& gateway() const { return facts_; }
+
   void set_listeners(std::vector<ListenerStatus> listeners);
 
   // A buffer, and the bridge that sends from it, or nullptr. Both must stay until remove().
@@ -48,6 +50,12 @@ class StatusSources {
 
   // Gives how long things take, likewise.
   void set_timing(std::function<TimingStatus(Instant)> timing) { timing_ = std::move(timing); }
+
+  // Gives the alarms as of the last look, likewise; empty: there are none.
+  void set_alarms(std::function<std::vector<Alarm>()> alarms) { alarms_ = std::move(alarms); }
+
+  // Gives what is heard of the topics that are watched, likewise.
+  void set_silence(std::function<SilenceStatus(Instant)> silence) { silence_ = std::move(silence); }
 
   // What the process has allocated, and whether the wall clock is trusted.
   void note_machine(std::uint64_t heap_bytes, bool clock_trusted);
@@ -71,6 +79,8 @@ class StatusSources {
   const Clock& clock_;
   std::function<std::vector<CertificateStatus>()> certificates_;  // set once
   std::function<TimingStatus(Instant)> timing_;                   // likewise
+  std::function<std::vector<Alarm>()> alarms_;                    // likewise
+  std::function<SilenceStatus(Instant)> silence_;                 // likewise
 
   std::vector<ListenerStatus> listeners_;
   // Changes with add() and remove().

@@ -162,8 +162,17 @@ class FarSideTest(TestCase):
         self.bridge_status.publish("farm/a", "1", 2)
         self.wait_for_reason("backoff", "no acknowledgement for 1s")
         self.wait_for_reason("stalled", "no acknowledgement for 1s")
+        def alarm(document):
+            return next((one for one in document["alarms"] if one["id"] == "bridge_stalled/region"), None)
+
+        raised = self.bridge_status.wait_until("the alarm", alarm, topic="alarms")
+        self.assertEqual(alarm(raised)["what"], "is connected, but the region acknowledges nothing: "
+                                                "no acknowledgement for 1s")
         before = len(self.bridge_status.documents("bridge/region"))
-        time.sleep(4)
+        alarms_before = len(self.bridge_status.documents("alarms"))
+        time.sleep(6)  # longer than an alarm lingers
+        for one in self.bridge_status.documents("alarms")[alarms_before:]:
+            self.assertTrue(alarm(one), "it stays over the attempts")
         for one in self.bridge_status.documents("bridge/region")[before:]:
             self.assertIn(one["state"], ("stalled", "backoff", "connecting"))
 

@@ -123,7 +123,7 @@ class Process:
 class Gateway(Process):
     """`furrow run` with a configuration of its own; a restart keeps the data and takes a new port."""
 
-    def __init__(self, name, folder, config, status_interval="1s"):
+    def __init__(self, name, folder, config, status_interval="1s", status=""):
         super().__init__(name, folder)
         self.config_path = self.folder / f"{name}.yaml"
         self.data = self.folder / f"{name}-data"
@@ -131,7 +131,7 @@ class Gateway(Process):
         own_listener = "" if "listeners:" in config else "listeners: [{bind: 127.0.0.1:0}]\n"
         self.config_path.write_text(
             f"gateway: {{id: {name}, data: {self.data}}}\n" + own_listener +
-            f"status: {{interval: {status_interval}}}\n" + config)
+            f"status: {{interval: {status_interval}, {status}}}\n" + config)
 
     def spawn_run(self):
         self.spawn(BINARY, "run", "-c", self.config_path, *self.extra_arguments)

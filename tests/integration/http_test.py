@@ -15,7 +15,7 @@ import unittest
 import urllib.request
 
 import pki
-from furrow_testing import PATIENCE, TestCase, bridge, free_port, main, run_furrow, wait_for
+from furrow_testing import PATIENCE, ROOT, TestCase, bridge, free_port, main, run_furrow, wait_for
 
 LISTENERS = "listeners: [{bind: 127.0.0.1:0}, {bind: 127.0.0.1:0, protocol: websocket}]\n"
 CLOSED = ("listeners:\n"
@@ -84,7 +84,7 @@ class OpenTest(HttpTestCase):
         answer = self.ask("/status")
         self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "application/json"))
         status = json.loads(answer.text)
-        self.assertEqual(list(status), ["gateway", "bridges"])
+        self.assertEqual(list(status), ["gateway", "bridges", "alarms"])
         self.assertEqual(list(status["bridges"]), ["region"])
         bridge_now = status["bridges"]["region"]
         self.assertEqual(list(bridge_now), list(topic), "the same fields in the same order")
@@ -116,6 +116,30 @@ class OpenTest(HttpTestCase):
         # The bridge tries again within a second, by the loop's timer.
         wait_for("the loop's timer", lambda: not re.search(r"^furrow_loop_lateness_seconds_count 0$",
                                                            self.ask("/metrics").text, re.MULTILINE))
+
+    def test_the_dashboard_asks_for_metrics_that_there_are(self):
+        authority = pki.Authority(self.folder / "pki")
+        certificate, key = authority.issue("gateway", "DNS:localhost,IP:127.0.0.1")
+        region = self.mosquitto().start()
+        other = self.gateway(LISTENERS.rstrip("]\n") + f", {{bind: 127.0.0.1:0, tls: {{certificate: {certificate}, "
+                             f"key: {key}}}}}]\n" + bridge(region.port, "{filter: farm/#}"), "other").start()
+        tcp, self.port = other.ports[:2]
+        for _ in range(4):
+            self.client(tcp, "pump")  # an alarm
+        board = json.loads((ROOT / "systemd/examples/grafana-dashboard.json").read_text())
+        asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+        asked += [one["query"]["query"] for one in board["templating"]["list"] if one["type"] == "query"]
+        wanted = set(re.findall(r"\bfurrow_[a-z0-9_]+", " ".join(asked)))
+        self.assertGreater(len(wanted), 20)
+        self.client(tcp, "sensor").publish("farm/1", "x", 1)
+
+        def missing():
+            return wanted - set(re.findall(r"^(furrow_[a-z0-9_]+)", self.ask("/metrics").text, re.MULTILINE))
+        # Of what waits only for a moment it is enough that it is announced.
+        passing = {"furrow_bridge_oldest_message_age_seconds", "furrow_bridge_drain_eta_seconds"}
+        wait_for("all of them", lambda: missing() <= passing)
+        for name in passing:
+            self.assertIn(f"# TYPE {name} gauge\n", self.ask("/metrics").text)
 
     def test_acknowledgements_are_timed(self):
         region = self.mosquitto().start()

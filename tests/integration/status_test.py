@@ -196,6 +196,31 @@ class StatusTest(TestCase):
         self.assertEqual(one["limits_reached"]["retained"], 1)
         self.assertEqual(one["retained"]["messages"] - one["retained"]["own_messages"], 5)
 
+    def test_since_when_a_region_is_away(self):
+        barn = self.gateway(bridge(1, "{filter: farm/#}")).start()  # nobody listens at port 1
+        status = self.status(barn)
+        status.wait_until("some attempts", lambda _: len(status.documents("bridge/region")) >= 4)
+        since = [datetime.datetime.fromisoformat(one["since_at"]) for one in status.documents("bridge/region")]
+        self.assertLess(max(since) - min(since), datetime.timedelta(seconds=0.2), "each attempt is no news")
+
+    def test_each_client_has_a_document(self):
+        barn = self.gateway(status="clients: true").start()
+        status = self.status(barn)
+        with Client(barn.port, "field/1", clean=False, expiry=60) as sensor:
+            sensor.subscribe("farm/#", 1)
+            one = status.wait_until("a client", lambda one: one["connected"] and one["subscriptions"] == 1,
+                                    topic="client/field%2F1")
+        self.assertEqual(list(one), ["schema", "seq", "time", "id", "connected", "since_at", "user", "listener",
+                                     "address", "version", "expiry_s", "subscriptions", "queue", "inflight"])
+        self.assertEqual((one["id"], one["user"], one["version"], one["expiry_s"]), ("field/1", None, "5", 60))
+        self.assert_recent(one["since_at"])
+        status.wait_until("it has left", lambda one: not one["connected"], topic="client/field%2F1")
+        status.publish("farm/1", "x", 1)
+        status.wait_until("a message waits", lambda one: one["queue"]["messages"] == 1, topic="client/field%2F1")
+        with Client(barn.port, "field/1", clean=True, expiry=0):
+            pass
+        status.wait("its session has ended", lambda: status.payloads("$SYS/furrow/client/field%2F1")[-1] == "")
+
     def exporter(self, port):
         reader = self.client(port, "exporter")
         reader.subscribe("$SYS/broker/#", 0)

@@ -7,7 +7,8 @@ import "./vendor/node_globals.js";
 import MqttClient from "mqtt/lib/client";
 import {browserStreamBuilder} from "mqtt/lib/connect/ws";
 
-const STATUS = {filter: "$SYS/furrow/#", identifier: 1};
+const STATUS = {filters: ["gateway", "alarms", "bridge/+"].map((name) => `$SYS/furrow/${name}`), identifier: 1};
+const HISTORY = "$SYS/furrow/history"; // what was before this page was opened is asked for once
 const EXPLORER_IDENTIFIER = 2;
 
 const BAD_CREDENTIALS = 0x86;
@@ -77,7 +78,7 @@ export class Link {
       return;
     }
     this.#askedAt = Date.now();
-    this.#subscribe(STATUS.filter, 0, STATUS.identifier, (isRefused) => {
+    this.#subscribe(STATUS.filters, 0, STATUS.identifier, (isRefused) => {
       this.#askedAt = null;
       this.reason = "";
       if (isRefused) this.#refuse(this.#isSomebody() ? "This user may not read the status." : "");
@@ -101,9 +102,9 @@ export class Link {
   }
 
   // `done(isRefused)` is called with the gateway's answer, and not where the connection ends before it comes.
-  #subscribe(filter, qos, subscriptionIdentifier, done) {
+  #subscribe(filters, qos, subscriptionIdentifier, done) {
     const client = this.#client;
-    client.subscribe(filter, {qos, properties: {subscriptionIdentifier}}, (error, asked, answer) => {
+    client.subscribe(filters, {qos, properties: {subscriptionIdentifier}}, (error, asked, answer) => {
       const isRefused = answer?.granted.some((code) => code >= FAILURES) || error?.message.startsWith("Invalid topic");
       if (client === this.#client && (!error || isRefused)) done(isRefused === true);
     });
@@ -116,6 +117,7 @@ export class Link {
     this.lostAt = this.retryAt = null;
     this.#set("online");
     this.refresh();
+    this.#subscribe(HISTORY, 0, STATUS.identifier, () => {});
     if (this.explored !== null) this.explore(this.explored, () => {});
   }
 

@@ -67,6 +67,25 @@ TEST_F(BridgeConnection, TriesTheAddressesInOrderThenBacksOff) {
   EXPECT_THAT(dialed(), ElementsAre("mqtt://a:1883"));
 }
 
+TEST_F(BridgeConnection, AttemptsDoNotChangeSinceWhenTheRegionIsAway) {
+  bridge_options.keep_alive = Duration::zero();
+  start();
+  accept();
+  pass(1h);
+  cut();
+  const Instant lost = now;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    redial();
+    EXPECT_EQ(snapshot().since, lost) << "connecting";
+    refuse();
+    EXPECT_EQ(snapshot().since, lost) << "waiting";
+  }
+  redial();
+  accept();
+  EXPECT_EQ(state(), "online");
+  EXPECT_EQ(snapshot().since, now);
+}
+
 TEST_F(BridgeConnection, LogsOncePerChangeNotPerAttempt) {
   start();
   for (int attempt = 0; attempt < 5; ++attempt) {
@@ -399,10 +418,12 @@ TEST_F(BridgeConnection, TwoTakeoversInAMinuteNameTheCause) {
   accept();
   far(mqtt::Disconnect{ReasonCode::SessionTakenOver, {}});
   EXPECT_EQ(state(), "backoff: the far broker gave our session to another connection");
+  EXPECT_FALSE(snapshot().contested);
   redial();
   accept();
   far(mqtt::Disconnect{ReasonCode::SessionTakenOver, {}});
   EXPECT_EQ(state(), "backoff: another client uses client id gw");
+  EXPECT_EQ(snapshot().contested, now);
 }
 
 // One of two that push each other out, at a far broker that does not say so.
@@ -562,6 +583,84 @@ TEST_F(BridgeConnection, ShutDownSaysDisconnectThenEnds) {
   EXPECT_FALSE(linked());
   EXPECT_EQ(state(), "disabled: shutting down");
   EXPECT_EQ(bridge().next_deadline(), kNever);
+}
+
+// A bridge that tells its region whether this gateway is there.
+class BridgePresence : public BridgeConnection {
+ protected:
+  BridgePresence() { bridge_options.presence = {.topic = "fleet/barn", .lost = "lost", .left = "left"}; }
+  void say(std::string_view news) {
+    bridge().publish_presence(news, now);
+    turn();
+  }
+};
+
+TEST_F(BridgePresence, WillAnnouncesThatTheGatewayIsGone) {
+  for (const auto version : {bridge::VersionChoice::V5, bridge::VersionChoice::V3_1_1}) {
+    bridge_options.version = version;
+    start();
+    link();
+    EXPECT_THAT(said(), ElementsAre(HasSubstr("will(\"fleet/barn\" \"lost\"")));
+    end_of_the_gateway();
+  }
+}
+
+TEST_F(BridgePresence, NewsAreWantedOnceAConnectionStandsAndPassTheBuffer) {
+  start();
+  EXPECT_FALSE(bridge().takes_presence());
+  publish("farm/1", "21", Qos::AtLeastOnce);
+  accept();
+  EXPECT_TRUE(bridge().wants_presence());
+  block();
+  said();
+  say("here");
+  EXPECT_FALSE(bridge().wants_presence());
+  EXPECT_FALSE(bridge().takes_presence()) << "until it is acknowledged";
+  block(false);
+  const std::vector<std::string> all = said();
+  ASSERT_FALSE(all.empty());
+  EXPECT_THAT(all.back(), AllOf(HasSubstr("\"fleet/barn\" \"here\""), HasSubstr("qos=1"), HasSubstr("retain")));
+  EXPECT_EQ(snapshot().accepted, 1U) << "what is said of ourselves is in no book";
+  far(mqtt::Puback{PacketId{2}});
+  EXPECT_TRUE(bridge().takes_presence());
+  EXPECT_FALSE(bridge().wants_presence());
+  EXPECT_EQ(snapshot().delivered, 0U) << "nor is its acknowledgement that of a message";
+}
+
+TEST_F(BridgePresence, EachConnectionWantsNewsAgain) {
+  start();
+  accept();
+  say("here");
+  cut();
+  redial();
+  accept();
+  EXPECT_TRUE(bridge().wants_presence());
+}
+
+TEST_F(BridgePresence, ABridgeThatLeavesSaysSoBeforeDisconnect) {
+  start();
+  accept();
+  said();
+  bridge().shut_down(now);
+  turn();
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("\"fleet/barn\" \"left\""), "DISCONNECT reason=00"));
+}
+
+TEST_F(BridgePresence, RoomForOneMessageIsLeftInTheWindowOfTheFarBroker) {
+  start();
+  accept(false, Properties().number(mqtt::PropertyId::ReceiveMaximum, 2));
+  for (int i = 0; i < 2; ++i) publish("farm/1", "21", Qos::AtLeastOnce);
+  EXPECT_EQ(snapshot().inflight, 1U);
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+}
+
+TEST_F(BridgePresence, AFarBrokerWithRoomForOneMessageGetsItAtQos0) {
+  start();
+  accept(false, Properties().number(mqtt::PropertyId::ReceiveMaximum, 1));
+  said();
+  say("here");
+  EXPECT_THAT(said(), ElementsAre(Not(HasSubstr("qos=1"))));
+  EXPECT_TRUE(bridge().takes_presence());
 }
 
 TEST_F(BridgeConnection, ShutDownWaitsForWhatTheSocketHasNotTaken) {

@@ -50,6 +50,7 @@ TEST(Reference, EveryDefaultWrittenOutIsTheDefaultOfItsMember) {
   rule.listener = {"mqtt"};
   rule.publish = {"farm/{user}/#"};
   rule.from = {*IpNetwork::parse("192.168.4.0/24")};
+  expected.status.watch = {{.filter = "farm/+/moisture", .silent_after = std::chrono::hours(2), .place = {}}};
   EXPECT_EQ(loaded(uncommented(reference_yaml())), expected);
 }
 

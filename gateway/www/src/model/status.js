@@ -4,7 +4,6 @@
 // are told by the gateway's, as its documents show it.
 
 import {History} from "./history.js";
-import {stateOf} from "./states.js";
 
 const PREFIX = "$SYS/furrow/";
 const BRIDGES_MAX = 100; // a gateway with more has its other pages
@@ -16,7 +15,6 @@ export class Status {
   heardAt = null; // when the last document came
   fieldRates = {received: null, sent: null};
   histories = new Map(); // of each bridge
-  #awaySince = new Map(); // by the name of a bridge: since when it has been in states that are all `away`
   #clockAhead = 0; // of the gateway's clock, in milliseconds
   #counted = null; // the counters of the gateway's last document, and their time
 
@@ -40,12 +38,6 @@ export class Status {
   secondsSince(text, now) {
     const then = Date.parse(text);
     return Number.isFinite(then) ? Math.max(0, (now + this.#clockAhead - then) / 1000) : null;
-  }
-
-  // Since when a bridge is as it is. Its document tells the age of its state, and each attempt to connect changes that:
-  // what a person asks is since when the region has been away.
-  since(bridge) {
-    return this.#awaySince.get(bridge.name) ?? bridge.since_at;
   }
 
   // How old a document is, by what it says of its own time.
@@ -84,8 +76,6 @@ export class Status {
       this.bridges = new Map([...this.bridges].sort(([a], [b]) => (a < b ? -1 : 1)));
     }
     this.bridges.set(name, document);
-    if (!stateOf(document).isAway) this.#awaySince.delete(name);
-    else if (!this.#awaySince.has(name)) this.#awaySince.set(name, document.since_at);
     this.historyOf(name).add({
       time: Date.parse(document.time) / 1000,
       rate: document.rate?.up_per_s ?? null,

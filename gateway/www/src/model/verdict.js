@@ -9,11 +9,21 @@ const CERTIFICATE_DAYS = {error: 1, warning: 30};
 // What `limits` of the configuration did when they were reached. The others say enough by their name.
 const PACED = new Set(["publish", "connections_per_second", "commit_waiting"]);
 
-// What asks for attention, the worst first: the alarms of the gateway, where it raises them itself, else what its
-// documents say. Each is {id, severity, about, what, todo, sinceAt}, of which `about` and `what` make a sentence.
+// What asks for attention, the worst first: the alarms of the gateway, and what it raises none for; where it raises
+// none at all, what its documents say. Each is {id, severity, about, what, todo, sinceAt}, of which `about` and `what` make a sentence.
 export function concerns(status) {
-  const all = status.alarms === null ? derived(status) : status.alarms.map(fromAlarm);
+  const all = status.alarms === null ? derived(status) : alarmed(status);
   return all.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+}
+
+// A region that is away for a moment is no alarm yet, but whoever looks at the page wants to know.
+function alarmed(status) {
+  const alarms = status.alarms.map(fromAlarm);
+  const raised = new Set(alarms.map((one) => one.id));
+  const away = [...status.bridges.values()]
+    .filter(({name}) => !raised.has(`bridge_stalled/${name}`) && !raised.has(`bridge_away/${name}`))
+    .flatMap(awayConcerns);
+  return [...alarms, ...away, ...limitConcerns(status.gateway?.limits_reached)];
 }
 
 function fromAlarm(alarm) {
@@ -32,7 +42,7 @@ function derived(status) {
   const gateway = status.gateway ?? {};
   return [
     ...storeConcerns(gateway.store),
-    ...[...status.bridges.values()].flatMap((one) => bridgeConcerns(one, status)),
+    ...[...status.bridges.values()].flatMap(bridgeConcerns),
     ...(gateway.listeners ?? []).flatMap(listenerConcerns),
     ...(gateway.certificates ?? []).flatMap(certificateConcerns),
     ...limitConcerns(gateway.limits_reached),
@@ -48,19 +58,20 @@ function storeConcerns(store) {
   }];
 }
 
-function bridgeConcerns(bridge, status) {
-  const about = `bridge ${bridge.name}`;
-  const all = [];
-  if (stateOf(bridge).isAway && wasThere(bridge)) {
-    const what = bridge.state === "stalled" ? "is connected, but the region acknowledges nothing" : "is away";
-    all.push({
-      id: `bridge/${bridge.name}`, severity: "error", about, what: bridge.reason ? `${what}: ${bridge.reason}` : what,
-      todo: "", sinceAt: status.since(bridge),
-    });
-  }
+function awayConcerns(bridge) {
+  if (!stateOf(bridge).isAway || !wasThere(bridge)) return [];
+  const what = bridge.state === "stalled" ? "is connected, but the region acknowledges nothing" : "is away";
+  return [{
+    id: `bridge/${bridge.name}`, severity: "error", about: `bridge ${bridge.name}`,
+    what: bridge.reason ? `${what}: ${bridge.reason}` : what, todo: "", sinceAt: bridge.since_at,
+  }];
+}
+
+function bridgeConcerns(bridge) {
+  const all = awayConcerns(bridge);
   if (bridge.quarantined > 0) {
     all.push({
-      id: `quarantine/${bridge.name}`, severity: "warning", about, sinceAt: null,
+      id: `quarantine/${bridge.name}`, severity: "warning", about: `bridge ${bridge.name}`, sinceAt: null,
       what: `has ${counted(bridge.quarantined, "message")} in quarantine: the region does not take them`,
       todo: `furrow buffer show --quarantine --bridge ${bridge.name}`,
     });

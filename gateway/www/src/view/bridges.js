@@ -64,7 +64,7 @@ function renderCard(card, bridge, status, now) {
 }
 
 function ageText(bridge, status, now) {
-  const since = status.since(bridge);
+  const since = bridge.since_at;
   const age = duration(status.secondsSince(since, now));
   const text = `${capital(stateOf(bridge).word)} for ${age}, since ${timeOfDay(Date.parse(since))}`;
   const next = bridge.next_attempt_s;

@@ -50,6 +50,27 @@ TEST(StatusTable, HasTheGatewayAndARowForEachBridge) {
             "  has expired on 2026-11-24, ask whoever runs it; next attempt in 4 s\n");
 }
 
+TEST(StatusTable, ListsTheAlarmsBeneathTheBridges) {
+  const AlarmsDocument alarms =
+      read_alarms_document(R"({"schema":1,"alarms":[{"id":"buffer/region","severity":"error",)"
+                           R"("since_at":"2026-11-24T09:59:00.123Z",)"
+                           R"("what":"has a buffer that is 96 % full","about":"bridge region",)"
+                           R"("do":"get the link up, or raise bridges[].buffer; )"
+                           R"(buffer.when_full says what goes first"}],"more":3})")
+          .value();
+  EXPECT_EQ(status_table({.gateway = barn(), .bridges = {}, .alarms = alarms}, false),
+            "barn-7  furrow 1.2.3, up 3 d, 12 clients, 15 sessions\n"
+            "\n"
+            "no bridges\n"
+            "\n"
+            "error, since 2026-11-24 09:59 UTC\n"
+            "  bridge region has a buffer that is 96 % full\n"
+            "  To do: get the link up, or raise bridges[].buffer; buffer.when_full says what\n"
+            "  goes first\n"
+            "\n"
+            "and 3 more alarms\n");
+}
+
 TEST(StatusTable, SaysWhatIsWrongWithTheGatewayItself) {
   GatewayDocument gateway = barn();
   gateway.store_state = "full";

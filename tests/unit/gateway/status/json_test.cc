@@ -4,6 +4,9 @@
 
 #include <array>
 #include <bit>
+#include <optional>
+
+#include "broker-core/session/session_record.h"
 
 namespace furrow::gateway {
 namespace {
@@ -82,15 +85,82 @@ TEST(BridgeDocument, CanBeReadBack) {
   EXPECT_EQ(summary->inflight, 4U);
 }
 
+TEST(AlarmsDocument, HasTheFieldsOfTheContractInItsOrder) {
+  const std::vector<Alarm> alarms = {{.id = "store",
+                                      .severity = Alarm::Severity::Error,
+                                      .since = kMoment.now - seconds(60),
+                                      .about = "store",
+                                      .what = "is full",
+                                      .todo = "make room"}};
+  EXPECT_EQ(alarms_json(alarms, kMoment),
+            R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","alarms":[{"id":"store","severity":"error",)"
+            R"("since_at":"2026-11-24T09:59:00.123Z","what":"is full","about":"store","do":"make room"}],"more":0})");
+}
+
+TEST(PresenceDocument, HasWhatAFleetWantsToKnow) {
+  StatusModel model;
+  model.moment = kMoment;
+  model.gateway = {.id = "barn-7", .version = "1.2.3", .acknowledge = "durable", .started = kMoment.now - seconds(90)};
+  model.bridges = {backing_off()};
+  model.alarms.assign(12, {.id = "buffer/region"});
+  model.alarms[1].id = "clock";
+  EXPECT_EQ(presence_json(model),
+            R"({"schema":1,"id":"barn-7","state":"online","time":"2026-11-24T10:00:00.123Z","version":"1.2.3",)"
+            R"("started_at":"2026-11-24T09:58:30.123Z","alarms":{"count":12,"ids":["buffer/region","clock",)"
+            R"("buffer/region","buffer/region","buffer/region","buffer/region","buffer/region","buffer/region",)"
+            R"("buffer/region","buffer/region"]},"bridges":[{"name":"region","state":"backoff","backlog":12}]})");
+  EXPECT_EQ(offline_json(model.gateway, "connection lost"),
+            R"({"schema":1,"id":"barn-7","state":"offline","time":null,"version":"1.2.3","reason":"connection lost"})");
+}
+
+TEST(ClientDocument, HasItsFieldsInTheirOrder) {
+  const ClientDetails client{.id = "pump",
+                             .connected = true,
+                             .since = kMoment.now - seconds(60),
+                             .user = "ann",
+                             .listener = "lan",
+                             .address = "192.0.2.1:1024",
+                             .version = "5",
+                             .expiry_s = broker::kExpiryNever,
+                             .subscriptions = 2,
+                             .queue_messages = 3,
+                             .queue_bytes = 40,
+                             .inflight = 1};
+  EXPECT_EQ(client_json(client, kMoment),
+            R"({"schema":1,"seq":7,"time":"2026-11-24T10:00:00.123Z","id":"pump","connected":true,)"
+            R"("since_at":"2026-11-24T09:59:00.123Z","user":"ann","listener":"lan","address":"192.0.2.1:1024",)"
+            R"("version":"5","expiry_s":null,"subscriptions":2,"queue":{"messages":3,"bytes":40},"inflight":1})");
+}
+
+TEST(HistoryDocument, HasThePointsOfEachBridge) {
+  const StatusHistory::Points points = {
+      {"region",
+       {{.time = kMoment.now - seconds(10), .up_per_s = 1.25F, .backlog = 3, .since_ack = seconds(2)},
+        {.time = kMoment.now, .up_per_s = 0, .backlog = 4, .since_ack = std::nullopt}}},
+      {"west", {}}};
+  EXPECT_EQ(history_json(points, kMoment),
+            R"({"schema":1,"interval_s":10,"bridges":{"region":[)"
+            R"({"time":"2026-11-24T09:59:50.123Z","up_per_s":1.2,"backlog":3,"last_ack_s":2.0},)"
+            R"({"time":"2026-11-24T10:00:00.123Z","up_per_s":0.0,"backlog":4,"last_ack_s":null}],"west":[]}})");
+}
+
+TEST(AlarmsDocument, IsBounded) {
+  const std::string document = alarms_json(std::vector<Alarm>(250, Alarm{.id = "x"}), kMoment);
+  EXPECT_TRUE(has(document, R"("more":150})"));
+  EXPECT_LT(document.size(), 20'000U);
+}
+
 TEST(StatusDocument, HasTheOthersByName) {
   StatusModel model;
   model.moment = kMoment;
-  EXPECT_EQ(status_json(model), "{\"gateway\":" + gateway_json(model) + ",\"bridges\":{}}");
+  model.alarms = {{.id = "clock", .about = "clock", .what = "is not trusted", .todo = "run NTP"}};
+  const std::string alarms = ",\"alarms\":" + alarms_json(model.alarms, kMoment) + "}";
+  EXPECT_EQ(status_json(model), "{\"gateway\":" + gateway_json(model) + ",\"bridges\":{}" + alarms);
   model.bridges = {backing_off(), backing_off()};
   model.bridges[1].name = "so \"called\"";
   EXPECT_EQ(status_json(model), "{\"gateway\":" + gateway_json(model) +
                                     ",\"bridges\":{\"region\":" + bridge_json(model.bridges[0], kMoment) +
-                                    ",\"so \\\"called\\\"\":" + bridge_json(model.bridges[1], kMoment) + "}}");
+                                    ",\"so \\\"called\\\"\":" + bridge_json(model.bridges[1], kMoment) + "}" + alarms);
 }
 
 TEST(BridgeDocument, AnythingElseIsNotRead) {
@@ -158,7 +228,8 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("not_authorized":0}},)"
       R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"not_allowed":0,)"
       R"("openings_failed":3,"openings_timed_out":2,)"
-      R"("openings_over_limit":1,"descriptors_short":9,"accepts_late":7,"questions":6}})");
+      R"("openings_over_limit":1,"descriptors_short":9,"accepts_late":7,"questions":6},)"
+      R"("watch":{"topics":0,"silent":0,"over_limit":0}})");
 }
 
 // A counter that is added to broker::Stats must be added to the document, too.

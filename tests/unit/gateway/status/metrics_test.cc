@@ -59,6 +59,24 @@ std::string of(const std::string& text, const std::string& metric) {
   return found;
 }
 
+TEST(Metrics, CountTheAlarmsAndNameEach) {
+  StatusModel model = picture();
+  EXPECT_EQ(of(metrics_text(model), "furrow_alarm"), "");
+  model.alarms = {{.id = "store", .severity = Alarm::Severity::Error}, {.id = "silent/a\"b"}, {.id = "clock"}};
+  const std::string text = metrics_text(model);
+  EXPECT_EQ(of(text, "furrow_alarms"),
+            "# HELP furrow_alarms How many alarms are raised.\n"
+            "# TYPE furrow_alarms gauge\n"
+            "furrow_alarms{severity=\"error\"} 1\n"
+            "furrow_alarms{severity=\"warning\"} 2\n");
+  EXPECT_EQ(of(text, "furrow_alarm"),
+            "# HELP furrow_alarm An alarm that is raised, always 1; see $SYS/furrow/alarms.\n"
+            "# TYPE furrow_alarm gauge\n"
+            "furrow_alarm{id=\"store\",severity=\"error\"} 1\n"
+            "furrow_alarm{id=\"silent/a\\\"b\",severity=\"warning\"} 1\n"
+            "furrow_alarm{id=\"clock\",severity=\"warning\"} 1\n");
+}
+
 TEST(Metrics, HaveAHelpAndAType) {
   const std::string text = metrics_text(picture());
   EXPECT_EQ(of(text, "furrow_info"),

@@ -17,10 +17,13 @@ using test::ConnectOptions;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using Lines = std::vector<std::string>;
 
 constexpr const char* kGateway = "$SYS/furrow/gateway";
+constexpr const char* kAlarms = "$SYS/furrow/alarms";
+constexpr const char* kHistory = "$SYS/furrow/history";
 constexpr const char* kRegion = "$SYS/furrow/bridge/region";
 constexpr const char* kRegionState = "$SYS/broker/connection/barn-region/state";
 
@@ -31,7 +34,7 @@ class StatusTopicsTest : public test::BrokerFixture {
     watch_.emplace(log, now);
     sources_.emplace(GatewayFacts{.id = "barn", .version = "1", .acknowledge = "durable", .started = now},
                      std::vector<ListenerStatus>{}, links_, broker(), *watch_, clock_);
-    topics_.emplace(*sources_, broker(), interval);
+    topics_.emplace(*sources_, broker(), log, interval);
     publish();
   }
   bridge::Buffer& add_bridge(std::string_view name) {
@@ -111,7 +114,7 @@ TEST_F(StatusTopicsTest, NewSubscriberToAllTopicsGetsEachOnce) {
   reader.subscribe("$SYS/#");
   Lines found = reader.received();
   std::erase_if(found, [](const std::string& line) { return line.find("$SYS/furrow/") == std::string::npos; });
-  EXPECT_THAT(found, SizeIs(2)) << "the gateway and its bridge";
+  EXPECT_THAT(found, SizeIs(4)) << "the gateway, its bridge, the alarms and the history";
 }
 
 TEST_F(StatusTopicsTest, SubscribingWithinASecondRendersNothing) {
@@ -147,6 +150,7 @@ TEST_F(StatusTopicsTest, SubscriberToOtherTopicsRendersNothing) {
 TEST_F(StatusTopicsTest, IdleGatewayIsWokenByTheIntervalAlone) {
   start(hours(1));
   const Instant started = now;
+  pass(std::chrono::minutes(10));  // by then it is said what is wrong with this machine
   EXPECT_EQ(topics_->next_deadline(), started + hours(1));
   pass(seconds(100));
   new_subscriber(kGateway);
@@ -180,6 +184,64 @@ TEST_F(StatusTopicsTest, ChangeOfTheStoreIsPublishedAtOnceAndOnceASecond) {
   EXPECT_EQ(topics_->next_deadline(), now + seconds(1));
   pass(seconds(1));
   EXPECT_THAT(documents(reader, kGateway), ElementsAre(HasSubstr(R"("state":"ok")")));
+}
+
+TEST_F(StatusTopicsTest, AlarmIsPublishedOnceItIsRaisedAndOnceItIsCleared) {
+  start(hours(1));
+  pass(seconds(100));
+  Client& reader = connect({});
+  reader.subscribe(kAlarms);
+  reader.received();
+  note_store(broker::StoreState::Full);
+  publish();
+  EXPECT_THAT(documents(reader, kAlarms), ElementsAre(HasSubstr(R"("id":"store","severity":"error")")));
+  pass(seconds(10));
+  EXPECT_THAT(documents(reader, kAlarms), IsEmpty()) << "nothing has changed";
+  note_store(broker::StoreState::Ok);
+  pass(seconds(1));
+  EXPECT_EQ(topics_->next_deadline(), now + Alarms::kClearAfter);
+  pass(Alarms::kClearAfter);
+  EXPECT_THAT(documents(reader, kAlarms), ElementsAre(Not(HasSubstr("\"store\""))));
+}
+
+TEST_F(StatusTopicsTest, AlarmIsRaisedWhenItsTimeHasComeAndNothingHappens) {
+  start(hours(1));
+  add_bridge("region");
+  publish();
+  bridge_->handle_connect_failed("refused", now);
+  publish();
+  const Instant away = now;
+  while (now < away + std::chrono::minutes(5)) {
+    ASSERT_LE(topics_->next_deadline(), away + std::chrono::minutes(5));
+    pass(topics_->next_deadline() - now);
+  }
+  EXPECT_THAT(new_subscriber(kAlarms), ElementsAre(HasSubstr(R"("id":"bridge_away/region")")));
+}
+
+TEST_F(StatusTopicsTest, AlarmsAreInEveryPicture) {
+  start(hours(1));
+  note_store(broker::StoreState::Full);
+  pass(seconds(1));
+  const StatusModel model = sources_->take(sources_->moment(1, now));
+  ASSERT_THAT(model.alarms, SizeIs(testing::Ge(1U)));
+  EXPECT_EQ(model.alarms[0].id, "store");
+}
+
+TEST_F(StatusTopicsTest, HistoryIsTakenEachTenSecondsAndToldToNewSubscribersAlone) {
+  start(seconds(10));
+  add_bridge("region");
+  Client& there = connect({.client_id = "there"});
+  there.subscribe(kHistory);
+  there.received();
+  for (int i = 0; i < 400; ++i) pass(seconds(10));
+  EXPECT_THAT(there.received(), IsEmpty());
+  const Lines found = new_subscriber(kHistory);
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_THAT(found[0], HasSubstr(R"({"schema":1,"interval_s":10,"bridges":{"region":[{"time":")"));
+  EXPECT_THAT(found[0], HasSubstr(R"("up_per_s":0.0,"backlog":0,"last_ack_s":null}]}})"));
+  std::size_t points = 0;
+  for (auto at = found[0].find("up_per_s"); at != std::string::npos; at = found[0].find("up_per_s", at + 1)) ++points;
+  EXPECT_EQ(points, StatusHistory::kPoints) << "an hour";
 }
 
 TEST_F(StatusTopicsTest, ClockThatBecomesTrustedIsPublishedAtOnce) {

@@ -57,16 +57,6 @@ test("ages are told by the gateway's clock, wherever this browser's stands", () 
   assert.equal(status.secondsSince(null, here), null);
 });
 
-test("a region is away since the first attempt that failed, and not since the last one", () => {
-  const status = new Status();
-  takeBridge(status, {state: "backoff", time: at(1), since_at: at(1)});
-  takeBridge(status, {state: "connecting", time: at(3), since_at: at(3)});
-  takeBridge(status, {state: "backoff", time: at(4), since_at: at(4)});
-  assert.equal(status.since(status.bridges.get("region")), at(1));
-  takeBridge(status, {state: "online", time: at(5), since_at: at(5)});
-  assert.equal(status.since(status.bridges.get("region")), at(5));
-});
-
 test("a bridge waits for acknowledgements only while it has something to send", () => {
   const status = new Status();
   takeBridge(status, {time: at(1), last_ack_s: 40});

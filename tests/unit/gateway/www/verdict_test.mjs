@@ -89,7 +89,8 @@ test("concerns come from the documents, the worst first", () => {
 });
 
 test("alarms of the gateway replace what the page would conclude", () => {
-  const status = statusOf(gateway(), bridge({state: "backoff"}));
+  const full = {state: "full", reason: "no space left", since_at: null};
+  const status = statusOf(gateway({store: full}), bridge());
   status.take("$SYS/furrow/alarms", JSON.stringify({alarms: [
     {id: "a", severity: "warning", what: "the buffer is 80 % full", about: "bridge region", do: "look", since_at: null},
     {id: "b", severity: "error", what: "the clock is wrong", about: "clock", do: "", since_at: null}]}), 0);
@@ -97,7 +98,7 @@ test("alarms of the gateway replace what the page would conclude", () => {
   status.take("$SYS/furrow/alarms", JSON.stringify({alarms: []}), 0);
   assert.deepEqual(concerns(status), []);
   status.take("$SYS/furrow/alarms", "", 0);
-  assert.deepEqual(concerns(status).map((one) => one.id), ["bridge/region"]);
+  assert.deepEqual(concerns(status).map((one) => one.id), ["store"]);
 });
 
 test("limits that were reached do not spoil a good verdict, and other concerns do", () => {
@@ -108,4 +109,13 @@ test("limits that were reached do not spoil a good verdict, and other concerns d
 
 test("a certificate is a warning a month before its end, and worse on its last day", () => {
   assert.deepEqual([31, 30, 2, 1, -5].map(certificateLevel), ["ok", "warn", "warn", "bad", "bad"]);
+});
+
+test("a region that is away for a moment is told before it is an alarm, and once", () => {
+  const status = statusOf(gateway(), bridge({state: "backoff", reason: "refused"}),
+                          bridge({name: "west", state: "stalled"}));
+  status.take("$SYS/furrow/alarms", JSON.stringify({alarms: [
+    {id: "bridge_stalled/west", severity: "error", about: "bridge west", what: "acknowledges nothing", do: ""}]}), 0);
+  assert.deepEqual(concerns(status).map((one) => `${one.about} ${one.what}`),
+                   ["bridge west acknowledges nothing", "bridge region is away: refused"]);
 });

@@ -1,0 +1,150 @@
+#include "gateway/cli/region_reader.h"
+
+#include <utility>
+#include <variant>
+
+#include "broker-core/mqtt/encoder.h"
+#include "config/config.h"
+#include "gateway/clock.h"
+#include "gateway/net/tls_layer.h"
+
+namespace furrow::gateway {
+namespace {
+
+constexpr PacketId kSubscribeId{1};
+
+std::uint64_t milliseconds(std::chrono::milliseconds time) {
+  return static_cast<std::uint64_t>(time.count());
+}
+
+std::string refusal(mqtt::ReasonCode reason, bool has_credentials) {
+  const std::string code(mqtt::name(reason));
+  if (reason == mqtt::ReasonCode::NotAuthorized || reason == mqtt::ReasonCode::BadUserNameOrPassword) {
+    return has_credentials ? "it does not take this user name and password (" + code + ")"
+                           : "it wants a user name and a password: give --username and --password-from";
+  }
+  return "it refuses the connection: " + code;
+}
+
+}  // namespace
+
+RegionReader::RegionReader(uv_loop_t& loop, Resolver& resolver, Options options, Events events)
+    : options_(std::move(options)),
+      events_(std::move(events)),
+      connector_(std::make_unique<TcpConnector>(
+          loop, resolver, options_.address.host, options_.address.port, TcpConnector::Options{.timeout = kPatience},
+          [this](Result<std::unique_ptr<TcpStream>> stream) { on_connected(std::move(stream)); })),
+      patience_(loop, this, uv_timer_init),
+      keep_alive_(loop, this, uv_timer_init),
+      decoder_(mqtt::Role::Client, mqtt::kRemainingLengthMax) {
+  decoder_.set_version(mqtt::Version::V5);
+  const auto on_timer = [](uv_timer_t* timer) { static_cast<RegionReader*>(timer->data)->fail("it does not answer"); };
+  const auto patience = std::chrono::milliseconds(kPatience) + std::chrono::milliseconds(500);  // the connector's first
+  uv_timer_start(patience_.get(), on_timer, milliseconds(patience), 0);
+}
+
+RegionReader::~RegionReader() = default;
+
+std::vector<std::unique_ptr<Layer>> RegionReader::layers() const {
+  std::vector<std::unique_ptr<Layer>> layers;
+  if (!options_.address.is_encrypted()) return layers;
+  config::Bridge settings;
+  if (options_.ca) settings.tls.ca = *options_.ca;
+  const auto open = [settings] { return TlsContext::open_client(settings); };
+  layers.push_back(TlsLayer::make_client(open, options_.address.host, std::make_shared<TlsMemory>(), Clock().judged()));
+  return layers;
+}
+
+void RegionReader::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
+  connector_.reset();
+  if (!stream) {
+    fail(stream.error().message());
+    return;
+  }
+  channel_ = Channel(std::move(**stream), layers());
+  channel_.set_owner(*this);
+  const bool has_layers = !channel_.is_open();  // which say when they are
+  channel_.set_reading(true);
+  if (!has_layers) begin();
+}
+
+void RegionReader::on_opened(const LayerStack&) {
+  begin();
+}
+
+void RegionReader::begin() {
+  mqtt::Connect connect;
+  connect.version = mqtt::Version::V5;
+  connect.keep_alive_s = static_cast<std::uint16_t>(2 * kKeepAlive.count());
+  if (options_.username) connect.username = *options_.username;
+  if (options_.password) connect.password = as_bytes(*options_.password);
+  send(connect);
+}
+
+void RegionReader::on_read(MutableBytes received, bool) {
+  ByteView bytes = received;
+  mqtt::Packet packet;
+  mqtt::ProtocolError error;
+  while (channel_) {
+    const mqtt::Decoder::Step step = decoder_.next(bytes, packet, error);
+    if (step == mqtt::Decoder::Step::NeedMore) break;
+    if (step == mqtt::Decoder::Step::Malformed) {
+      fail(error.what);
+      break;
+    }
+    std::visit([this](const auto& one) { handle(one); }, packet);
+  }
+}
+
+void RegionReader::handle(const mqtt::Connack& connack) {
+  if (connack.reason != mqtt::ReasonCode::Success) {
+    fail(refusal(connack.reason, options_.username.has_value()));
+    return;
+  }
+  mqtt::Subscribe subscribe;
+  subscribe.packet_id = kSubscribeId;
+  subscribe.requests.push_back({.filter = options_.filter, .qos = mqtt::Qos::AtMostOnce});
+  send(subscribe);
+  const auto ping = [](uv_timer_t* timer) { static_cast<RegionReader*>(timer->data)->send(mqtt::Pingreq{}); };
+  uv_timer_start(keep_alive_.get(), ping, milliseconds(kKeepAlive), milliseconds(kKeepAlive));
+}
+
+void RegionReader::handle(const mqtt::Suback& suback) {
+  uv_timer_stop(patience_.get());
+  if (suback.reasons.front() == mqtt::ReasonCode::GrantedQos0) {
+    events_.on_subscribed();
+  } else {
+    fail("it does not let us read " + options_.filter + ": " + std::string(mqtt::name(suback.reasons.front())));
+  }
+}
+
+void RegionReader::handle(const mqtt::Publish& publish) {
+  events_.on_message(publish.topic, as_text(publish.payload));
+}
+
+void RegionReader::handle(const mqtt::Disconnect& disconnect) {
+  fail("it ended the connection: " + std::string(mqtt::name(disconnect.reason)));
+}
+
+void RegionReader::send(const mqtt::Packet& packet) {
+  mqtt::encode(packet, mqtt::Version::V5, output_);
+  write();
+}
+
+void RegionReader::write() {
+  while (channel_ && !channel_.writing() && !output_.empty()) {
+    const auto written = channel_.write(output_);
+    if (!written) fail(written.error().message());
+  }
+}
+
+void RegionReader::fail(std::string why) {
+  if (std::exchange(failed_, true)) return;
+  uv_timer_stop(patience_.get());
+  uv_timer_stop(keep_alive_.get());
+  connector_.reset();
+  channel_ = {};
+  events_.on_failed(std::move(why));
+}
+
+}  // namespace furrow::gateway
