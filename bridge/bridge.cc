@@ -60,7 +60,11 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
                .receive_maximum = receive_maximum(broker.limits()),
                .far_packet_bytes_max = options_.packet_bytes_max},
               *this),
-      up_(buffer, remote_, {.gathers_for = options_.coalesce, .drain = options_.drain}),
+      up_(buffer, remote_,
+          {.gathers_for = options_.coalesce,
+           .drain = options_.drain,
+           .stamp = options_.stamp,
+           .gateway_id = options_.gateway_id}),
       down_(buffer, remote_, broker),
       reports_(options_.name, log),
       failback_wait_(options_.failback),
@@ -497,7 +501,8 @@ Instant Bridge::stall_due() const {
 }
 
 Instant Bridge::next_deadline() const {
-  Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_});
+  Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_,
+                          buffer_.thinning_due()});
   if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
   if (buffer_.waiting() > 0) due = std::min(due, expiry_due_);
   if (rates_move()) due = std::min(due, rates_due_);
@@ -527,8 +532,10 @@ void Bridge::handle_timeout(Instant now) {
     return;
   }
   if (failback_due_ <= now) probe(0, now);
+  const bool releases = buffer_.thinning_due() <= now;
+  if (releases) buffer_.release_held(now);
   remote_.handle_timeout(reading_paused(), now);
-  if (up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
+  if (releases || up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
   review(now);
 }
 

@@ -62,6 +62,8 @@ struct Options {
                                                     // in 3.1.1 100, but no QoS 2 beyond 20
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
   std::uint32_t packet_bytes_max = 0;           // that the far broker takes, where it does not say so; 0: any size
+  std::string gateway_id;                       // for stamps
+  StampOptions stamp;                           // of what goes up
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
   broker::PublishRate drain;                    // how fast a backlog leaves
   Duration failback = std::chrono::minutes(5);  // how often an earlier address is tried again; 0: never

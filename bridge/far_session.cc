@@ -9,8 +9,11 @@ using broker::ExchangeRow;
 
 namespace {
 
-// Not the first byte of a session's record.
+// Neither is the first byte of the record of a session.
 constexpr std::uint8_t kOldBroker = 2;
+constexpr std::uint8_t kNumbers = 4;
+// Numbers are counted up: none comes near this.
+constexpr std::uint64_t kNumbersMax = std::uint64_t{1} << 62U;
 constexpr std::uint64_t kLacksBridgeBit = 1;
 
 void put_old_broker(ByteBuffer& out, const FarSession::OldBroker& broker) {
@@ -29,6 +32,14 @@ std::optional<FarSession::OldBroker> take_old_broker(ByteView& in) {
   return FarSession::OldBroker{std::string(as_text(remote)), (flags & kLacksBridgeBit) != 0};
 }
 
+Sequence take_numbers(ByteView& in) {
+  if (in.empty() || in.front() != kNumbers) return {};
+  in = in.subspan(1);
+  std::uint64_t end = 0;
+  if (!take_varint(in, end) || end > kNumbersMax) return {};
+  return Sequence{end};
+}
+
 }  // namespace
 
 FarSession::FarSession(const std::string& name, QueueId queue, std::span<const ExchangeRow> exchanges,
@@ -40,6 +51,7 @@ FarSession::FarSession(const std::string& name, QueueId queue, std::span<const E
   if (!stored) return;
   ByteView bytes = *stored;
   old_broker_ = take_old_broker(bytes);
+  numbers_end_ = take_numbers(bytes);
   if (const auto record = broker::decode_session(key_, bytes)) subscriptions_.restore(record->subscriptions);
 }
 
@@ -67,13 +79,22 @@ void FarSession::store_old_broker_lazily(Instant now) {
   if (std::exchange(old_broker_changed_, false)) journal_.put_lazy(session_row(), now);
 }
 
+BatchNumber FarSession::reserve_numbers(Sequence end) {
+  numbers_end_ = end;
+  return journal_.put(session_row());
+}
+
 broker::SessionRow FarSession::session_row() const {
   broker::SessionRecord record;
   record.queue = queue_;
   record.subscriptions = subscriptions_.record();
-  if (record.subscriptions.empty() && !old_broker_) return {key_, std::nullopt};
+  if (record.subscriptions.empty() && !old_broker_ && !numbers_end_) return {key_, std::nullopt};
   ByteBuffer row;
   if (old_broker_) put_old_broker(row, *old_broker_);
+  if (numbers_end_) {
+    row.push_back(kNumbers);
+    put_varint(row, numbers_end_.value);
+  }
   row.append(encode(record));
   return {key_, broker::Bytes(row.view().begin(), row.view().end())};
 }

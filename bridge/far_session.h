@@ -5,8 +5,9 @@
 // out while the gateway was off must be unsubscribed, and the dialect that the far broker understands, since finding
 // out may take half a minute.
 //
-//   row     := [dialect] record                          record: as that of a client's session
+//   row     := [dialect] [numbers] record                record: as that of a client's session
 //   dialect := 2 flags length remote                     flags: bit 0, no bridge bit
+//   numbers := 4 end
 //
 // Thread: loop. Time: passed in.
 #pragma once
@@ -64,6 +65,12 @@ class FarSession {
   // Stores it if it has changed, and is not stored with the subscriptions.
   void store_old_broker_lazily(Instant now);
 
+  // --- numbers ---
+  // Messages have left with numbers below this one, perhaps; 0: with none.
+  Sequence numbers_end() const { return numbers_end_; }
+  // They may leave with numbers up to `end` once the batch that is returned is durable.
+  BatchNumber reserve_numbers(Sequence end);
+
   // --- subscriptions ---
   FarSubscriptions& subscriptions() { return subscriptions_; }
   const FarSubscriptions& subscriptions() const { return subscriptions_; }
@@ -91,6 +98,7 @@ class FarSession {
   FarSubscriptions subscriptions_;
   std::optional<OldBroker> old_broker_;
   bool old_broker_changed_ = false;
+  Sequence numbers_end_;
 };
 
 }  // namespace furrow::bridge

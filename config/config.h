@@ -210,6 +210,15 @@ struct Store {
   bool operator==(const Store&) const = default;
 };
 
+// A user property of MQTT 5.
+struct UserProperty {
+  std::string name;
+  std::string value;
+  Place place;
+
+  bool operator==(const UserProperty&) const = default;
+};
+
 enum class Direction : std::uint8_t { Up, Down, Both };
 enum class RetainFlag : std::uint8_t { Keep, Clear };
 
@@ -225,8 +234,12 @@ struct TopicRule {
   std::string remote;               // mqtt/topic_pattern.h; empty: prefixes alone
   std::vector<std::string> except;  // filters of X that this rule leaves alone
   RetainFlag retain = RetainFlag::Keep;
-  bool buffer_qos0 = false;            // QoS 0 messages are buffered too while the link is down
-  Duration expire_after = Seconds(0);  // 0 = as the message says
+  bool buffer_qos0 = false;              // QoS 0 messages are buffered too while the link is down
+  Duration expire_after = Seconds(0);    // 0 = as the message says
+  Duration every = Seconds(0);           // of each topic no more than one value in so long; 0 = all
+  bool changed_only = false;             // of each topic no value that equals the one before
+  Duration heartbeat = Seconds(0);       // but one in so long; 0 = none
+  std::vector<UserProperty> properties;  // added on the way up; see expand_names() for the values
   Place place;
 
   bool goes_up() const { return direction != Direction::Down; }
@@ -298,6 +311,7 @@ struct Bridge {
   DrainPace drain;
   Duration coalesce = Seconds(0);      // less than ack_timeout
   std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
+  std::vector<std::string> stamp;      // of received_at, gateway, sequence
   std::vector<TopicRule> topics;       // per direction, the first that matches decides
   Place place;
 

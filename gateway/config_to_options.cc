@@ -148,6 +148,8 @@ bridge::VersionChoice version(config::MqttVersion choice) {
 
 bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, const std::string& bridge_name) {
   const auto expand = [&](const std::string& prefix) { return config::expand_names(prefix, gateway_id, bridge_name); };
+  std::vector<bridge::UserProperty> properties;
+  for (const config::UserProperty& one : from.properties) properties.emplace_back(one.name, expand(one.value));
   return {.filter = from.filter,
           .local_prefix = expand(from.local_prefix),
           .remote_prefix = expand(from.remote_prefix),
@@ -158,7 +160,14 @@ bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, 
           .except = from.except,
           .retain_keep = from.retain == config::RetainFlag::Keep,
           .buffer_qos0 = from.buffer_qos0,
-          .expire_after = from.expire_after};
+          .expire_after = from.expire_after,
+          .thinning = {.every = from.every, .changed_only = from.changed_only, .heartbeat = from.heartbeat},
+          .properties = std::move(properties)};
+}
+
+bridge::StampOptions stamp(const std::vector<std::string>& wanted) {
+  const auto has = [&](std::string_view one) { return std::ranges::find(wanted, one) != wanted.end(); };
+  return {.received_at = has("received_at"), .gateway = has("gateway"), .sequence = has("sequence")};
 }
 
 }  // namespace
@@ -201,6 +210,8 @@ bridge::Options bridge_options(const config::Bridge& bridge, const std::string& 
   options.session_expiry_s = whole_seconds(bridge.session_expiry);
   options.packet_bytes_max = clamp_to<std::uint32_t>(bridge.packet_bytes_max);
   options.coalesce = bridge.coalesce;
+  options.gateway_id = gateway_id;
+  options.stamp = stamp(bridge.stamp);
   options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
                    .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),
                    .burst = std::chrono::seconds(1)};
