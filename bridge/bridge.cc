@@ -53,6 +53,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
       backoff_(options_.backoff_initial, options_.backoff_max, options_.seed),
       dialect_(make_dialect(std::ranges::any_of(options_.rules, &Rule::comes_down), now)),
       remote_({.client_id = options_.client_id,
+               .gateway_id = options_.loop_guard.mode == LoopGuard::Mode::Off ? std::string() : options_.gateway_id,
                .username = options_.username,
                .keep_alive = options_.keep_alive,
                .session_expiry_s = options_.session_expiry_s,
@@ -64,7 +65,8 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
           {.gathers_for = options_.coalesce,
            .drain = options_.drain,
            .stamp = options_.stamp,
-           .gateway_id = options_.gateway_id}),
+           .gateway_id = options_.gateway_id,
+           .adds_path = options_.loop_guard.mode == LoopGuard::Mode::Always}),
       down_(buffer, remote_, broker),
       reports_(options_.name, log),
       failback_wait_(options_.failback),
@@ -72,6 +74,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
   move_rates(now);
   buffer_.set_limits(options_.buffer);
   buffer_.set_rules(options_.rules);
+  buffer_.set_loop_guard(options_.loop_guard, options_.gateway_id);
   const bool works = options_.enabled && !options_.addresses.empty();
   buffer_.set_taking(works);
   if (!works) {
@@ -414,6 +417,7 @@ std::string Bridge::shortcoming() const {
 
 void Bridge::review(Instant now) {
   if (rates_due_ <= now && rates_move()) move_rates(now);
+  if (const auto circling = buffer_.poll_circling()) reports_.circling(*circling, now);
   if (phase_ != Phase::Online) return;
   if (buffer_.waiting() == 0) history_.forgive();
   review_drain(now);

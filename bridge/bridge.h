@@ -37,6 +37,7 @@
 #include "bridge/dialect.h"
 #include "bridge/drain.h"
 #include "bridge/link_history.h"
+#include "bridge/loop_guard.h"
 #include "bridge/rate.h"
 #include "bridge/remote_session.h"
 #include "bridge/reports.h"
@@ -61,8 +62,9 @@ struct Options {
   std::uint16_t inflight_max = 0;                   // 0: what the far broker allows, at most 1000;
                                                     // in 3.1.1 100, but no QoS 2 beyond 20
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
-  std::uint32_t packet_bytes_max = 0;           // that the far broker takes, where it does not say so; 0: any size
-  std::string gateway_id;                       // for stamps
+  std::uint32_t packet_bytes_max = 0;  // that the far broker takes, where it does not say so; 0: any size
+  std::string gateway_id;              // for stamps, and paths
+  LoopGuard loop_guard;
   StampOptions stamp;                           // of what goes up
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
   broker::PublishRate drain;                    // how fast a backlog leaves

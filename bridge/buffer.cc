@@ -102,6 +102,11 @@ void Buffer::set_taking(bool taking) {
   subscribe(had, local_filters());
 }
 
+void Buffer::set_loop_guard(const LoopGuard& guard, const std::string& gateway_id) {
+  loop_guard_ = guard;
+  gateway_id_ = gateway_id;
+}
+
 void Buffer::set_limits(const broker::OutboxLimits& limits) {
   limits_ = limits;
   outbox_.set_limits(limits);
@@ -127,6 +132,7 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   if (!mapping) return;  // an exception of every rule whose filter it matches
   const Rule& rule = map().rule(*mapping);
   rules_.count_up(mapping->rule);
+  if (circles(publication)) return;
   const Qos qos = rule.qos_of(delivery.qos);
   if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && !direct())) {
     enqueue(publication, *mapping, {delivery.qos, qos}, delivery.retain);
@@ -136,6 +142,17 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   } else {
     pass(Outbox::Outcome::Dropped, publication.now(), DropReason::Qos0Offline);
   }
+}
+
+bool Buffer::circles(const broker::Publication& publication) {
+  const mqtt::PropertyView properties = publication.fields().properties;
+  if (properties.empty()) return false;
+  const std::string_view path = broker::path_of(properties);
+  const auto reason = loop_guard_.judge(path, gateway_id_);
+  if (!reason) return false;
+  pass(Outbox::Outcome::Dropped, publication.now(), *reason);
+  if (!circling_) circling_ = {std::string(publication.fields().topic), std::string(path), *reason};
+  return true;
 }
 
 void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain) {

@@ -16,6 +16,7 @@
 
 #include "bridge/far_session.h"
 #include "bridge/found.h"
+#include "bridge/loop_guard.h"
 #include "bridge/rule_set.h"
 #include "bridge/snapshot.h"
 #include "broker-core/broker.h"
@@ -67,6 +68,11 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   // Messages over a lowered limit stay until others come that need their room.
   void set_limits(const broker::OutboxLimits& limits);
   void set_taking(bool taking);
+  // `gateway_id`: this gateway's, on the paths of messages.
+  void set_loop_guard(const LoopGuard& guard, const std::string& gateway_id);
+  const std::string& gateway_id() const { return gateway_id_; }
+  // A message since the last call that was not passed on for the gateways that it came by.
+  std::optional<Circling> poll_circling() { return std::exchange(circling_, std::nullopt); }
 
   // --- sending ---
   // REQUIRES: nobody is attached.
@@ -128,6 +134,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   void deliver(broker::Publication& publication, const broker::RoutedDelivery& delivery) override;
   bool refuses(const broker::Publication& publication, const broker::RoutedDelivery& delivery) const override;
   bool may_refuse() const override { return limits_.when_full == broker::WhenFull::Refuse; }
+  bool guards_path() const override { return loop_guard_.mode != LoopGuard::Mode::Off; }
 
   // OutboxOwner
   void handle_progress(Instant now) override;
@@ -142,6 +149,8 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
     mqtt::Qos there;
   };
   void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain);
+  // Whether it would circle; then it is dropped.
+  bool circles(const broker::Publication& publication);
   // Whether a message of QoS 0 that need not wait crosses at once; else it is held, or dropped.
   bool crosses(broker::Publication& publication, const Rule& rule, bool retain);
   // How thinning sees a message, and the terms of its rule; nothing where that thins nothing.
@@ -172,6 +181,9 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   bool rules_expire_ = false;  // whether any rule has expire_after
   bool rules_thin_ = false;    // whether any rule thins
   bool taking_ = false;
+  LoopGuard loop_guard_;
+  std::string gateway_id_;
+  std::optional<Circling> circling_;
 
   broker::SubscriberId subscriber_;
   broker::Books books_;

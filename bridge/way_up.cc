@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bridge/forwarding.h"
+#include "broker-core/gateway_path.h"
 #include "broker-core/session/publish_encoding.h"
 
 namespace furrow::bridge {
@@ -23,6 +24,11 @@ constexpr std::size_t kLookaheadMax = 1000;
 
 // --- sending ---
 
+UserProperties WayUp::path_property(const Options& options) {
+  if (!options.adds_path) return {};
+  return UserProperties({{std::string(broker::kPathProperty), options.gateway_id}});
+}
+
 broker::Message::Fields WayUp::remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping,
                                              Sequence sequence, Instant now) {
   mapping.write(topic_);
@@ -33,11 +39,13 @@ broker::Message::Fields WayUp::remote_fields(broker::Message::Fields fields, con
     if (answer && answer->size() <= mqtt::kStringBytesMax) answer_topic = answer->topic();
   }
   const UserProperties& additions = buffer_.rules().additions(mapping.rule);
-  const bool adds = remote_.version() == mqtt::Version::V5 && (!additions.empty() || options_.stamp.any());
+  const bool has_more = !additions.empty() || options_.stamp.any() || !path_.empty();
+  const bool adds = has_more && remote_.version() == mqtt::Version::V5;
   if (!adds && answer_topic.empty()) return fields;
   (void)with_response_topic(fields.properties, answer_topic, properties_);
   if (adds) {
     additions.add_to(properties_);
+    path_.add_to(properties_);
     const bool dates = options_.stamp.received_at;
     add_stamp(options_.stamp,
               {dates ? buffer_.wall_time(fields.received, now) : std::nullopt, options_.gateway_id, sequence},

@@ -28,10 +28,11 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
     broker::PublishRate drain;  // of a backlog
     StampOptions stamp;
     std::string gateway_id;
+    bool adds_path = false;  // to messages that have none
   };
   // `buffer` and `remote` must outlive it.
   WayUp(Buffer& buffer, RemoteSession& remote, Options options)
-      : buffer_(buffer), remote_(remote), options_(std::move(options)) {
+      : buffer_(buffer), remote_(remote), options_(std::move(options)), path_(path_property(options_)) {
     buffer_.attach(*this);
   }
   ~WayUp() { buffer_.detach(); }
@@ -101,6 +102,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   // As the far side gets them; borrowed until the next call.
   broker::Message::Fields remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping,
                                         Sequence sequence, Instant now);
+  static UserProperties path_property(const Options& options);
   void send_waiting(Instant now);
   // The highest QoS at which messages go.
   mqtt::Qos maximum_qos() const;
@@ -118,6 +120,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   Buffer& buffer_;
   RemoteSession& remote_;
   const Options options_;
+  const UserProperties path_;
 
   broker::PublishPace pace_;
   std::optional<Instant> paced_until_;

@@ -61,6 +61,8 @@ class Router final {
   // 2 message.
   Published publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
                     Instant now);
+  // Whether a message of this topic, published by `origin`, goes to a destination that guards its path.
+  bool guards_path(std::string_view topic, SubscriberId origin);
   // A status topic: retained in memory only, delivered live as QoS 0, never queued, never stored. An empty payload
   // deletes it.
   void publish_status(std::string_view topic, std::string_view payload, Instant now);

@@ -288,6 +288,9 @@ struct BridgeTls {
   bool operator==(const BridgeTls&) const = default;
 };
 
+// Which messages say the gateways that they have come by.
+enum class LoopGuard : std::uint8_t { Transit, Always, Off };
+
 struct Bridge {
   std::string name = "bridge";
   bool enabled = true;
@@ -312,7 +315,9 @@ struct Bridge {
   Duration coalesce = Seconds(0);      // less than ack_timeout
   std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
   std::vector<std::string> stamp;      // of received_at, gateway, sequence
-  std::vector<TopicRule> topics;       // per direction, the first that matches decides
+  LoopGuard loop_guard = LoopGuard::Transit;
+  std::uint8_t hop_limit = 4;
+  std::vector<TopicRule> topics;  // per direction, the first that matches decides
   Place place;
 
   bool operator==(const Bridge&) const = default;

@@ -56,7 +56,7 @@ using Slot =
                  std::vector<TopicRule>*, std::optional<std::vector<AccessRule>>*, std::vector<UserGroup>*,
                  std::vector<UserProperty>*,
                  ClientIdPolicy*, Denied*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*,
-                 RetainFlag*, DrainOrder*, MqttVersion*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
+                 RetainFlag*, DrainOrder*, MqttVersion*, LoopGuard*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;

@@ -111,6 +111,7 @@ void check_properties(const Bridge& bridge, std::size_t index, Report& report) {
     report.warning(path, key + " has no effect in MQTT 3.1.1, which has no properties");
   };
   if (!bridge.stamp.empty()) warn(bridge_path(index) + ".stamp", "bridges[].stamp");
+  if (bridge.loop_guard == LoopGuard::Always) warn(bridge_path(index) + ".loop_guard", "bridges[].loop_guard: always");
   for (std::size_t rule = 0; rule < bridge.topics.size(); ++rule) {
     if (bridge.topics[rule].properties.empty()) continue;
     warn(rule_path(index, rule) + ".properties", "bridges[].topics[].properties");

@@ -165,6 +165,18 @@ bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, 
           .properties = std::move(properties)};
 }
 
+bridge::LoopGuard::Mode loop_guard(config::LoopGuard choice) {
+  switch (choice) {
+    case config::LoopGuard::Transit:
+      return bridge::LoopGuard::Mode::Transit;
+    case config::LoopGuard::Always:
+      return bridge::LoopGuard::Mode::Always;
+    case config::LoopGuard::Off:
+      return bridge::LoopGuard::Mode::Off;
+  }
+  return bridge::LoopGuard::Mode::Transit;
+}
+
 bridge::StampOptions stamp(const std::vector<std::string>& wanted) {
   const auto has = [&](std::string_view one) { return std::ranges::find(wanted, one) != wanted.end(); };
   return {.received_at = has("received_at"), .gateway = has("gateway"), .sequence = has("sequence")};
@@ -212,6 +224,7 @@ bridge::Options bridge_options(const config::Bridge& bridge, const std::string& 
   options.coalesce = bridge.coalesce;
   options.gateway_id = gateway_id;
   options.stamp = stamp(bridge.stamp);
+  options.loop_guard = {.mode = loop_guard(bridge.loop_guard), .hop_limit = bridge.hop_limit};
   options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
                    .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),
                    .burst = std::chrono::seconds(1)};

@@ -123,6 +123,7 @@ StoreThread::Options Runtime::store_thread_options() {
 }
 
 void Runtime::make_bridges() {
+  engine_.broker().set_gateway_id(gateway_id_);
   for (const config::Bridge& one : config_.bridges) {
     make_link(engine_.add_bridge(bridge_options(one, gateway_id_, random_seed()), world_.clock.now()));
   }

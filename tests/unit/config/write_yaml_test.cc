@@ -77,6 +77,8 @@ bridges:
     ack_timeout: 10s
     inflight: 5
     stamp: [received_at, sequence]
+    loop_guard: always
+    hop_limit: 2
     session_expiry: 0s
     backoff: {initial: 10ms, max: 1h}
     buffer: {bytes: 5MiB, messages: 9, age: 3d, when_full: refuse}
