@@ -59,6 +59,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
       backoff_(options_.backoff_initial, options_.backoff_max, options_.seed),
       dialect_(make_dialect(std::ranges::any_of(options_.rules, &Rule::comes_down), now)),
       remote_({.client_id = options_.client_id,
+               .gateway_id = options_.loop_guard.mode == LoopGuard::Mode::Off ? std::string() : options_.gateway_id,
                .username = options_.username,
                .keep_alive = options_.keep_alive,
                .session_expiry_s = options_.session_expiry_s,
@@ -67,7 +68,12 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
                .known = options_.known},
               *this),
       presence_(options_.presence, remote_),
-      up_(buffer, remote_, {.gathers_for = options_.coalesce, .drain = options_.drain}),
+      up_(buffer, remote_,
+          {.gathers_for = options_.coalesce,
+           .drain = options_.drain,
+           .stamp = options_.stamp,
+           .gateway_id = options_.gateway_id,
+           .adds_path = options_.loop_guard.mode == LoopGuard::Mode::Always}),
       down_(buffer, remote_, broker),
       reports_(options_.name, log),
       failback_wait_(options_.failback),
@@ -75,6 +81,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
   move_rates(now);
   buffer_.set_limits(options_.buffer);
   buffer_.set_rules(options_.rules);
+  buffer_.set_loop_guard(options_.loop_guard, options_.gateway_id);
   const bool works = options_.enabled && !options_.addresses.empty();
   buffer_.set_taking(works);
   if (!works) {
@@ -480,6 +487,7 @@ std::string Bridge::shortcoming() const {
 
 void Bridge::review(Instant now) {
   if (rates_due_ <= now && rates_move()) move_rates(now);
+  if (const auto circling = buffer_.poll_circling()) reports_.circling(*circling, now);
   if (phase_ != Phase::Online) return;
   if (buffer_.waiting() == 0) history_.forgive();
   review_drain(now);
@@ -568,7 +576,7 @@ Instant Bridge::stall_due() const {
 
 Instant Bridge::next_deadline() const {
   Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_,
-                          offers_due_, refresh_due_});
+                          offers_due_, refresh_due_, buffer_.thinning_due()});
   if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
   if (buffer_.waiting() > 0) due = std::min(due, expiry_due_);
   if (rates_move()) due = std::min(due, rates_due_);
@@ -598,8 +606,10 @@ void Bridge::handle_timeout(Instant now) {
     return;
   }
   if (failback_due_ <= now) probe(0, now);
+  const bool releases = buffer_.thinning_due() <= now;
+  if (releases) buffer_.release_held(now);
   remote_.handle_timeout(reading_paused(), now);
-  if (up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
+  if (releases || up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
   if (refresh_due_ <= now) {
     refresh_due_ = kNever;
     refreshed_at_ = now;

@@ -38,6 +38,7 @@
 #include "bridge/dialect.h"
 #include "bridge/drain.h"
 #include "bridge/link_history.h"
+#include "bridge/loop_guard.h"
 #include "bridge/presence.h"
 #include "bridge/rate.h"
 #include "bridge/remote_session.h"
@@ -64,6 +65,9 @@ struct Options {
                                                     // in 3.1.1 100, but no QoS 2 beyond 20
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
   RemoteLimits known;                           // of the far broker, where it does not say less
+  std::string gateway_id;                       // for stamps, and paths
+  LoopGuard loop_guard;
+  StampOptions stamp;                           // of what goes up
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
   broker::PublishRate drain;                    // how fast a backlog leaves
   bool retain_sync = false;                     // what is retained here and there becomes the same; see bridge/README.md

@@ -15,6 +15,8 @@ namespace {
 
 // Publishers wait no longer than this for an acknowledgement of the far broker, whatever a bridge gathers for.
 constexpr Duration kPatienceMax = std::chrono::seconds(3);
+// As many numbers are put aside at a time: a commit now and then, and a restart leaves a gap of no more than that.
+constexpr std::uint64_t kNumbersReserved = 1'000'000;
 
 // A new queue is restored like one that was found empty.
 broker::CursorRow cursor_of(const Found& found, QueueId queue) {
@@ -46,10 +48,14 @@ Buffer::Buffer(const std::string& name, const Found& found, broker::Broker& brok
     restored_ = std::max(restored_, row.sequence);
     inflight_.restore(row, outbox_);
   }
+  // Messages of an earlier run may have left with numbers that the queue has not on disk.
+  outbox_.skip_to(far_session_.numbers_end());
+  numbers_safe_ = far_session_.numbers_end();
 }
 
 Buffer::~Buffer() {
   set_taking(false);
+  broker_.journal().forget(*this);
   broker_.remove_destination(subscriber_);
 }
 
@@ -83,6 +89,8 @@ void Buffer::set_rules(std::vector<Rule> rules) {
   rules_.set(std::move(rules));
   rules_expire_ =
       std::ranges::any_of(map().rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
+  rules_thin_ = std::ranges::any_of(map().rules(), [](const Rule& rule) { return rule.thinning.any(); });
+  thinning_.release_all();
   subscribe(had, local_filters());
   far_session_.subscriptions().want(map().rules());
   broker_.journal().condition().note_opening();  // for messages that no rule refuses any more
@@ -92,6 +100,11 @@ void Buffer::set_taking(bool taking) {
   const std::vector<std::string> had = local_filters();
   taking_ = taking;
   subscribe(had, local_filters());
+}
+
+void Buffer::set_loop_guard(const LoopGuard& guard, const std::string& gateway_id) {
+  loop_guard_ = guard;
+  gateway_id_ = gateway_id;
 }
 
 void Buffer::set_limits(const broker::OutboxLimits& limits) {
@@ -119,16 +132,29 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   if (!mapping) return;  // an exception of every rule whose filter it matches
   const Rule& rule = map().rule(*mapping);
   rules_.count_up(mapping->rule);
+  if (circles(publication)) return;
   const Qos qos = rule.qos_of(delivery.qos);
   if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && !direct())) {
     enqueue(publication, *mapping, {delivery.qos, qos}, delivery.retain);
   } else if (sender_ != nullptr && sender_->ready()) {
-    sender_->send_once(publication, *mapping, delivery.retain);
+    if (!crosses(publication, rule, delivery.retain)) return;
+    sender_->send_once(publication.fields(), *mapping, delivery.retain, publication.now());
   } else {
     const bool removes = delivery.retain && rule.retain_keep && publication.fields().payload.empty();
     if (removes && sender_ != nullptr) sender_->note_removed(publication.fields().topic);
     pass(Outbox::Outcome::Dropped, publication.now(), DropReason::Qos0Offline);
   }
+}
+
+bool Buffer::circles(const broker::Publication& publication) {
+  const mqtt::PropertyView properties = publication.fields().properties;
+  if (properties.empty()) return false;
+  const std::string_view path = broker::path_of(properties);
+  const auto reason = loop_guard_.judge(path, gateway_id_);
+  if (!reason) return false;
+  pass(Outbox::Outcome::Dropped, publication.now(), *reason);
+  if (!circling_) circling_ = {std::string(publication.fields().topic), std::string(path), *reason};
+  return true;
 }
 
 void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain) {
@@ -200,18 +226,148 @@ void Buffer::expire(Instant now) {
   (void)outbox_.expire(now);
 }
 
+// --- thinning ---
+
+std::optional<Buffer::Thinned> Buffer::thinned(const Outbox::Entry& entry) const {
+  const auto mapping = map().up(entry.message->topic());
+  if (!mapping || !map().rule(*mapping).thinning.any()) return std::nullopt;
+  const Rule& rule = map().rule(*mapping);
+  return Thinned{.value = {.topic = entry.message->topic(),
+                           .payload = entry.message->payload(),
+                           .received = entry.message->received(),
+                           .retain = entry.retain && rule.retain_keep,
+                           .sequence = entry.sequence},
+                 .terms = rule.thinning};
+}
+
+bool Buffer::crosses(broker::Publication& publication, const Rule& rule, bool retain) {
+  if (!rule.thinning.any()) return true;
+  const Instant now = publication.now();
+  const Thinning::Value value{.topic = publication.fields().topic,
+                              .payload = publication.fields().payload,
+                              .received = now,
+                              .retain = retain && rule.retain_keep,
+                              .sequence = {}};
+  thinning_.note(value, now);
+  const Thinning::Verdict verdict = thinning_.judge(value, rule.thinning, now);
+  if (verdict == Thinning::Verdict::Held) thinning_.keep(value.topic, publication.message());
+  if (verdict == Thinning::Verdict::Dropped) pass(Outbox::Outcome::Dropped, now, DropReason::Thinned);
+  drop_replaced(now);
+  return verdict == Thinning::Verdict::Crosses;
+}
+
+void Buffer::thin(std::size_t room, Instant now) {
+  if (!rules_thin_ && thinning_.next_due() == kNever) return;
+  release_held(now);
+  if (outbox_.next_waiting(now) == nullptr) return;
+  note_waiting(now);
+  drop_replaced(now);
+  judge_waiting(room, now);
+}
+
+// Each message is noted once, when it is in memory before those on disk.
+void Buffer::note_waiting(Instant now) {
+  const Sequence first{noted_.value + 1};
+  outbox_.contents().for_each_between(first, outbox_.next_sequence(), [&](const Outbox::Entry& entry) {
+    noted_ = entry.sequence;
+    if (const auto one = thinned(entry)) thinning_.note(one->value, now);
+  });
+}
+
+void Buffer::judge_waiting(std::size_t room, Instant now) {
+  std::vector<Sequence> dropped;
+  std::vector<Sequence> held;
+  const Ring<Outbox::Entry>& front = outbox_.contents().front();
+  for (std::size_t i = outbox_.contents().send_index(); i < front.size(); ++i) {
+    const Outbox::Entry& entry = front[i];
+    if (entry.state != broker::PagedQueue::State::Waiting) continue;
+    if (room == 0 && entry.qos != Qos::AtMostOnce) break;
+    const auto one = thinned(entry);
+    const auto verdict = one ? thinning_.judge(one->value, one->terms, now) : Thinning::Verdict::Crosses;
+    if (verdict == Thinning::Verdict::Dropped) dropped.push_back(entry.sequence);
+    if (verdict == Thinning::Verdict::Held) held.push_back(entry.sequence);
+    if (verdict == Thinning::Verdict::Crosses && entry.qos != Qos::AtMostOnce) --room;
+  }
+  for (const Sequence sequence : dropped) {
+    outbox_.settle(sequence, Outbox::Outcome::Dropped, now, DropReason::Thinned);
+  }
+  for (const Sequence sequence : held) outbox_.hold(sequence);
+  held_ += held.size();
+  drop_replaced(now);
+}
+
+void Buffer::drop_replaced(Instant now) {
+  while (const auto held = thinning_.poll_replaced()) {
+    if (held->sequence) {
+      --held_;
+      outbox_.settle(held->sequence, Outbox::Outcome::Dropped, now, DropReason::Thinned);
+    } else {
+      pass(Outbox::Outcome::Dropped, now, DropReason::Thinned);
+    }
+  }
+}
+
+void Buffer::release_held(Instant now) {
+  while (const auto held = thinning_.poll_due(now)) release(*held, now);
+}
+
+void Buffer::release(const Thinning::Held& held, Instant now) {
+  if (held.sequence) {
+    --held_;
+    outbox_.give_back(held.sequence);
+    return;
+  }
+  const auto mapping = map().up(held.message->topic());
+  if (!mapping) {
+    pass(Outbox::Outcome::Dropped, now, DropReason::RuleRemoved);
+  } else if (held.message->expires_at() <= now) {
+    pass(Outbox::Outcome::Expired, now);
+  } else if (sender_ != nullptr && sender_->ready()) {
+    sender_->send_once(broker::fields_of(*held.message), *mapping, held.retain, now);
+  } else {
+    pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
+  }
+}
+
+// --- numbers ---
+
+std::optional<WallTime> Buffer::wall_time(Instant then, Instant now) const {
+  const ClockStamp stamp = broker_.journal().stamp(now);
+  if (!stamp.trusted) return std::nullopt;
+  return stamp.wall - (now - then);
+}
+
+// A message may leave, be acknowledged and never be stored: after a crash its sequence would be given again. So numbers
+// are put aside in the store, many at a time, before the first of them leaves, and the next run begins behind them.
+bool Buffer::numbers_are_safe() {
+  broker::Journal& journal = broker_.journal();
+  if (journal.is_durable(reserved_in_)) numbers_safe_ = far_session_.numbers_end();
+  const Sequence next = outbox_.next_sequence();
+  if (next.value + kNumbersReserved / 2 > far_session_.numbers_end().value) {
+    reserved_in_ = far_session_.reserve_numbers(Sequence{next.value + kNumbersReserved});
+  }
+  if (next <= numbers_safe_ || journal.condition().failing()) return true;
+  if (!std::exchange(awaits_store_, true)) journal.wake_on_progress(*this);
+  return false;
+}
+
+void Buffer::handle_store_progress(Instant now) {
+  awaits_store_ = false;
+  handle_progress(now);
+}
+
 // --- what is where ---
 
 void Buffer::describe(Snapshot& snapshot) const {
   const std::uint64_t uncounted = sender_ != nullptr ? sender_->uncounted() : 0;
   snapshot.books = books_;
   snapshot.books.accepted += uncounted;
-  snapshot.backlog_messages = outbox_.backlog();
+  snapshot.backlog_messages = outbox_.backlog() + held_;
   snapshot.backlog_bytes = outbox_.bytes();
   snapshot.bytes_max = limits_.bytes_max;
   snapshot.messages_max = limits_.messages_max;
   snapshot.disk_messages = outbox_.disk_messages();
-  snapshot.inflight = outbox_.inflight() + uncounted;
+  snapshot.inflight = inflight() + uncounted;
   snapshot.accepted = snapshot.books.accepted;
   snapshot.delivered = snapshot.books.delivered;
   snapshot.expired = snapshot.books.expired;

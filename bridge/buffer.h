@@ -16,6 +16,7 @@
 
 #include "bridge/far_session.h"
 #include "bridge/found.h"
+#include "bridge/loop_guard.h"
 #include "bridge/rule_set.h"
 #include "bridge/snapshot.h"
 #include "broker-core/broker.h"
@@ -26,7 +27,7 @@
 
 namespace furrow::bridge {
 
-class Buffer final : private broker::Destination, private broker::OutboxOwner {
+class Buffer final : private broker::Destination, private broker::OutboxOwner, private broker::StoreWaiter {
  public:
   // The way up of a bridge, which sends from the buffer.
   class Sender {
@@ -38,7 +39,8 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
     // How long what is sent waits for more before it leaves.
     virtual Duration gathers_for() const = 0;
     // Sends a message of QoS 0 past the queue, or drops it; says with Buffer::pass() what became of it.
-    virtual void send_once(const broker::Publication& publication, const TopicMap::Mapping& mapping, bool retain) = 0;
+    virtual void send_once(const broker::Message::Fields& fields, const TopicMap::Mapping& mapping, bool retain,
+                           Instant now) = 0;
     // Messages of QoS 0 that it has from the buffer, or from send_once(), and has not counted yet.
     virtual std::uint64_t uncounted() const = 0;
     // More can be sent than before.
@@ -68,6 +70,11 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   // Messages over a lowered limit stay until others come that need their room.
   void set_limits(const broker::OutboxLimits& limits);
   void set_taking(bool taking);
+  // `gateway_id`: this gateway's, on the paths of messages.
+  void set_loop_guard(const LoopGuard& guard, const std::string& gateway_id);
+  const std::string& gateway_id() const { return gateway_id_; }
+  // A message since the last call that was not passed on for the gateways that it came by.
+  std::optional<Circling> poll_circling() { return std::exchange(circling_, std::nullopt); }
 
   // --- sending ---
   // REQUIRES: nobody is attached.
@@ -78,11 +85,29 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   const broker::Inflight& window() const { return inflight_; }
   // Drops messages that have waited longer than their rules allow, among those that could leave now: `room` of them.
   void drop_outdated(std::size_t room, Instant now);
+  // Drops values that rules thin away, and holds those whose time has not come, among those that could leave now:
+  // `room` of them.
+  void thin(std::size_t room, Instant now);
+  // When values that are held leave; then, lets them.
+  Instant thinning_due() const { return thinning_.next_due(); }
+  void release_held(Instant now);
+  // The far side may not have what crossed before.
+  void forget_crossed() { thinning_.forget(); }
   // Counts messages that have expired while nothing is sent.
   void expire(Instant now);
   void pass(broker::Outbox::Outcome outcome, Instant now, broker::DropReason reason = broker::DropReason::QueueFull) {
     outbox_.pass(outcome, now, reason);
   }
+
+  // --- numbers ---
+  // The sequence of a message is its number for the far side. Whether those of all that waits may leave: it is on disk
+  // that no other message gets one of them. A disk that takes nothing holds up nobody. When it changes, the sender is
+  // told.
+  bool numbers_are_safe();
+  // The wall clock at `then`, if it can be trusted.
+  std::optional<WallTime> wall_time(Instant then, Instant now) const;
+  // What the next message gets.
+  Sequence next_number() const { return outbox_.next_sequence(); }
 
   // --- the way down ---
   FarSession& far_session() { return far_session_; }
@@ -101,8 +126,9 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   // --- what is where ---
   std::uint64_t waiting() const { return outbox_.messages(); }
   std::optional<Instant> oldest() const { return outbox_.oldest(); }  // of those in memory
-  std::uint64_t backlog() const { return outbox_.backlog(); }
-  std::uint64_t inflight() const { return outbox_.inflight(); }  // of QoS 1 and 2, but for what is in the output
+  std::uint64_t backlog() const { return outbox_.backlog(); }         // but for what thinning holds
+  // Of QoS 1 and 2, but for what is in the output.
+  std::uint64_t inflight() const { return outbox_.inflight() - held_; }
   std::uint64_t delivered() const { return books_.delivered; }
   std::uint64_t received() const { return received_; }
   // Everything but the connection.
@@ -113,8 +139,12 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   void deliver(broker::Publication& publication, const broker::RoutedDelivery& delivery) override;
   bool refuses(const broker::Publication& publication, const broker::RoutedDelivery& delivery) const override;
   bool may_refuse() const override { return limits_.when_full == broker::WhenFull::Refuse; }
+  bool guards_path() const override { return loop_guard_.mode != LoopGuard::Mode::Off; }
 
+  // OutboxOwner
   void handle_progress(Instant now) override;
+  // StoreWaiter
+  void handle_store_progress(Instant now) override;
 
   // At which the message was published, and at which it crosses.
   struct QosPair {
@@ -122,6 +152,20 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
     mqtt::Qos there;
   };
   void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain);
+  // Whether it would circle; then it is dropped.
+  bool circles(const broker::Publication& publication);
+  // Whether a message of QoS 0 that need not wait crosses at once; else it is held, or dropped.
+  bool crosses(broker::Publication& publication, const Rule& rule, bool retain);
+  // How thinning sees a message, and the terms of its rule; nothing where that thins nothing.
+  struct Thinned {
+    Thinning::Value value;
+    const ThinningTerms& terms;
+  };
+  std::optional<Thinned> thinned(const broker::Outbox::Entry& entry) const;
+  void note_waiting(Instant now);
+  void judge_waiting(std::size_t room, Instant now);
+  void drop_replaced(Instant now);
+  void release(const Thinning::Held& held, Instant now);
   Duration patience() const;
   bool outdated(const broker::Outbox::Entry& entry, Instant now) const;
   // Subscribes locally to the filters that only `wanted` has, and unsubscribes those that only `had` has.
@@ -138,7 +182,11 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   broker::OutboxLimits limits_;
   RuleSet rules_;
   bool rules_expire_ = false;  // whether any rule has expire_after
+  bool rules_thin_ = false;    // whether any rule thins
   bool taking_ = false;
+  LoopGuard loop_guard_;
+  std::string gateway_id_;
+  std::optional<Circling> circling_;
 
   broker::SubscriberId subscriber_;
   broker::Books books_;
@@ -146,6 +194,15 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   broker::Inflight inflight_;
   FarSession far_session_;
   Sender* sender_ = nullptr;
+
+  Thinning thinning_;
+  Sequence noted_;          // the messages up to here were noted by it
+  std::uint64_t held_ = 0;  // messages of the outbox that it holds: in flight there
+
+  Sequence numbers_safe_;    // on disk: numbers below this one are given to no other message
+  BatchNumber reserved_in_;  // has FarSession::numbers_end()
+  bool awaits_store_ = false;
+
   std::uint64_t received_ = 0;  // on the way down, since the start
   std::uint64_t routed_ = 0;
 };

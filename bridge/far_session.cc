@@ -12,8 +12,11 @@ using broker::ExchangeRow;
 
 namespace {
 
-// Not the first byte of a session's record.
+// Neither is the first byte of the record of a session.
 constexpr std::uint8_t kOldBroker = 2;
+constexpr std::uint8_t kNumbers = 4;
+// Numbers are counted up: none comes near this.
+constexpr std::uint64_t kNumbersMax = std::uint64_t{1} << 62U;
 constexpr std::uint64_t kLacksBridgeBit = 1;
 constexpr std::uint8_t kOffered = 3;
 constexpr std::uint64_t kOfferedMax = 10'000;  // rules; a damaged row may claim any number
@@ -64,6 +67,14 @@ std::uint64_t hash_of(const Rule& rule) {
   return hash;
 }
 
+Sequence take_numbers(ByteView& in) {
+  if (in.empty() || in.front() != kNumbers) return {};
+  in = in.subspan(1);
+  std::uint64_t end = 0;
+  if (!take_varint(in, end) || end > kNumbersMax) return {};
+  return Sequence{end};
+}
+
 }  // namespace
 
 FarSession::FarSession(const std::string& name, QueueId queue, std::span<const ExchangeRow> exchanges,
@@ -76,6 +87,7 @@ FarSession::FarSession(const std::string& name, QueueId queue, std::span<const E
   ByteView bytes = *stored;
   old_broker_ = take_old_broker(bytes);
   offered_ = take_offered(bytes);
+  numbers_end_ = take_numbers(bytes);
   if (const auto record = broker::decode_session(key_, bytes)) subscriptions_.restore(record->subscriptions);
 }
 
@@ -123,14 +135,24 @@ void FarSession::forget_offered() {
   (void)journal_.put(session_row());
 }
 
+BatchNumber FarSession::reserve_numbers(Sequence end) {
+  numbers_end_ = end;
+  return journal_.put(session_row());
+}
+
 broker::SessionRow FarSession::session_row() const {
   broker::SessionRecord record;
   record.queue = queue_;
   record.subscriptions = subscriptions_.record();
-  if (record.subscriptions.empty() && !old_broker_ && offered_.empty()) return {key_, std::nullopt};
+  const bool is_empty = record.subscriptions.empty() && !old_broker_ && offered_.empty() && !numbers_end_;
+  if (is_empty) return {key_, std::nullopt};
   ByteBuffer row;
   if (old_broker_) put_old_broker(row, *old_broker_);
   if (!offered_.empty()) put_offered(row, offered_);
+  if (numbers_end_) {
+    row.push_back(kNumbers);
+    put_varint(row, numbers_end_.value);
+  }
   row.append(encode(record));
   return {key_, broker::Bytes(row.view().begin(), row.view().end())};
 }

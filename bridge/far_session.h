@@ -5,9 +5,10 @@
 // out while the gateway was off must be unsubscribed, and the dialect that the far broker understands, since finding
 // out may take half a minute.
 //
-//   row     := [dialect] [offered] record                record: as that of a client's session
+//   row     := [dialect] [offered] [numbers] record      record: as that of a client's session
 //   dialect := 2 flags length remote                     flags: bit 0, no bridge bit
 //   offered := 3 count hash*                             hash: of a rule whose retained values have gone up
+//   numbers := 4 end
 //
 // Thread: loop. Time: passed in.
 #pragma once
@@ -74,6 +75,12 @@ class FarSession {
   // The far broker has lost its session, and what it retained, perhaps.
   void forget_offered();
 
+  // --- numbers ---
+  // Messages have left with numbers below this one, perhaps; 0: with none.
+  Sequence numbers_end() const { return numbers_end_; }
+  // They may leave with numbers up to `end` once the batch that is returned is durable.
+  BatchNumber reserve_numbers(Sequence end);
+
   // --- subscriptions ---
   FarSubscriptions& subscriptions() { return subscriptions_; }
   const FarSubscriptions& subscriptions() const { return subscriptions_; }
@@ -102,6 +109,7 @@ class FarSession {
   std::optional<OldBroker> old_broker_;
   bool old_broker_changed_ = false;
   std::vector<std::uint64_t> offered_;  // hashes of rules
+  Sequence numbers_end_;
 };
 
 }  // namespace furrow::bridge

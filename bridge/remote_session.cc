@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "broker-core/gateway_path.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/encoder.h"
 #include "broker-core/session/publish_encoding.h"
@@ -52,6 +53,7 @@ void RemoteSession::open(const Opening& opening, Instant now) {
   writer.number(PropertyId::ReceiveMaximum, options_.receive_maximum);
   if (options_.packet_bytes_max > 0) writer.number(PropertyId::MaximumPacketSize, options_.packet_bytes_max);
   writer.number(PropertyId::TopicAliasMaximum, kReceivedAliasesMax);
+  if (!options_.gateway_id.empty()) writer.user(broker::kGatewayProperty, options_.gateway_id);
 
   mqtt::Connect connect;
   connect.version = version_;

@@ -54,6 +54,7 @@ class RemoteSession {
   };
   struct Options {
     std::string client_id;
+    std::string gateway_id;  // told to the far broker; empty: not
     std::optional<std::string> username;
     Duration keep_alive{};                // whole seconds; 0 = none
     std::uint32_t session_expiry_s = 0;   // 0: the far session ends with the connection

@@ -80,6 +80,17 @@ void Reports::drained(const Drain::Result& result) {
              {{"name", name_}, {"after", in_seconds(result.after)}, {"delivered", result.delivered}});
 }
 
+void Reports::circling(const Circling& message, Instant now) {
+  if (now < circling_due_) return;
+  circling_due_ = now + kAgainAfter;
+  log_.write(LogLevel::Warning, "bridge.circling",
+             {{"name", name_},
+              {"topic", message.topic},
+              {"path", message.path},
+              {"reason", broker::name(message.reason)},
+              {"then", "not passed on; see dropped in the status"}});
+}
+
 void Reports::oddity(std::string_view event, std::string_view what, std::string_view then) {
   if (!oddities_.emplace(what).second) return;
   log_.write(LogLevel::Warning, event, {{"name", name_}, {"answer", what}, {"then", then}});

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "bridge/drain.h"
+#include "bridge/loop_guard.h"
 #include "broker-core/base/log.h"
 #include "broker-core/base/time.h"
 
@@ -38,6 +39,8 @@ class Reports {
   // Connected, and messages are acknowledged.
   void well() { troubles_.clear(); }
   void drained(const Drain::Result& result);
+  // A message was not passed on, because of the gateways that it came by: said once an hour.
+  void circling(const Circling& message, Instant now);
   // The far broker did something that does not fit: said once for each `what`.
   void oddity(std::string_view event, std::string_view what, std::string_view then);
   void refused(std::string_view event, std::string_view reason, std::string_view then = {});
@@ -58,6 +61,7 @@ class Reports {
   Log& log_;
 
   std::map<std::string, Trouble, std::less<>> troubles_;  // by reason, since all was well
+  Instant circling_due_ = Instant::min();                 // when a message that circles is to be said again
   std::set<std::string, std::less<>> oddities_;           // as many as the code knows of
 };
 

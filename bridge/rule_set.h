@@ -20,6 +20,8 @@ class RuleSet {
 
   // Its place does not change.
   const TopicMap& map() const { return map_; }
+  // What the rule adds to its messages.
+  const UserProperties& additions(std::size_t rule) const { return additions_[rule]; }
   void count_up(std::size_t rule) { ++counts_[rule].up; }
   void count_down(std::size_t rule) { ++counts_[rule].down; }
   // A name for the rule that lasts longer than a call, and the place of that rule now, if it is still there.
@@ -35,7 +37,8 @@ class RuleSet {
   };
 
   TopicMap map_;
-  std::vector<Counts> counts_;  // of each rule of the map
+  std::vector<UserProperties> additions_;  // of each rule of the map
+  std::vector<Counts> counts_;             // likewise
   std::uint32_t last_key_ = 0;
 };
 

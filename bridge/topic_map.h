@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bridge/stamps.h"
+#include "bridge/thinning.h"
 #include "broker-core/base/time.h"
 #include "broker-core/mqtt/protocol.h"
 #include "broker-core/mqtt/topic_pattern.h"
@@ -28,7 +30,7 @@ struct Rule {
   std::string filter;
   std::string local_prefix;
   std::string remote_prefix;
-  std::string remote;  // a pattern for X (mqtt/topic_pattern.h), reversible if the rule comes down; then no remote_prefix
+  std::string remote;  // a pattern for X (mqtt/topic_pattern.h), reversible if the rule comes down; or remote_prefix
   Direction direction = Direction::Up;
   mqtt::Qos qos_max = mqtt::Qos::AtLeastOnce;  // the highest QoS that crosses
   mqtt::Qos qos_min = mqtt::Qos::AtMostOnce;   // a message of less crosses, and waits, as if it had this; <= qos_max
@@ -36,6 +38,8 @@ struct Rule {
   bool retain_keep = true;                     // else the retain flag is cleared on the way
   bool buffer_qos0 = false;                    // QoS 0 waits in the buffer while the link is down
   Duration expire_after{};                     // on the way up; 0 = as the message says
+  ThinningTerms thinning;                      // on the way up
+  std::vector<UserProperty> properties;        // added on the way up
 
   // At which a message of `qos` crosses.
   mqtt::Qos qos_of(mqtt::Qos qos) const { return std::clamp(qos, qos_min, qos_max); }
@@ -79,7 +83,7 @@ class TopicMap {
   std::optional<Mapping> answer_up(std::string_view local) const;
   std::optional<Mapping> answer_down(std::string_view remote) const;
 
-  // The exception that keeps the rule from a topic here, or at the far side, which it would take; nullptr: there is none.
+  // The exception that keeps the rule from a topic here, or at the far side, which it would take; nullptr: none does.
   const std::string* exception_here(std::size_t rule, std::string_view local) const;
   const std::string* exception_there(std::size_t rule, std::string_view remote) const;
 

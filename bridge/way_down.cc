@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bridge/forwarding.h"
+#include "broker-core/gateway_path.h"
 #include "broker-core/limits.h"
 #include "broker-core/mqtt/topic.h"
 
@@ -254,18 +255,26 @@ bool WayDown::is_news(const broker::Message::Fields& fields, const Rule& rule, I
   return !rule.goes_up() || ours->received() < welcome_.unsure_since;
 }
 
-void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
-                    const ExchangeRow* exchange, Instant now) {
-  mapping.write(topic_);
+// A message that goes on by another bridge says that it came by this gateway.
+mqtt::PropertyView WayDown::local_properties(const mqtt::Publish& publish) {
   std::string answer_topic;
   if (const auto response = publish.properties.text(mqtt::PropertyId::ResponseTopic)) {
     const auto answer = buffer_.map().answer_down(*response);
     if (answer && answer->size() <= mqtt::kStringBytesMax) answer_topic = answer->topic();
   }
+  const mqtt::PropertyView properties = with_response_topic(publish.properties, answer_topic, properties_);
+  const std::string& own = buffer_.gateway_id();
+  if (own.empty() || !broker_.router().guards_path(topic_, buffer_.subscriber())) return properties;
+  return broker::passed_on(properties, {}, own, properties_);
+}
+
+void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
+                    const ExchangeRow* exchange, Instant now) {
+  mapping.write(topic_);
   const broker::Message::Fields fields{
       .topic = topic_,
       .payload = publish.payload,
-      .properties = with_response_topic(publish.properties, answer_topic, properties_),
+      .properties = local_properties(publish),
       .expiry_s = publish.properties.number(mqtt::PropertyId::MessageExpiryInterval),
       .received = now,
       .qos = buffer_.map().rule(mapping).qos_of(publish.qos),

@@ -88,6 +88,8 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   // Routes the message; `ticket` is completed once it is safe. A refused one is dropped at QoS 0, else held.
   void route(const mqtt::Publish& publish, const TopicMap::Mapping& mapping, broker::AckTicket ticket,
              const broker::ExchangeRow* exchange, Instant now);
+  // What the message says of itself here; in properties_.
+  mqtt::PropertyView local_properties(const mqtt::Publish& publish);
   bool is_repeated(const mqtt::Publish& publish) const;
   void handle_exactly_once(const mqtt::Publish& publish, Instant now);
   void handle_taken(const broker::HeldPublishes::Held& held) override;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bridge/forwarding.h"
+#include "broker-core/gateway_path.h"
 #include "broker-core/session/publish_encoding.h"
 
 namespace furrow::bridge {
@@ -23,15 +24,34 @@ constexpr std::size_t kLookaheadMax = 1000;
 
 // --- sending ---
 
-broker::Message::Fields WayUp::remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping) {
+UserProperties WayUp::path_property(const Options& options) {
+  if (!options.adds_path) return {};
+  return UserProperties({{std::string(broker::kPathProperty), options.gateway_id}});
+}
+
+broker::Message::Fields WayUp::remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping,
+                                             Sequence sequence, Instant now) {
   mapping.write(topic_);
   fields.topic = topic_;
-  const auto response = fields.properties.text(mqtt::PropertyId::ResponseTopic);
-  if (!response) return fields;
-  const auto answer = buffer_.map().answer_up(*response);
-  if (answer && answer->size() <= mqtt::kStringBytesMax) {
-    fields.properties = with_response_topic(fields.properties, answer->topic(), properties_);
+  std::string answer_topic;
+  if (const auto response = fields.properties.text(mqtt::PropertyId::ResponseTopic)) {
+    const auto answer = buffer_.map().answer_up(*response);
+    if (answer && answer->size() <= mqtt::kStringBytesMax) answer_topic = answer->topic();
   }
+  const UserProperties& additions = buffer_.rules().additions(mapping.rule);
+  const bool has_more = !additions.empty() || options_.stamp.any() || !path_.empty();
+  const bool adds = has_more && remote_.version() == mqtt::Version::V5;
+  if (!adds && answer_topic.empty()) return fields;
+  (void)with_response_topic(fields.properties, answer_topic, properties_);
+  if (adds) {
+    additions.add_to(properties_);
+    path_.add_to(properties_);
+    const bool dates = options_.stamp.received_at;
+    add_stamp(options_.stamp,
+              {dates ? buffer_.wall_time(fields.received, now) : std::nullopt, options_.gateway_id, sequence},
+              properties_);
+  }
+  fields.properties = mqtt::PropertyView::from_valid(properties_.view());
   return fields;
 }
 
@@ -39,14 +59,15 @@ bool WayUp::fits(const broker::Publication& publication, const TopicMap::Mapping
   broker::Delivery delivery;
   delivery.qos = qos;
   delivery.packet_id = PacketId{1};
-  return remote_.fits(remote_fields(publication.fields(), mapping), delivery, publication.now());
+  const Instant now = publication.now();
+  return remote_.fits(remote_fields(publication.fields(), mapping, buffer_.next_number(), now), delivery, now);
 }
 
-void WayUp::send_once(const broker::Publication& publication, const TopicMap::Mapping& mapping, bool retain) {
-  const Instant now = publication.now();
+void WayUp::send_once(const broker::Message::Fields& fields, const TopicMap::Mapping& mapping, bool retain,
+                      Instant now) {
   broker::Delivery delivery;
   delivery.retain = retain && buffer_.map().rule(mapping).retain_keep;
-  if (remote_.write_publish(remote_fields(publication.fields(), mapping), delivery, now)) {
+  if (remote_.write_publish(remote_fields(fields, mapping, {}, now), delivery, now)) {
     ++in_output_.once;
   } else {
     buffer_.pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
@@ -64,8 +85,8 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
     lowered.packet_id = {};
     lowered.duplicate = false;
   }
-  if (!remote_.write_publish(remote_fields(broker::fields_of(message), *mapping), lowered, now))
-    return Outcome::TooLarge;
+  const auto fields = remote_fields(broker::fields_of(message), *mapping, delivery.sequence, now);
+  if (!remote_.write_publish(fields, lowered, now)) return Outcome::TooLarge;
   sent_since_ = std::min(sent_since_, message.received());
   pace(message, now);
   if (lowered.qos != Qos::AtMostOnce) {
@@ -106,17 +127,22 @@ void WayUp::pace(const broker::Message& message, Instant now) {
 
 void WayUp::pump(Instant now) {
   if (pace_due() <= now) paced_until_.reset();
-  buffer_.drop_outdated(lookahead(), now);
-  window().pump(now);
+  send_waiting(now);
   while (!answers_.empty()) {
     for (const Answer& one : std::exchange(answers_, {})) answer(one, now);
-    window().pump(now);
+    send_waiting(now);
   }
   if (buffer_.inflight() == 0) {
     inflight_since_.reset();
   } else if (!inflight_since_) {
     inflight_since_ = now;
   }
+}
+
+void WayUp::send_waiting(Instant now) {
+  buffer_.drop_outdated(lookahead(), now);
+  if (window().connected()) buffer_.thin(lookahead(), now);
+  window().pump(now);
 }
 
 // The number of messages of QoS 1 and 2 that can leave now. While nothing can leave, the number that drop_outdated()
@@ -139,6 +165,8 @@ void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Ins
   lacks_exactly_once_ = false;
   sent_since_ = kNever;
   window_max_ = windows.all;
+  if (!session_present) buffer_.forget_crossed();
+  if (options_.stamp.sequence) (void)buffer_.numbers_are_safe();  // the first message need not wait long
   window().connect(*this, windows, session_present, now);
   pump(now);
 }
@@ -152,6 +180,7 @@ void WayUp::disconnect(Instant now) {
   paced_until_.reset();
   handle_taken();
   const Unsent lost = std::exchange(taken_out_, {});
+  if (lost.once > 0) buffer_.forget_crossed();
   for (std::uint64_t i = 0; i < lost.once; ++i) {
     buffer_.pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
   }

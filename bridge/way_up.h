@@ -27,10 +27,13 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   struct Options {
     Duration gathers_for{};     // what is sent waits so long for more before it leaves
     broker::PublishRate drain;  // of a backlog
+    StampOptions stamp;
+    std::string gateway_id;
+    bool adds_path = false;  // to messages that have none
   };
   // `buffer` and `remote` must outlive it.
-  WayUp(Buffer& buffer, RemoteSession& remote, const Options& options)
-      : buffer_(buffer), remote_(remote), options_(options) {
+  WayUp(Buffer& buffer, RemoteSession& remote, Options options)
+      : buffer_(buffer), remote_(remote), options_(std::move(options)), path_(path_property(options_)) {
     buffer_.attach(*this);
   }
   ~WayUp() { buffer_.detach(); }
@@ -87,18 +90,25 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   bool ready() const override { return window().connected() && writable(); }
   Duration gathers_for() const override { return options_.gathers_for; }
   bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) override;
-  void send_once(const broker::Publication& publication, const TopicMap::Mapping& mapping, bool retain) override;
+  void send_once(const broker::Message::Fields& fields, const TopicMap::Mapping& mapping, bool retain,
+                 Instant now) override;
   void note_removed(std::string_view topic) override { offers_.note_removed(topic); }
   std::uint64_t uncounted() const override { return in_output_.once + taken_out_.once; }
 
   // broker::PublishSink
-  bool writable() const override { return remote_.writable() && !paced_until_; }
+  bool writable() const override {
+    return remote_.writable() && !paced_until_ && (!options_.stamp.sequence || buffer_.numbers_are_safe());
+  }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
 
   broker::Inflight& window() { return buffer_.window(); }
   const broker::Inflight& window() const { return buffer_.window(); }
-  broker::Message::Fields remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping);
+  // As the far side gets them; borrowed until the next call.
+  broker::Message::Fields remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping,
+                                        Sequence sequence, Instant now);
+  static UserProperties path_property(const Options& options);
+  void send_waiting(Instant now);
   // The highest QoS at which messages go.
   mqtt::Qos maximum_qos() const;
   std::optional<Oddity> handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now);
@@ -115,6 +125,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   Buffer& buffer_;
   RemoteSession& remote_;
   const Options options_;
+  const UserProperties path_;
 
   broker::PublishPace pace_;
   std::optional<Instant> paced_until_;
@@ -132,7 +143,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   Instant timed_since_{};
   Histogram acknowledgement_times_;
   std::string topic_;      // the remote topic of the message being sent
-  ByteBuffer properties_;  // its properties, when its response topic is mapped
+  ByteBuffer properties_;  // its properties, where it gets others than it has
 };
 
 }  // namespace furrow::bridge

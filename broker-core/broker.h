@@ -18,6 +18,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -141,6 +142,8 @@ class Broker final {
   // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before the retained
   // messages are sent. It may call nothing that changes this broker, except retain_status(). Empty: nobody refreshes.
   void set_status_refresh(std::function<void(Instant)> refresh) { router_.set_status_refresh(std::move(refresh)); }
+  // What this gateway is called on the paths of messages; empty, as at first: they say nothing of it.
+  void set_gateway_id(std::string id) { connection_shared_.gateway_id = std::move(id); }
   // The authenticator knows passwords, and must outlive the broker's connections. nullptr, as at first: nobody does.
   void set_authenticator(Authenticator* authenticator) { connection_shared_.authenticator = authenticator; }
   // From now on these settings hold: for everything, and as settings.h says. Call it in a turn, like handle_*.

@@ -205,7 +205,8 @@ void Connection::resume(Instant now) {
 
 ByteBuffer Connection::take_unread() {
   ByteBuffer unread = std::move(extras_->unread);
-  if (!extras_->aliases && !extras_->held_publishes && !extras_->login && !extras_->pace) extras_.reset();
+  const bool is_needed = extras_->aliases || extras_->held_publishes || extras_->login || extras_->pace;
+  if (!is_needed && extras_->gateway.empty()) extras_.reset();
   return unread;
 }
 

@@ -87,6 +87,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     SessionAccess& access;
     const bool& forbidden_disconnects;  // may change between two calls
     Authenticator* authenticator = nullptr;
+    std::string gateway_id = {};
     Agenda agenda = {};  // add_*()
     SpareBuffers spare_buffers = {};
     mqtt::Packet packet = {};  // the one being decoded, of whatever connection
@@ -187,6 +188,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     std::unique_ptr<HeldPublishes> held_publishes;
     std::unique_ptr<PublishPace> pace;
     Instant paced_until = kNotPaced;  // limits.publish
+    std::string gateway;              // whose bridge the client is
     ByteBuffer unread;                // bytes that arrived while the connection is held or paced, or beyond its window
     bool going_on = false;            // the agenda has it, by note_window()
   };
@@ -195,6 +197,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   void handle_malformed(const mqtt::ProtocolError& error, Instant now);
   void refuse_malformed(mqtt::ReasonCode reason, std::string_view why, Instant now);
   void handle_packet(const mqtt::Packet& packet, Instant now);
+  // A message that goes on to another broker says that it came by this gateway, and from which; in `scratch`.
+  mqtt::PropertyView noting_path(const Message::Fields& fields, ByteBuffer& scratch);
   void handle(const mqtt::Connect& packet, Instant now);
   void handle(const mqtt::Publish& packet, Instant now);
   void handle(const mqtt::Puback& packet, Instant now);

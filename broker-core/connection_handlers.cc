@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "broker-core/connection.h"
+#include "broker-core/gateway_path.h"
 #include "broker-core/mqtt/encoder.h"
 #include "broker-core/mqtt/topic.h"
 #include "broker-core/reason_string.h"
@@ -175,6 +176,7 @@ void Connection::handle(const mqtt::Connect& packet, Instant now) {
     extras().aliases = std::make_unique<Aliases>();
     aliases()->assigned.reset(static_cast<std::uint16_t>(std::min<std::uint32_t>(aliases_max, kTopicAliasesMax)));
   }
+  if (const std::string_view gateway = gateway_of(packet.properties); !gateway.empty()) extras().gateway = gateway;
   if (const auto fault = fault_of(packet, shared_.limits, shared_.router.retained(), shared_.stats)) {
     refuse_connect(fault->reason, fault->what, packet.client_id, now);
     return;
@@ -369,6 +371,15 @@ void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) 
   acknowledgements().pass(acknowledgement_of(packet.qos), packet.packet_id, reason);
 }
 
+mqtt::PropertyView Connection::noting_path(const Message::Fields& fields, ByteBuffer& scratch) {
+  const std::string_view from = extras_ ? std::string_view(extras_->gateway) : std::string_view();
+  if (from.empty() && (fields.properties.empty() || path_of(fields.properties).empty())) return fields.properties;
+  if (shared_.gateway_id.empty() || !shared_.router.guards_path(fields.topic, session_->subscriber())) {
+    return fields.properties;
+  }
+  return passed_on(fields.properties, from, shared_.gateway_id, scratch);
+}
+
 void Connection::handle(const mqtt::Publish& packet, Instant now) {
   Stats& stats = shared_.stats;
   ++stats.publishes_received;
@@ -396,6 +407,7 @@ void Connection::handle(const mqtt::Publish& packet, Instant now) {
     fields.properties = forwarded_of(packet.properties, scratch);
     fields.expiry_s = packet.properties.number(PropertyId::MessageExpiryInterval);
   }
+  fields.properties = noting_path(fields, scratch);
   switch (packet.qos) {
     case Qos::AtMostOnce: {
       const Router::Published published = shared_.router.publish(fields, session_->subscriber(), {}, nullptr, now);

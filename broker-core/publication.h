@@ -64,6 +64,8 @@ class Destination {
   // Whether it may ever do so while the store takes writes. When that changes, Broker::handle_refusals_changed() must
   // be told.
   virtual bool may_refuse() const { return false; }
+  // Whether it passes messages on to another broker, and wants to know which gateways they came by (gateway_path.h).
+  virtual bool guards_path() const { return false; }
 
  protected:
   ~Destination() = default;

@@ -131,6 +131,12 @@ const char* Router::retain(Publication& publication, bool wait, Instant now) {
   return nullptr;
 }
 
+bool Router::guards_path(std::string_view topic, SubscriberId origin) {
+  return std::ranges::any_of(routes_.lookup(topic), [&](const Route& route) {
+    return route.takes(origin) && subscribers_[route.subscriber].guards_path();
+  });
+}
+
 void Router::publish_status(std::string_view topic, std::string_view payload, Instant now) {
   const Message::Fields fields = status_fields(topic, payload, now);
   Publication publication(fields, journal_, forms_, now);

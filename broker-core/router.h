@@ -61,6 +61,8 @@ class Router final {
   // 2 message.
   Published publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
                     Instant now);
+  // Whether a message of this topic, published by `origin`, goes to a destination that guards its path.
+  bool guards_path(std::string_view topic, SubscriberId origin);
   // Delivers a retained value to one receiver as if it were published now; a removal is a message without payload.
   // REQUIRES: nothing is being published.
   void deliver_again(SubscriberId receiver, const Message& value, Instant now);

@@ -131,6 +131,7 @@ struct Assigner {
   Status operator()(std::optional<std::vector<AccessRule>>*) const { return never(); }
   Status operator()(std::vector<UserGroup>*) const { return never(); }
   Status operator()(std::vector<TopicWatch>*) const { return never(); }
+  Status operator()(std::vector<UserProperty>*) const { return never(); }
 
   static Status never() {
     FURROW_CHECK(false && "a list of maps is read element by element");

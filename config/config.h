@@ -210,6 +210,15 @@ struct Store {
   bool operator==(const Store&) const = default;
 };
 
+// A user property of MQTT 5.
+struct UserProperty {
+  std::string name;
+  std::string value;
+  Place place;
+
+  bool operator==(const UserProperty&) const = default;
+};
+
 enum class Direction : std::uint8_t { Up, Down, Both };
 enum class RetainFlag : std::uint8_t { Keep, Clear };
 
@@ -225,8 +234,12 @@ struct TopicRule {
   std::string remote;               // mqtt/topic_pattern.h; empty: prefixes alone
   std::vector<std::string> except;  // filters of X that this rule leaves alone
   RetainFlag retain = RetainFlag::Keep;
-  bool buffer_qos0 = false;            // QoS 0 messages are buffered too while the link is down
-  Duration expire_after = Seconds(0);  // 0 = as the message says
+  bool buffer_qos0 = false;              // QoS 0 messages are buffered too while the link is down
+  Duration expire_after = Seconds(0);    // 0 = as the message says
+  Duration every = Seconds(0);           // of each topic no more than one value in so long; 0 = all
+  bool changed_only = false;             // of each topic no value that equals the one before
+  Duration heartbeat = Seconds(0);       // but one in so long; 0 = none
+  std::vector<UserProperty> properties;  // added on the way up; see expand_names() for the values
   Place place;
 
   bool goes_up() const { return direction != Direction::Down; }
@@ -278,6 +291,9 @@ struct BridgeTls {
   bool operator==(const BridgeTls&) const = default;
 };
 
+// Which messages say the gateways that they have come by.
+enum class LoopGuard : std::uint8_t { Transit, Always, Off };
+
 struct Bridge {
   std::string name = "bridge";
   bool enabled = true;
@@ -303,7 +319,10 @@ struct Bridge {
   bool retain_sync = true;             // retained values that differ here and there become the same
   std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
   Provider provider = Provider::None;  // see within_provider()
-  std::vector<TopicRule> topics;       // per direction, the first that matches decides
+  std::vector<std::string> stamp;      // of received_at, gateway, sequence
+  LoopGuard loop_guard = LoopGuard::Transit;
+  std::uint8_t hop_limit = 4;
+  std::vector<TopicRule> topics;  // per direction, the first that matches decides
   Place place;
 
   bool operator==(const Bridge&) const = default;

@@ -88,6 +88,8 @@ class Reader {
         return read_list_of_maps(key, value, path, at);
       case Kind::Groups:
         return read_groups(key, value, path, at);
+      case Kind::Pairs:
+        return read_pairs(key, value, path, at);
       case Kind::Texts:
       case Kind::Addresses:
       case Kind::Networks:
@@ -145,19 +147,38 @@ class Reader {
     if (value.kind != YamlNode::Kind::Map) return fail(value.place, path, " must be a map of 'name: [user, …]' lines");
     for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
       const YamlNode& name = value.items[i];
-      if (name.kind != YamlNode::Kind::Scalar || has_control_characters(name.text) || !mqtt::is_valid_utf8(name.text)) {
-        fail(name.place, path, ": the name of a group must be plain text");
-        continue;
-      }
-      const auto same =
-          std::find_if(groups.begin(), groups.end(), [&](const auto& one) { return one.name == name.text; });
-      if (same != groups.end()) {
-        fail(name.place, path, ": there is a group " + in_quotes(name.text) + " already, " + in_line(same->place));
-        continue;
-      }
+      if (!is_new_name(name, groups, "group", path)) continue;
       groups.push_back({.name = name.text, .members = {}, .place = name.place});
       read_members(value.items[i + 1], path.element(groups.size() - 1), groups.back());
       if (places_.is_spoiled(path.element(groups.size() - 1).concrete)) places_.spoil(path.concrete);
+    }
+  }
+
+  // Whether `name` may name one more of `others`, each a `kind`; else that has been said.
+  template <typename Named>
+  bool is_new_name(const YamlNode& name, const std::vector<Named>& others, const std::string& kind, const Path& path) {
+    if (name.kind != YamlNode::Kind::Scalar || has_control_characters(name.text) || !mqtt::is_valid_utf8(name.text)) {
+      fail(name.place, path, ": the name of a " + kind + " must be plain text");
+      return false;
+    }
+    const auto same =
+        std::find_if(others.begin(), others.end(), [&](const auto& one) { return one.name == name.text; });
+    if (same == others.end()) return true;
+    fail(name.place, path, ": there is a " + kind + " " + in_quotes(name.text) + " already, " + in_line(same->place));
+    return false;
+  }
+
+  void read_pairs(const Key& key, const YamlNode& value, const Path& path, Objects at) {
+    const Slot slot = key.slot(at);
+    std::vector<UserProperty>& pairs = **std::get_if<std::vector<UserProperty>*>(&slot);
+    pairs.clear();
+    if (value.kind == YamlNode::Kind::Null) return;
+    if (value.kind != YamlNode::Kind::Map) return fail(value.place, path, " must be a map of 'name: text' lines");
+    for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
+      const YamlNode& name = value.items[i];
+      if (!is_new_name(name, pairs, "property", path)) continue;
+      const auto text = read_text(value.items[i + 1], path);
+      if (text) pairs.push_back({.name = name.text, .value = *text, .place = name.place});
     }
   }
 

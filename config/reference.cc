@@ -51,6 +51,8 @@ std::string value_text(const Key& key) {
       return "A list of texts";
     case Kind::Groups:
       return "A map of names to lists of texts";
+    case Kind::Pairs:
+      return "A map of names to texts";
     case Kind::File:
       return "A path" + word;
     case Kind::Bind:

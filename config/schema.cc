@@ -851,10 +851,34 @@ const Key kKeys[] = {
          "counted; 0: any size.",
      .also = "bridge_max_packet_size | max_packet_size",
      .slot = [](Objects& at) -> Slot { return &at.bridge->packet_bytes_max; }},
+    {.path = "bridges[].stamp",
+     .kind = Kind::Texts,
+     .standard = "[]",
+     .doc = "What messages are told to say of themselves to a far side of MQTT 5, as user properties: received_at "
+            "(received-at: when they came in, once the clock can be trusted), gateway (gateway: gateway.id), sequence "
+            "(seq: a number that rises, and is the same when a message is sent again; of those that were buffered or "
+            "acknowledged). One that a message has already stays.",
+     .also = "stamps | metadata",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->stamp; }},
     planned("bridges[].window", "The hours in which the bridge connects."),
     planned("bridges[].source", "The local address or interface to use."),
-    planned("bridges[].loop_guard", "How messages are marked against loops."),
-    planned("bridges[].hop_limit", "The most bridges a message crosses."),
+    {.path = "bridges[].loop_guard",
+     .kind = Kind::Word,
+     .standard = "transit",
+     .words = "transit | always | off",
+     .doc = "Which messages say the gateways that they have come by, in a user property of MQTT 5, so that one that "
+            "comes back is not passed on again. transit: those that came over another bridge, or from that of another "
+            "furrow. always: those of local clients, too, so that one round less is made. off: none, and none is looked "
+            "at.",
+     .danger = "off: messages may circle between gateways for ever. MQTT 3.1.1 has no properties.",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->loop_guard; }},
+    {.path = "bridges[].hop_limit",
+     .kind = Kind::Count,
+     .standard = "4",
+     .least = "1",
+     .most = "255",
+     .doc = "A message that more gateways than this, with this one, have passed on does not leave, and is counted.",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->hop_limit; }},
     planned("bridges[].mesh", "Message ids and a dedupe window, for rings of regions."),
     {.path = "bridges[].provider",
      .kind = Kind::Word,
@@ -915,9 +939,9 @@ const Key kKeys[] = {
     {.path = "bridges[].topics[].remote",
      .kind = Kind::Text,
      .standard = R"("")",
-     .doc = R"(The whole remote topic, instead of remote_prefix, such as "v1/{1}/data/{rest}": {1} for what the first + of )"
-            "filter takes, {2} for the second, {rest} for what # takes, alone in the last level. Where the rule comes "
-            "down each of them has to appear once, as a whole level.",
+     .doc = R"(The whole remote topic, instead of remote_prefix, such as "v1/{1}/data/{rest}": {1} for what the first )"
+            "+ of filter takes, {2} for the second, {rest} for what # takes, alone in the last level. Where the rule "
+            "comes down each of them has to appear once, as a whole level.",
      .danger = "Up: topics that differ only in what it leaves out become one.",
      .also = "remote_topic | remote_pattern | template | rewrite",
      .slot = [](Objects& at) -> Slot { return &at.rule->remote; }},
@@ -949,6 +973,41 @@ const Key kKeys[] = {
      .doc = "Messages that waited longer are worthless and dropped, and counted; 0s: as the message says.",
      .also = "ttl | message_expiry | message_expiry_interval | max_age",
      .slot = [](Objects& at) -> Slot { return &at.rule->expire_after; }},
+    {.path = "bridges[].topics[].every",
+     .kind = Kind::Time,
+     .standard = "0s",
+     .least = "0s",
+     .most = "1d",
+     .doc = "Up: of each topic at most one value in this time, the newest; the others are counted as thinned. A value "
+            "that comes sooner waits, and gives way to one that comes meanwhile; 0s: all values cross.",
+     .danger = "Messages that are events, not values, are lost.",
+     .also = "throttle | sample | interval | min_interval",
+     .slot = [](Objects& at) -> Slot { return &at.rule->every; }},
+    {.path = "bridges[].topics[].changed_only",
+     .kind = Kind::Flag,
+     .standard = "false",
+     .doc = "Up: true: a payload that equals the one of its topic that crossed before is left out, and counted as "
+            "thinned.",
+     .danger = "true: messages that are events, not values, are lost.",
+     .also = "on_change | deadband | dedup",
+     .slot = [](Objects& at) -> Slot { return &at.rule->changed_only; }},
+    {.path = "bridges[].topics[].heartbeat",
+     .kind = Kind::Time,
+     .standard = "0s",
+     .least = "0s",
+     .most = "36500d",
+     .doc = "With changed_only: a payload that has not changed crosses all the same once so much time has passed since "
+            "the one before; 0s: never.",
+     .slot = [](Objects& at) -> Slot { return &at.rule->heartbeat; }},
+    {.path = "bridges[].topics[].properties",
+     .kind = Kind::Pairs,
+     .doc = "Up: user properties for the far side, where it speaks MQTT 5; {gateway} and {bridge} stand for the names "
+            "in their values. One that a message has already stays.",
+     .example = "{site: north}",
+     .also = "user_properties",
+     .may_be_left_out = true,
+     .slot = [](Objects& at) -> Slot { return &at.rule->properties; }},
+    planned("bridges[].topics[].messages_per_second", "How fast what waits for this rule leaves."),
     planned("bridges[].topics[].subscribe", "Subscribing at the far side only while a local client wants it."),
 
     {.path = "status", .doc = "The status topics under $SYS/furrow."},

@@ -28,6 +28,7 @@ enum class Kind : std::uint8_t {
   Text,       // any text without control characters
   Texts,      // a list of texts, or one alone
   Groups,     // a map of names to lists of texts
+  Pairs,      // a map of names to texts
   File,       // a path, relative to the directory of the file
   Bind,       // where to listen
   Addresses,  // where to connect to: a list, or one alone
@@ -54,8 +55,9 @@ using Slot =
                  std::optional<std::filesystem::path>*, std::vector<std::string>*, std::vector<IpNetwork>*,
                  std::vector<WebOrigin>*, Bind*, std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*,
                  std::vector<TopicRule>*, std::optional<std::vector<AccessRule>>*, std::vector<UserGroup>*,
-                 std::vector<TopicWatch>*,                  ClientIdPolicy*, Denied*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*,
-                 RetainFlag*, DrainOrder*, Provider*, MqttVersion*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
+                 std::vector<TopicWatch>*, std::vector<UserProperty>*, ClientIdPolicy*, Denied*, WhenFull*, Protocol*,
+                 Acknowledge*, RetainedDurability*, Direction*, RetainFlag*, DrainOrder*, Provider*, MqttVersion*,
+                 LoopGuard*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;

@@ -1,6 +1,7 @@
 #include "config/validate_bridges.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "config/messages.h"
@@ -95,6 +96,29 @@ void check_times(const Bridge& bridge, const std::string& path, Report& report) 
   }
 }
 
+void check_stamp(const Bridge& bridge, const std::string& path, Report& report) {
+  constexpr std::array<std::string_view, 3> kStamps{"received_at", "gateway", "sequence"};
+  for (const std::string& stamp : bridge.stamp) {
+    if (std::find(kStamps.begin(), kStamps.end(), stamp) != kStamps.end()) continue;
+    report.error(path + ".stamp",
+                 "bridges[].stamp: " + in_quotes(stamp) + " is not one of: received_at, gateway, sequence");
+  }
+}
+
+// MQTT 3.1.1 has no properties.
+void check_properties(const Bridge& bridge, std::size_t index, Report& report) {
+  if (bridge.mqtt_version != MqttVersion::V311) return;
+  const auto warn = [&](const std::string& path, const std::string& key) {
+    report.warning(path, key + " has no effect in MQTT 3.1.1, which has no properties");
+  };
+  if (!bridge.stamp.empty()) warn(bridge_path(index) + ".stamp", "bridges[].stamp");
+  if (bridge.loop_guard == LoopGuard::Always) warn(bridge_path(index) + ".loop_guard", "bridges[].loop_guard: always");
+  for (std::size_t rule = 0; rule < bridge.topics.size(); ++rule) {
+    if (bridge.topics[rule].properties.empty()) continue;
+    warn(rule_path(index, rule) + ".properties", "bridges[].topics[].properties");
+  }
+}
+
 void check_bridge(const Config& config, std::size_t index, Report& report) {
   const Bridge& bridge = config.bridges[index];
   const std::string path = bridge_path(index);
@@ -102,6 +126,8 @@ void check_bridge(const Config& config, std::size_t index, Report& report) {
   check_connect(config, index, report);
   check_identity(bridge, path, report);
   check_times(bridge, path, report);
+  check_stamp(bridge, path, report);
+  check_properties(bridge, index, report);
   if (bridge.topics.empty() && !report.places().is_spoiled(path + ".topics")) {
     report.warning(path, "bridge " + in_quotes(bridge.name) + " has no topics: nothing crosses it");
   }

@@ -52,7 +52,8 @@ void check_way_up(const TopicRule& rule, const std::string& filter_path, Report&
   const std::string local = local_filter(rule);
   if (!rule.goes_up() || !local.starts_with('$') || first_level(local) == "$SYS") return;
   const std::size_t level = local.find('/');
-  const bool can_move = rule.local_prefix.empty() && rule.remote_prefix.empty() && rule.remote.empty() && level + 1 < local.size();
+  const bool can_move =
+      rule.local_prefix.empty() && rule.remote_prefix.empty() && rule.remote.empty() && level + 1 < local.size();
   std::string advice;
   if (level != std::string::npos && can_move) {
     advice = "; write filter: " + as_written(local.substr(level + 1)) +
@@ -86,8 +87,10 @@ void check_remote(const TopicRule& rule, const std::string& path, Report& report
   const std::string remote_path = path + ".remote";
   const std::string key = "bridges[].topics[].remote: ";
   if (!rule.remote_prefix.empty()) {
-    return report.error(remote_path, "bridges[].topics[].remote is the whole remote topic, so remote_prefix does not go with "
-                                     "it; write " + in_quotes(rule.remote_prefix) + " at its front");
+    return report.error(remote_path,
+                        "bridges[].topics[].remote is the whole remote topic, so remote_prefix does not go with "
+                        "it; write " +
+                            in_quotes(rule.remote_prefix) + " at its front");
   }
   if (is_shared(rule.remote)) return report.error(remote_path, key + explain_shared(rule.remote));
   const auto pattern = mqtt::TopicPattern::parse(rule.filter, rule.remote);
@@ -119,6 +122,21 @@ void check_exceptions(const TopicRule& rule, const std::string& path, Report& re
                                          " (prefixes do not belong into it)");
     }
   }
+}
+
+// What is about messages on their way up alone.
+void check_way_up_options(const TopicRule& rule, const std::string& path, Report& report) {
+  const auto warn = [&](bool is_set, const std::string& name, const std::string& why) {
+    if (is_set) report.warning(path + "." + name, "bridges[].topics[]." + name + " has no effect " + why);
+  };
+  const bool is_down = !rule.goes_up();
+  const std::string way_down = "on the way down";
+  warn(is_down && rule.buffer_qos0, "buffer_qos0", way_down);
+  warn(is_down && rule.expire_after > Duration::zero(), "expire_after", way_down);
+  warn(is_down && rule.every > Duration::zero(), "every", way_down);
+  warn(is_down && rule.changed_only, "changed_only", way_down);
+  warn(is_down && !rule.properties.empty(), "properties", way_down);
+  warn(rule.heartbeat > Duration::zero() && !rule.changed_only, "heartbeat", "without changed_only: true");
 }
 
 // Rules whose filters cannot be compared were reported already.
@@ -157,9 +175,7 @@ void check_rule(const TopicRule& rule, const std::string& path, Report& report) 
     report.error(path + ".qos_min", "bridges[].topics[].qos_min is more than qos, which is the highest that crosses: " +
                                         std::to_string(rule.qos_min) + " and " + std::to_string(rule.qos));
   }
-  if (rule.buffer_qos0 && !rule.goes_up()) {
-    report.warning(path + ".buffer_qos0", "bridges[].topics[].buffer_qos0 has no effect on the way down");
-  }
+  check_way_up_options(rule, path, report);
 }
 
 void check_shadowed_rules(const Bridge& bridge, std::size_t index, Report& report) {

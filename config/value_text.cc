@@ -56,6 +56,11 @@ struct Shower {
     for (const UserGroup& group : *slot) all += (all.empty() ? "" : ", ") + group.name + ": " + (*this)(&group.members);
     return "{" + all + "}";
   }
+  std::string operator()(const std::vector<UserProperty>* slot) const {
+    std::string all;
+    for (const UserProperty& one : *slot) all += (all.empty() ? "" : ", ") + one.name + ": " + (*this)(&one.value);
+    return "{" + all + "}";
+  }
   template <typename Element>
   requires requires(const Element& one) {
     { one.text() } -> std::same_as<std::string>;

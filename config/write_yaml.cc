@@ -70,6 +70,12 @@ std::string groups_text(const std::vector<UserGroup>& groups) {
   return "{" + map + "}";
 }
 
+std::string pairs_text(const std::vector<UserProperty>& pairs) {
+  std::string map;
+  for (const UserProperty& one : pairs) map += (map.empty() ? "" : ", ") + scalar(one.name) + ": " + scalar(one.value);
+  return "{" + map + "}";
+}
+
 // The value of a key as YAML, on one line.
 std::string value_yaml(const Key& key, Objects& at) {
   const Slot slot = key.slot(at);
@@ -81,6 +87,7 @@ std::string value_yaml(const Key& key, Objects& at) {
   if (const auto* origins = std::get_if<std::vector<WebOrigin>*>(&slot)) return flow_list(**origins, own_text);
   if (const auto* addresses = std::get_if<std::vector<Address>*>(&slot)) return flow_list(**addresses, own_text);
   if (const auto* groups = std::get_if<std::vector<UserGroup>*>(&slot)) return groups_text(**groups);
+  if (const auto* pairs = std::get_if<std::vector<UserProperty>*>(&slot)) return pairs_text(**pairs);
   if (const auto* text = std::get_if<std::string*>(&slot)) return scalar(**text);
   if (const auto* path = std::get_if<std::filesystem::path*>(&slot)) return scalar((*path)->native());
   // A file with the name of the word that stands for no file.

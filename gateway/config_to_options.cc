@@ -149,6 +149,8 @@ bridge::VersionChoice version(config::MqttVersion choice) {
 
 bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, const std::string& bridge_name) {
   const auto expand = [&](const std::string& prefix) { return config::expand_names(prefix, gateway_id, bridge_name); };
+  std::vector<bridge::UserProperty> properties;
+  for (const config::UserProperty& one : from.properties) properties.emplace_back(one.name, expand(one.value));
   return {.filter = from.filter,
           .local_prefix = expand(from.local_prefix),
           .remote_prefix = expand(from.remote_prefix),
@@ -159,7 +161,26 @@ bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, 
           .except = from.except,
           .retain_keep = from.retain == config::RetainFlag::Keep,
           .buffer_qos0 = from.buffer_qos0,
-          .expire_after = from.expire_after};
+          .expire_after = from.expire_after,
+          .thinning = {.every = from.every, .changed_only = from.changed_only, .heartbeat = from.heartbeat},
+          .properties = std::move(properties)};
+}
+
+bridge::LoopGuard::Mode loop_guard(config::LoopGuard choice) {
+  switch (choice) {
+    case config::LoopGuard::Transit:
+      return bridge::LoopGuard::Mode::Transit;
+    case config::LoopGuard::Always:
+      return bridge::LoopGuard::Mode::Always;
+    case config::LoopGuard::Off:
+      return bridge::LoopGuard::Mode::Off;
+  }
+  return bridge::LoopGuard::Mode::Transit;
+}
+
+bridge::StampOptions stamp(const std::vector<std::string>& wanted) {
+  const auto has = [&](std::string_view one) { return std::ranges::find(wanted, one) != wanted.end(); };
+  return {.received_at = has("received_at"), .gateway = has("gateway"), .sequence = has("sequence")};
 }
 
 // What is known of a far broker that cannot say it.
@@ -215,6 +236,9 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   options.known = known_limits(bridge);
   options.coalesce = bridge.coalesce;
   options.retain_sync = bridge.retain_sync;
+  options.gateway_id = gateway_id;
+  options.stamp = stamp(bridge.stamp);
+  options.loop_guard = {.mode = loop_guard(bridge.loop_guard), .hop_limit = bridge.hop_limit};
   options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
                    .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),
                    .burst = std::chrono::seconds(1)};

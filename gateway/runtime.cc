@@ -129,6 +129,7 @@ StoreThread::Options Runtime::store_thread_options() {
 }
 
 void Runtime::make_bridges() {
+  engine_.broker().set_gateway_id(gateway_id_);
   for (const config::Bridge& one : config_.bridges) {
     make_link(engine_.add_bridge(options_of(one), world_.clock.now()));
   }

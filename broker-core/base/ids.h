@@ -23,7 +23,7 @@ struct Id {
 using ConnectionId = Id<struct ConnectionTag, std::uint64_t>;
 // A durable outbox, given by the broker, kept in the store; never used twice in one store. 0 is none.
 using QueueId = Id<struct QueueTag, std::uint64_t>;
-// The place of a message in its outbox: 1, 2, 3, … without gaps as accepted. 0 is none.
+// The place of a message in its outbox: 1, 2, 3, … as accepted. 0 is none.
 using Sequence = Id<struct SequenceTag, std::uint64_t>;
 // A segment of the log, increasing in the order of commits. 0 is none.
 using SegmentId = Id<struct SegmentTag, std::uint64_t>;

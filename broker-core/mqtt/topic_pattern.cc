@@ -109,8 +109,8 @@ std::size_t TopicPattern::count_of(Wildcard wildcard) const {
 
 // Whether nothing else is in the level of the wildcard of this piece.
 bool TopicPattern::stands_alone(std::size_t piece) const {
-  const bool begins = piece == 0 ? pieces_[0].text.empty() || pieces_[0].text.ends_with('/')
-                                 : pieces_[piece].text.ends_with('/');
+  const bool begins =
+      piece == 0 ? pieces_[0].text.empty() || pieces_[0].text.ends_with('/') : pieces_[piece].text.ends_with('/');
   const std::string& behind = pieces_[piece + 1].text;
   const bool is_last = behind.empty() && !pieces_[piece + 1].wildcard;
   return begins && (is_last || behind.starts_with('/'));

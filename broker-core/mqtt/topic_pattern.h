@@ -35,8 +35,8 @@ class TopicPattern {
 
   // The filter of the topics that are made.
   std::string made_filter() const;
-  // The topic that is made from `topic`; nothing where {rest} goes and there is no slash to go with it. May be empty, and
-  // longer than a topic may be. REQUIRES: `topic` matches the filter, but for its first character being `$`.
+  // The topic that is made from `topic`; nothing where {rest} goes and there is no slash to go with it. May be empty,
+  // and longer than a topic may be. REQUIRES: `topic` matches the filter, but for its first character being `$`.
   std::optional<std::string> make(std::string_view topic) const;
 
  private:

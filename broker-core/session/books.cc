@@ -10,7 +10,8 @@ std::string_view name(DropReason reason) {
   static constexpr std::array<std::string_view, kDropReasonCount> kNames = {
       "queue_full",   "age",          "replaced",       "qos0_offline",  "refused_qos0",
       "too_large",    "loop",         "hop_limit",      "purged",        "rule_removed",
-      "store_failed", "salvage_lost", "refused_remote", "session_ended", "not_authorized"};
+      "store_failed", "salvage_lost", "refused_remote", "session_ended", "not_authorized",
+      "thinned"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 

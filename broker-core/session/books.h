@@ -32,8 +32,9 @@ enum class DropReason : std::uint8_t {
   RefusedRemote,  // the peer answered with a reason code of 0x80 or more
   SessionEnded,   // its session ended while it waited
   NotAuthorized,  // the access rules do not grant its receiver the topic any more
+  Thinned,        // its rule lets fewer values of a topic cross
 };
-inline constexpr std::size_t kDropReasonCount = 15;
+inline constexpr std::size_t kDropReasonCount = 16;
 
 // As in the status topic: `queue_full`.
 std::string_view name(DropReason reason);

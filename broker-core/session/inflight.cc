@@ -144,8 +144,8 @@ bool Inflight::send_next(const Outbox::Entry& entry, Instant now) {
     return true;
   }
   const Sequence sequence = entry.sequence;
-  const PublishSink::Outcome outcome =
-      sink_->write_publish(*entry.message, {entry.qos, entry.retain, false, {}, entry.subscription_ids.view()}, now);
+  const PublishSink::Outcome outcome = sink_->write_publish(
+      *entry.message, {entry.qos, entry.retain, false, {}, entry.subscription_ids.view(), sequence}, now);
   switch (outcome) {
     case PublishSink::Outcome::Written:
       own_->settle(sequence, Outbox::Outcome::Delivered, now);
@@ -233,7 +233,7 @@ void Inflight::publish(Exchange& exchange, const Outbox::Entry& entry, bool dupl
   const PublishSink::Outcome outcome =
       sink_->write_publish(*entry.message,
                            {exchange.qos, entry.retain && exchange.retain, duplicate, exchange.packet_id,
-                            exchange.outbox == own_ ? entry.subscription_ids.view() : lease_ids},
+                            exchange.outbox == own_ ? entry.subscription_ids.view() : lease_ids, exchange.sequence},
                            now);
   if (outcome == PublishSink::Outcome::Written || outcome == PublishSink::Outcome::HandedOver) {
     if (sampled_ || duplicate) return;

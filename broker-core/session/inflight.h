@@ -37,6 +37,7 @@ struct Delivery {
   bool duplicate = false;
   PacketId packet_id;
   std::span<const std::uint32_t> subscription_ids;
+  Sequence sequence;  // its place in its outbox; 0: it comes from none
 };
 
 // The connection that packets are written to.

@@ -98,6 +98,8 @@ class Outbox {
   const Entry* find(Sequence sequence) const { return contents_.find(sequence); }
   // Whether a message that was in flight before a restart is neither in memory nor in the store any more.
   bool has_lost(Sequence sequence) const { return find(sequence) == nullptr && !contents_.in_gap(sequence); }
+  // Takes a message in flight that no window sends yet. REQUIRES: it waits in memory, before what waits on disk.
+  void hold(Sequence sequence) { contents_.send(*contents_.find(sequence)); }
   // A message that was in flight waits again, in its place. Nobody is told: see wake_owner().
   void give_back(Sequence sequence);
   void wake_owner(Instant now) {
@@ -142,8 +144,9 @@ class Outbox {
   bool has_waiting() const { return contents_.has_waiting(); }
   // The oldest message in memory; nothing when empty.
   std::optional<Instant> oldest() const { return contents_.oldest(); }
-  // What the next accepted message gets.
+  // What the next accepted message gets; and from now on no less than `sequence`.
   Sequence next_sequence() const { return contents_.next_sequence(); }
+  void skip_to(Sequence sequence) { contents_.skip_to(sequence); }
   const Books& books() const { return books_; }
   const PagedQueue& contents() const { return contents_; }
 

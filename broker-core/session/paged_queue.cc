@@ -35,6 +35,12 @@ void PagedQueue::restore(const CursorRow& cursor) {
   holes_ = decode_holes(cursor.settled, cursor.holes);
 }
 
+void PagedQueue::skip_to(Sequence next) {
+  if (next <= next_) return;
+  if (gap_messages_ > 0) holes_.push_back({gap_end_, next});
+  next_ = next;
+}
+
 // --- sending ---
 
 PagedQueue::Entry* PagedQueue::next_waiting() {

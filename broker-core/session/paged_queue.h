@@ -52,6 +52,8 @@ class PagedQueue {
   Entry& append(MessageRef message, const DeliveryOptions& options, bool in_memory);
   // A queue found at start: everything stored and not settled is its gap. REQUIRES: nothing was appended.
   void restore(const CursorRow& cursor);
+  // The next message gets no sequence below this one. REQUIRES: nothing was appended.
+  void skip_to(Sequence next);
 
   // --- sending ---
   // The first waiting entry in memory; nullptr when there is none. A page may have to be read: see read_request().

@@ -2,7 +2,7 @@
 //
 //   session := version:1 rest | version:3 flags [user] listener rest     1: of an anonymous client, by no known
 //   listener
-//              flags: bit 0 has a user                                   2 is how the row of a bridge may begin
+//              flags: bit 0 has a user                                   2 and 4 are how the row of a bridge may begin
 //   rest    := queue expiry_s flags [stamp] [will] count subscription*   queue 0: no session, only a will
 //   flags   := bit 0 connected, 1 has a will
 //   stamp   := boot:8 monotonic_us:8 wall_us:8 trusted:1      when the connection ended; only if not connected

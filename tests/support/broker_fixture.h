@@ -314,6 +314,8 @@ class BrokerFixture : public ::testing::Test {
     clock_trusted_ = false;
     crash();
   }
+  void distrust_clock() { clock_trusted_ = false; }
+  WallTime wall_time() const { return wall_at_boot_ + now.time_since_epoch(); }
   void trust_clock() {
     clock_trusted_ = true;
     broker().handle_clock_trusted(now);

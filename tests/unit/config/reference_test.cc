@@ -42,6 +42,7 @@ TEST(Reference, EveryDefaultWrittenOutIsTheDefaultOfItsMember) {
   Bridge& bridge = expected.bridges.emplace_back();
   bridge.connect.push_back({.scheme = Scheme::Mqtt, .host = "region.example.org", .port = 1883});
   bridge.topics.emplace_back().filter = "farm/#";
+  bridge.topics.back().properties = {{.name = "site", .value = "north", .place = {}}};
   expected.access.groups = {{.name = "field", .members = {"sensor-1", "sensor-2"}, .place = {}}};
   AccessRule& rule = expected.access.rules.emplace().emplace_back();
   rule.user = {"sensor-*"};

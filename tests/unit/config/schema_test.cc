@@ -33,7 +33,8 @@ struct Everything {
 std::vector<const Key*> built_scalars() {
   std::vector<const Key*> scalars;
   for (const Key& key : keys()) {
-    const bool is_scalar = key.kind != Kind::Section && key.kind != Kind::List && key.kind != Kind::Groups;
+    const bool is_map = key.kind == Kind::Section || key.kind == Kind::Groups || key.kind == Kind::Pairs;
+    const bool is_scalar = !is_map && key.kind != Kind::List;
     if (key.stage == Stage::Built && is_scalar) scalars.push_back(&key);
   }
   return scalars;

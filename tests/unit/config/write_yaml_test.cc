@@ -76,12 +76,17 @@ bridges:
     keepalive: 60s
     ack_timeout: 10s
     inflight: 5
+    stamp: [received_at, sequence]
+    loop_guard: always
+    hop_limit: 2
     session_expiry: 0s
     backoff: {initial: 10ms, max: 1h}
     buffer: {bytes: 5MiB, messages: 9, age: 3d, when_full: refuse}
     topics:
       - {filter: a, direction: both, qos: 0, local_prefix: l/, remote_prefix: r/, except: [b, c], retain: clear,
          buffer_qos0: true, expire_after: 5m}
+      - {filter: b/+, remote: 'x/{1}', every: 10s, changed_only: true, heartbeat: 15m,
+         properties: {'site: a': 'n, b', unit: C}}
   - {name: other, connect: mqtts://b, pin: [sha256/AA=, sha256/BB=]}
   - {name: third, connect: mqtts://c, psk_identity: me, psk_from: k}
 status: {interval: 30s}

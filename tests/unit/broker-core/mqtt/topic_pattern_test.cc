@@ -72,8 +72,7 @@ TEST(TopicPattern, RefusesWhatStandsForNothing) {
             "'{gatway}' is none of {1}, {2} … for each + of the filter, {rest} for #, {gateway}, {bridge}");
   EXPECT_EQ(made("farm/+", "{0}", ""),
             "'{0}' is none of {1}, {2} … for each + of the filter, {rest} for #, {gateway}, {bridge}");
-  EXPECT_EQ(made("farm/+", "v1/+", ""),
-            "'v1/+' has a wildcard: write {1} for the first + of the filter, {rest} for #");
+  EXPECT_EQ(made("farm/+", "v1/+", ""), "'v1/+' has a wildcard: write {1} for the first + of the filter, {rest} for #");
 }
 
 TEST(TopicPattern, TheRestStandsAloneInTheLastLevel) {

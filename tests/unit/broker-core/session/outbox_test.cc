@@ -488,6 +488,35 @@ TEST_F(OutboxTest, SequencesGoOnAfterARestart) {
   EXPECT_EQ(again.drain(world), readings({1, 2, 3}));
 }
 
+// What is on disk only is known by its count: sequences that nobody has must not be counted among it.
+TEST_F(OutboxTest, SequencesThatWereSkippedHaveNoMessages) {
+  auto queue = std::make_unique<BridgeQueue>(world);
+  push_stored(*queue, 1, 2);
+  queue.reset();
+  auto again = std::make_unique<BridgeQueue>(world, world.restart());
+  again->outbox.skip_to(Sequence{1'000});
+  push_stored(*again, 3, 4);
+  EXPECT_EQ(again->outbox.next_sequence(), Sequence{1'002});
+  const CursorRow cursor = again->outbox.cursor(0, 0);
+  EXPECT_EQ(cursor.messages, 4U);
+  EXPECT_EQ(decode_holes(cursor.settled, cursor.holes).front().end, Sequence{1'000});
+  again.reset();
+  BridgeQueue last(world, world.restart());
+  EXPECT_EQ(last.drain(world), readings({1, 2, 3, 4}));
+  EXPECT_EQ(last.outbox.messages(), 0U);
+  EXPECT_TRUE(last.balanced());
+}
+
+TEST_F(OutboxTest, AMessageThatIsHeldLetsOthersPass) {
+  BridgeQueue queue(world);
+  push_stored(queue, 1, 3);
+  queue.outbox.hold(Sequence{2});
+  EXPECT_EQ(queue.drain(world), readings({1, 3}));
+  queue.outbox.give_back(Sequence{2});
+  EXPECT_EQ(queue.drain(world), readings({2}));
+  EXPECT_TRUE(queue.balanced());
+}
+
 // A full disk takes rows alone: they must not speak of a message that waits for room, or what was said of it in them
 // would be counted, after a crash, against those that are there.
 TEST_F(OutboxTest, CursorSpeaksOnlyOfWhatIsStored) {

@@ -100,7 +100,8 @@ TEST(Route, APatternNamesTheTopicOnBothWays) {
         "  - name: region\n"
         "    connect: mqtt://region.example.org\n"
         "    topics:\n"
-        "      - {filter: farm/+/t/#, direction: both, remote: '{gateway}/{1}/{rest}', except: [farm/9/t/#], qos_min: 1}\n",
+        "      - {filter: farm/+/t/#, direction: both, remote: '{gateway}/{1}/{rest}', except: [farm/9/t/#], "
+        "qos_min: 1}\n",
         "f.yaml", {});
     EXPECT_FALSE(config::has_errors(loaded.diagnostics));
     return find_routes({.topic = topic, .from = from, .config = {}}, loaded.config, "f.yaml").text;
