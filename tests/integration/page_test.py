@@ -235,7 +235,7 @@ class PageTest(TestCase):
         for _ in range(4):
             self.client(self.barn.port, "pump")
         wait_for("the page lists the alarm, and what to do",
-                 lambda: re.search("client pump is thrown out by another connection.*give each device a client id",
+                 lambda: re.search("client pump is thrown out by another connection.*Give each device a client id",
                                    " ".join(browser.texts("#concern-list li")), re.DOTALL))
         self.look_at(browser, "alarm")
         self.assertEqual(browser.complaints(), [])
