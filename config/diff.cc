@@ -80,7 +80,7 @@ class Comparison {
                      [](Objects& at, Listener& one) { at.listener = &one; });
     compare_elements(kBridges, std::string(written_name(kBridges)), running_.bridges, wanted_.bridges,
                      [](Objects& at, Bridge& one) { at.bridge = &one; });
-    compare_elements(kWatch, std::string(written_name(kWatch)), running_.status.watch, wanted_.status.watch,
+    compare_elements(kWatch, "status.watch", running_.status.watch, wanted_.status.watch,
                      [](Objects& at, TopicWatch& one) { at.watch = &one; });
     compare_access_rules();
     return std::move(changes_);

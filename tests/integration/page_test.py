@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -231,6 +232,13 @@ class PageTest(TestCase):
         card = self.wait_for_card(browser, "the backlog has drained",
                                   lambda card: card["state"] == "online" and card["backlog"] == "0")
         self.assert_says_what_the_topic_says(card, status)
+
+        for _ in range(4):
+            self.client(self.barn.port, "pump")
+        wait_for("the page lists the alarm, and what to do",
+                 lambda: re.search("client pump is thrown out by another connection.*Give each device a client id",
+                                   " ".join(browser.texts("#concern-list li")), re.DOTALL))
+        self.look_at(browser, "alarm")
         self.assertEqual(browser.complaints(), [])
 
     def test_a_page_that_lost_the_gateway_says_so_and_comes_back(self):

@@ -203,6 +203,18 @@ class StatusTest(TestCase):
         since = [datetime.datetime.fromisoformat(one["since_at"]) for one in status.documents("bridge/region")]
         self.assertLess(max(since) - min(since), datetime.timedelta(seconds=0.2), "each attempt is no news")
 
+    def test_history_is_for_those_who_come(self):
+        barn = self.gateway(bridge(1, "{filter: farm/#}")).start()
+        status = self.status(barn)
+        one = status.wait_until("the history", lambda one: one["bridges"], topic="history")
+        self.assertEqual((one["schema"], one["interval_s"]), (1, 10))
+        self.assertEqual(list(one["bridges"]["region"][0]), ["time", "up_per_s", "backlog", "last_ack_s"])
+        self.assert_recent(one["bridges"]["region"][0]["time"])
+        time.sleep(11)
+        self.assertEqual(len(status.documents("history")), 1, "whoever was there has seen it happen")
+        later = self.status(barn).wait_until("more of it", lambda one: one["bridges"], topic="history")
+        self.assertEqual(len(later["bridges"]["region"]), 2)
+
     def test_each_client_has_a_document(self):
         barn = self.gateway(status="clients: true").start()
         status = self.status(barn)

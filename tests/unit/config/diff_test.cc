@@ -56,6 +56,14 @@ TEST(Diff, ShowsAccessRulesAsOneValue) {
             "access.groups: {f: [a]} -> {f: [a, b], g: [c]}\n");
 }
 
+TEST(Diff, NamesTopicsThatAreWatchedByTheirFilters) {
+  EXPECT_EQ(difference("status: {watch: [{filter: a, silent_after: 2h}, {filter: b, silent_after: 2h}]}",
+                       "status: {watch: [{filter: c, silent_after: 2h}, {filter: a, silent_after: 3h}]}"),
+            "status.watch[a].silent_after: 2h -> 3h\n"
+            "status.watch[b]: configured -> none\n"
+            "status.watch[c]: none -> configured\n");
+}
+
 TEST(Diff, PairsBridgesByName) {
   const std::string other = "  - name: other\n    connect: mqtt://b.example\n";
   EXPECT_EQ(difference(kBridge, std::string(kBridge) + other), "bridges[other]: none -> configured\n");

@@ -89,7 +89,7 @@ bridges:
          properties: {'site: a': 'n, b', unit: C}}
   - {name: other, connect: mqtts://b, pin: [sha256/AA=, sha256/BB=]}
   - {name: third, connect: mqtts://c, psk_identity: me, psk_from: k}
-status: {interval: 30s}
+status: {interval: 30s, remote_topic: 'fleet/{gateway}', clients: true, watch: [{filter: a, silent_after: 2h}]}
 log: {level: debug, format: json}
 )");
   ASSERT_EQ(config.bridges.size(), 3U);  // it was read

@@ -33,9 +33,14 @@ function fromAlarm(alarm) {
     severity: SEVERITIES.includes(severity) ? severity : "warning",
     about: alarm.about ?? "",
     what: alarm.what ?? "",
-    todo: alarm.do ?? "",
+    todo: asSentence(alarm.do ?? ""),
     sinceAt: alarm.since_at ?? null,
   };
+}
+
+// A command stays as it is, to be copied.
+function asSentence(text) {
+  return text === "" || text.startsWith("furrow ") ? text : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function derived(status) {

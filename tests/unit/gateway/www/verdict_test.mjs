@@ -94,7 +94,7 @@ test("alarms of the gateway replace what the page would conclude", () => {
   status.take("$SYS/furrow/alarms", JSON.stringify({alarms: [
     {id: "a", severity: "warning", what: "the buffer is 80 % full", about: "bridge region", do: "look", since_at: null},
     {id: "b", severity: "error", what: "the clock is wrong", about: "clock", do: "", since_at: null}]}), 0);
-  assert.deepEqual(concerns(status).map((one) => one.id), ["b", "a"]);
+  assert.deepEqual(concerns(status).map((one) => [one.id, one.todo]), [["b", ""], ["a", "Look."]]);
   status.take("$SYS/furrow/alarms", JSON.stringify({alarms: []}), 0);
   assert.deepEqual(concerns(status), []);
   status.take("$SYS/furrow/alarms", "", 0);
