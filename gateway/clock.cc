@@ -4,8 +4,6 @@
 #include <sys/timex.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <ctime>
 #include <string_view>
 
@@ -78,19 +76,6 @@ WallTime Clock::judged() const {
 
 ClockStamp Clock::stamp(Instant now) const {
   return {.boot = boot_, .monotonic = now, .wall = wall_at(now), .trusted = trusted()};
-}
-
-std::string utc_text(WallTime time) {
-  const auto since_epoch = time.time_since_epoch();
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
-  const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(since_epoch - seconds).count();
-  const std::time_t count = seconds.count();
-  std::tm parts = {};
-  std::array<char, 40> text{};
-  if (::gmtime_r(&count, &parts) == nullptr) return "unknown-time";
-  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  const int rest = std::snprintf(text.data() + size, text.size() - size, ".%03dZ", static_cast<int>(milliseconds));
-  return {text.data(), size + static_cast<std::size_t>(rest)};
 }
 
 std::uint64_t hash_text(std::string_view text) {

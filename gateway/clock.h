@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "broker-core/base/time.h"
+#include "broker-core/base/utc_text.h"
 
 namespace furrow::gateway {
 
@@ -52,9 +53,6 @@ class Clock {
   const bool has_hardware_;
   WallTime noted_{};
 };
-
-// `2026-11-24T10:00:00.123Z` (RFC 3339).
-std::string utc_text(WallTime time);
 
 // FNV-1a: names long texts by a number. Not for tables that a peer fills.
 std::uint64_t hash_text(std::string_view text);
