@@ -36,6 +36,7 @@ Buffer::Buffer(const std::string& name, const Found& found, broker::Broker& brok
               broker.journal(), books_),
       inflight_(*this, queue_, broker.journal(), broker::Inflight::OnQuota::Retry),
       far_session_(name, queue_, found.exchanges, found.session, broker.journal()) {
+  if (found.pause) pause_ = decode_pause(*found.pause);
   if (!found.queue) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
   inflight_.set_own(outbox_);
   std::vector<ExchangeRow> rows;
@@ -92,6 +93,13 @@ void Buffer::set_taking(bool taking) {
   const std::vector<std::string> had = local_filters();
   taking_ = taking;
   subscribe(had, local_filters());
+}
+
+void Buffer::set_pause(std::optional<Pause> pause) {
+  pause_ = pause;
+  broker::SessionRow row{pause_key(name_), std::nullopt};
+  if (pause_) row.data = encode(*pause_);
+  (void)broker_.journal().put(std::move(row));
 }
 
 void Buffer::set_limits(const broker::OutboxLimits& limits) {

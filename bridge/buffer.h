@@ -16,6 +16,7 @@
 
 #include "bridge/far_session.h"
 #include "bridge/found.h"
+#include "bridge/pause.h"
 #include "bridge/rule_set.h"
 #include "bridge/snapshot.h"
 #include "broker-core/broker.h"
@@ -66,6 +67,10 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   // Messages over a lowered limit stay until others come that need their room.
   void set_limits(const broker::OutboxLimits& limits);
   void set_taking(bool taking);
+  // Whether an operator wants the bridge to rest; the buffer takes messages as before. The row goes with the next
+  // batch. The bridge is to be told: Bridge::handle_pause_changed().
+  const std::optional<Pause>& pause() const { return pause_; }
+  void set_pause(std::optional<Pause> pause);
 
   // --- sending ---
   // REQUIRES: nobody is attached.
@@ -92,6 +97,12 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
     ++routed_;
     if (rule) rules_.count_down(*rule);
   }
+
+  // --- for the operator ---
+  const broker::Outbox& outbox() const { return outbox_; }
+  // Drops all that waits or is in flight, counted as `purged`. What is in flight may be at the far broker already; its
+  // acknowledgement then changes nothing.
+  void purge(Instant now) { outbox_.drop_all(broker::DropReason::Purged, now); }
 
   // --- what is where ---
   std::uint64_t waiting() const { return outbox_.messages(); }
@@ -136,6 +147,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner {
   RuleSet rules_;
   bool rules_expire_ = false;  // whether any rule has expire_after
   bool taking_ = false;
+  std::optional<Pause> pause_;
 
   broker::SubscriberId subscriber_;
   broker::Books books_;
