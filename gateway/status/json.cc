@@ -144,6 +144,7 @@ Json links_json(const LinkStats& links) {
           {"openings_timed_out", links.openings_timed_out},
           {"openings_over_limit", links.openings_over_limit},
           {"descriptors_short", links.descriptors_short},
+          {"control_over_limit", links.control_over_limit},
           {"questions", links.questions}};
 }
 

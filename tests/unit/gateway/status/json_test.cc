@@ -126,6 +126,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
                  .openings_timed_out = 2,
                  .openings_over_limit = 1,
                  .questions = 6,
+                 .control_over_limit = 7,
                  .descriptors_short = 9};
   model.clock = {.trusted = true, .expired_by_correction = 2};
   EXPECT_EQ(
@@ -157,7 +158,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("not_authorized":0}},)"
       R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"not_allowed":0,)"
       R"("openings_failed":3,"openings_timed_out":2,)"
-      R"("openings_over_limit":1,"descriptors_short":9,"questions":6}})");
+      R"("openings_over_limit":1,"descriptors_short":9,"control_over_limit":7,"questions":6}})");
 }
 
 // A counter that is added to broker::Stats must be added to the document, too.
