@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "broker-core/base/printable.h"
+#include "gateway/cli/text_columns.h"
 
 namespace furrow::gateway {
 namespace {
@@ -17,32 +18,7 @@ constexpr std::string_view kYellow = "\x1b[33m";
 constexpr std::string_view kRed = "\x1b[31m";
 constexpr std::string_view kPlain = "\x1b[0m";
 
-constexpr std::size_t kColumns = 80;
 constexpr std::size_t kReasonBytesMax = 400;
-
-// How many columns `text` takes, a character each. REQUIRES: UTF-8.
-std::size_t width(std::string_view text) {
-  std::size_t count = 0;
-  for (; !text.empty(); ++count) (void)take_character(text);
-  return count;
-}
-
-// At most `columns` of it, the last of which is `…` where there is more.
-std::string cut(std::string_view text, std::size_t columns) {
-  if (width(text) <= columns) return std::string(text);
-  std::string begin;
-  for (std::size_t i = 1; i < columns; ++i) begin += take_character(text).bytes;
-  return begin + "…";
-}
-
-std::string left(std::string_view text, std::size_t columns) {
-  const std::string shown = cut(text, columns);
-  return shown + std::string(columns - width(shown), ' ');
-}
-std::string right(std::string_view text, std::size_t columns) {
-  const std::string shown = cut(text, columns);
-  return std::string(columns - width(shown), ' ') + shown;
-}
 
 std::string painted(std::string_view text, std::string_view with, bool colour) {
   return colour ? std::string(with).append(text).append(kPlain) : std::string(text);
@@ -63,27 +39,6 @@ std::string_view colour_of_state(std::string_view state) {
   if (state == "online") return kGreen;
   if (state == "stalled" || state == "backoff") return kRed;
   return kYellow;
-}
-
-// `text` in lines of kColumns, broken between words, each with `indent` before it.
-std::string wrapped(std::string_view text, std::string_view indent) {
-  std::string all;
-  std::string line(indent);
-  bool is_begun = false;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (is_begun && width(line) + 1 + width(word) > kColumns) {
-      all += line + "\n";
-      line = indent;
-      is_begun = false;
-    }
-    if (is_begun) line += ' ';
-    line += cut(word, kColumns - width(indent));
-    is_begun = true;
-  }
-  return is_begun ? all + line + "\n" : all;
 }
 
 std::string gateway_lines(const GatewayDocument& gateway, bool colour) {
