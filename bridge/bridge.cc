@@ -28,6 +28,8 @@ constexpr Duration kTakeoverPeriod = std::chrono::minutes(1);
 constexpr Duration kRateInterval = std::chrono::seconds(1);
 // How often the buffer is looked through for what has expired.
 constexpr Duration kExpiryInterval = std::chrono::seconds(10);
+// A pause ends earlier than it seemed to when the clock becomes trusted and tells how long the machine was off.
+constexpr Duration kPauseLookInterval = std::chrono::minutes(1);
 // More in flight than this gains nothing on any link; 3.1.1 brokers cannot say what they bear.
 constexpr std::uint16_t kWindowMaxV5 = 1000;
 constexpr std::uint16_t kWindowMaxV3 = 100;
@@ -82,14 +84,13 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
   buffer_.set_limits(options_.buffer);
   buffer_.set_rules(options_.rules);
   buffer_.set_loop_guard(options_.loop_guard, options_.gateway_id);
-  const bool works = options_.enabled && !options_.addresses.empty();
-  buffer_.set_taking(works);
-  if (!works) {
-    set_state(State::Disabled, options_.enabled ? "no address to connect to" : "enabled: false in the configuration",
-              now);
-    return;
+  buffer_.set_taking(options_.enabled && !options_.addresses.empty());
+  look_at_pause(now);
+  if (std::string reason = rest_reason(); !reason.empty()) {
+    set_state(State::Disabled, std::move(reason), now);
+  } else if (phase_ == Phase::Idle) {
+    dial({}, now);
   }
-  dial({}, now);
 }
 
 // --- the network connection ---
@@ -552,6 +553,8 @@ void Bridge::handle_probed(bool reached, Instant now) {
 
 // Online at some address. One that takes connections and did not let us in is asked less and less often.
 void Bridge::note_failback(Instant now) {
+  if (chosen_ == addresses_.current()) return;
+  chosen_.reset();
   const bool in_vain = gone_back_to_ && addresses_.current() > *gone_back_to_;
   gone_back_to_.reset();
   failback_wait_ =
@@ -576,7 +579,7 @@ Instant Bridge::stall_due() const {
 
 Instant Bridge::next_deadline() const {
   Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_,
-                          offers_due_, refresh_due_, buffer_.thinning_due()});
+                          offers_due_, refresh_due_, buffer_.thinning_due(), pause_look_due_});
   if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
   if (buffer_.waiting() > 0) due = std::min(due, expiry_due_);
   if (rates_move()) due = std::min(due, rates_due_);
@@ -588,6 +591,7 @@ void Bridge::handle_timeout(Instant now) {
     up_.expire(now);
     expiry_due_ = now + kExpiryInterval;
   }
+  if (pause_look_due_ <= now) look_at_pause(now);
   if (deadline_ <= now) {
     deadline_ = kNever;
     if (phase_ == Phase::Connecting) {
@@ -641,10 +645,60 @@ void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
   }
 }
 
+// --- the operator ---
+
+std::string Bridge::rest_reason() const {
+  if (stopping_) return "shutting down";
+  if (!options_.enabled) return "enabled: false in the configuration";
+  if (options_.addresses.empty()) return "no address to connect to";
+  return buffer_.pause() ? buffer_.pause()->reason() : std::string();
+}
+
+void Bridge::handle_pause_changed(Instant now) {
+  if (stopping_) return;
+  look_at_pause(now);
+  const After after = rest_reason().empty() ? After::Connect : After::Rest;
+  if (phase_ == Phase::Leaving) {
+    after_leaving_ = after;
+  } else if (after == After::Rest) {
+    leave(after, now);
+  } else if (phase_ == Phase::Idle) {
+    dial({}, now);
+  }
+}
+
+// Ends a pause whose time is over.
+void Bridge::look_at_pause(Instant now) {
+  pause_look_due_ = kNever;
+  if (!buffer_.pause()) return;
+  const ClockStamp stamp = broker_.journal().stamp(now);
+  const Pause& pause = *buffer_.pause();
+  if (pause.is_over(stamp)) {
+    buffer_.set_pause(std::nullopt);
+    handle_pause_changed(now);
+  } else if (pause.length.count() > 0) {
+    pause_look_due_ = now + std::min(pause.left(stamp), kPauseLookInterval);
+  }
+}
+
+void Bridge::reconnect(std::optional<std::size_t> place, Instant now) {
+  chosen_ = place;
+  gone_back_to_.reset();
+  addresses_.go_to(place.value_or(0));
+  backoff_.reset();
+  leave(After::Connect, now);
+}
+
 // --- the end ---
 
 void Bridge::shut_down(Instant now) {
-  if (phase_ == Phase::Idle) return;
+  stopping_ = true;
+  pause_look_due_ = kNever;
+  if (phase_ != Phase::Idle) leave(After::Rest, now);
+}
+
+void Bridge::leave(After after, Instant now) {
+  after_leaving_ = after;
   if (phase_ != Phase::Online) {
     leave_now(now);
     return;
@@ -655,16 +709,22 @@ void Bridge::shut_down(Instant now) {
   remote_.write_disconnect();
   phase_ = Phase::Leaving;
   deadline_ = now + kLeaveTimeout;
-  set_state(State::Disabled, "shutting down", now);
+  if (after == After::Rest) set_state(State::Disabled, rest_reason(), now);
 }
 
 void Bridge::leave_now(Instant now) {
   hang_up();
   up_.disconnect(now);
   down_.disconnect();
+  drain_.cancel();
+  draining_ = false;
   phase_ = Phase::Idle;
   deadline_ = kNever;
-  set_state(State::Disabled, "shutting down", now);
+  if (after_leaving_ == After::Connect) {
+    dial("as the operator asked", now);
+  } else {
+    set_state(State::Disabled, rest_reason(), now);
+  }
 }
 
 // --- status ---

@@ -6,13 +6,14 @@
 //   Handshaking     –             –                Online    next      dialect or next   dialect or next (10 s)
 //   Online          –             –                –         –         Backoff or next   PINGREQ; stalled → Backoff
 //   Backoff         –             –                –         –         –                 Connecting
-//   Leaving         –             –                –         –         Idle              Idle (2 s)
+//   Leaving         –             –                –         –         Idle or again     Idle or again (2 s)
 //
 // `next` is Connecting to the next address at once, or after the last of them Backoff. `dialect`, and a refusal of the
 // version, is Connecting to the same address with another dialect. After a connection that was good its address comes
 // first again, after a short delay. Online at a later address of the list, a bridge probes the earlier ones now and
 // then, and is Connecting to one that is well again. Events of a network connection that was given up meanwhile are
-// ignored.
+// ignored. An operator may have the bridge rest (Idle), or take leave and go again to Connecting at an address of the
+// operator's choice, where it stays as long as that is well.
 //
 // The state in the status is judged by progress: after a connection that stalled, Online is `stalled` until the far
 // broker acknowledges something.
@@ -132,6 +133,16 @@ class Bridge final : private RemoteSession::Handler {
   // Whether the bridge has no connection, and wants none.
   bool left() const { return phase_ == Phase::Idle; }
 
+  // --- for the operator ---
+  // The pause of the buffer has begun or has ended: the bridge takes leave of the far broker, or connects to it.
+  void handle_pause_changed(Instant now);
+  // Why it wants no connection; empty when it wants one.
+  std::string rest_reason() const;
+  // Takes leave of the far broker, and connects again: in the order of the addresses, or to the one at `place` first.
+  // REQUIRES: rest_reason() is empty.
+  void reconnect(std::optional<std::size_t> place, Instant now);
+  const std::vector<Address>& addresses() const { return options_.addresses; }
+
   // --- rules and limits, which may change while the bridge runs ---
   // Subscribes and unsubscribes the difference, here and at the far broker. REQUIRES: as TopicMap.
   void set_rules(std::vector<Rule> rules, Instant now);
@@ -185,12 +196,16 @@ class Bridge final : private RemoteSession::Handler {
   void back_off(std::string reason, Wait wait, Instant now);
   void handle_takeover(Instant now);
   void handle_stall(Instant now);
+  // Says DISCONNECT where somebody listens. Then goes on as `after` says.
+  enum class After : std::uint8_t { Rest, Connect };
+  void leave(After after, Instant now);
   void leave_now(Instant now);
   // Retained values that the far broker lacks go up, while nothing else has to.
   void offer_retained(Instant now);
   RetainedOffers::Far far_offers() const;
   // Asks the far broker what it retains, or notes when to.
   bool begin_refresh(bool session_present, Instant now);
+  void look_at_pause(Instant now);
   // Asks whether the address at this place, before the current one, is well again; past the last of them, waits.
   void probe(std::size_t place, Instant now);
   void go_back(std::size_t place, Instant now);
@@ -232,8 +247,12 @@ class Bridge final : private RemoteSession::Handler {
 
   Phase phase_ = Phase::Idle;
   Instant deadline_ = kNever;  // of the phase
-  Instant expiry_due_{};       // when to look again for expired messages in the buffer
-  Instant patience_until_{};   // no stall before: acknowledgements may lie unread in the socket
+  After after_leaving_ = After::Rest;
+  bool stopping_ = false;
+  Instant pause_look_due_ = kNever;    // while the buffer is paused for some time
+  std::optional<std::size_t> chosen_;  // the place of the address that an operator wants
+  Instant expiry_due_{};               // when to look again for expired messages in the buffer
+  Instant patience_until_{};           // no stall before: acknowledgements may lie unread in the socket
   std::optional<Instant> last_takeover_;
   std::optional<Instant> contested_;  // the last one that came soon after another
   bool network_ = false;              // the caller has a connection for us, or is making one

@@ -38,6 +38,7 @@ Buffer::Buffer(const std::string& name, const Found& found, broker::Broker& brok
               broker.journal(), books_),
       inflight_(*this, queue_, broker.journal(), broker::Inflight::OnQuota::Retry),
       far_session_(name, queue_, found.exchanges, found.session, broker.journal()) {
+  if (found.pause) pause_ = decode_pause(*found.pause);
   if (!found.queue) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
   inflight_.set_own(outbox_);
   std::vector<ExchangeRow> rows;
@@ -105,6 +106,13 @@ void Buffer::set_taking(bool taking) {
 void Buffer::set_loop_guard(const LoopGuard& guard, const std::string& gateway_id) {
   loop_guard_ = guard;
   gateway_id_ = gateway_id;
+}
+
+void Buffer::set_pause(std::optional<Pause> pause) {
+  pause_ = pause;
+  broker::SessionRow row{pause_key(name_), std::nullopt};
+  if (pause_) row.data = encode(*pause_);
+  (void)broker_.journal().put(std::move(row));
 }
 
 void Buffer::set_limits(const broker::OutboxLimits& limits) {

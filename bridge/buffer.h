@@ -17,6 +17,7 @@
 #include "bridge/far_session.h"
 #include "bridge/found.h"
 #include "bridge/loop_guard.h"
+#include "bridge/pause.h"
 #include "bridge/rule_set.h"
 #include "bridge/snapshot.h"
 #include "broker-core/broker.h"
@@ -75,6 +76,10 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   const std::string& gateway_id() const { return gateway_id_; }
   // A message since the last call that was not passed on for the gateways that it came by.
   std::optional<Circling> poll_circling() { return std::exchange(circling_, std::nullopt); }
+  // Whether an operator wants the bridge to rest; the buffer takes messages as before. The row goes with the next
+  // batch. The bridge is to be told: Bridge::handle_pause_changed().
+  const std::optional<Pause>& pause() const { return pause_; }
+  void set_pause(std::optional<Pause> pause);
 
   // --- sending ---
   // REQUIRES: nobody is attached.
@@ -122,6 +127,12 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
 
   // Whether a message may go out now, with nothing waiting before it.
   bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox_.has_waiting(); }
+
+  // --- for the operator ---
+  const broker::Outbox& outbox() const { return outbox_; }
+  // Drops all that waits or is in flight, counted as `purged`. What is in flight may be at the far broker already; its
+  // acknowledgement then changes nothing.
+  void purge(Instant now) { outbox_.drop_all(broker::DropReason::Purged, now); }
 
   // --- what is where ---
   std::uint64_t waiting() const { return outbox_.messages(); }
@@ -187,6 +198,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   LoopGuard loop_guard_;
   std::string gateway_id_;
   std::optional<Circling> circling_;
+  std::optional<Pause> pause_;
 
   broker::SubscriberId subscriber_;
   broker::Books books_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "bridge/pause.h"
 #include "broker-core/session/session_record.h"
 
 namespace furrow::bridge {
@@ -11,10 +12,11 @@ using broker::ExchangeRow;
 using broker::RestoredQueue;
 
 Found find_bridge(const broker::Restored& restored, std::string_view name) {
-  Found found;
-  const auto session =
-      std::ranges::find(restored.sessions, broker::far_session_key(name), &broker::SessionRow::client_id);
-  if (session != restored.sessions.end()) found.session = session->data;
+  const auto row_of = [&](const std::string& key) -> std::optional<broker::Bytes> {
+    const auto row = std::ranges::find(restored.sessions, key, &broker::SessionRow::client_id);
+    return row != restored.sessions.end() ? row->data : std::nullopt;
+  };
+  Found found{.session = row_of(broker::far_session_key(name)), .pause = row_of(pause_key(name))};
   const auto queue = std::ranges::find_if(restored.queues, [&](const RestoredQueue& one) {
     return one.row.kind == broker::QueueKind::Bridge && one.row.name == name;
   });

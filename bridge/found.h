@@ -1,4 +1,5 @@
-// A bridge as the store had it at start: its queue, half-done QoS 2 exchanges, and its session at the far broker.
+// A bridge as the store had it at start: its queue, half-done QoS 2 exchanges, its session at the far broker, and
+// whether it is paused.
 #pragma once
 
 #include <optional>
@@ -13,6 +14,7 @@ struct Found {
   std::optional<broker::RestoredQueue> queue;
   std::vector<broker::ExchangeRow> exchanges;  // of both directions
   std::optional<broker::Bytes> session;
+  std::optional<broker::Bytes> pause;
 };
 
 // All of it is empty when the bridge is new.

@@ -178,6 +178,13 @@ void Broker::close(ConnectionId connection, mqtt::ReasonCode reason, std::string
   if (Connection* const found = connections_.find(connection)) found->close(reason, why, now);
 }
 
+bool Broker::kick(std::string_view client_id, Instant now) {
+  const Session* const session = sessions_.find(client_id);
+  if (session == nullptr || session->connection() == nullptr) return false;
+  session->connection()->close(mqtt::ReasonCode::AdministrativeAction, "an operator has ended the connection", now);
+  return true;
+}
+
 bool Broker::reading_paused(ConnectionId connection) const {
   const Connection* const found = connections_.find(connection);
   return found != nullptr && found->reading_paused();

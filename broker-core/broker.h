@@ -156,6 +156,16 @@ class Broker final {
   // Those who read the status without MQTT. The caller polls them, and keeps their deadlines.
   Visitors& visitors() { return visitors_; }
 
+  // --- for the operator ---
+  // Who is connected or has a session.
+  const Sessions& client_sessions() const { return sessions_; }
+  // Ends the connection of this client (0x98). False when it has none.
+  bool kick(std::string_view client_id, Instant now);
+  // As Sessions::forget(). The rows that say so are not hastened.
+  bool forget(std::string_view client_id, Instant now) {
+    return sessions_.forget(client_id, "an operator has ended the session", now);
+  }
+
   // --- getters ---
   Journal& journal() { return journal_; }
   const Journal& journal() const { return journal_; }

@@ -448,6 +448,7 @@ void Connection::write_qos0(Publication& publication, const RoutedDelivery& deli
   Stats& stats = shared_.stats;
   if (!writable()) {
     ++stats.dropped_qos0_slow;
+    ++extras().dropped_qos0;
     return;
   }
   prepare_output();

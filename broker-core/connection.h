@@ -104,6 +104,13 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   mqtt::Version version() const { return decoder_.version(); }
   Session* session() const { return session_; }
   bool closing() const { return state_ == State::Closing; }
+  // Since when the client is connected, to the second, and when it was last heard of.
+  Instant since() const { return Instant(std::chrono::seconds(connected_at_s_)); }
+  Instant last_received() const { return last_received_; }
+  // Whether it is not read from, because it publishes faster than `limits.publish`.
+  bool paced() const { return extras_ && extras_->paced_until != kNotPaced; }
+  // Messages of QoS 0 that it did not read in time.
+  std::uint64_t dropped_qos0() const { return extras_ ? extras_->dropped_qos0 : 0; }
 
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ByteView bytes, bool dry, Instant now);
@@ -190,7 +197,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
     Instant paced_until = kNotPaced;  // limits.publish
     std::string gateway;              // whose bridge the client is
     ByteBuffer unread;                // bytes that arrived while the connection is held or paced, or beyond its window
-    bool going_on = false;            // the agenda has it, by note_window()
+    std::uint64_t dropped_qos0 = 0;
+    bool going_on = false;  // the agenda has it, by note_window()
   };
 
   void decode(ByteView bytes, Instant now);
@@ -284,7 +292,6 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Counts the PUBLISH; what comes behind it waits if it was too fast, until handle_timeout() calls end_pause().
   void pace(const mqtt::Publish& packet, std::string_view topic, Instant now);
   void end_pause(Instant now);
-  bool paced() const { return extras_ && extras_->paced_until != kNotPaced; }
   // The PUBLISH, and everything behind it, waits until the window has room.
   void put_off(const mqtt::Publish& packet);
   // Whether bytes wait for the window.
@@ -346,19 +353,20 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // From CONNECT.
   std::uint32_t packet_bytes_max_ = mqtt::kRemainingLengthMax;  // of the client [MQTT-3.1.2-24]
   std::uint16_t keep_alive_s_ = 0;
-  bool tells_problems_ = false;  // MQTT 5: reason strings are wanted [MQTT-3.1.2-29]
-  bool bridge_ = false;          // by the bridge bit of 3.1.1: nothing is echoed, and retain flags are kept
-  std::uint16_t inbound_ = 0;    // MQTT 5: QoS 1 and 2 messages received and not yet acknowledged
+  std::uint16_t inbound_ = 0;         // MQTT 5: QoS 1 and 2 messages received and not yet acknowledged
+  std::uint32_t connected_at_s_ = 0;  // when it came
 
-  State state_ = State::AwaitConnect;
   const std::uint16_t port_;
   // Bits, since every idle client has them.
+  State state_ : 2 = State::AwaitConnect;
+  Agenda::Ready ready_ : 2 = Agenda::Ready::No;
+  bool tells_problems_ : 1 = false;  // from CONNECT of MQTT 5: reason strings are wanted [MQTT-3.1.2-29]
+  bool bridge_ : 1 = false;          // from CONNECT of 3.1.1: nothing is echoed, and retain flags are kept
   bool ended_ : 1 = false;
   bool greeted_ : 1 = false;    // CONNACK has been written
   bool announced_ : 1 = false;  // the log knows of the client
   bool session_present_ : 1 = false;
   bool in_held_ : 1 = false;    // the agenda has it, by note_held()
-  Agenda::Ready ready_ = Agenda::Ready::No;
   Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
   Instant armed_;
 };

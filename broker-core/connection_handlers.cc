@@ -227,6 +227,8 @@ void Connection::accept_connect(const mqtt::Connect& packet, const std::string& 
   session_ = &opened.session;
   session_->attach(*this);
   state_ = State::Connected;
+  connected_at_s_ =
+      static_cast<std::uint32_t>(std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count());
   handle_limits_changed();  // those of a client, not of a stranger
   last_received_ = now;
   arm(deadline());

@@ -195,6 +195,29 @@ void Sessions::end(Session& session, Instant now) {
   router_.remove(ended->subscriber());
 }
 
+// --- for the operator ---
+
+const Session* Sessions::next(SubscriberId& place, std::size_t& steps) const {
+  while (!at_end(place) && steps > 0) {
+    --steps;
+    const Session* const session = table_.at(place);
+    ++place.value;
+    if (session != nullptr) return session;
+  }
+  return nullptr;
+}
+
+bool Sessions::forget(std::string_view client_id, std::string_view why, Instant now) {
+  Session* session = table_.find(client_id);
+  if (session == nullptr) return false;
+  if (session->connection() != nullptr) {
+    session->connection()->close(mqtt::ReasonCode::AdministrativeAction, why, now);
+    session = table_.find(client_id);  // a session without expiry has ended with it
+  }
+  if (session != nullptr) end(*session, now);
+  return true;
+}
+
 // --- SUBSCRIBE and UNSUBSCRIBE ---
 
 Sessions::Subscribed Sessions::subscribe(Session& session, const Subscription& subscription, Instant now) {

@@ -86,6 +86,17 @@ class Sessions {
   // False when there is no such subscription.
   bool unsubscribe(Session& session, std::string_view filter, Instant now);
 
+  // --- for the operator ---
+  // nullptr when there is none. Valid until it ends.
+  const Session* find(std::string_view client_id) const { return table_.find(client_id); }
+  // Goes over all sessions, as far as nothing changes meanwhile: the first from `place` on, which is then behind it.
+  // nullptr at the end, or when `steps`, which it counts down, are used up.
+  const Session* next(SubscriberId& place, std::size_t& steps) const;
+  bool at_end(SubscriberId place) const { return place >= table_.end(); }
+  // Ends the session, and the connection that has it; its will is published, as at any end of a session
+  // [MQTT-3.1.2-8]. False when there is none.
+  bool forget(std::string_view client_id, std::string_view why, Instant now);
+
   // --- the world ---
   void handle_timeout(Instant now);
   void handle_turn_end(Instant now);

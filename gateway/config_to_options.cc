@@ -253,6 +253,17 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   return options;
 }
 
+bool has_tls(const config::Config& config, std::string_view listener) {
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    if (config::listener_name(config, i) == listener) return config.listeners[i].is_encrypted();
+  }
+  return false;
+}
+
+bool has_bridge(const config::Config& config, std::string_view name) {
+  return std::ranges::find(config.bridges, name, &config::Bridge::name) != config.bridges.end();
+}
+
 LogSink::Options log_options(const config::Logging& logging) {
   return {.level = logging.level,
           .format = logging.format == config::LogFormat::Json ? LogFormat::Json : LogFormat::Text};

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "bridge/bridge.h"
 #include "broker-core/access/rules.h"
@@ -20,6 +21,9 @@ broker::Broker::Options broker_options(const config::Config& config, std::uint64
 // Nothing when there are none, which is not the same as an empty list.
 std::shared_ptr<const access::Rules> access_rules(const config::Access& access);
 bridge::Options bridge_options(const config::Bridge& bridge, const std::string& gateway_id, std::uint64_t seed);
+// Whether clients come by TLS to the listener of this name; and whether there is a bridge of this one.
+bool has_tls(const config::Config& config, std::string_view listener);
+bool has_bridge(const config::Config& config, std::string_view name);
 LogSink::Options log_options(const config::Logging& logging);
 
 }  // namespace furrow::gateway

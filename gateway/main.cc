@@ -2,13 +2,17 @@
 #include <variant>
 
 #include "gateway/cli/access.h"
+#include "gateway/cli/bridge.h"
+#include "gateway/cli/buffer.h"
 #include "gateway/cli/certs.h"
 #include "gateway/cli/check.h"
+#include "gateway/cli/clients.h"
 #include "gateway/cli/command_line.h"
 #include "gateway/cli/demo.h"
 #include "gateway/cli/fleet.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
+#include "gateway/cli/retained.h"
 #include "gateway/cli/route.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/status.h"
@@ -26,6 +30,12 @@ struct Execute {
   int operator()(const furrow::gateway::RouteOptions& options) const { return furrow::gateway::run_route(options); }
   int operator()(const furrow::gateway::StatusOptions& options) const { return furrow::gateway::run_status(options); }
   int operator()(const furrow::gateway::FleetOptions& options) const { return furrow::gateway::run_fleet(options); }
+  int operator()(const furrow::gateway::ClientsOptions& options) const { return furrow::gateway::run_clients(options); }
+  int operator()(const furrow::gateway::BridgeOptions& options) const { return furrow::gateway::run_bridge(options); }
+  int operator()(const furrow::gateway::RetainedOptions& options) const {
+    return furrow::gateway::run_retained(options);
+  }
+  int operator()(const furrow::gateway::BufferOptions& options) const { return furrow::gateway::run_buffer(options); }
   int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
 };
 

@@ -101,7 +101,9 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
                       opened.listeners.statuses(), clients_.stats(), engine_.broker(), store_watch_, world.clock),
       status_(status_sources_, engine_.broker(), world.log, config.status.interval),
       presence_(status_sources_),
-      web_desk_(status_sources_, engine_.broker(), clients_.web()) {
+      web_desk_(status_sources_, engine_.broker(), clients_.web()),
+      desk_(desk_world()),
+      control_(world.loop.uv(), desk_, world.log, clients_.mutable_stats()) {
   clients_.web().set_desk(web_desk_);
   engine_.broker().set_authenticator(passwords_.get());
   apply_status_settings(world.clock.now());
@@ -126,6 +128,13 @@ StoreThread::Options Runtime::store_thread_options() {
   options.wake = [this] { uv_async_send(store_wake_.get()); };
   options.now = [&clock = world_.clock] { return clock.now(); };
   return options;
+}
+
+Desk::World Runtime::desk_world() {
+  return {.engine = engine_,
+          .log = world_.log,
+          .has_tls = [this](std::string_view listener) { return has_tls(config_, listener); },
+          .has_bridge = [this](std::string_view name) { return has_bridge(config_, name); }};
 }
 
 void Runtime::make_bridges() {
@@ -200,6 +209,7 @@ Status Runtime::run() {
   look_at_store();
   const auto changed = [this] { status_sources_.set_listeners(listeners_.statuses()); };
   listeners_.accept(world_.loop.uv(), world_.log, clients_, changed);
+  control_.open(config_.gateway.data.string());
   world_.log.write(LogLevel::Info, "ready", {});
   world_.notify.ready();
   if (world_.notify.watchdog_interval()) watchdog_at_ = world_.clock.now();
@@ -241,6 +251,7 @@ void Runtime::handle_due(Instant now) {
   status_.publish(now);
   presence_.publish(engine_.bridges(), now);
   web_desk_.answer(now);
+  control_.answer(now);
   if (watchdog_at_ <= now) {
     world_.notify.watchdog();
     world_.notify.status(status_.summary());
@@ -275,8 +286,8 @@ void Runtime::flush_full() {
 
 Instant Runtime::next_deadline() const {
   return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(), status_.next_deadline(),
-                   presence_.next_deadline(engine_.bridges()), web_desk_.next_deadline(), store_look_at_, watchdog_at_,
-                   stop_by_});
+                   presence_.next_deadline(engine_.bridges()), web_desk_.next_deadline(), control_.next_deadline(),
+                   store_look_at_, watchdog_at_, stop_by_});
 }
 
 void Runtime::arm_timer(Instant now) {
@@ -301,6 +312,7 @@ void Runtime::look_at_store() {
   StoreThread::Events events = store_.take_events(now);
   store_look_at_ = events.commit_started ? now + kStoreLookInterval : kNever;
   store_watch_.note(events.health, events.commit_started, now);
+  for (const broker::Page& page : events.pages) control_.handle_page(page);
   engine_.handle_store({.failing = !broker::takes_messages(events.health.state),
                         .durable = events.durable,
                         .withdrawn = events.can_withdraw ? store_.withdraw() : std::nullopt,
@@ -416,6 +428,7 @@ void Runtime::begin_stop() {
   stop_by_ = now + kStopTimeout;
   listeners_.close_for_good();
   clients_.close_opening();
+  control_.close();
   engine_.shut_down(now);
 }
 

@@ -23,6 +23,8 @@
 #include "gateway/bridge_link.h"
 #include "gateway/client_links.h"
 #include "gateway/clock.h"
+#include "gateway/control/desk.h"
+#include "gateway/control_links.h"
 #include "gateway/engine/engine.h"
 #include "gateway/identity/password_checks.h"
 #include "gateway/listeners.h"
@@ -79,6 +81,7 @@ class Runtime final : private Engine::Edge {
 
   Runtime(const World& world, const config::Config& config, Opened opened);
   StoreThread::Options store_thread_options();
+  Desk::World desk_world();
   void make_bridges();
   void make_link(bridge::Bridge& bridge);
   bridge::Options options_of(const config::Bridge& bridge) const;
@@ -140,6 +143,8 @@ class Runtime final : private Engine::Edge {
   StatusTopics status_;
   PresenceNews presence_;
   WebDesk web_desk_;
+  Desk desk_;
+  ControlLinks control_;
   Listeners listeners_;  // as in config_
 
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow

@@ -1,22 +1,37 @@
 #include "broker-core/base/utc_text.h"
 
 #include <array>
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 
 namespace furrow {
+namespace {
+
+// Without the `Z`; empty when the year has no place in a time of the C library.
+std::string text_of(std::chrono::seconds since_epoch) {
+  const std::time_t count = since_epoch.count();
+  std::tm parts = {};
+  std::array<char, 32> text{};
+  if (::gmtime_r(&count, &parts) == nullptr) return {};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts)};
+}
+
+constexpr const char* kUnknown = "unknown-time";
+
+}  // namespace
 
 std::string utc_text(WallTime time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::milliseconds>(time - day));
-  std::array<char, 64> text{};
-  const int size = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-                                 static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                                 static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                                 static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-                                 static_cast<int>(clock.subseconds().count()));
-  return {text.data(), static_cast<std::size_t>(size)};
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time.time_since_epoch());
+  const auto rest = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch() - seconds).count();
+  const std::string text = text_of(seconds);
+  std::array<char, 8> fraction{};
+  std::snprintf(fraction.data(), fraction.size(), ".%03dZ", static_cast<int>(rest));
+  return text.empty() ? kUnknown : text + fraction.data();
+}
+
+std::string utc_seconds_text(WallTime time) {
+  const std::string text = text_of(std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()));
+  return text.empty() ? kUnknown : text + "Z";
 }
 
 }  // namespace furrow

@@ -1,4 +1,4 @@
-// A moment as text, for people and for properties of messages.
+// Times of the wall clock as people and programs read them (RFC 3339).
 #pragma once
 
 #include <string>
@@ -7,7 +7,9 @@
 
 namespace furrow {
 
-// `2026-11-24T10:00:00.123Z` (RFC 3339).
+// `2026-11-24T10:00:00.123Z`.
 std::string utc_text(WallTime time);
+// `2026-11-24T10:00:00Z`.
+std::string utc_seconds_text(WallTime time);
 
 }  // namespace furrow

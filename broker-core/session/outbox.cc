@@ -138,6 +138,7 @@ Outbox::Entry& Outbox::append(MessageRef message, const DeliveryOptions& options
 }
 
 void Outbox::count(Outcome outcome, DropReason reason, Instant now, std::uint64_t messages) {
+  if (outcome == Outcome::Expired || outcome == Outcome::Dropped) dropped_ += messages;
   switch (outcome) {
     case Outcome::Delivered:
       books_.delivered += messages;

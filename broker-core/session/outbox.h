@@ -141,6 +141,8 @@ class Outbox {
   std::uint64_t inflight() const { return contents_.inflight(); }   // of messages(): sent, or about to be
   std::uint64_t backlog() const { return messages_ - inflight(); }  // of messages(): not yet sent
   std::uint64_t disk_messages() const { return disk_messages_; }
+  // Messages that were dropped or have expired since this object was made: the books may be those of many.
+  std::uint64_t dropped() const { return dropped_; }
   bool has_waiting() const { return contents_.has_waiting(); }
   // The oldest message in memory; nothing when empty.
   std::optional<Instant> oldest() const { return contents_.oldest(); }
@@ -205,6 +207,7 @@ class Outbox {
   std::uint64_t bytes_ = 0;  // as a part of Books::waiting_bytes
   std::uint64_t disk_messages_ = 0;
   std::uint64_t disk_bytes_ = 0;
+  std::uint64_t dropped_ = 0;
 
   // The journal's.
   bool touched_ = false;

@@ -103,6 +103,8 @@ class PagedQueue {
   void spill();
   std::uint64_t gap_messages() const { return gap_messages_; }
   std::uint64_t gap_bytes() const { return gap_bytes_; }
+  // in_gap() knows no message from this sequence on.
+  Sequence gap_end() const { return gap_messages_ > 0 ? gap_end_ : Sequence{}; }
   // Fills row.settled, row.next and row.holes: which sequences are settled, of those that are in the store or in the
   // batch being built.
   void write_cursor(CursorRow& row) const;

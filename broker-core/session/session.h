@@ -152,6 +152,7 @@ class Session final : public Destination {
 
   // The queue, once a message of QoS 1 or 2 has needed it.
   Outbox* outbox() { return extras_ && extras_->outbox ? &*extras_->outbox : nullptr; }
+  const Outbox* outbox() const { return extras_ && extras_->outbox ? &*extras_->outbox : nullptr; }
   Inflight* inflight() { return extras_ && extras_->inflight ? &*extras_->inflight : nullptr; }
   // Sends as much as the connection takes.
   void pump(Instant now);

@@ -54,6 +54,8 @@ class SessionTable {
   }
 
   std::size_t size() const { return by_client_id_.size(); }
+  // at() knows no session from this number on.
+  SubscriberId end() const { return SubscriberId{static_cast<std::uint32_t>(sessions_.size())}; }
 
   // Calls `visit` with each, which may neither insert nor erase.
   template <typename Visit>

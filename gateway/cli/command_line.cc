@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "broker-core/base/printable.h"
+#include "broker-core/mqtt/topic.h"
 #include "config/key_names.h"
 #include "config/reference.h"
 #include "config/scalar.h"
@@ -19,10 +20,9 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 11> kBuilt{"run",   "check", "status", "fleet",  "route", "access",
-                                                  "certs", "demo",  "passwd", "import", "help"};
-// Promised, and refused by name rather than as a typing mistake.
-constexpr std::array<std::string_view, 1> kNotBuilt{"buffer"};
+constexpr std::array<std::string_view, 15> kBuilt{"run",      "check",  "status", "fleet", "clients",
+                                                  "bridge",   "retained", "buffer", "route", "access",
+                                                  "certs",    "demo",   "passwd", "import", "help"};
 // The topic of `help` beside the commands: every key of the configuration.
 constexpr std::string_view kConfigTopic = "config";
 
@@ -48,10 +48,6 @@ std::string shown(std::string_view argument) {
   return printable(argument, kArgumentBytesMax);
 }
 
-bool is_not_built(std::string_view command) {
-  return std::find(kNotBuilt.begin(), kNotBuilt.end(), command) != kNotBuilt.end();
-}
-
 std::string all_built() {
   std::string all;
   for (const std::string_view one : kBuilt) all += (all.empty() ? "" : ", ") + std::string(one);
@@ -59,15 +55,10 @@ std::string all_built() {
 }
 
 Answered refuse_unknown(const std::string& command) {
-  std::vector<std::string_view> known(kBuilt.begin(), kBuilt.end());
-  known.insert(known.end(), kNotBuilt.begin(), kNotBuilt.end());
+  const std::vector<std::string_view> known(kBuilt.begin(), kBuilt.end());
   const std::string nearest = config::nearest_name(command, known);
   return refuse("there is no command '" + shown(command) + "'; " +
                 (nearest.empty() ? "built are: " + all_built() : "did you mean '" + nearest + "'?"));
-}
-
-Answered refuse_not_built(const std::string& command) {
-  return refuse("'" + command + "' is not built in this version; built are: " + all_built());
 }
 
 // "20" and "20s" alike: seconds are what one thinks in here, and elsewhere times have a unit.
@@ -79,6 +70,18 @@ Result<Duration> parse_seconds(const std::string& option, const std::string& tex
   if (*time >= least && *time <= kMost) return *time;
   return Error(Errc::InvalidArgument, option + ": '" + text + "' is out of range: " + config::time_text(least) +
                                           " to " + config::time_text(kMost));
+}
+
+// A time with its unit, in whole seconds.
+Result<std::chrono::seconds> parse_whole_seconds(const std::string& option, const std::string& text,
+                                                 std::chrono::seconds least) {
+  constexpr auto kMost = std::chrono::hours(24 * 366 * 100);
+  const Result<Duration> time = config::parse_time(text);
+  if (!time) return Error(Errc::InvalidArgument, option + ": " + time.error().message());
+  if (*time < least || *time > kMost) {
+    return Error(Errc::InvalidArgument, option + ": '" + text + "' is out of range");
+  }
+  return std::chrono::floor<std::chrono::seconds>(*time);
 }
 
 OptionText describe_option(const CLI::Option& option) {
@@ -119,6 +122,11 @@ class Parser {
     check->add_option("--data", check_.data, "Data directory, instead of the configured one")->type_name("DIR");
     add_status(*app_.add_subcommand("status", "Show what a running gateway does: bridges, what waits, and why"));
     add_fleet(*app_.add_subcommand("fleet", "Show all gateways of a region that tell it whether they are there"));
+    add_clients(
+        *app_.add_subcommand("clients", "Show who is connected or has a session; end connections and sessions"));
+    add_bridge(*app_.add_subcommand("bridge", "Show bridges, pause them, and move them to another connection"));
+    add_retained(*app_.add_subcommand("retained", "Show and delete retained messages"));
+    add_buffer(*app_.add_subcommand("buffer", "Look into what waits for the far brokers, write it out, or drop it"));
     CLI::App* const route =
         app_.add_subcommand("route", "Say which bridges take a topic, as what, and why others do not");
     route->add_option("TOPIC", route_.topic, "The topic of a message")->required();
@@ -171,7 +179,6 @@ class Parser {
 
   Command parse(int count, const char* const* arguments) {
     const std::string command = count > 1 ? arguments[1] : "";
-    if (is_not_built(command)) return refuse_not_built(command);
     // CLI11 would only say that a command is missing.
     if (!command.empty() && command.front() != '-' && !has_command(command)) return refuse_unknown(command);
     if (const std::string option = missing_dash(count, arguments); !option.empty()) {
@@ -190,6 +197,10 @@ class Parser {
     if (app_.got_subcommand("check")) return check_;
     if (app_.got_subcommand("status")) return status_;
     if (app_.got_subcommand("fleet")) return fleet_;
+    if (app_.got_subcommand("clients")) return clients();
+    if (app_.got_subcommand("bridge")) return bridge();
+    if (app_.got_subcommand("retained")) return retained();
+    if (app_.got_subcommand("buffer")) return buffer();
     if (app_.got_subcommand("route")) return route_;
     if (app_.got_subcommand("access")) return access();
     if (app_.got_subcommand("certs")) return certs();
@@ -232,6 +243,137 @@ class Parser {
         ->type_name("FILE");
     fleet.add_flag("--watch", fleet_.watch, "Go on, and show each change, until Ctrl-C");
     fleet.add_flag("--json", fleet_.json, "Print their documents as JSON, a line for all of them");
+  }
+
+  // --- commands that go to a running gateway by its control socket, and most of them to a stopped one, too ---
+  // `action` is one of those that `command` is split into.
+  CLI::App& add_action(CLI::App& command, const std::string& action, const std::string& text, GatewayChoice& choice,
+                       bool& json) {
+    command.require_subcommand(1);
+    CLI::App* const one = command.add_subcommand(action, text);
+    one->add_option("-c,--config", choice.config, "Configuration of the gateway; default as for run")
+        ->type_name("FILE");
+    one->add_option("--data", choice.data, "Its data directory, instead of the configured one")->type_name("DIR");
+    one->add_flag("--json", json, "Print the answer as it comes: a line of JSON for each thing");
+    return *one;
+  }
+
+  std::string action_of(const std::string& command) const {
+    return app_.get_subcommand(command)->get_subcommands().front()->get_name();
+  }
+
+  void add_clients(CLI::App& clients) {
+    const auto add = [&](const std::string& action, const std::string& text) -> CLI::App& {
+      return add_action(clients, action, text, clients_, clients_.json);
+    };
+    add("list", "All of them, with what waits for each");
+    const auto add_with_id = [&](const std::string& action, const std::string& text) {
+      add(action, text).add_option("ID", clients_.client, "Its client identifier")->required();
+    };
+    add_with_id("show", "One of them, with its subscriptions");
+    add_with_id("kick", "End its connection; the session stays, and the client may come back");
+    add_with_id("forget", "End its session: its subscriptions and what waits for it are gone, its will is published");
+  }
+
+  Command clients() {
+    using Action = ClientsOptions::Action;
+    const std::string action = action_of("clients");
+    clients_.action = action == "show"   ? Action::Show
+                      : action == "kick" ? Action::Kick
+                      : action == "list" ? Action::List
+                                         : Action::Forget;
+    return clients_;
+  }
+
+  void add_bridge(CLI::App& bridge) {
+    const auto add = [&](const std::string& action, const std::string& text) -> CLI::App& {
+      return add_action(bridge, action, text, bridge_, bridge_.json);
+    };
+    add("list", "All of them, and what is left of those that were");
+    const auto add_with_name = [&](const std::string& action, const std::string& text) -> CLI::App& {
+      CLI::App& one = add(action, text);
+      one.add_option("NAME", bridge_.bridge, "Its name")->required();
+      return one;
+    };
+    add_with_name("pause", "Take leave of the far broker and go on to buffer, over restarts, too")
+        .add_option("--for", pause_for_, "How long, as in 2h; default: until it is resumed")
+        ->type_name("TIME");
+    add_with_name("resume", "End a pause");
+    add_with_name("reconnect", "Connect again, beginning with the first address");
+    add_with_name("use", "Connect to this one of its addresses now, and stay there while it is well")
+        .add_option("ADDRESS", bridge_.address, "Its URL, HOST:PORT, or HOST")
+        ->required();
+  }
+
+  Command bridge() {
+    using Action = BridgeOptions::Action;
+    const std::string action = action_of("bridge");
+    bridge_.action = action == "list"        ? Action::List
+                     : action == "pause"     ? Action::Pause
+                     : action == "resume"    ? Action::Resume
+                     : action == "reconnect" ? Action::Reconnect
+                                             : Action::Use;
+    if (!pause_for_) return bridge_;
+    const auto length = parse_whole_seconds("--for", *pause_for_, std::chrono::seconds(1));
+    if (!length) return refuse(length.error().message());
+    bridge_.length = *length;
+    return bridge_;
+  }
+
+  void add_retained(CLI::App& retained) {
+    const auto add = [&](const std::string& action, const std::string& text, bool needs_filter) -> CLI::App& {
+      CLI::App& one = add_action(retained, action, text, retained_, retained_.json);
+      one.add_option("FILTER", retained_.filter, "A topic or a filter, with + and #")->required(needs_filter);
+      one.add_option("--older", older_, "Only those that are older than this, as in 30d")->type_name("TIME");
+      return one;
+    };
+    add("list", "Topics, with the size and the age of their values", false);
+    add("show", "Topics and their values", true);
+    add("delete", "Delete them as their publishers would: far brokers hear of it, too", true)
+        .add_flag("--yes", retained_.yes, "Do not ask");
+  }
+
+  Command retained() {
+    using Action = RetainedOptions::Action;
+    const std::string action = action_of("retained");
+    retained_.action = action == "list" ? Action::List : action == "show" ? Action::Show : Action::Delete;
+    if (!mqtt::is_valid_filter(retained_.filter))
+      return refuse("'" + shown(retained_.filter) + "' is not a topic filter");
+    if (!older_) return retained_;
+    const auto older = parse_whole_seconds("--older", *older_, std::chrono::seconds(0));
+    if (!older) return refuse(older.error().message());
+    retained_.older = *older;
+    return retained_;
+  }
+
+  void add_buffer(CLI::App& buffer) {
+    const auto add = [&](const std::string& action, const std::string& text) -> CLI::App& {
+      return add_action(buffer, action, text, buffer_, buffer_.json);
+    };
+    const auto add_of_bridge = [&](const std::string& action, const std::string& text) -> CLI::App& {
+      CLI::App& one = add(action, text);
+      one.add_option("--bridge", buffer_.bridge, "Whose buffer; not needed where there is only one")->type_name("NAME");
+      return one;
+    };
+    add("list", "The buffers of all bridges, and what waits in them");
+    add_of_bridge("show", "The messages that are the next to leave")
+        .add_option("--limit", buffer_.limit, "How many at most; default: 20")
+        ->type_name("COUNT")
+        ->check(CLI::Range(1, 1'000'000));
+    add_of_bridge("export", "Write all messages as lines of JSON; they stay where they are")
+        .add_option("-o,--output", buffer_.output, "A new file, for its owner alone; default: standard output")
+        ->type_name("FILE");
+    add_of_bridge("purge", "Drop all messages, counted as purged").add_flag("--yes", buffer_.yes, "Do not ask");
+  }
+
+  Command buffer() {
+    using Action = BufferOptions::Action;
+    const std::string action = action_of("buffer");
+    buffer_.action = action == "list"     ? Action::List
+                     : action == "show"   ? Action::Show
+                     : action == "export" ? Action::Export
+                                          : Action::Purge;
+    return buffer_;
   }
 
   void add_certs(CLI::App& certs) {
@@ -307,7 +449,6 @@ class Parser {
     // An App that has parsed a command prints help on that one only.
     if (help_topic_.empty()) return print(stdout, Parser().app_.help(), kExitFine);
     if (help_topic_ == kConfigTopic) return print(stdout, config::reference_yaml(), kExitFine);
-    if (is_not_built(help_topic_)) return refuse_not_built(help_topic_);
     if (!has_command(help_topic_)) return refuse_unknown(help_topic_);
     return print(stdout, app_.get_subcommand(help_topic_)->help("furrow"), kExitFine);
   }
@@ -373,6 +514,12 @@ class Parser {
   StatusOptions status_;
   FleetOptions fleet_;
   RouteOptions route_;
+  ClientsOptions clients_;
+  BridgeOptions bridge_;
+  std::optional<std::string> pause_for_;
+  RetainedOptions retained_;
+  std::optional<std::string> older_;
+  BufferOptions buffer_;
   std::vector<std::string> question_;
   bool anonymous_ = false;
   std::string outage_ = "10";

@@ -4,13 +4,17 @@
 #include <variant>
 
 #include "gateway/cli/access.h"
+#include "gateway/cli/bridge.h"
+#include "gateway/cli/buffer.h"
 #include "gateway/cli/certs.h"
 #include "gateway/cli/check.h"
+#include "gateway/cli/clients.h"
 #include "gateway/cli/command_text.h"
 #include "gateway/cli/demo.h"
 #include "gateway/cli/fleet.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
+#include "gateway/cli/retained.h"
 #include "gateway/cli/route.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/status.h"
@@ -23,7 +27,8 @@ struct Answered {
 };
 
 using Command = std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions,
-                             PasswdOptions, ImportOptions, StatusOptions, RouteOptions, FleetOptions>;
+                             PasswdOptions, ImportOptions, StatusOptions, RouteOptions, FleetOptions, ClientsOptions,
+                             BridgeOptions, RetainedOptions, BufferOptions>;
 
 // What parse_command_line() takes, for the manual page and the completion of a shell.
 CommandText describe_command_line();

@@ -14,6 +14,7 @@ struct LinkStats {
   std::uint64_t accepts_paced = 0;        // times that new connections had to wait, by limits.connections_per_second
   std::uint64_t accepts_late = 0;         // the same, because the loop was late
   std::uint64_t questions = 0;            // asked by HTTP, beside MQTT
+  std::uint64_t control_over_limit = 0;   // came to the control socket while too many others asked
   std::uint64_t descriptors_short = 0;    // times that new connections had to wait for a descriptor
 };
 

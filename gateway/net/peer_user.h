@@ -1,6 +1,7 @@
 // The user who runs the program at the other end of a unix socket, as the kernel knows. Thread: any.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "broker-core/base/result.h"
@@ -8,6 +9,8 @@
 
 namespace furrow::gateway {
 
+// By its number.
+Result<std::uint32_t> uid_at(const Descriptor& connection);
 // By its name in the user database of this machine. An error when it has none: nobody is guessed.
 Result<std::string> user_at(const Descriptor& connection);
 

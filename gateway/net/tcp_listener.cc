@@ -59,6 +59,8 @@ Result<Descriptor> listen_on_all(std::uint16_t port) {
 
 // --- unix sockets ---
 
+constexpr std::size_t kUnixPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
+
 Error unix_error(const std::string& path, const char* attempted) {
   const int cause = errno;
   return {errc_from_errno(cause), std::string(attempted) + " " + path + ": " + errno_text(cause)};
@@ -108,11 +110,13 @@ Status open_to(const std::string& path, const std::string& mode, const std::stri
 }  // namespace
 
 struct TcpListener::Accepting {
-  Accepting(uv_loop_t& loop, int socket, const std::string& bound, Log& log_to, LinkStats& counts, Accepted callback)
+  Accepting(uv_loop_t& loop, int socket, const std::string& bound, Log& log_to, LinkStats& counts, Accepted callback,
+            bool spares)
       : address(bound),
         log(log_to),
         stats(counts),
         accepted(std::move(callback)),
+        spares_reserve(spares),
         poll(loop, this, uv_poll_init_socket, socket),
         pause(loop, this, uv_timer_init) {
     resume();
@@ -127,7 +131,7 @@ struct TcpListener::Accepting {
     uv_os_fd_t socket = -1;
     if (uv_fileno(reinterpret_cast<uv_handle_t*>(poll.get()), &socket) != 0) return;
     for (int count = 0; count < kAcceptsPerTurn; ++count) {
-      if (!leaves_reserve(socket)) {
+      if (spares_reserve && !leaves_reserve(socket)) {
         if (count == 0) hold_back_for_reserve();  // else it is not known whether somebody waits
         return;
       }
@@ -192,6 +196,7 @@ struct TcpListener::Accepting {
   Log& log;
   LinkStats& stats;
   const Accepted accepted;
+  const bool spares_reserve;
   bool held_back = false;  // somebody waits in the kernel's queue
   UvHandle<uv_poll_t> poll;
   UvHandle<uv_timer_t> pause;
@@ -224,6 +229,10 @@ Result<std::unique_ptr<TcpListener>> TcpListener::bind(const std::string& host, 
 
 Result<std::unique_ptr<TcpListener>> TcpListener::bind_unix(const std::string& path, const std::string& mode,
                                                             const std::string& group) {
+  if (path.size() > kUnixPathBytesMax) {
+    return Error(Errc::InvalidArgument, "bind " + path + ": the path has " + std::to_string(path.size()) +
+                                            " bytes, and a unix socket takes " + std::to_string(kUnixPathBytesMax));
+  }
   FURROW_TRY(Descriptor socket, unix_socket(path));
   const sockaddr_un address = unix_address(path);
   const auto bind_once = [&] {
@@ -242,8 +251,9 @@ Result<std::unique_ptr<TcpListener>> TcpListener::bind_unix(const std::string& p
   return listener;
 }
 
-void TcpListener::accept(uv_loop_t& loop, Log& log, LinkStats& stats, Accepted accepted) {
-  accepting_ = std::make_unique<Accepting>(loop, socket_.get(), address_, log, stats, std::move(accepted));
+void TcpListener::accept(uv_loop_t& loop, Log& log, LinkStats& stats, Accepted accepted, Kind kind) {
+  accepting_ = std::make_unique<Accepting>(loop, socket_.get(), address_, log, stats, std::move(accepted),
+                                           kind == Kind::Clients);
 }
 
 }  // namespace furrow::gateway

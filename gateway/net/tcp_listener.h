@@ -30,7 +30,7 @@ class TcpListener {
   // the address now.
   static Result<std::unique_ptr<TcpListener>> bind(const std::string& host, std::uint16_t port);
   // Makes the socket file, with `mode` in octal digits, and of `group` unless that is empty. One that nobody answers on
-  // any more is replaced. The file goes with the listener.
+  // any more is replaced. The file goes with the listener. A unix socket takes no path of more than 107 bytes.
   static Result<std::unique_ptr<TcpListener>> bind_unix(const std::string& path, const std::string& mode,
                                                         const std::string& group);
 
@@ -42,8 +42,10 @@ class TcpListener {
   // Gets the descriptor of each new connection, non-blocking, and the address at its other end. Returns how long the
   // next one has to wait.
   using Accepted = std::function<Duration(Descriptor connection, const SocketAddress& peer)>;
+  // Whose connections these are: clients leave the reserve (descriptor_reserve.h) to others.
+  enum class Kind : std::uint8_t { Clients, Control };
   // Begins to accept. `log` and `stats` must outlive the listener.
-  void accept(uv_loop_t& loop, Log& log, LinkStats& stats, Accepted accepted);
+  void accept(uv_loop_t& loop, Log& log, LinkStats& stats, Accepted accepted, Kind kind = Kind::Clients);
 
  private:
   struct Accepting;

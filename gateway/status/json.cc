@@ -154,6 +154,7 @@ Json links_json(const LinkStats& links) {
           {"openings_over_limit", links.openings_over_limit},
           {"descriptors_short", links.descriptors_short},
           {"accepts_late", links.accepts_late},
+          {"control_over_limit", links.control_over_limit},
           {"questions", links.questions}};
 }
 

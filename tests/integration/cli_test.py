@@ -73,11 +73,6 @@ class CliTest(TestCase):
     def test_help_has_every_key_of_the_configuration(self):
         self.assertEqual(self.run_and_expect(0, "help", "config"), (ROOT / "config/furrow.yaml").read_text())
 
-    def test_commands_that_are_not_built_are_refused_by_name(self):
-        for command in ("buffer",):
-            said = self.run_and_expect(2, command, "anything")
-            self.assertIn(f"'{command}' is not built in this version", said)
-
     def test_check_accepts_a_good_configuration(self):
         said = self.run_and_expect(0, "check", "-c", self.config(GOOD))
         self.assertIn("no errors", said)

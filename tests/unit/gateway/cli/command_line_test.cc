@@ -127,11 +127,66 @@ TEST(CommandLine, MistakesAreUsageErrors) {
   EXPECT_EQ(exit_code({"help", "nonsense"}), 2);
 }
 
-TEST(CommandLine, WhatIsNotBuiltIsRefusedByName) {
-  for (const char* command : {"buffer"}) {
-    EXPECT_EQ(exit_code({command, "anything"}), 2) << command;
-    EXPECT_EQ(exit_code({"help", command}), 2) << command;
-  }
+TEST(CommandLine, ClientsTakesAnActionAndAClient) {
+  const Command command = parse({"clients", "forget", "sensor-1", "-c", "a.yaml", "--data", "dir", "--json"});
+  const auto* clients = std::get_if<ClientsOptions>(&command);
+  ASSERT_NE(clients, nullptr);
+  EXPECT_EQ(clients->action, ClientsOptions::Action::Forget);
+  EXPECT_EQ(clients->client, "sensor-1");
+  EXPECT_EQ(clients->config, "a.yaml");
+  EXPECT_EQ(clients->data, "dir");
+  EXPECT_TRUE(clients->json);
+  EXPECT_EQ(exit_code({"clients"}), 2);
+  EXPECT_EQ(exit_code({"clients", "kick"}), 2);
+  EXPECT_EQ(exit_code({"clients", "list", "sensor-1"}), 2);
+}
+
+TEST(CommandLine, BridgeIsPausedForAWhile) {
+  const Command command = parse({"bridge", "pause", "region", "--for", "2h"});
+  const auto* bridge = std::get_if<BridgeOptions>(&command);
+  ASSERT_NE(bridge, nullptr);
+  EXPECT_EQ(bridge->action, BridgeOptions::Action::Pause);
+  EXPECT_EQ(bridge->bridge, "region");
+  EXPECT_EQ(bridge->length, 7200s);
+  EXPECT_EQ(exit_code({"bridge", "pause", "region", "--for", "0s"}), 2);
+  EXPECT_EQ(exit_code({"bridge", "pause", "region", "--for", "2"}), 2) << "a time has a unit";
+  EXPECT_EQ(exit_code({"bridge", "resume", "region", "--for", "2h"}), 2);
+}
+
+TEST(CommandLine, BridgeUseTakesAnAddress) {
+  const Command command = parse({"bridge", "use", "region", "b.example.org"});
+  const auto* bridge = std::get_if<BridgeOptions>(&command);
+  ASSERT_NE(bridge, nullptr);
+  EXPECT_EQ(bridge->action, BridgeOptions::Action::Use);
+  EXPECT_EQ(bridge->address, "b.example.org");
+  EXPECT_EQ(exit_code({"bridge", "use", "region"}), 2);
+}
+
+TEST(CommandLine, RetainedTakesAFilterAndAnAge) {
+  const Command command = parse({"retained", "delete", "farm/#", "--older", "30d", "--yes"});
+  const auto* retained = std::get_if<RetainedOptions>(&command);
+  ASSERT_NE(retained, nullptr);
+  EXPECT_EQ(retained->action, RetainedOptions::Action::Delete);
+  EXPECT_EQ(retained->filter, "farm/#");
+  EXPECT_EQ(retained->older, std::chrono::hours(30 * 24));
+  EXPECT_TRUE(retained->yes);
+  const Command list = parse({"retained", "list"});
+  ASSERT_NE(std::get_if<RetainedOptions>(&list), nullptr);
+  EXPECT_EQ(std::get<RetainedOptions>(list).filter, "#");
+  EXPECT_EQ(exit_code({"retained", "delete"}), 2) << "nobody means all of them by saying nothing";
+  EXPECT_EQ(exit_code({"retained", "list", "a/#/b"}), 2);
+  EXPECT_EQ(exit_code({"retained", "list", "--yes"}), 2);
+}
+
+TEST(CommandLine, BufferTakesABridgeAndAFile) {
+  const Command command = parse({"buffer", "export", "--bridge", "region", "-o", "file"});
+  const auto* buffer = std::get_if<BufferOptions>(&command);
+  ASSERT_NE(buffer, nullptr);
+  EXPECT_EQ(buffer->action, BufferOptions::Action::Export);
+  EXPECT_EQ(buffer->bridge, "region");
+  EXPECT_EQ(buffer->output, "file");
+  EXPECT_EQ(exit_code({"buffer", "show", "--limit", "0"}), 2);
+  EXPECT_EQ(exit_code({"buffer", "replay"}), 2);
 }
 
 }  // namespace

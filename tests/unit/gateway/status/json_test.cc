@@ -197,6 +197,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
                  .openings_over_limit = 1,
                  .accepts_late = 7,
                  .questions = 6,
+                 .control_over_limit = 8,
                  .descriptors_short = 9};
   model.clock = {.trusted = true, .expired_by_correction = 2};
   EXPECT_EQ(
@@ -228,7 +229,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("not_authorized":0,"thinned":0}},)"
       R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"not_allowed":0,)"
       R"("openings_failed":3,"openings_timed_out":2,)"
-      R"("openings_over_limit":1,"descriptors_short":9,"accepts_late":7,"questions":6},)"
+      R"("openings_over_limit":1,"descriptors_short":9,"accepts_late":7,"control_over_limit":8,"questions":6},)"
       R"("watch":{"topics":0,"silent":0,"over_limit":0}})");
 }
 

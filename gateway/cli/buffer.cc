@@ -1,0 +1,162 @@
+#include "gateway/cli/buffer.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "broker-core/base/printable.h"
+#include "gateway/cli/confirm.h"
+#include "gateway/cli/control_tables.h"
+#include "gateway/cli/exit_code.h"
+#include "gateway/cli/progress_bar.h"
+#include "gateway/cli/text_columns.h"
+#include "gateway/store/data_directory.h"
+
+namespace furrow::gateway {
+namespace {
+
+using Action = BufferOptions::Action;
+
+constexpr std::size_t kNameBytesMax = 200;
+
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+// A new file for its owner alone: messages are nobody else's.
+Result<File> make_file(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) return Error(errc_from_errno(errno), "make " + path + ": " + errno_text(errno));
+  return File(::fdopen(descriptor, "w"), std::fclose);
+}
+
+Result<std::vector<BridgeItem>> bridges_of(GatewayAccess& gateway,
+                                           const std::function<void(std::string_view)>& on_line) {
+  std::vector<BridgeItem> bridges;
+  FURROW_TRY(const std::string end, gateway.ask({.command = ControlCommand::BridgeList}, [&](std::string_view line) {
+    if (on_line) on_line(line);
+    if (auto bridge = read_bridge(line)) bridges.push_back(*std::move(bridge));
+  }));
+  return bridges;
+}
+
+// The bridge that is meant: the one that is named, or the only one.
+Result<BridgeItem> choose(GatewayAccess& gateway, const BufferOptions& options) {
+  FURROW_TRY(std::vector<BridgeItem> bridges, bridges_of(gateway, {}));
+  std::string names;
+  for (const BridgeItem& one : bridges) {
+    if (one.bridge == options.bridge || (!options.bridge && bridges.size() == 1)) return one;
+    names += (names.empty() ? "" : ", ") + printable(one.bridge, kNameBytesMax);
+  }
+  if (names.empty()) return Error(Errc::NotFound, "there is no bridge");
+  if (!options.bridge) return Error(Errc::InvalidArgument, "there are several bridges: say --bridge, one of " + names);
+  return Error(Errc::NotFound,
+               "there is no bridge '" + printable(*options.bridge, kNameBytesMax) + "'; there are: " + names);
+}
+
+void print_line(std::FILE* file, std::string_view line) {
+  std::fwrite(line.data(), 1, line.size(), file);
+  std::fputc('\n', file);
+}
+
+Status list(GatewayAccess& gateway, const BufferOptions& options) {
+  const auto print_json = [&](std::string_view line) {
+    if (options.json) print_line(stdout, line);
+  };
+  FURROW_TRY(const std::vector<BridgeItem> bridges, bridges_of(gateway, print_json));
+  if (options.json) return {};
+  const std::string text = bridges.empty() ? "no bridges\n" : buffer_table(bridges, wants_colour());
+  std::fputs(text.c_str(), stdout);
+  return {};
+}
+
+Status show(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options) {
+  std::uint64_t count = 0;
+  const auto print_item = [&](std::string_view line) {
+    if (options.json) {
+      print_line(stdout, line);
+    } else if (const auto message = read_message(line)) {
+      if (count++ == 0) std::fputs(waiting_heading(wants_colour()).c_str(), stdout);
+      std::fputs(waiting_line(*message).c_str(), stdout);
+    }
+  };
+  const ControlRequest request{.command = ControlCommand::BufferShow, .bridge = bridge.bridge, .limit = options.limit};
+  FURROW_TRY(const std::string end, gateway.ask(request, print_item));
+  if (options.json) return {};
+  const std::uint64_t all = bridge.backlog + bridge.inflight;
+  if (count == 0) std::fputs("nothing waits\n", stdout);
+  if (all > count && count == options.limit) {
+    std::printf("… of %llu; --limit shows more, and furrow buffer export has all\n",
+                static_cast<unsigned long long>(all));
+  }
+  return {};
+}
+
+Status write_out(GatewayAccess& gateway, const BridgeItem& bridge, std::FILE* file) {
+  ProgressBar progress(bridge.backlog + bridge.inflight, ::isatty(STDERR_FILENO) == 1 && ::isatty(::fileno(file)) != 1);
+  const ControlRequest request{.command = ControlCommand::BufferShow, .bridge = bridge.bridge};
+  FURROW_TRY(const std::string end, gateway.ask(request, [&](std::string_view line) {
+    print_line(file, line);
+    progress.advance();
+  }));
+  progress.finish();
+  if (std::fflush(file) != 0 || std::ferror(file) != 0)
+    return Error(Errc::Io, "write what waits: " + errno_text(errno));
+  return {};
+}
+
+Status export_all(GatewayAccess& gateway, const BridgeItem& bridge, std::FILE* file) {
+  if (file == nullptr) return write_out(gateway, bridge, stdout);
+  FURROW_TRY_STATUS(write_out(gateway, bridge, file));
+  return ::fsync(::fileno(file)) == 0 ? Status() : Error(Errc::Io, "sync what was written: " + errno_text(errno));
+}
+
+Status purge(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options) {
+  const std::string name = printable(bridge.bridge, kNameBytesMax);
+  if (!options.yes) {
+    const std::uint64_t all = bridge.backlog + bridge.inflight;
+    FURROW_TRY(const bool agreed, confirm("Drop " + std::to_string(all) + (all == 1 ? " message" : " messages") +
+                                          " that the buffer of bridge " + name + " has?"));
+    if (!agreed) return Error(Errc::Closed, "nothing was dropped");
+  }
+  const ControlRequest request{.command = ControlCommand::BufferPurge, .bridge = bridge.bridge};
+  FURROW_TRY(const std::string end, gateway.ask(request, {}));
+  if (options.json) {
+    print_line(stdout, end);
+  } else {
+    const std::uint64_t count = read_end_number(end, "count");
+    std::printf("%s: %llu %s dropped, counted as purged\n", name.c_str(), static_cast<unsigned long long>(count),
+                count == 1 ? "message" : "messages");
+  }
+  return {};
+}
+
+Status run(GatewayAccess& gateway, const BufferOptions& options, std::FILE* file) {
+  if (options.action == Action::List) return list(gateway, options);
+  FURROW_TRY(const BridgeItem bridge, choose(gateway, options));
+  if (options.action == Action::Show) return show(gateway, bridge, options);
+  if (options.action == Action::Export) return export_all(gateway, bridge, file);
+  return purge(gateway, bridge, options);
+}
+
+}  // namespace
+
+int run_buffer(const BufferOptions& options) {
+  File file(nullptr, std::fclose);
+  if (options.output) {  // before a stopped gateway's user is taken on
+    auto made = make_file(*options.output);
+    if (!made) return fail_with(made.error());
+    file = *std::move(made);
+  }
+  const auto gateway = reach_gateway(options, Reach::StoppedToo);
+  if (!gateway) return fail_with(gateway.error());
+  const Status done = run(**gateway, options, file.get());
+  if (!done && options.output) (void)std::remove(options.output->c_str());  // what is there is not all
+  return done ? kExitFine : fail_with(done.error());
+}
+
+}  // namespace furrow::gateway

@@ -1,0 +1,44 @@
+// The way of a command to a gateway: over its control socket while it runs, over its files while it is stopped.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker-core/base/result.h"
+#include "gateway/control/request.h"
+
+namespace furrow::gateway {
+
+// Which gateway a command is about.
+struct GatewayChoice {
+  std::optional<std::string> config;
+  std::optional<std::string> data;
+};
+
+class GatewayAccess {
+ public:
+  virtual ~GatewayAccess() = default;
+
+  // Gets the lines of the answer but its end, which is returned: see control/answer.h. An answer that is a refusal is
+  // an error. `on_item` may be empty.
+  using OnItem = std::function<void(std::string_view line)>;
+  virtual Result<std::string> ask(const ControlRequest& request, const OnItem& on_item) = 0;
+
+ protected:
+  // The end of an answer, or the refusal that it is.
+  static Result<std::string> judge_end(std::string_view line);
+};
+
+// What a command is for: a gateway that runs, or the files of one that is stopped, too.
+enum class Reach : std::uint8_t { Running, StoppedToo };
+
+// The error says what is to be done: start the gateway, ask as another user.
+Result<std::unique_ptr<GatewayAccess>> reach_gateway(const GatewayChoice& choice, Reach reach);
+
+// Prints `furrow: …`, and returns the exit code of a failure.
+int fail_with(const Error& why);
+
+}  // namespace furrow::gateway

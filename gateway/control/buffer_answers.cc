@@ -1,0 +1,110 @@
+#include "gateway/control/buffer_answers.h"
+
+#include <limits>
+#include <utility>
+
+#include "gateway/control/message_json.h"
+
+namespace furrow::gateway {
+namespace {
+
+// Where most messages of a queue are settled, one that is not may be far behind another: looking for it is cheap.
+constexpr std::size_t kProbesMax = 16'384;
+constexpr std::size_t kPageBytes = 128 * KiB;
+
+}  // namespace
+
+BufferShowAnswer::BufferShowAnswer(const bridge::Buffer& buffer, broker::Broker& broker,
+                                   std::optional<std::uint64_t> limit)
+    : buffer_(buffer),
+      broker_(broker),
+      limit_(limit.value_or(std::numeric_limits<std::uint64_t>::max())),
+      end_(buffer.outbox().next_sequence()) {}
+
+void BufferShowAnswer::show(ByteBuffer& out, const Shown& shown, Instant now) {
+  const broker::Message& message = shown.message;
+  JsonObject object;
+  object.number("sequence", shown.sequence.value).text("topic", message.topic());
+  add_payload(object, message.payload());
+  object.number("qos", static_cast<std::uint64_t>(shown.qos)).flag("retain", shown.retain);
+  object.seconds("age_s", now - message.received());
+  const Instant expires = message.expires_at();
+  if (expires != kNever) object.seconds("expires_s", expires - now);
+  object.text("state", shown.inflight ? "inflight" : "waiting").flag("on_disk", shown.on_disk);
+  add_properties(object, message.properties());
+  write_line(out, object);
+  ++count_;
+}
+
+// A message that a page has brought may have left meanwhile.
+bool BufferShowAnswer::is_unsettled(Sequence sequence) const {
+  return contents().in_gap(sequence) || contents().find(sequence) != nullptr;
+}
+
+void BufferShowAnswer::ask() {
+  asked_end_ = contents().gap_end();
+  asked_ = broker_.journal().read(
+      {.queue = buffer_.outbox().queue(), .from = from_, .after = after_, .bytes_max = kPageBytes});
+}
+
+void BufferShowAnswer::handle_page(const broker::Page& page) {
+  if (!asked_ || page.number != asked_) return;
+  asked_ = {};
+  after_ = page.segments.empty() ? page.last : page.segments.back().id;
+  if (page.end) read_end_ = asked_end_;
+  if (!page.segments.empty()) reading_ = Reading{.page = page};
+}
+
+bool BufferShowAnswer::show_page(ByteBuffer& out, Instant now) {
+  const ClockStamp stamp = broker_.journal().stamp(now);
+  const std::size_t before = out.size();
+  while (reading_->segment < reading_->page.segments.size()) {
+    const broker::SegmentRow& row = reading_->page.segments[reading_->segment];
+    if (!reading_->reader) {
+      reading_->reader =
+          std::make_unique<broker::SegmentReader>(row.directory, row.records, buffer_.outbox().queue(), stamp);
+    }
+    broker::SegmentReader::Record record;
+    while (!is_full() && out.size() - before < kSliceBytes && reading_->reader->next(from_, record)) {
+      if (record.sequence >= end_) break;
+      from_ = Sequence{record.sequence.value + 1};
+      if (!is_unsettled(record.sequence)) continue;
+      const broker::PagedQueue::Entry* const entry = contents().find(record.sequence);
+      const bool inflight = entry != nullptr && entry->state == broker::PagedQueue::State::InFlight;
+      show(out, {record.sequence, *record.message, record.qos, record.retain, inflight, true}, now);
+    }
+    if (is_full() || out.size() - before >= kSliceBytes) return true;
+    reading_->reader.reset();
+    ++reading_->segment;
+  }
+  return false;
+}
+
+bool BufferShowAnswer::show_memory(ByteBuffer& out, Instant now) {
+  const std::size_t before = out.size();
+  std::size_t shown = 0;
+  for (std::size_t probes = 0; from_ < end_; ++probes) {
+    if (is_full() || shown == kStepsMax || probes == kProbesMax || out.size() - before >= kSliceBytes) return true;
+    if (const broker::PagedQueue::Entry* const entry = contents().find(from_)) {
+      const bool inflight = entry->state == broker::PagedQueue::State::InFlight;
+      show(out, {from_, *entry->message, entry->qos, entry->retain, inflight, entry->on_disk}, now);
+      ++shown;
+    } else if (from_ >= read_end_ && contents().in_gap(from_)) {
+      ask();
+      return true;
+    }
+    ++from_.value;
+  }
+  return false;
+}
+
+Answer::Step BufferShowAnswer::next(ByteBuffer& out, Instant now) {
+  if (asked_) return Step::Wait;
+  if (reading_ && !show_page(out, now)) reading_.reset();
+  const bool goes_on = reading_ || show_memory(out, now);
+  if (goes_on && !is_full()) return asked_ ? Step::Wait : Step::More;
+  write_line(out, JsonObject().flag("ok", true).number("count", count_));
+  return Step::Done;
+}
+
+}  // namespace furrow::gateway
