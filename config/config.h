@@ -330,6 +330,7 @@ struct Config {
   Limits limits;
   Store store;
   std::vector<Bridge> bridges;
+  std::vector<std::string> include;  // patterns of files that were read as parts of this one
   StatusTopics status;
   Logging log;
 

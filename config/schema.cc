@@ -934,6 +934,17 @@ const Key kKeys[] = {
      .slot = [](Objects& at) -> Slot { return &at.rule->expire_after; }},
     planned("bridges[].topics[].subscribe", "Subscribing at the far side only while a local client wants it."),
 
+    {.path = "include",
+     .kind = Kind::Texts,
+     .standard = "[]",
+     .doc =
+         R"(Further files, by name or pattern: ["furrow.d/*.yaml"]. They are read in the order of their names, as if )"
+         "they stood in this file: lists (listeners, bridges, rules) are appended, and a value that is said twice is "
+         "an error that names both places. Relative paths in them are relative to them. Only this file may include; "
+         "a pattern that matches nothing is fine. A reload reads them again.",
+     .also = "include_dir | includes | conf_d",
+     .slot = [](Objects& at) -> Slot { return &at.config.include; }},
+
     {.path = "status", .doc = "The status topics under $SYS/furrow."},
     {.path = "status.interval",
      .kind = Kind::Time,
