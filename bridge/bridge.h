@@ -133,7 +133,8 @@ class Bridge final : private RemoteSession::Handler {
   std::uint64_t status_changes() const { return status_changes_; }
   // Changes nothing: the state is as of the last event, and rates are at most a second old.
   Snapshot snapshot() const;
-  const std::string& bridge_name() const { return options_.name; }
+  // That of the buffer, which may be renamed.
+  const std::string& bridge_name() const { return buffer_.name(); }
 
  private:
   enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Leaving };

@@ -279,11 +279,12 @@ struct BridgeTls {
 
 struct Bridge {
   std::string name = "bridge";
+  std::string renamed_from;  // the name that its buffer had before; empty: none
   bool enabled = true;
   std::vector<Address> connect;      // tried in this order; at least one after a load without errors
   Duration failback = Seconds(300);  // how often an earlier address is tried again; 0 = never
   MqttVersion mqtt_version = MqttVersion::Auto;
-  std::string client_id = "{gateway}-{bridge}";  // see expand_names()
+  std::string client_id = "{gateway}-{bridge}";  // see client_id_of()
   std::string username;
   std::filesystem::path password_from;  // empty: no password. Read again at each connect
   BridgeTls tls;
@@ -352,5 +353,9 @@ std::string listener_name(const Config& config, std::size_t place);
 
 // `pattern` with `{gateway}` and `{bridge}` replaced; everything else stays.
 std::string expand_names(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name);
+
+// The client identifier of `bridge`. In it {bridge} is the name of before where the bridge was renamed: the far side
+// knows the session by it, which goes on with the buffer.
+std::string client_id_of(const Bridge& bridge, std::string_view gateway_id);
 
 }  // namespace furrow::config

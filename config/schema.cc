@@ -586,10 +586,20 @@ const Key kKeys[] = {
      .kind = Kind::Text,
      .standard = "bridge",
      .doc = "Names the bridge and its buffer: 1 to 64 of A-Z a-z 0-9 _ . -",
-     .danger = "A new name starts a new, empty buffer; the old one stays until it is purged.",
+     .danger =
+         "A new name starts a new, empty buffer, unless renamed_from says what it was; the old one stays until it "
+         "is purged.",
      .also = "connection | id",
      .slot = [](Objects& at) -> Slot { return &at.bridge->name; }},
-    planned("bridges[].renamed_from", "The bridge's former name, whose buffer it takes over."),
+    {.path = "bridges[].renamed_from",
+     .kind = Kind::Text,
+     .standard = R"("")",
+     .doc = "The bridge's former name, whose buffer it takes over with everything that waits, its counters and its "
+            "session at the far side. For the last, {bridge} in client_id stands for the former name while this key is "
+            "there. It may stay: where the buffer has its new name already, it changes nothing.",
+     .danger = "Without the key, later, client_id changes and a new session begins: write client_id out before.",
+     .also = "former_name | old_name | previous_name",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->renamed_from; }},
     {.path = "bridges[].enabled",
      .kind = Kind::Flag,
      .standard = "true",

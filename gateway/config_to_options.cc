@@ -205,7 +205,7 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   }
   options.failback = bridge.failback;
   options.version = version(bridge.mqtt_version);
-  options.client_id = config::expand_names(bridge.client_id, gateway_id, bridge.name);
+  options.client_id = config::client_id_of(bridge, gateway_id);
   if (!bridge.username.empty()) options.username = bridge.username;
   options.keep_alive = bridge.keepalive;
   options.ack_timeout = bridge.ack_timeout;

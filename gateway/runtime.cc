@@ -123,7 +123,31 @@ StoreThread::Options Runtime::store_thread_options() {
   return options;
 }
 
+void Runtime::rename_buffers() {
+  for (const config::Bridge& one : config_.bridges) {
+    if (one.renamed_from.empty()) continue;
+    switch (engine_.buffers().rename(one.renamed_from, one.name)) {
+      case bridge::Buffers::Renaming::Done:
+        world_.log.write(
+            LogLevel::Info, "bridge.renamed",
+            {{"name", one.name}, {"from", one.renamed_from}, {"waiting", engine_.buffers().of(one.name).waiting()}});
+        break;
+      case bridge::Buffers::Renaming::NothingToDo:
+        break;
+      case bridge::Buffers::Renaming::Refused:
+        world_.log.write(LogLevel::Warning, "bridge.not_renamed",
+                         {{"name", one.name},
+                          {"from", one.renamed_from},
+                          {"reason", "both names have a buffer"},
+                          {"waiting", engine_.buffers().of(one.renamed_from).waiting()},
+                          {"then", "that of the former name is kept in the store"}});
+        break;
+    }
+  }
+}
+
 void Runtime::make_bridges() {
+  rename_buffers();
   for (const config::Bridge& one : config_.bridges) {
     make_link(engine_.add_bridge(bridge_options(one, gateway_id_, random_seed()), world_.clock.now()));
   }
@@ -248,8 +272,9 @@ void Runtime::flush_full() {
 }
 
 Instant Runtime::next_deadline() const {
-  return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(), status_.next_deadline(),
-                   web_desk_.next_deadline(), store_look_at_, watchdog_at_, stop_by_});
+  return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(),
+                   status_.next_deadline(), web_desk_.next_deadline(), store_look_at_, watchdog_at_,
+                   stop_by_});
 }
 
 void Runtime::arm_timer(Instant now) {
@@ -332,6 +357,7 @@ Status Runtime::try_reload() {
 
 void Runtime::change_bridges(const config::Config& before) {
   const Instant now = world_.clock.now();
+  rename_buffers();
   for (const config::Bridge& one : config_.bridges) {
     const auto had = std::ranges::find(before.bridges, one.name, &config::Bridge::name);
     if (had != before.bridges.end() && *had == one) continue;
@@ -349,8 +375,9 @@ void Runtime::change_bridges(const config::Config& before) {
     }
   }
   for (const config::Bridge& one : before.bridges) {
-    if (std::ranges::find(config_.bridges, one.name, &config::Bridge::name) != config_.bridges.end()) continue;
-    engine_.retire_bridge(one.name, now);
+    const bool is_kept = std::ranges::find(config_.bridges, one.name, &config::Bridge::name) != config_.bridges.end();
+    const bool is_renamed = !engine_.has_bridge(one.name);
+    if (!is_kept && !is_renamed) engine_.retire_bridge(one.name, now);
   }
 }
 

@@ -78,6 +78,8 @@ class Runtime final : private Engine::Edge {
 
   Runtime(const World& world, const config::Config& config, Opened opened);
   StoreThread::Options store_thread_options();
+  // Buffers that the configuration calls by another name now.
+  void rename_buffers();
   void make_bridges();
   void make_link(bridge::Bridge& bridge);
   void note_unconfigured_buffers();
