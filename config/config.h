@@ -19,6 +19,7 @@
 #include "broker-core/base/web_origin.h"
 #include "config/address.h"
 #include "config/diagnostic.h"
+#include "config/proxy.h"
 
 namespace furrow::config {
 
@@ -288,10 +289,13 @@ struct Bridge {
   std::string username;
   std::filesystem::path password_from;  // empty: no password. Read again at each connect
   BridgeTls tls;
-  std::vector<std::string> pins;     // `sha256/BASE64` of the far public key, which alone decides then
-  std::string psk_identity;          // empty: none
-  std::filesystem::path psk_from;    // its key; read again at each connect
-  Duration keepalive = Seconds(30);  // whole seconds
+  std::vector<std::string> pins;   // `sha256/BASE64` of the far public key, which alone decides then
+  std::string psk_identity;        // empty: none
+  std::filesystem::path psk_from;  // its key; read again at each connect
+  Proxy proxy;
+  std::filesystem::path proxy_password_from;  // empty: no password. Read again at each connect
+  std::string source;                         // a local address or a network interface; empty: the system chooses
+  Duration keepalive = Seconds(30);           // whole seconds
   Duration ack_timeout = Seconds(30);
   // Nothing = auto: CONNACK receive maximum, at most 1000; in 3.1.1 100, but no QoS 2 beyond 20.
   std::optional<std::uint16_t> inflight;

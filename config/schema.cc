@@ -714,6 +714,31 @@ const Key kKeys[] = {
      .doc = "A file with that key in hexadecimal digits; only we may read it (chmod 600).",
      .also = "bridge_psk | psk",
      .slot = [](Objects& at) -> Slot { return &at.bridge->psk_from; }},
+    {.path = "bridges[].proxy",
+     .kind = Kind::Text,
+     .standard = R"("")",
+     .doc =
+         "A proxy to connect through, which looks names up: http://HOST:PORT (CONNECT) or socks5h://HOST:PORT, with "
+         "USER@ before the host if it asks; env: as https_proxy (for mqtts and wss), all_proxy and no_proxy say. TLS "
+         "goes through it, between this gateway and the far side.",
+     .danger = "What goes by mqtt:// and ws:// is read by the proxy, too.",
+     .also = "http_proxy | https_proxy | socks5_proxy | socks5_hostname | socks | all_proxy",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->proxy; }},
+    {.path = "bridges[].proxy_password_from",
+     .kind = Kind::File,
+     .standard = R"("")",
+     .doc =
+         "A file with the password of the proxy's user, read again at each connect; only we may read it (chmod 600). "
+         "Empty: none.",
+     .also = "proxy_password | socks5_password",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->proxy_password_from; }},
+    {.path = "bridges[].source",
+     .kind = Kind::Text,
+     .standard = R"("")",
+     .doc = "The local address, or the network interface, to connect from; empty: the system chooses. One that is not "
+            "there is an attempt that failed. Names are looked up as always.",
+     .also = "bridge_bind_address | bind_address | local_address | interface | bind_interface",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->source; }},
     {.path = "bridges[].keepalive",
      .kind = Kind::Time,
      .standard = "30s",
@@ -854,7 +879,6 @@ const Key kKeys[] = {
      .also = "bridge_max_packet_size | max_packet_size",
      .slot = [](Objects& at) -> Slot { return &at.bridge->packet_bytes_max; }},
     planned("bridges[].window", "The hours in which the bridge connects."),
-    planned("bridges[].source", "The local address or interface to use."),
     planned("bridges[].loop_guard", "How messages are marked against loops."),
     planned("bridges[].hop_limit", "The most bridges a message crosses."),
     planned("bridges[].mesh", "Message ids and a dedupe window, for rings of regions."),

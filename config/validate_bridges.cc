@@ -109,6 +109,7 @@ void check_bridge(const Config& config, std::size_t index, Report& report) {
   for (std::size_t rule = 0; rule < bridge.topics.size(); ++rule) {
     check_rule(bridge.topics[rule], rule_path(index, rule), report);
   }
+  check_link(bridge, path, report);
   check_provider(config, index, report);
   check_shadowed_rules(bridge, index, report);
   check_echo(bridge, index, report);

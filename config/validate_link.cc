@@ -2,10 +2,38 @@
 
 #include <algorithm>
 
+#include "broker-core/base/ip.h"
 #include "config/messages.h"
 
 namespace furrow::config {
 namespace {
+
+// A local address, or something that an interface may be called.
+bool is_source(std::string_view text) {
+  constexpr std::size_t kInterfaceBytesMax = 15;  // IFNAMSIZ, without the NUL
+  if (IpAddress::parse(text.substr(0, text.find('%')))) return true;
+  const bool is_printable = std::ranges::all_of(text, [](char c) { return c > ' ' && c != 0x7F; });
+  return is_printable && text.size() <= kInterfaceBytesMax && text.find_first_of("/:") == std::string_view::npos;
+}
+
+void check_source(const Bridge& bridge, const std::string& path, Report& report) {
+  if (bridge.source.empty() || is_source(bridge.source)) return;
+  report.error(path + ".source", "bridges[].source: " + in_quotes(bridge.source) +
+                                     " is neither an address, such as 192.168.4.2, nor the name of an interface, such "
+                                     "as wwan0");
+}
+
+void check_proxy(const Bridge& bridge, const std::string& path, Report& report) {
+  const bool has_password = !bridge.proxy_password_from.empty();
+  if (has_password && bridge.proxy.user.empty() && !report.places().is_spoiled(path + ".proxy")) {
+    report.error(path + ".proxy_password_from",
+                 "bridges[].proxy_password_from needs a proxy with a user: http://USER@HOST:PORT");
+  }
+  const bool is_v6_link_local = bridge.proxy.host.find('%') != std::string::npos;
+  if (is_v6_link_local && !bridge.source.empty() && !IpAddress::parse(bridge.source)) {
+    report.warning(path + ".source", "bridges[].source: the address of the proxy names an interface already");
+  }
+}
 
 void note_rename(const Bridge& bridge, const std::string& path, Report& report) {
   if (bridge.renamed_from.empty()) return;
@@ -18,6 +46,11 @@ void note_rename(const Bridge& bridge, const std::string& path, Report& report) 
 }
 
 }  // namespace
+
+void check_link(const Bridge& bridge, const std::string& path, Report& report) {
+  check_source(bridge, path, report);
+  check_proxy(bridge, path, report);
+}
 
 void check_renames(const Config& config, Report& report) {
   for (std::size_t i = 0; i < config.bridges.size(); ++i) {

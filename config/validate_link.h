@@ -1,4 +1,4 @@
-// What a bridge was called before.
+// How a bridge reaches its far side: where it connects from, through which proxy, and what it was called before.
 #pragma once
 
 #include <string>
@@ -7,6 +7,8 @@
 #include "config/report.h"
 
 namespace furrow::config {
+
+void check_link(const Bridge& bridge, const std::string& path, Report& report);
 
 // Former names, among all bridges.
 void check_renames(const Config& config, Report& report);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "config/config.h"
 #include "gateway/clock.h"
 #include "gateway/net/channel.h"
+#include "gateway/net/proxy_choice.h"
 #include "gateway/net/resolver.h"
 #include "gateway/net/tcp_connector.h"
 #include "gateway/net/tls_layer.h"
@@ -49,8 +51,14 @@ class BridgeLink final : private Channel::Owner {
   void perform(const bridge::Connect& command);
   void perform(const bridge::Disconnect& command);
   void perform(const bridge::Probe& command);
-  void on_connected(const bridge::Address& address, Result<std::unique_ptr<TcpStream>> stream);
-  std::vector<std::unique_ptr<Layer>> layers_to(const bridge::Address& address);
+  // The way to an address: the proxy that it leads through, if there is one.
+  using Way = std::optional<ProxyChoice>;
+  // Begins to connect to the far side, or to the proxy before it.
+  std::unique_ptr<TcpConnector> connect(const bridge::Address& address, const Way& way, TcpConnector::Done done);
+  void on_connected(const bridge::Address& address, const Way& way, Result<std::unique_ptr<TcpStream>> stream);
+  Result<std::vector<std::unique_ptr<Layer>>> layers_to(const bridge::Address& address, const Way& way);
+  Result<std::unique_ptr<Layer>> proxy_layer(const bridge::Address& address, const ProxyChoice& choice) const;
+  void fail_connect(const Error& why);
   // The channel is open, and the bridge may speak.
   void begin();
   void write();
@@ -64,7 +72,7 @@ class BridgeLink final : private Channel::Owner {
   // At most one of the two: on the way to a connection, or connected.
   std::unique_ptr<TcpConnector> connector_;
   std::unique_ptr<TcpConnector> probe_;  // beside them
-  // Each host and port of the bridge, and its address that worked last.
+  // Each host and port that was connected to, and its address that worked last.
   std::map<std::string, SocketAddress> reached_;
   // By the same, what TLS can resume there.
   std::map<std::string, std::shared_ptr<TlsMemory>> tls_memory_;

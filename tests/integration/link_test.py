@@ -1,9 +1,15 @@
-"""How a bridge reaches its region, seen from outside: under which name, and out of which file."""
+"""How a bridge reaches its region, seen from outside: from which address, through which proxy, under which name, and out
+of which file."""
 
+import base64
 import signal
+import shutil
+import socket
+import threading
 import time
+import unittest
 
-from furrow_testing import TestCase, bridge, main, run_furrow, wait_for
+from furrow_testing import Process, TestCase, bridge, free_port, main, run_furrow, wait_for
 
 
 class LinkTest(TestCase):
@@ -95,6 +101,175 @@ class RenameTest(LinkTest):
         self.barn.start()
         self.assertNotIn("bridge.renamed", self.barn.log())
         self.assertEqual(self.wait_online(self.barn, "us")["accepted"], 40)
+
+
+class SourceTest(LinkTest):
+    def test_a_connection_comes_from_the_address_or_interface_that_is_named(self):
+        region = self.mosquitto().start()
+        tap = Listener(region.port)
+        self.addCleanup(tap.close)
+        barn = self.gateway(bridge(tap.port, "{filter: farm/#}", settings="source: 127.0.0.9")).start()
+        self.wait_online(barn)
+        self.assertEqual(tap.peers[-1], "127.0.0.9")
+        text = barn.config_path.read_text()
+        barn.config_path.write_text(text.replace("source: 127.0.0.9", "source: nowhere0"))
+        self.reload(barn)
+        document = self.status_of(barn, "away", lambda one: one["state"] == "backoff")
+        self.assertIn("source nowhere0: there is no network interface or address of that name", document["reason"])
+        barn.config_path.write_text(text.replace("source: 127.0.0.9", "source: lo"))
+        self.reload(barn)
+        self.wait_online(barn)
+
+
+class ProxyTest(LinkTest):
+    def bridged(self, proxy, port, settings=""):
+        return self.gateway(bridge(port, "{filter: farm/#}", settings=f"proxy: {proxy}\n{settings}"))
+
+    def assert_reason(self, gateway, reason):
+        self.status_of(gateway, f"the reason is {reason}", lambda one: reason in (one["reason"] or ""))
+
+    def test_connect_with_credentials_and_without(self):
+        region = self.mosquitto().start()
+        proxy = HttpProxy(user="ann", password="secret")
+        self.addCleanup(proxy.close)
+        secret = self.folder / "proxy.password"
+        secret.write_text("wrong\n")
+        secret.chmod(0o600)
+        barn = self.bridged(f"http://ann@127.0.0.1:{proxy.port}", region.port, f"proxy_password_from: {secret}").start()
+        self.assert_reason(barn, "proxy: it does not let user ann in (407): look at proxy and proxy_password_from")
+        secret.write_text("secret\n")
+        self.wait_online(barn)
+        self.assertIn(f"CONNECT 127.0.0.1:{region.port} HTTP/1.1", proxy.requests[-1])
+        sensor = self.client(barn.port, "sensor")
+        sensor.publish("farm/a", "through", 1)
+        self.status_of(barn, "delivered", lambda one: one["delivered"] == 1)
+
+    def test_a_proxy_that_refuses_or_is_none_is_a_reason(self):
+        proxy = HttpProxy(answer=b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        self.addCleanup(proxy.close)
+        barn = self.bridged(f"http://127.0.0.1:{proxy.port}", 9).start()
+        self.assert_reason(barn, "proxy: it answers HTTP 502 Bad Gateway: it cannot reach 127.0.0.1:9")
+        other = self.gateway(bridge(9, "{filter: farm/#}", settings=f"proxy: socks5h://127.0.0.1:{proxy.port}"),
+                             name="other").start()
+        self.assert_reason(other, "proxy: it does not speak SOCKS5: look at proxy")
+
+    @unittest.skipUnless(shutil.which("tinyproxy"), "tinyproxy is not installed")
+    def test_tinyproxy(self):
+        region = self.mosquitto().start()
+        port = free_port()
+        config = self.folder / "tinyproxy.conf"
+        config.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 10\nBasicAuth ann secret\n")
+        self.real_proxy("tinyproxy", "tinyproxy", "-d", "-c", config, port=port)
+        secret = self.folder / "proxy.password"
+        secret.write_text("secret\n")
+        secret.chmod(0o600)
+        barn = self.bridged(f"http://ann@127.0.0.1:{port}", region.port, f"proxy_password_from: {secret}").start()
+        self.wait_online(barn)
+
+    @unittest.skipUnless(shutil.which("microsocks"), "microsocks is not installed")
+    def test_microsocks_by_the_environment(self):
+        region = self.mosquitto().start()
+        port = free_port()
+        self.real_proxy("microsocks", "microsocks", "-i", "127.0.0.1", "-p", port, "-u", "ann", "-P", "se@cret",
+                        port=port)
+        barn = self.bridged("env", region.port)
+        barn.environment = {"all_proxy": f"socks5h://ann:wrong@127.0.0.1:{port}", "no_proxy": ""}
+        barn.start()
+        self.assert_reason(barn, "it does not let user ann in")
+        barn.stop()
+        barn.environment["all_proxy"] = f"socks5h://ann:se%40cret@127.0.0.1:{port}"
+        barn.start()
+        self.wait_online(barn)
+
+    def real_proxy(self, name, *command, port):
+        process = self.own(Process(name, self.folder))
+        process.spawn(*command)
+
+        def accepts():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+        wait_for(f"{name} accepts", accepts)
+
+
+class Relay:
+    """A server that pumps bytes between its clients and somebody else."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.sockets = [self.listener]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, peer = self.listener.accept()
+            except OSError:
+                return
+            self.sockets.append(near)
+            threading.Thread(target=self.serve, args=(near, peer), daemon=True).start()
+
+    def join(self, near, far):
+        self.sockets.append(far)
+        threading.Thread(target=self.pump, args=(far, near), daemon=True).start()
+        self.pump(near, far)
+
+    @staticmethod
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        sink.close()
+
+    def close(self):
+        for one in self.sockets:
+            one.close()
+
+
+class Listener(Relay):
+    """Knows where its clients come from."""
+
+    def __init__(self, target):
+        self.target, self.peers = target, []
+        super().__init__()
+
+    def serve(self, near, peer):
+        self.peers.append(peer[0])
+        self.join(near, socket.create_connection(("127.0.0.1", self.target)))
+
+
+class HttpProxy(Relay):
+    """Answers CONNECT by its script: with `answer`, or with what the credentials are worth."""
+
+    def __init__(self, user=None, password=None, answer=None):
+        self.credentials = base64.b64encode(f"{user}:{password}".encode()).decode() if user else None
+        self.answer, self.requests = answer, []
+        super().__init__()
+
+    def serve(self, near, _):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = near.recv(4096)
+            if not data:
+                return
+            head += data
+            if self.answer and not head.startswith(b"CONNECT"):
+                near.sendall(self.answer)
+                return
+        self.requests.append(head.decode("latin-1"))
+        if self.answer:
+            near.sendall(self.answer)
+            return
+        if self.credentials and f"Proxy-Authorization: Basic {self.credentials}\r\n" not in self.requests[-1]:
+            near.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n")
+            near.close()
+            return
+        host, _, port = self.requests[-1].split()[1].rpartition(":")
+        far = socket.create_connection((host, int(port)))
+        near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self.join(near, far)
 
 
 if __name__ == "__main__":
