@@ -17,6 +17,8 @@ constexpr Duration kConnectTimeoutAmongOthers = std::chrono::seconds(15);
 constexpr std::size_t kSegmentBytes = 1'200;
 // The longest wait between tries of an earlier address that does not let us in.
 constexpr Duration kFailbackMax = std::chrono::hours(1);
+// How long what is in flight may take when the window closes; the rest is resumed when it opens.
+constexpr Duration kFinishTimeout = std::chrono::seconds(10);
 // How long DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
 // Two take-overs of our client identifier within this time: two clients share it, and would push each other out for
@@ -62,6 +64,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
               *this),
       up_(buffer, remote_, {.gathers_for = options_.coalesce, .drain = options_.drain}),
       down_(buffer, remote_, broker),
+      times_(options_.times),
       reports_(options_.name, log),
       failback_wait_(options_.failback),
       since_(now) {
@@ -73,6 +76,11 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
   if (!works) {
     set_state(State::Disabled, options_.enabled ? "no address to connect to" : "enabled: false in the configuration",
               now);
+    return;
+  }
+  if (times_.has_window()) {
+    phase_ = Phase::Waiting;
+    set_state(State::Waiting, "the time of day is not known yet", now);
     return;
   }
   dial({}, now);
@@ -121,7 +129,24 @@ Duration Bridge::connect_timeout() const {
   return options_.addresses.size() > 1 ? kConnectTimeoutAmongOthers : kConnectTimeout;
 }
 
+bool Bridge::wants_connection(Instant now) const {
+  return times_.wants_connection(queue(), now);
+}
+
+void Bridge::wait(Instant now) {
+  phase_ = Phase::Waiting;
+  deadline_ = kNever;
+  times_.note_left();
+  set_state(State::Waiting, times_.reason(), now);
+  reports_.waiting(reason_, waiting());
+}
+
 void Bridge::dial(std::string reason, Instant now) {
+  if (!wants_connection(now)) {
+    wait(now);
+    return;
+  }
+  times_.note_connecting();
   phase_ = Phase::Connecting;
   deadline_ = now + connect_timeout();
   dialect_.handle_dial(now);
@@ -211,9 +236,13 @@ void Bridge::next(std::string reason, Wait wait, Instant now) {
   }
 }
 
-void Bridge::back_off(std::string reason, Wait wait, Instant now) {
+void Bridge::back_off(std::string reason, Wait how, Instant now) {
+  if (!wants_connection(now)) {
+    wait(now);
+    return;
+  }
   phase_ = Phase::Backoff;
-  deadline_ = now + (wait == Wait::Brief ? backoff_.brief() : backoff_.next());
+  deadline_ = now + (how == Wait::Brief ? backoff_.brief() : backoff_.next());
   reports_.offline(reason, deadline_ - now, waiting(), now);
   set_state(State::Backoff, std::move(reason), now);
 }
@@ -304,6 +333,8 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   announced_ = false;
   draining_ = buffer_.backlog() > 0;
   if (draining_) drain_.begin(counts(), now);
+  finished_by_ = kNever;
+  times_.note_activity(now);
   down_.connect({session_present, buffer_.far_session().note_answered()});
   buffer_.far_session().store_old_broker_lazily(now);
   up_.connect({window(), exactly_once_window()}, session_present, now);
@@ -411,6 +442,8 @@ std::string Bridge::shortcoming() const {
 void Bridge::review(Instant now) {
   if (rates_due_ <= now && rates_move()) move_rates(now);
   if (phase_ != Phase::Online) return;
+  review_times(now);
+  if (phase_ != Phase::Online) return;
   if (buffer_.waiting() == 0) history_.forgive();
   review_drain(now);
   if (history_.owing()) {
@@ -423,6 +456,19 @@ void Bridge::review(Instant now) {
     return;
   }
   reports_.stalled(reason_, waiting(), now);
+}
+
+void Bridge::review_times(Instant now) {
+  const std::uint64_t moved = buffer_.delivered() + buffer_.received();
+  const bool is_busy = buffer_.inflight() > 0 || buffer_.backlog() > 0;
+  if (std::exchange(moved_, moved) != moved || is_busy) times_.note_activity(now);
+  const bool is_idle = !is_busy && times_.idle_due() <= now;
+  if (!times_.window_is_open() && finished_by_ == kNever) {
+    finished_by_ = now + kFinishTimeout;
+    up_.hold();
+  }
+  const bool is_finished = finished_by_ != kNever && (buffer_.inflight() == 0 || finished_by_ <= now);
+  if (is_idle || is_finished) say_goodbye(After::Waiting, now);
 }
 
 void Bridge::review_well(Instant now) {
@@ -498,6 +544,8 @@ Instant Bridge::stall_due() const {
 
 Instant Bridge::next_deadline() const {
   Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_});
+  if (phase_ == Phase::Waiting) due = std::min(due, times_.wanted_due(queue()));
+  if (phase_ == Phase::Online) due = std::min({due, times_.idle_due(), finished_by_});
   if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
   if (buffer_.waiting() > 0) due = std::min(due, expiry_due_);
   if (rates_move()) due = std::min(due, rates_due_);
@@ -508,6 +556,11 @@ void Bridge::handle_timeout(Instant now) {
   if (expiry_due_ <= now) {
     up_.expire(now);
     expiry_due_ = now + kExpiryInterval;
+  }
+  if (phase_ == Phase::Waiting) {
+    review(now);
+    if (wants_connection(now)) dial({}, now);
+    return;
   }
   if (deadline_ <= now) {
     deadline_ = kNever;
@@ -530,6 +583,32 @@ void Bridge::handle_timeout(Instant now) {
   remote_.handle_timeout(reading_paused(), now);
   if (up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
   review(now);
+}
+
+void Bridge::handle_minute(std::optional<std::uint16_t> minute, Instant now) {
+  times_.set_minute(minute, now);
+  switch (phase_) {
+    case Phase::Waiting:
+      if (wants_connection(now)) {
+        dial({}, now);
+      } else if (times_.reason() != reason_) {
+        wait(now);
+      }
+      break;
+    case Phase::Connecting:
+    case Phase::Handshaking:
+    case Phase::Backoff:
+      if (times_.window_is_open()) break;
+      hang_up();
+      wait(now);
+      break;
+    case Phase::Online:
+      review(now);
+      break;
+    case Phase::Idle:
+    case Phase::Leaving:
+      break;
+  }
 }
 
 // --- what may change while it runs ---
@@ -555,24 +634,40 @@ void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
 
 void Bridge::shut_down(Instant now) {
   if (phase_ == Phase::Idle) return;
+  after_leaving_ = After::Idle;
   if (phase_ != Phase::Online) {
     leave_now(now);
     return;
   }
+  say_goodbye(After::Idle, now);
+  set_state(State::Disabled, "shutting down", now);
+}
+
+// The far broker keeps the session, and what is in flight is resumed with it.
+void Bridge::say_goodbye(After after, Instant now) {
+  if (history_.end(LinkHistory::End::Other, buffer_.inflight() > 0, now).good) backoff_.reset();
   up_.stop();
   down_.disconnect();
+  drain_.cancel();
+  draining_ = false;
+  finished_by_ = kNever;
   remote_.write_disconnect();
   phase_ = Phase::Leaving;
+  after_leaving_ = after;
   deadline_ = now + kLeaveTimeout;
-  set_state(State::Disabled, "shutting down", now);
 }
 
 void Bridge::leave_now(Instant now) {
   hang_up();
   up_.disconnect(now);
   down_.disconnect();
-  phase_ = Phase::Idle;
   deadline_ = kNever;
+  if (after_leaving_ == After::Waiting) times_.note_left();
+  if (after_leaving_ != After::Idle) {
+    dial({}, now);
+    return;
+  }
+  phase_ = Phase::Idle;
   set_state(State::Disabled, "shutting down", now);
 }
 
@@ -598,6 +693,7 @@ Snapshot Bridge::snapshot() const {
   snapshot.last_ack = up_.last_acknowledgement();
   snapshot.acknowledgement_times = up_.acknowledgement_times();
   if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;
+  if (phase_ == Phase::Waiting) snapshot.next_attempt = times_.opens_at();
   snapshot.connects = connects_;
   snapshot.up_per_s = up_rate_.per_s();
   snapshot.down_per_s = down_rate_.per_s();

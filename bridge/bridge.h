@@ -6,8 +6,11 @@
 //   Handshaking     –             –                Online    next      dialect or next   dialect or next (10 s)
 //   Online          –             –                –         –         Backoff or next   PINGREQ; stalled → Backoff
 //   Backoff         –             –                –         –         –                 Connecting
-//   Leaving         –             –                –         –         Idle              Idle (2 s)
+//   Waiting         –             –                –         –         –                 Connecting
+//   Leaving         –             –                –         –         what follows      what follows (2 s)
 //
+// `what follows` is Idle for good, or Waiting. Where window and demand do not want a connection
+// (connect_times.h), Connecting and Backoff are Waiting instead.
 // `next` is Connecting to the next address at once, or after the last of them Backoff. `dialect`, and a refusal of the
 // version, is Connecting to the same address with another dialect. After a connection that was good its address comes
 // first again, after a short delay. Online at a later address of the list, a bridge probes the earlier ones now and
@@ -34,6 +37,7 @@
 #include "bridge/address.h"
 #include "bridge/backoff.h"
 #include "bridge/buffer.h"
+#include "bridge/connect_times.h"
 #include "bridge/dialect.h"
 #include "bridge/drain.h"
 #include "bridge/link_history.h"
@@ -67,6 +71,7 @@ struct Options {
   Duration failback = std::chrono::minutes(5);  // how often an earlier address is tried again; 0: never
   Duration backoff_initial = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(60);
+  ConnectTimes::Options times;
   broker::OutboxLimits buffer;  // at first, see Bridge::set_limits()
   std::vector<Rule> rules;      // likewise, set_rules()
   std::uint64_t seed = 1;
@@ -119,6 +124,9 @@ class Bridge final : private RemoteSession::Handler {
   void handle_closed(std::string_view reason, Instant now);
   void handle_timeout(Instant now);
   Instant next_deadline() const;
+  // The minute of the local day, for a window; nothing: the clock is not trusted. At each change of it.
+  void handle_minute(std::optional<std::uint16_t> minute, Instant now);
+  bool has_window() const { return times_.has_window(); }
   // Says DISCONNECT; the command Disconnect follows once the socket has taken it. The queue stays as it is.
   void shut_down(Instant now);
   // Whether the bridge has no connection, and wants none.
@@ -137,7 +145,9 @@ class Bridge final : private RemoteSession::Handler {
   const std::string& bridge_name() const { return buffer_.name(); }
 
  private:
-  enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Leaving };
+  enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Waiting, Leaving };
+  // What follows Leaving.
+  enum class After : std::uint8_t { Idle, Waiting };
   enum class Wait : std::uint8_t { Growing, Brief };
 
   // RemoteSession::Handler
@@ -156,8 +166,14 @@ class Bridge final : private RemoteSession::Handler {
   Dialect make_dialect(bool comes_down, Instant now) const;
   // Keeps the dialect, which the far broker has understood, over restarts too where it is not the first to be tried.
   void remember_dialect(Instant now);
-  // Connects to the address in turn; `reason` is what went wrong before, or nothing.
+  // Connects to the address in turn, if a connection is wanted; `reason` is what went wrong before, or nothing.
   void dial(std::string reason, Instant now);
+  bool wants_connection(Instant now) const;
+  // Stays away until a connection is wanted.
+  void wait(Instant now);
+  // Leaves in order, until a connection is wanted again, when the window has closed or nothing moves.
+  void review_times(Instant now);
+  void say_goodbye(After after, Instant now);
   // Gives up the network connection, or the attempt at one.
   void hang_up();
   // The attempt failed: the next address, or backoff.
@@ -168,7 +184,7 @@ class Bridge final : private RemoteSession::Handler {
   LinkHistory::Verdict end_connection(LinkHistory::End how, Instant now);
   // The connection, online until now, is lost.
   void lose(std::string reason, LinkHistory::End how, Instant now);
-  void back_off(std::string reason, Wait wait, Instant now);
+  void back_off(std::string reason, Wait how, Instant now);
   void handle_takeover(Instant now);
   void handle_stall(Instant now);
   void leave_now(Instant now);
@@ -192,6 +208,7 @@ class Bridge final : private RemoteSession::Handler {
   }
   void set_state(State state, std::string reason, Instant now);
   Reports::Waiting waiting() const { return {buffer_.waiting(), buffer_.oldest()}; }
+  ConnectTimes::Queue queue() const { return {buffer_.waiting(), buffer_.oldest()}; }
   Drain::Counts counts() const { return {buffer_.backlog(), buffer_.inflight(), buffer_.delivered()}; }
 
   // Constant after construction.
@@ -206,6 +223,7 @@ class Bridge final : private RemoteSession::Handler {
   WayUp up_;
   WayDown down_;
   LinkHistory history_;
+  ConnectTimes times_;
   Drain drain_;
   Reports reports_;
 
@@ -214,8 +232,11 @@ class Bridge final : private RemoteSession::Handler {
   Instant expiry_due_{};       // when to look again for expired messages in the buffer
   Instant patience_until_{};   // no stall before: acknowledgements may lie unread in the socket
   std::optional<Instant> last_takeover_;
-  bool network_ = false;  // the caller has a connection for us, or is making one
-  bool sending_ = false;  // the socket has not all of what the caller took
+  After after_leaving_ = After::Idle;
+  Instant finished_by_ = kNever;  // the window has closed: what is in flight has until then
+  std::uint64_t moved_ = 0;       // messages of either direction that have come to their end, as of the last event
+  bool network_ = false;          // the caller has a connection for us, or is making one
+  bool sending_ = false;          // the socket has not all of what the caller took
   bool disconnect_wanted_ = false;
   std::optional<Instant> gathering_until_;  // output waits for more; see review_output()
   std::optional<Address> connect_wanted_;

@@ -136,6 +136,7 @@ void WayUp::expire(Instant now) {
 void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Instant now) {
   inflight_since_.reset();
   lacks_exactly_once_ = false;
+  held_ = false;
   window_max_ = windows.all;
   window().connect(*this, windows, session_present, now);
   pump(now);

@@ -35,6 +35,8 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   ~WayUp() { buffer_.detach(); }
 
   void connect(broker::Inflight::Windows windows, bool session_present, Instant now);
+  // Sends no more messages on this connection; what is in flight is finished.
+  void hold() { held_ = true; }
   // Sends nothing more; the output may still leave.
   void stop() { window().disconnect(); }
   // The connection is gone.
@@ -87,7 +89,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   std::uint64_t uncounted() const override { return in_output_.once + taken_out_.once; }
 
   // broker::PublishSink
-  bool writable() const override { return remote_.writable() && !paced_until_; }
+  bool writable() const override { return remote_.writable() && !paced_until_ && !held_; }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
 
@@ -114,6 +116,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   broker::PublishPace pace_;
   std::optional<Instant> paced_until_;
   std::uint16_t window_max_ = 0;  // of the present connection
+  bool held_ = false;             // likewise; see hold()
   bool lacks_exactly_once_ = false;
   Unsent in_output_;
   Unsent taken_out_;             // by the caller, whose socket has no room for it yet

@@ -101,6 +101,11 @@ struct Assigner {
     return {};
   }
 
+  Status operator()(DailyWindow* slot) const {
+    FURROW_TRY(*slot, parse_window(text));
+    return {};
+  }
+
   Status operator()(std::vector<std::string>* slot) const {
     slot->emplace_back(text);
     return {};

@@ -18,6 +18,7 @@
 #include "broker-core/base/time.h"
 #include "broker-core/base/web_origin.h"
 #include "config/address.h"
+#include "config/daily_window.h"
 #include "config/diagnostic.h"
 #include "config/proxy.h"
 
@@ -278,6 +279,16 @@ struct BridgeTls {
   bool operator==(const BridgeTls&) const = default;
 };
 
+// When a bridge that is not always connected connects and leaves. Without `messages` and `age` it always is.
+struct Demand {
+  std::uint64_t messages = 0;   // connects once this many wait; 0 = whatever their number
+  Duration age = Seconds(0);    // connects once one has waited this long; 0 = whatever their age
+  Duration idle = Seconds(60);  // leaves when nothing was sent and nothing came for this long
+
+  bool is_asked_for() const { return messages != 0 || age != Duration::zero(); }
+  bool operator==(const Demand&) const = default;
+};
+
 struct Bridge {
   std::string name = "bridge";
   std::string renamed_from;  // the name that its buffer had before; empty: none
@@ -306,7 +317,9 @@ struct Bridge {
   Duration coalesce = Seconds(0);      // less than ack_timeout
   std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
   Provider provider = Provider::None;  // see within_provider()
-  std::vector<TopicRule> topics;       // per direction, the first that matches decides
+  DailyWindow window;                  // of local time; connects in these hours alone
+  Demand demand;
+  std::vector<TopicRule> topics;  // per direction, the first that matches decides
   Place place;
 
   bool operator==(const Bridge&) const = default;

@@ -50,7 +50,7 @@ struct Objects {
 using Slot = std::variant<bool*, std::uint8_t*, std::uint16_t*, std::uint64_t*, std::optional<std::uint16_t>*,
                           Duration*, std::optional<Duration>*, std::optional<bool>*, std::string*,
                           std::filesystem::path*, std::optional<std::filesystem::path>*, std::vector<std::string>*,
-                          std::vector<IpNetwork>*, std::vector<WebOrigin>*, Bind*, Proxy*,
+                          std::vector<IpNetwork>*, std::vector<WebOrigin>*, Bind*, Proxy*, DailyWindow*,
                           std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*, std::vector<TopicRule>*,
                           std::optional<std::vector<AccessRule>>*, std::vector<UserGroup>*, ClientIdPolicy*, Denied*,
                           WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*, RetainFlag*, DrainOrder*,

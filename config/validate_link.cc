@@ -4,6 +4,7 @@
 
 #include "broker-core/base/ip.h"
 #include "config/messages.h"
+#include "config/scalar.h"
 
 namespace furrow::config {
 namespace {
@@ -35,6 +36,50 @@ void check_proxy(const Bridge& bridge, const std::string& path, Report& report) 
   }
 }
 
+void check_demand(const Bridge& bridge, const std::string& path, Report& report) {
+  if (bridge.demand.idle == Demand().idle || bridge.demand.is_asked_for()) return;
+  report.warning(path + ".demand.idle",
+                 "bridges[].demand.idle has no effect without messages or age: the bridge stays connected");
+}
+
+bool comes_down(const Bridge& bridge) {
+  return std::ranges::any_of(bridge.topics, &TopicRule::comes_down);
+}
+
+// "at 500 messages, or when one is 15m old".
+std::string demand_text(const Demand& demand) {
+  std::string text;
+  if (demand.messages != 0) text = "at " + std::to_string(demand.messages) + " messages";
+  if (demand.age != Duration::zero()) {
+    text += (text.empty() ? "" : ", or ") + std::string("when one is ") + time_text(demand.age) + " old";
+  }
+  return text;
+}
+
+void note_way_down(const Bridge& bridge, const std::string& path, Report& report) {
+  if (!comes_down(bridge)) return;
+  report.note(path, "what comes down by bridge " + in_quotes(bridge.name) +
+                        " comes while it is connected, and nothing that waits at the far side makes it connect");
+}
+
+void note_window(const Bridge& bridge, const std::string& path, Report& report) {
+  if (bridge.window.is_all_day()) return;
+  report.note(path + ".window", "bridge " + in_quotes(bridge.name) + " connects from " + bridge.window.text() +
+                                    " of this machine's local time alone; at other times messages wait");
+  note_way_down(bridge, path + ".window", report);
+}
+
+void note_demand(const Bridge& bridge, const std::string& path, Report& report) {
+  if (!bridge.demand.is_asked_for()) return;
+  report.note(path + ".demand", "bridge " + in_quotes(bridge.name) + " connects " + demand_text(bridge.demand) +
+                                    ", and leaves after " + time_text(bridge.demand.idle) + " without traffic");
+  if (bridge.demand.age == Duration::zero()) {
+    report.note(path + ".demand", "bridges[].demand without age: up to " + std::to_string(bridge.demand.messages - 1) +
+                                      " messages may wait for good");
+  }
+  note_way_down(bridge, path + ".demand", report);
+}
+
 void note_rename(const Bridge& bridge, const std::string& path, Report& report) {
   if (bridge.renamed_from.empty()) return;
   const bool has_name = bridge.client_id.find("{bridge}") != std::string::npos;
@@ -50,6 +95,7 @@ void note_rename(const Bridge& bridge, const std::string& path, Report& report) 
 void check_link(const Bridge& bridge, const std::string& path, Report& report) {
   check_source(bridge, path, report);
   check_proxy(bridge, path, report);
+  check_demand(bridge, path, report);
 }
 
 void check_renames(const Config& config, Report& report) {
@@ -76,6 +122,8 @@ void check_renames(const Config& config, Report& report) {
 
 void note_links(const Config& config, Report& report) {
   for (std::size_t i = 0; i < config.bridges.size(); ++i) {
+    note_window(config.bridges[i], bridge_path(i), report);
+    note_demand(config.bridges[i], bridge_path(i), report);
     note_rename(config.bridges[i], bridge_path(i), report);
   }
 }

@@ -212,6 +212,11 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   options.inflight_max = bridge.inflight.value_or(0);
   options.session_expiry_s = whole_seconds(bridge.session_expiry);
   options.known = known_limits(bridge);
+  options.times = {.window_begin = bridge.window.begin,
+                   .window_end = bridge.window.end,
+                   .demand_messages = bridge.demand.messages,
+                   .demand_age = bridge.demand.age,
+                   .idle = bridge.demand.idle};
   options.coalesce = bridge.coalesce;
   options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
                    .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),

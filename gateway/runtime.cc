@@ -160,6 +160,7 @@ void Runtime::make_link(bridge::Bridge& bridge) {
   status_sources_.add(engine_.buffers().of(one->name), &bridge);
   bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
                                                        config::within_provider(*one), [this] { flush_full(); }));
+  if (bridge.has_window()) minute_at_ = world_.clock.now();
 }
 
 void Runtime::note_unconfigured_buffers() {
@@ -237,6 +238,7 @@ void Runtime::handle_due(Instant now) {
     look_at_machine(now);
     machine_look_at_ = now + kMachineLookInterval;
   }
+  if (minute_at_ <= now) look_at_time_of_day(now);
   status_.publish(now);
   web_desk_.answer(now);
   if (watchdog_at_ <= now) {
@@ -252,9 +254,21 @@ void Runtime::look_at_machine(Instant now) {
   const bool trusted = world_.clock.trusted();
   status_sources_.note_machine(allocated, trusted);
   if (std::exchange(clock_trusted_, trusted) || !trusted) return;
+  look_at_time_of_day(now);
   engine_.broker().handle_clock_trusted(now);
   clients_.judge_peers(world_.clock.judged());
   for (const auto& link : bridge_links_) link->judge_peer(world_.clock.judged());
+}
+
+void Runtime::look_at_time_of_day(Instant now) {
+  constexpr Duration kUntrustedInterval = std::chrono::minutes(1);
+  minute_at_ = kNever;
+  const auto time = world_.clock.local_time();
+  for (const auto& link : bridge_links_) {
+    if (!link->bridge().has_window()) continue;
+    link->bridge().handle_minute(time ? std::optional(time->minute) : std::nullopt, now);
+    minute_at_ = now + (time ? time->to_next_minute : kUntrustedInterval);
+  }
 }
 
 void Runtime::flush(bridge::Bridge& bridge, Instant) {
@@ -273,7 +287,7 @@ void Runtime::flush_full() {
 
 Instant Runtime::next_deadline() const {
   return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(),
-                   status_.next_deadline(), web_desk_.next_deadline(), store_look_at_, watchdog_at_,
+                   status_.next_deadline(), web_desk_.next_deadline(), store_look_at_, minute_at_, watchdog_at_,
                    stop_by_});
 }
 

@@ -1,5 +1,5 @@
-"""How a bridge reaches its region, seen from outside: from which address, through which proxy, under which name, and out
-of which file."""
+"""How a bridge reaches its region, and when, seen from outside: from which address, through which proxy, in which
+hours, under which name, and out of which file."""
 
 import base64
 import signal
@@ -18,6 +18,10 @@ class LinkTest(TestCase):
 
     def wait_online(self, gateway, name="region"):
         return self.status_of(gateway, "online", lambda one: one["state"] == "online", name)
+
+    def trusts_clock(self, gateway):
+        document = self.status(gateway).wait_until("it is there", lambda one: one["clock"], "gateway")
+        return document["clock"]["trusted"]
 
     def reload(self, gateway, outcome="reload.done"):
         before = len(gateway.log())
@@ -189,6 +193,46 @@ class ProxyTest(LinkTest):
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
         wait_for(f"{name} accepts", accepts)
+
+
+class TimesTest(LinkTest):
+    def local_window(self, first, last):
+        """The hours from `first` to `last` from now."""
+        now = time.time()
+        return "-".join(time.strftime("%H:%M", time.localtime(now + 3600 * hours)) for hours in (first, last))
+
+    def test_outside_of_its_window_a_bridge_waits(self):
+        region = self.mosquitto().start()
+        window = self.local_window(2, 4)
+        barn = self.gateway(bridge(region.port, "{filter: farm/#}", settings=f'window: "{window}"')).start()
+        if not self.trusts_clock(barn):
+            self.wait_online(barn)  # nobody knows when the window is open
+            return
+        document = self.status_of(barn, "waiting", lambda one: one["state"] == "waiting")
+        self.assertEqual(document["reason"], f"until {window[:5]}, when its window opens")
+        self.client(barn.port, "sensor").publish("farm/a", "1", 1)
+        self.status_of(barn, "it is kept", lambda one: one["backlog"]["messages"] == 1)
+        text = barn.config_path.read_text()
+        barn.config_path.write_text(text.replace(window, self.local_window(-2, 2)))
+        self.reload(barn)
+        self.status_of(barn, "it is delivered", lambda one: one["delivered"] == 1)
+        barn.config_path.write_text(text)
+        self.reload(barn)
+        self.status_of(barn, "waiting again", lambda one: one["state"] == "waiting")
+
+    def test_a_bridge_on_demand_connects_when_enough_waits_and_leaves(self):
+        region = self.mosquitto().start()
+        settings = "demand: {messages: 3, age: 1h, idle: 1s}"
+        barn = self.gateway(bridge(region.port, "{filter: farm/#}", settings=settings)).start()
+        sensor = self.client(barn.port, "sensor")
+        for i in range(2):
+            sensor.publish("farm/a", str(i), 1)
+        self.status_of(barn, "two wait", lambda one: one["state"] == "waiting" and one["backlog"]["messages"] == 2)
+        sensor.publish("farm/a", "2", 1)
+        self.status_of(barn, "all are delivered", lambda one: one["delivered"] == 3)
+        document = self.status_of(barn, "it has left", lambda one: one["state"] == "waiting")
+        self.assertEqual(document["connects"], 1)
+        self.assertIn("until 3 messages wait", document["reason"])
 
 
 class Relay:
