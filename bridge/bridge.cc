@@ -257,7 +257,9 @@ void Bridge::handle_refused(const mqtt::Connack& connack, Instant now) {
     dial("the far broker refused " + std::string(asked) + "; trying " + std::string(dialect_.name()), now);
     return;
   }
-  next(describe(connack, options_.username.has_value(), remote_.client_id()), Wait::Growing, now);
+  std::string reason = describe(connack, options_.username.has_value(), remote_.client_id());
+  if (!notice_.empty()) reason += "; " + notice_;
+  next(std::move(reason), Wait::Growing, now);
 }
 
 void Bridge::handle_stranger(Stranger stranger, Instant now) {
@@ -436,7 +438,7 @@ std::string Bridge::shortcoming() const {
   if (up_.lacks_exactly_once()) {
     return "the far broker answers QoS 2 with PUBACK, so messages go at QoS 1: set qos: 1";
   }
-  return {};
+  return notice_;
 }
 
 void Bridge::review(Instant now) {
@@ -655,6 +657,17 @@ void Bridge::say_goodbye(After after, Instant now) {
   phase_ = Phase::Leaving;
   after_leaving_ = after;
   deadline_ = now + kLeaveTimeout;
+}
+
+void Bridge::renew_connection(Instant now) {
+  if (phase_ == Phase::Online) say_goodbye(After::Anew, now);
+}
+
+void Bridge::set_notice(std::string notice, Instant now) {
+  if (notice == notice_) return;
+  notice_ = std::move(notice);
+  if (!notice_.empty()) reports_.refused("bridge.notice", notice_);
+  review(now);
 }
 
 void Bridge::leave_now(Instant now) {

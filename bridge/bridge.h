@@ -9,7 +9,7 @@
 //   Waiting         –             –                –         –         –                 Connecting
 //   Leaving         –             –                –         –         what follows      what follows (2 s)
 //
-// `what follows` is Idle for good, or Waiting. Where window and demand do not want a connection
+// `what follows` is Idle for good, Waiting, or Connecting anew. Where window and demand do not want a connection
 // (connect_times.h), Connecting and Backoff are Waiting instead.
 // `next` is Connecting to the next address at once, or after the last of them Backoff. `dialect`, and a refusal of the
 // version, is Connecting to the same address with another dialect. After a connection that was good its address comes
@@ -127,6 +127,10 @@ class Bridge final : private RemoteSession::Handler {
   // The minute of the local day, for a window; nothing: the clock is not trusted. At each change of it.
   void handle_minute(std::optional<std::uint16_t> minute, Instant now);
   bool has_window() const { return times_.has_window(); }
+  // An online bridge says DISCONNECT and connects anew; what is in flight is resumed.
+  void renew_connection(Instant now);
+  // Something that the operator is to know of what the next or the present CONNECT says; empty: nothing.
+  void set_notice(std::string notice, Instant now);
   // Says DISCONNECT; the command Disconnect follows once the socket has taken it. The queue stays as it is.
   void shut_down(Instant now);
   // Whether the bridge has no connection, and wants none.
@@ -147,7 +151,7 @@ class Bridge final : private RemoteSession::Handler {
  private:
   enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Waiting, Leaving };
   // What follows Leaving.
-  enum class After : std::uint8_t { Idle, Waiting };
+  enum class After : std::uint8_t { Idle, Waiting, Anew };
   enum class Wait : std::uint8_t { Growing, Brief };
 
   // RemoteSession::Handler
@@ -254,6 +258,7 @@ class Bridge final : private RemoteSession::Handler {
   Instant since_;
   std::uint64_t status_changes_ = 0;
   std::string stall_reason_;  // why history_ is owing
+  std::string notice_;
   // The present connection has these:
   std::string subscription_fault_;  // the last refusal
   std::string odd_answer_;          // the last answer that was ignored

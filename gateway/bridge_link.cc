@@ -10,12 +10,17 @@
 
 #include "broker-core/base/check.h"
 #include "broker-core/limits.h"
+#include "gateway/jwt.h"
 #include "gateway/net/proxy_client.h"
 #include "gateway/net/websocket_layer.h"
 #include "gateway/secret_file.h"
 
 namespace furrow::gateway {
 namespace {
+
+// A token is renewed this long before its end, and looked for this often from then on.
+constexpr Duration kRenewBefore = std::chrono::minutes(1);
+constexpr Duration kTokenLookInterval = std::chrono::seconds(5);
 
 Result<std::optional<std::string>> read_password(const std::filesystem::path& file) {
   if (file.empty()) return std::optional<std::string>();
@@ -191,7 +196,40 @@ void BridgeLink::begin() {
     fail_connect(password.error());
     return;
   }
+  note_token(*password);
   bridge_.handle_connected(*std::move(password), clock_.now());
+}
+
+// With a clock that is not trusted nobody knows how long that is.
+void BridgeLink::note_token(const std::optional<std::string>& password) {
+  token_end_ = password && clock_.trusted() ? jwt_end(*password) : std::nullopt;
+  token_due_ = kNever;
+  bridge_.set_notice({}, clock_.now());
+  if (!token_end_) return;
+  const Duration left = *token_end_ - clock_.wall();
+  token_due_ = clock_.now() + std::max(left - kRenewBefore, Duration::zero());
+  if (left <= Duration::zero()) say_when_token_ends();
+}
+
+void BridgeLink::say_when_token_ends() {
+  const bool has_ended = *token_end_ <= clock_.wall();
+  bridge_.set_notice("the token in password_from " + std::string(has_ended ? "has ended at " : "ends at ") +
+                         utc_text(*token_end_) + ", and there is no newer one",
+                     clock_.now());
+}
+
+void BridgeLink::handle_timeout(Instant now) {
+  if (token_due_ > now) return;
+  token_due_ = kNever;
+  if (!channel_ || !token_end_) return;
+  const auto password = read_password(settings_.password_from);
+  const auto end = password && *password ? jwt_end(**password) : std::nullopt;
+  if (end && *end > *token_end_) {
+    bridge_.renew_connection(now);
+    return;
+  }
+  say_when_token_ends();
+  token_due_ = now + kTokenLookInterval;
 }
 
 void BridgeLink::judge_peer(WallTime time) {

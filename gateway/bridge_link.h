@@ -39,6 +39,11 @@ class BridgeLink final : private Channel::Owner {
   // As ClientLinks::judge_peers().
   void judge_peer(WallTime time);
 
+  // For a password that is a token and says when it ends (jwt.h): shortly before, the file is read again, and the
+  // bridge connects anew with what lies there then.
+  Instant next_deadline() const { return token_due_; }
+  void handle_timeout(Instant now);
+
   bool disconnected() const { return !connector_ && !channel_; }
 
  private:
@@ -61,6 +66,8 @@ class BridgeLink final : private Channel::Owner {
   void fail_connect(const Error& why);
   // The channel is open, and the bridge may speak.
   void begin();
+  void note_token(const std::optional<std::string>& password);
+  void say_when_token_ends();
   void write();
 
   uv_loop_t& loop_;
@@ -77,6 +84,9 @@ class BridgeLink final : private Channel::Owner {
   // By the same, what TLS can resume there.
   std::map<std::string, std::shared_ptr<TlsMemory>> tls_memory_;
   Channel channel_;
+  // Of the password that the present connection has begun with.
+  std::optional<WallTime> token_end_;
+  Instant token_due_ = kNever;  // when the file is read again
 };
 
 }  // namespace furrow::gateway

@@ -239,6 +239,7 @@ void Runtime::handle_due(Instant now) {
     machine_look_at_ = now + kMachineLookInterval;
   }
   if (minute_at_ <= now) look_at_time_of_day(now);
+  for (const auto& link : bridge_links_) link->handle_timeout(now);
   status_.publish(now);
   web_desk_.answer(now);
   if (watchdog_at_ <= now) {
@@ -286,7 +287,9 @@ void Runtime::flush_full() {
 }
 
 Instant Runtime::next_deadline() const {
-  return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(),
+  Instant link_due = kNever;
+  for (const auto& link : bridge_links_) link_due = std::min(link_due, link->next_deadline());
+  return std::min({link_due, engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(),
                    status_.next_deadline(), web_desk_.next_deadline(), store_look_at_, minute_at_, watchdog_at_,
                    stop_by_});
 }

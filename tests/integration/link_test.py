@@ -195,6 +195,31 @@ class ProxyTest(LinkTest):
         wait_for(f"{name} accepts", accepts)
 
 
+class TokenTest(LinkTest):
+    @staticmethod
+    def token(seconds):
+        """A JWT that ends in so many seconds."""
+        parts = [b'{"alg":"none"}', b'{"exp":%d}' % (time.time() + seconds), b"signature"]
+        return ".".join(base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in parts)
+
+    def test_a_token_is_renewed_once_a_newer_one_lies_in_the_file(self):
+        region = self.mosquitto().start()
+        file = self.folder / "token"
+        file.write_text(self.token(40))
+        file.chmod(0o600)
+        barn = self.gateway(bridge(region.port, "{filter: farm/#, qos: 2}",
+                                   settings=f"username: barn\npassword_from: {file}")).start()
+        if not self.trusts_clock(barn):
+            self.skipTest("the clock of this machine is not trusted")
+        document = self.status_of(barn, "it says when the token ends",
+                                  lambda one: "the token in password_from ends at 2" in (one["reason"] or ""))
+        self.assertEqual((document["state"], document["connects"]), ("online", 1))
+        file.write_text(self.token(4000))
+        self.status_of(barn, "it has connected anew", lambda one: one["connects"] == 2 and not one["reason"])
+        self.client(barn.port, "sensor").publish("farm/a", "1", 2)
+        self.status_of(barn, "it delivers", lambda one: one["delivered"] == 1)
+
+
 class TimesTest(LinkTest):
     def local_window(self, first, last):
         """The hours from `first` to `last` from now."""
