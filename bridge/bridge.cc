@@ -19,6 +19,8 @@ constexpr std::size_t kSegmentBytes = 1'200;
 constexpr Duration kFailbackMax = std::chrono::hours(1);
 // How long what is in flight may take when the window closes; the rest is resumed when it opens.
 constexpr Duration kFinishTimeout = std::chrono::seconds(10);
+// Far brokers that send us on and on are not followed further.
+constexpr unsigned kRedirectsMax = 3;
 // How long DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
 // Two take-overs of our client identifier within this time: two clients share it, and would push each other out for
@@ -157,6 +159,7 @@ void Bridge::dial(std::string reason, Instant now) {
 
 void Bridge::hang_up() {
   remote_.close();
+  redirected_to_.reset();
   connect_wanted_.reset();
   gathering_until_.reset();
   probe_wanted_.reset();
@@ -227,8 +230,9 @@ void Bridge::handle_closed(std::string_view reason, Instant now) {
 // --- attempts ---
 
 void Bridge::next(std::string reason, Wait wait, Instant now) {
-  hang_up();
   reports_.attempt_failed(address().url(), reason);
+  hang_up();
+  redirects_ = 0;
   if (addresses_.advance()) {
     dial(std::move(reason), now);
   } else {
@@ -249,6 +253,7 @@ void Bridge::back_off(std::string reason, Wait how, Instant now) {
 
 void Bridge::handle_refused(const mqtt::Connack& connack, Instant now) {
   buffer_.far_session().note_refused();
+  if (follow(connack, now)) return;
   const std::string_view asked = dialect_.name();
   if (connack.reason != ReasonCode::UnsupportedProtocolVersion) {
     dialect_.handle_understood(now);
@@ -260,6 +265,23 @@ void Bridge::handle_refused(const mqtt::Connack& connack, Instant now) {
   std::string reason = describe(connack, options_.username.has_value(), remote_.client_id());
   if (!notice_.empty()) reason += "; " + notice_;
   next(std::move(reason), Wait::Growing, now);
+}
+
+bool Bridge::follow(const mqtt::Connack& connack, Instant now) {
+  const bool is_moved = connack.reason == ReasonCode::ServerMoved;
+  if (!is_moved && connack.reason != ReasonCode::UseAnotherServer) return false;
+  const auto reference = connack.properties.text(mqtt::PropertyId::ServerReference);
+  const auto to = reference ? redirect_target(*reference, address()) : std::nullopt;
+  if (!to || redirects_ == kRedirectsMax) return false;
+  std::string reason = address().url() + " sends us to " + to->url();
+  if (is_moved) reason += " for good: write that into connect";
+  dialect_.handle_understood(now);
+  reports_.attempt_failed(address().url(), reason);
+  hang_up();
+  ++redirects_;
+  redirected_to_ = to;
+  dial(std::move(reason), now);
+  return true;
 }
 
 void Bridge::handle_stranger(Stranger stranger, Instant now) {
@@ -325,6 +347,7 @@ std::uint16_t Bridge::exactly_once_window() const {
 void Bridge::handle_accepted(bool session_present, Instant now) {
   remember_dialect(now);
   phase_ = Phase::Online;
+  redirects_ = 0;
   addresses_.note_worked();
   note_failback(now);
   history_.begin(now);

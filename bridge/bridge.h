@@ -42,6 +42,7 @@
 #include "bridge/drain.h"
 #include "bridge/link_history.h"
 #include "bridge/rate.h"
+#include "bridge/redirect.h"
 #include "bridge/remote_session.h"
 #include "bridge/reports.h"
 #include "bridge/snapshot.h"
@@ -165,7 +166,9 @@ class Bridge final : private RemoteSession::Handler {
   void handle_unsuback(const mqtt::Unsuback& unsuback, Instant now) override;
   void handle_lost(std::string_view why, mqtt::ReasonCode code, Instant now) override;
 
-  const Address& address() const { return options_.addresses[addresses_.current()]; }
+  const Address& address() const { return redirected_to_ ? *redirected_to_ : options_.addresses[addresses_.current()]; }
+  // Goes where the far broker sends us. False when it names no place, or sends us on and on.
+  bool follow(const mqtt::Connack& connack, Instant now);
   Duration connect_timeout() const;
   Dialect make_dialect(bool comes_down, Instant now) const;
   // Keeps the dialect, which the far broker has understood, over restarts too where it is not the first to be tried.
@@ -244,6 +247,8 @@ class Bridge final : private RemoteSession::Handler {
   bool disconnect_wanted_ = false;
   std::optional<Instant> gathering_until_;  // output waits for more; see review_output()
   std::optional<Address> connect_wanted_;
+  std::optional<Address> redirected_to_;  // instead of the address in turn, until the connection or the attempt ends
+  unsigned redirects_ = 0;                // in a row
 
   // Online at a later address.
   Instant failback_due_ = kNever;
