@@ -10,6 +10,7 @@ import time
 import unittest
 
 from furrow_testing import Process, TestCase, bridge, free_port, main, run_furrow, wait_for
+from pki import Authority
 
 
 class LinkTest(TestCase):
@@ -146,6 +147,21 @@ class ProxyTest(LinkTest):
         self.assertIn(f"CONNECT 127.0.0.1:{region.port} HTTP/1.1", proxy.requests[-1])
         sensor = self.client(barn.port, "sensor")
         sensor.publish("farm/a", "through", 1)
+        self.status_of(barn, "delivered", lambda one: one["delivered"] == 1)
+
+    def test_tls_goes_through_a_proxy_to_a_name_that_it_looks_up(self):
+        authority = Authority(self.folder / "pki")
+        certificate, key = authority.issue("region", "DNS:localhost")
+        region = self.mosquitto(f"certfile {certificate}\nkeyfile {key}\n").start()
+        proxy = HttpProxy()
+        self.addCleanup(proxy.close)
+        text = bridge(0, "{filter: farm/#}",
+                      settings=f"proxy: http://127.0.0.1:{proxy.port}\ntls: {{ca: {authority.certificate}}}")
+        url = f"mqtts://localhost:{region.port}"
+        barn = self.gateway(text.replace("mqtt://127.0.0.1:0", url)).start()
+        self.wait_online(barn)
+        self.assertIn(f"CONNECT localhost:{region.port} HTTP/1.1", proxy.requests[-1])
+        self.client(barn.port, "sensor").publish("farm/a", "x" * 100_000, 1)
         self.status_of(barn, "delivered", lambda one: one["delivered"] == 1)
 
     def test_a_proxy_that_refuses_or_is_none_is_a_reason(self):
