@@ -19,6 +19,10 @@ constexpr std::size_t kSegmentBytes = 1'200;
 constexpr Duration kFailbackMax = std::chrono::hours(1);
 // A far broker that kept our session is asked what it retains no more often than this.
 constexpr Duration kRefreshApart = std::chrono::minutes(10);
+// How long what is in flight may take when the window closes; the rest is resumed when it opens.
+constexpr Duration kFinishTimeout = std::chrono::seconds(10);
+// Far brokers that send us on and on are not followed further.
+constexpr unsigned kRedirectsMax = 3;
 // How long DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
 // Two take-overs of our client identifier within this time: two clients share it, and would push each other out for
@@ -77,6 +81,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
            .gateway_id = options_.gateway_id,
            .adds_path = options_.loop_guard.mode == LoopGuard::Mode::Always}),
       down_(buffer, remote_, broker),
+      times_(options_.times),
       reports_(options_.name, log),
       failback_wait_(options_.failback),
       since_(now) {
@@ -88,6 +93,9 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
   look_at_pause(now);
   if (std::string reason = rest_reason(); !reason.empty()) {
     set_state(State::Disabled, std::move(reason), now);
+  } else if (phase_ == Phase::Idle && times_.has_window()) {
+    phase_ = Phase::Waiting;
+    set_state(State::Waiting, "the time of day is not known yet", now);
   } else if (phase_ == Phase::Idle) {
     dial({}, now);
   }
@@ -136,7 +144,24 @@ Duration Bridge::connect_timeout() const {
   return options_.addresses.size() > 1 ? kConnectTimeoutAmongOthers : kConnectTimeout;
 }
 
+bool Bridge::wants_connection(Instant now) const {
+  return times_.wants_connection(queue(), now);
+}
+
+void Bridge::wait(Instant now) {
+  phase_ = Phase::Waiting;
+  deadline_ = kNever;
+  times_.note_left();
+  set_state(State::Waiting, times_.reason(), now);
+  reports_.waiting(reason_, waiting());
+}
+
 void Bridge::dial(std::string reason, Instant now) {
+  if (!wants_connection(now)) {
+    wait(now);
+    return;
+  }
+  times_.note_connecting();
   phase_ = Phase::Connecting;
   deadline_ = now + connect_timeout();
   dialect_.handle_dial(now);
@@ -147,6 +172,7 @@ void Bridge::dial(std::string reason, Instant now) {
 
 void Bridge::hang_up() {
   remote_.close();
+  redirected_to_.reset();
   connect_wanted_.reset();
   gathering_until_.reset();
   probe_wanted_.reset();
@@ -220,8 +246,9 @@ void Bridge::handle_closed(std::string_view reason, Instant now) {
 // --- attempts ---
 
 void Bridge::next(std::string reason, Wait wait, Instant now) {
-  hang_up();
   reports_.attempt_failed(address().url(), reason);
+  hang_up();
+  redirects_ = 0;
   if (addresses_.advance()) {
     dial(std::move(reason), now);
   } else {
@@ -229,15 +256,20 @@ void Bridge::next(std::string reason, Wait wait, Instant now) {
   }
 }
 
-void Bridge::back_off(std::string reason, Wait wait, Instant now) {
+void Bridge::back_off(std::string reason, Wait how, Instant now) {
+  if (!wants_connection(now)) {
+    wait(now);
+    return;
+  }
   phase_ = Phase::Backoff;
-  deadline_ = now + (wait == Wait::Brief ? backoff_.brief() : backoff_.next());
+  deadline_ = now + (how == Wait::Brief ? backoff_.brief() : backoff_.next());
   reports_.offline(reason, deadline_ - now, waiting(), now);
   set_state(State::Backoff, std::move(reason), now);
 }
 
 void Bridge::handle_refused(const mqtt::Connack& connack, Instant now) {
   buffer_.far_session().note_refused();
+  if (follow(connack, now)) return;
   const std::string_view asked = dialect_.name();
   if (connack.reason != ReasonCode::UnsupportedProtocolVersion) {
     dialect_.handle_understood(now);
@@ -246,7 +278,26 @@ void Bridge::handle_refused(const mqtt::Connack& connack, Instant now) {
     dial("the far broker refused " + std::string(asked) + "; trying " + std::string(dialect_.name()), now);
     return;
   }
-  next(describe(connack, options_.username.has_value(), remote_.client_id()), Wait::Growing, now);
+  std::string reason = describe(connack, options_.username.has_value(), remote_.client_id());
+  if (!notice_.empty()) reason += "; " + notice_;
+  next(std::move(reason), Wait::Growing, now);
+}
+
+bool Bridge::follow(const mqtt::Connack& connack, Instant now) {
+  const bool is_moved = connack.reason == ReasonCode::ServerMoved;
+  if (!is_moved && connack.reason != ReasonCode::UseAnotherServer) return false;
+  const auto reference = connack.properties.text(mqtt::PropertyId::ServerReference);
+  const auto to = reference ? redirect_target(*reference, address()) : std::nullopt;
+  if (!to || redirects_ == kRedirectsMax) return false;
+  std::string reason = address().url() + " sends us to " + to->url();
+  if (is_moved) reason += " for good: write that into connect";
+  dialect_.handle_understood(now);
+  reports_.attempt_failed(address().url(), reason);
+  hang_up();
+  ++redirects_;
+  redirected_to_ = to;
+  dial(std::move(reason), now);
+  return true;
 }
 
 void Bridge::handle_stranger(Stranger stranger, Instant now) {
@@ -319,6 +370,7 @@ std::uint16_t Bridge::exactly_once_window() const {
 void Bridge::handle_accepted(bool session_present, Instant now) {
   remember_dialect(now);
   phase_ = Phase::Online;
+  redirects_ = 0;
   addresses_.note_worked();
   note_failback(now);
   history_.begin(now);
@@ -330,6 +382,8 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   presence_.reset();
   draining_ = buffer_.backlog() > 0;
   if (draining_) drain_.begin(counts(), now);
+  finished_by_ = kNever;
+  times_.note_activity(now);
   if (!session_present) buffer_.far_session().forget_offered();
   down_.connect({.session_present = session_present,
                  .doubtful = buffer_.far_session().note_answered(),
@@ -357,6 +411,13 @@ bool Bridge::begin_refresh(bool session_present, Instant now) {
 RetainedOffers::Far Bridge::far_offers() const {
   return {.has = [this](const Rule& rule) { return buffer_.far_session().was_offered(rule); },
           .unsure_since = unsure_since_};
+}
+
+// What left lately may not have arrived, and what comes now does not leave.
+void Bridge::note_unsure() {
+  if (unsure_since_ == kNever && heard_at_ != kNever) unsure_since_ = heard_at_ - options_.ack_timeout;
+  refresh_due_ = kNever;
+  offers_due_ = kNever;
 }
 
 void Bridge::offer_retained(Instant now) {
@@ -447,9 +508,7 @@ void Bridge::handle_stall(Instant now) {
 
 LinkHistory::Verdict Bridge::end_connection(LinkHistory::End how, Instant now) {
   const LinkHistory::Verdict verdict = history_.end(how, buffer_.inflight() > 0, now);
-  if (unsure_since_ == kNever && heard_at_ != kNever) unsure_since_ = heard_at_ - options_.ack_timeout;
-  refresh_due_ = kNever;
-  offers_due_ = kNever;
+  note_unsure();
   hang_up();
   up_.disconnect(now);
   down_.disconnect();
@@ -483,12 +542,14 @@ std::string Bridge::shortcoming() const {
   if (up_.lacks_exactly_once()) {
     return "the far broker answers QoS 2 with PUBACK, so messages go at QoS 1: set qos: 1";
   }
-  return {};
+  return notice_;
 }
 
 void Bridge::review(Instant now) {
   if (rates_due_ <= now && rates_move()) move_rates(now);
   if (const auto circling = buffer_.poll_circling()) reports_.circling(*circling, now);
+  if (phase_ != Phase::Online) return;
+  review_times(now);
   if (phase_ != Phase::Online) return;
   if (buffer_.waiting() == 0) history_.forgive();
   review_drain(now);
@@ -502,6 +563,19 @@ void Bridge::review(Instant now) {
     return;
   }
   reports_.stalled(reason_, waiting(), now);
+}
+
+void Bridge::review_times(Instant now) {
+  const std::uint64_t moved = buffer_.delivered() + buffer_.received();
+  const bool is_busy = buffer_.inflight() > 0 || buffer_.backlog() > 0;
+  if (std::exchange(moved_, moved) != moved || is_busy) times_.note_activity(now);
+  const bool is_idle = !is_busy && times_.idle_due() <= now;
+  if (!times_.window_is_open() && finished_by_ == kNever) {
+    finished_by_ = now + kFinishTimeout;
+    up_.hold();
+  }
+  const bool is_finished = finished_by_ != kNever && (buffer_.inflight() == 0 || finished_by_ <= now);
+  if (is_idle || is_finished) leave(After::Waiting, now);
 }
 
 void Bridge::review_well(Instant now) {
@@ -580,6 +654,8 @@ Instant Bridge::stall_due() const {
 Instant Bridge::next_deadline() const {
   Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_,
                           offers_due_, refresh_due_, buffer_.thinning_due(), pause_look_due_});
+  if (phase_ == Phase::Waiting) due = std::min(due, times_.wanted_due(queue()));
+  if (phase_ == Phase::Online) due = std::min({due, times_.idle_due(), finished_by_});
   if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
   if (buffer_.waiting() > 0) due = std::min(due, expiry_due_);
   if (rates_move()) due = std::min(due, rates_due_);
@@ -592,6 +668,11 @@ void Bridge::handle_timeout(Instant now) {
     expiry_due_ = now + kExpiryInterval;
   }
   if (pause_look_due_ <= now) look_at_pause(now);
+  if (phase_ == Phase::Waiting) {
+    review(now);
+    if (wants_connection(now)) dial({}, now);
+    return;
+  }
   if (deadline_ <= now) {
     deadline_ = kNever;
     if (phase_ == Phase::Connecting) {
@@ -621,6 +702,32 @@ void Bridge::handle_timeout(Instant now) {
   }
   offer_retained(now);
   review(now);
+}
+
+void Bridge::handle_minute(std::optional<std::uint16_t> minute, Instant now) {
+  times_.set_minute(minute, now);
+  switch (phase_) {
+    case Phase::Waiting:
+      if (wants_connection(now)) {
+        dial({}, now);
+      } else if (times_.reason() != reason_) {
+        wait(now);
+      }
+      break;
+    case Phase::Connecting:
+    case Phase::Handshaking:
+    case Phase::Backoff:
+      if (times_.window_is_open()) break;
+      hang_up();
+      wait(now);
+      break;
+    case Phase::Online:
+      review(now);
+      break;
+    case Phase::Idle:
+    case Phase::Leaving:
+      break;
+  }
 }
 
 // --- what may change while it runs ---
@@ -657,7 +764,7 @@ std::string Bridge::rest_reason() const {
 void Bridge::handle_pause_changed(Instant now) {
   if (stopping_) return;
   look_at_pause(now);
-  const After after = rest_reason().empty() ? After::Connect : After::Rest;
+  const After after = rest_reason().empty() ? After::Asked : After::Rest;
   if (phase_ == Phase::Leaving) {
     after_leaving_ = after;
   } else if (after == After::Rest) {
@@ -686,7 +793,7 @@ void Bridge::reconnect(std::optional<std::size_t> place, Instant now) {
   gone_back_to_.reset();
   addresses_.go_to(place.value_or(0));
   backoff_.reset();
-  leave(After::Connect, now);
+  leave(After::Asked, now);
 }
 
 // --- the end ---
@@ -703,13 +810,30 @@ void Bridge::leave(After after, Instant now) {
     leave_now(now);
     return;
   }
+  // The far broker keeps the session, and what is in flight is resumed with it.
+  if (history_.end(LinkHistory::End::Other, buffer_.inflight() > 0, now).good) backoff_.reset();
   presence_.say_left(buffer_.window().next_packet_id(), now);
+  note_unsure();
   up_.stop();
   down_.disconnect();
+  drain_.cancel();
+  draining_ = false;
+  finished_by_ = kNever;
   remote_.write_disconnect();
   phase_ = Phase::Leaving;
   deadline_ = now + kLeaveTimeout;
   if (after == After::Rest) set_state(State::Disabled, rest_reason(), now);
+}
+
+void Bridge::renew_connection(Instant now) {
+  if (phase_ == Phase::Online) leave(After::Anew, now);
+}
+
+void Bridge::set_notice(std::string notice, Instant now) {
+  if (notice == notice_) return;
+  notice_ = std::move(notice);
+  if (!notice_.empty()) reports_.refused("bridge.notice", notice_);
+  review(now);
 }
 
 void Bridge::leave_now(Instant now) {
@@ -720,11 +844,12 @@ void Bridge::leave_now(Instant now) {
   draining_ = false;
   phase_ = Phase::Idle;
   deadline_ = kNever;
-  if (after_leaving_ == After::Connect) {
-    dial("as the operator asked", now);
-  } else {
+  if (after_leaving_ == After::Rest) {
     set_state(State::Disabled, rest_reason(), now);
+    return;
   }
+  if (after_leaving_ == After::Waiting) times_.note_left();
+  dial(after_leaving_ == After::Asked ? "as the operator asked" : "", now);
 }
 
 // --- status ---
@@ -755,6 +880,7 @@ Snapshot Bridge::snapshot() const {
   snapshot.contested = contested_;
   snapshot.acknowledgement_times = up_.acknowledgement_times();
   if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;
+  if (phase_ == Phase::Waiting) snapshot.next_attempt = times_.opens_at();
   snapshot.connects = connects_;
   snapshot.up_per_s = up_rate_.per_s();
   snapshot.down_per_s = down_rate_.per_s();

@@ -6,8 +6,11 @@
 //   Handshaking     –             –                Online    next      dialect or next   dialect or next (10 s)
 //   Online          –             –                –         –         Backoff or next   PINGREQ; stalled → Backoff
 //   Backoff         –             –                –         –         –                 Connecting
-//   Leaving         –             –                –         –         Idle or again     Idle or again (2 s)
+//   Waiting         –             –                –         –         –                 Connecting
+//   Leaving         –             –                –         –         what follows      what follows (2 s)
 //
+// `what follows` is Idle for good, Waiting, or Connecting anew. Where window and demand do not want a connection
+// (connect_times.h), Connecting and Backoff are Waiting instead.
 // `next` is Connecting to the next address at once, or after the last of them Backoff. `dialect`, and a refusal of the
 // version, is Connecting to the same address with another dialect. After a connection that was good its address comes
 // first again, after a short delay. Online at a later address of the list, a bridge probes the earlier ones now and
@@ -36,12 +39,14 @@
 #include "bridge/address.h"
 #include "bridge/backoff.h"
 #include "bridge/buffer.h"
+#include "bridge/connect_times.h"
 #include "bridge/dialect.h"
 #include "bridge/drain.h"
 #include "bridge/link_history.h"
 #include "bridge/loop_guard.h"
 #include "bridge/presence.h"
 #include "bridge/rate.h"
+#include "bridge/redirect.h"
 #include "bridge/remote_session.h"
 #include "bridge/reports.h"
 #include "bridge/snapshot.h"
@@ -75,6 +80,7 @@ struct Options {
   Duration failback = std::chrono::minutes(5);  // how often an earlier address is tried again; 0: never
   Duration backoff_initial = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(60);
+  ConnectTimes::Options times;
   broker::OutboxLimits buffer;  // at first, see Bridge::set_limits()
   std::vector<Rule> rules;      // likewise, set_rules()
   Presence::Options presence;
@@ -128,6 +134,13 @@ class Bridge final : private RemoteSession::Handler {
   void handle_closed(std::string_view reason, Instant now);
   void handle_timeout(Instant now);
   Instant next_deadline() const;
+  // The minute of the local day, for a window; nothing: the clock is not trusted. At each change of it.
+  void handle_minute(std::optional<std::uint16_t> minute, Instant now);
+  bool has_window() const { return times_.has_window(); }
+  // An online bridge says DISCONNECT and connects anew; what is in flight is resumed.
+  void renew_connection(Instant now);
+  // Something that the operator is to know of what the next or the present CONNECT says; empty: nothing.
+  void set_notice(std::string notice, Instant now);
   // Says DISCONNECT; the command Disconnect follows once the socket has taken it. The queue stays as it is.
   void shut_down(Instant now);
   // Whether the bridge has no connection, and wants none.
@@ -159,10 +172,14 @@ class Bridge final : private RemoteSession::Handler {
   std::uint64_t status_changes() const { return status_changes_; }
   // Changes nothing: the state is as of the last event, and rates are at most a second old.
   Snapshot snapshot() const;
-  const std::string& bridge_name() const { return options_.name; }
+  // That of the buffer, which may be renamed.
+  const std::string& bridge_name() const { return buffer_.name(); }
 
  private:
-  enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Leaving };
+  enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Waiting, Leaving };
+  // What follows Leaving: nothing, until the operator says so; until a connection is wanted; one anew, for a reason of
+  // ours or of the operator.
+  enum class After : std::uint8_t { Rest, Waiting, Anew, Asked };
   enum class Wait : std::uint8_t { Growing, Brief };
 
   // RemoteSession::Handler
@@ -176,13 +193,20 @@ class Bridge final : private RemoteSession::Handler {
   void handle_unsuback(const mqtt::Unsuback& unsuback, Instant now) override;
   void handle_lost(std::string_view why, mqtt::ReasonCode code, Instant now) override;
 
-  const Address& address() const { return options_.addresses[addresses_.current()]; }
+  const Address& address() const { return redirected_to_ ? *redirected_to_ : options_.addresses[addresses_.current()]; }
+  // Goes where the far broker sends us. False when it names no place, or sends us on and on.
+  bool follow(const mqtt::Connack& connack, Instant now);
   Duration connect_timeout() const;
   Dialect make_dialect(bool comes_down, Instant now) const;
   // Keeps the dialect, which the far broker has understood, over restarts too where it is not the first to be tried.
   void remember_dialect(Instant now);
-  // Connects to the address in turn; `reason` is what went wrong before, or nothing.
+  // Connects to the address in turn, if a connection is wanted; `reason` is what went wrong before, or nothing.
   void dial(std::string reason, Instant now);
+  bool wants_connection(Instant now) const;
+  // Stays away until a connection is wanted.
+  void wait(Instant now);
+  // Leaves in order, until a connection is wanted again, when the window has closed or nothing moves.
+  void review_times(Instant now);
   // Gives up the network connection, or the attempt at one.
   void hang_up();
   // The attempt failed: the next address, or backoff.
@@ -193,11 +217,10 @@ class Bridge final : private RemoteSession::Handler {
   LinkHistory::Verdict end_connection(LinkHistory::End how, Instant now);
   // The connection, online until now, is lost.
   void lose(std::string reason, LinkHistory::End how, Instant now);
-  void back_off(std::string reason, Wait wait, Instant now);
+  void back_off(std::string reason, Wait how, Instant now);
   void handle_takeover(Instant now);
   void handle_stall(Instant now);
   // Says DISCONNECT where somebody listens. Then goes on as `after` says.
-  enum class After : std::uint8_t { Rest, Connect };
   void leave(After after, Instant now);
   void leave_now(Instant now);
   // Retained values that the far broker lacks go up, while nothing else has to.
@@ -205,6 +228,7 @@ class Bridge final : private RemoteSession::Handler {
   RetainedOffers::Far far_offers() const;
   // Asks the far broker what it retains, or notes when to.
   bool begin_refresh(bool session_present, Instant now);
+  void note_unsure();
   void look_at_pause(Instant now);
   // Asks whether the address at this place, before the current one, is well again; past the last of them, waits.
   void probe(std::size_t place, Instant now);
@@ -227,6 +251,7 @@ class Bridge final : private RemoteSession::Handler {
   }
   void set_state(State state, std::string reason, Instant now);
   Reports::Waiting waiting() const { return {buffer_.waiting(), buffer_.oldest()}; }
+  ConnectTimes::Queue queue() const { return {buffer_.waiting(), buffer_.oldest()}; }
   Drain::Counts counts() const { return {buffer_.backlog(), buffer_.inflight(), buffer_.delivered()}; }
 
   // Constant after construction.
@@ -242,6 +267,7 @@ class Bridge final : private RemoteSession::Handler {
   WayUp up_;
   WayDown down_;
   LinkHistory history_;
+  ConnectTimes times_;
   Drain drain_;
   Reports reports_;
 
@@ -255,11 +281,15 @@ class Bridge final : private RemoteSession::Handler {
   Instant patience_until_{};           // no stall before: acknowledgements may lie unread in the socket
   std::optional<Instant> last_takeover_;
   std::optional<Instant> contested_;  // the last one that came soon after another
+  Instant finished_by_ = kNever;      // the window has closed: what is in flight has until then
+  std::uint64_t moved_ = 0;           // messages of either direction that have come to their end, as of the last event
   bool network_ = false;              // the caller has a connection for us, or is making one
   bool sending_ = false;              // the socket has not all of what the caller took
   bool disconnect_wanted_ = false;
   std::optional<Instant> gathering_until_;  // output waits for more; see review_output()
   std::optional<Address> connect_wanted_;
+  std::optional<Address> redirected_to_;  // instead of the address in turn, until the connection or the attempt ends
+  unsigned redirects_ = 0;                // in a row
 
   // Online at a later address.
   Instant failback_due_ = kNever;
@@ -281,6 +311,7 @@ class Bridge final : private RemoteSession::Handler {
   Instant since_;
   std::uint64_t status_changes_ = 0;
   std::string stall_reason_;  // why history_ is owing
+  std::string notice_;
   // The present connection has these:
   std::string subscription_fault_;  // the last refusal
   std::string odd_answer_;          // the last answer that was ignored

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "broker-core/session/session_record.h"
+
 namespace furrow::bridge {
 
 using broker::DropReason;
@@ -61,6 +63,13 @@ Buffer::~Buffer() {
 }
 
 // --- what may change while it runs ---
+
+// The row of the queue is committed before that of the session, see Buffers::rename().
+void Buffer::rename(const std::string& name) {
+  name_ = name;
+  (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
+  far_session_.rename(name);
+}
 
 std::vector<std::string> Buffer::local_filters() const {
   std::vector<std::string> filters;
@@ -401,6 +410,37 @@ Buffer& Buffers::of(const std::string& name) {
   std::unique_ptr<Buffer>& buffer = buffers_[name];
   if (buffer == nullptr) buffer = std::make_unique<Buffer>(name, find_bridge(restored_, name), broker_);
   return *buffer;
+}
+
+Buffers::Renaming Buffers::rename(const std::string& from, const std::string& to) {
+  const auto present = buffers_.find(to);
+  if (auto former = buffers_.extract(from)) {
+    if (present != buffers_.end()) {
+      buffers_.insert(std::move(former));
+      return Renaming::Refused;
+    }
+    former.mapped()->rename(to);
+    former.key() = to;
+    buffers_.insert(std::move(former));
+    rename_restored(from, to);
+    return Renaming::Done;
+  }
+  const Found left_behind = find_bridge(restored_, from);
+  if (!left_behind.session || present == buffers_.end() || find_bridge(restored_, to).session) {
+    return Renaming::NothingToDo;
+  }
+  present->second->far_session().adopt(*left_behind.session, from);
+  rename_restored(from, to);
+  return Renaming::Done;
+}
+
+void Buffers::rename_restored(const std::string& from, const std::string& to) {
+  for (broker::RestoredQueue& queue : restored_.queues) {
+    if (queue.row.kind == broker::QueueKind::Bridge && queue.row.name == from) queue.row.name = to;
+  }
+  for (broker::SessionRow& row : restored_.sessions) {
+    if (row.client_id == broker::far_session_key(from)) row.client_id = broker::far_session_key(to);
+  }
 }
 
 }  // namespace furrow::bridge

@@ -62,6 +62,8 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   Buffer& operator=(const Buffer&) = delete;
 
   const std::string& name() const { return name_; }
+  // Stores it under another name, with our half of the far session.
+  void rename(const std::string& name);
   // The publisher of what came down by this bridge: it does not go up again.
   broker::SubscriberId subscriber() const { return subscriber_; }
 
@@ -183,8 +185,8 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   void subscribe(const std::vector<std::string>& had, const std::vector<std::string>& wanted);
   std::vector<std::string> local_filters() const;
 
+  std::string name_;  // changes with rename()
   // Constant after construction.
-  const std::string name_;
   broker::Broker& broker_;
   const QueueId queue_;
   Sequence restored_;  // up to here, messages may have been sent before a restart
@@ -227,13 +229,21 @@ class Buffers {
 
   // That of the bridge with this name; a new one if there is none.
   Buffer& of(const std::string& name);
+  enum class Renaming : std::uint8_t { Done, NothingToDo, Refused };
+  // The buffer of `from` becomes that of `to`, with all that it holds; whoever refers to it goes on to do so. What a
+  // crash has left half done is completed: then the buffer has its new name already, and the row of its far session has
+  // not. Refused where both have a buffer: these stay as they are.
+  Renaming rename(const std::string& from, const std::string& to);
   template <typename Visit>
   void for_each(Visit visit) {
     for (const auto& [name, buffer] : buffers_) visit(*buffer);
   }
 
  private:
-  const broker::Restored restored_;
+  // Rows under `from` are rows of `to` from now on.
+  void rename_restored(const std::string& from, const std::string& to);
+
+  broker::Restored restored_;
   broker::Broker& broker_;
   std::map<std::string, std::unique_ptr<Buffer>> buffers_;
 };

@@ -83,12 +83,27 @@ FarSession::FarSession(const std::string& name, QueueId queue, std::span<const E
   for (const ExchangeRow& exchange : exchanges) {
     if (exchange.direction == ExchangeRow::Direction::Inbound) received_.insert(exchange.packet_id);
   }
-  if (!stored) return;
-  ByteView bytes = *stored;
+  if (stored) restore(*stored);
+}
+
+void FarSession::restore(const broker::Bytes& stored) {
+  ByteView bytes = stored;
   old_broker_ = take_old_broker(bytes);
   offered_ = take_offered(bytes);
   numbers_end_ = take_numbers(bytes);
   if (const auto record = broker::decode_session(key_, bytes)) subscriptions_.restore(record->subscriptions);
+}
+
+void FarSession::rename(const std::string& name) {
+  (void)journal_.put(broker::SessionRow{key_, std::nullopt});
+  key_ = broker::far_session_key(name);
+  (void)journal_.put(session_row());
+}
+
+void FarSession::adopt(const broker::Bytes& stored, const std::string& former) {
+  restore(stored);
+  (void)journal_.put(broker::SessionRow{broker::far_session_key(former), std::nullopt});
+  (void)journal_.put(session_row());
 }
 
 ExchangeRow FarSession::row(PacketId packet_id, State state) const {

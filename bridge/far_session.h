@@ -35,6 +35,11 @@ class FarSession {
   FarSession(const std::string& name, QueueId queue, std::span<const broker::ExchangeRow> exchanges,
              const std::optional<broker::Bytes>& stored, broker::Journal& journal);
 
+  // The bridge is called `name` from now on: its row is stored under that name.
+  void rename(const std::string& name);
+  // What was stored under the name of `former`. REQUIRES: nothing was of this bridge's name.
+  void adopt(const broker::Bytes& stored, const std::string& former);
+
   // --- which session it is ---
   // CONNECT leaves; then it is refused, or answered. note_answered() returns whether the session may be another than
   // the one that this object knows: made by an earlier CONNECT whose answer never came.
@@ -97,8 +102,10 @@ class FarSession {
   bool poll_change();
   broker::SessionRow session_row() const;
 
+  void restore(const broker::Bytes& stored);
+
+  std::string key_;  // changes with rename()
   // Constant after construction.
-  const std::string key_;
   const QueueId queue_;
   broker::Journal& journal_;
 

@@ -64,6 +64,10 @@ void Reports::offline(std::string_view reason, Duration retry_in, const Waiting&
               {"oldest", age_of(waiting.oldest, now)}});
 }
 
+void Reports::waiting(std::string_view reason, const Waiting& waiting) {
+  log_.write(LogLevel::Info, "bridge.waiting", {{"name", name_}, {"reason", reason}, {"queued", waiting.messages}});
+}
+
 void Reports::stalled(std::string_view reason, const Waiting& waiting, Instant now) {
   std::optional<Duration> lasted;
   if (!is_to_be_said(reason, lasted, now)) return;

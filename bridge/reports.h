@@ -34,6 +34,8 @@ class Reports {
   void online(std::string_view remote, std::string_view mqtt_version, bool resumed, std::uint64_t queued);
   // The bridge waits for `retry_in` before it connects again.
   void offline(std::string_view reason, Duration retry_in, const Waiting& waiting, Instant now);
+  // Not connected on purpose.
+  void waiting(std::string_view reason, const Waiting& waiting);
   // Connected, and nothing is acknowledged.
   void stalled(std::string_view reason, const Waiting& waiting, Instant now);
   // Connected, and messages are acknowledged.

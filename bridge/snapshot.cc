@@ -14,6 +14,8 @@ std::string_view name(State state) {
       return "stalled";
     case State::Backoff:
       return "backoff";
+    case State::Waiting:
+      return "waiting";
     case State::Disabled:
       break;
   }

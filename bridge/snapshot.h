@@ -15,7 +15,7 @@
 namespace furrow::bridge {
 
 // As in the status topic; judged by progress, not by the socket.
-enum class State : std::uint8_t { Connecting, Online, Draining, Stalled, Backoff, Disabled };
+enum class State : std::uint8_t { Connecting, Online, Draining, Stalled, Backoff, Waiting, Disabled };
 std::string_view name(State state);
 
 struct RuleStatus {

@@ -164,6 +164,7 @@ void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Ins
   inflight_since_.reset();
   lacks_exactly_once_ = false;
   sent_since_ = kNever;
+  held_ = false;
   window_max_ = windows.all;
   if (!session_present) buffer_.forget_crossed();
   if (options_.stamp.sequence) (void)buffer_.numbers_are_safe();  // the first message need not wait long

@@ -39,6 +39,8 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   ~WayUp() { buffer_.detach(); }
 
   void connect(broker::Inflight::Windows windows, bool session_present, Instant now);
+  // Sends no more messages on this connection; what is in flight is finished.
+  void hold() { held_ = true; }
   // Sends nothing more; the output may still leave.
   void stop() { window().disconnect(); }
   // The connection is gone.
@@ -97,7 +99,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
 
   // broker::PublishSink
   bool writable() const override {
-    return remote_.writable() && !paced_until_ && (!options_.stamp.sequence || buffer_.numbers_are_safe());
+    return remote_.writable() && !paced_until_ && !held_ && (!options_.stamp.sequence || buffer_.numbers_are_safe());
   }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
@@ -130,6 +132,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   broker::PublishPace pace_;
   std::optional<Instant> paced_until_;
   std::uint16_t window_max_ = 0;  // of the present connection
+  bool held_ = false;             // likewise; see hold()
   bool lacks_exactly_once_ = false;
   RetainedOffers offers_;
   Instant sent_since_ = kNever;

@@ -139,7 +139,11 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Whether the output is worth a write of its own while a turn still reads.
   bool is_full() const { return output_.size() >= kOutputFullBytes; }
   // Whether the connection is ready in this way; from now on it is not.
-  bool take_ready(Agenda::Ready as) { return ready_ == as && std::exchange(ready_, Agenda::Ready::No) == as; }
+  bool take_ready(Agenda::Ready as) { 
+    if (ready_ != as) return false;
+    ready_ = Agenda::Ready::No;
+    return true;
+  }
   // The socket took bytes: perhaps more can be sent.
   void handle_sent(Instant now);
 

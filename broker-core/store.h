@@ -25,8 +25,8 @@ using Bytes = std::vector<std::uint8_t>;
 
 enum class QueueKind : std::uint8_t { Bridge = 1, Session = 2, Group = 3 };
 
-// A durable outbox comes into being. The name is the bridge's name, the session's client identifier, or the filter of a
-// shared subscription, `$share/…`.
+// A durable outbox comes into being, or gets another name. The name is the bridge's name, the session's client
+// identifier, or the filter of a shared subscription, `$share/…`.
 struct QueueRow {
   QueueId id;
   QueueKind kind = QueueKind::Bridge;

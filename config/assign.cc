@@ -96,6 +96,16 @@ struct Assigner {
     return {};
   }
 
+  Status operator()(Proxy* slot) const {
+    FURROW_TRY(*slot, parse_proxy(text));
+    return {};
+  }
+
+  Status operator()(DailyWindow* slot) const {
+    FURROW_TRY(*slot, parse_window(text));
+    return {};
+  }
+
   Status operator()(std::vector<std::string>* slot) const {
     slot->emplace_back(text);
     return {};

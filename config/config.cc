@@ -37,6 +37,10 @@ std::string expand_names(std::string_view pattern, std::string_view gateway_id, 
   return expanded;
 }
 
+std::string client_id_of(const Bridge& bridge, std::string_view gateway_id) {
+  return expand_names(bridge.client_id, gateway_id, bridge.renamed_from.empty() ? bridge.name : bridge.renamed_from);
+}
+
 bool Config::anonymous_by_default() const {
   if (access.anonymous) return *access.anonymous;
   return std::all_of(listeners.begin(), listeners.end(),

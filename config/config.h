@@ -18,7 +18,9 @@
 #include "broker-core/base/time.h"
 #include "broker-core/base/web_origin.h"
 #include "config/address.h"
+#include "config/daily_window.h"
 #include "config/diagnostic.h"
+#include "config/proxy.h"
 
 namespace furrow::config {
 
@@ -294,20 +296,34 @@ struct BridgeTls {
 // Which messages say the gateways that they have come by.
 enum class LoopGuard : std::uint8_t { Transit, Always, Off };
 
+// When a bridge that is not always connected connects and leaves. Without `messages` and `age` it always is.
+struct Demand {
+  std::uint64_t messages = 0;   // connects once this many wait; 0 = whatever their number
+  Duration age = Seconds(0);    // connects once one has waited this long; 0 = whatever their age
+  Duration idle = Seconds(60);  // leaves when nothing was sent and nothing came for this long
+
+  bool is_asked_for() const { return messages != 0 || age != Duration::zero(); }
+  bool operator==(const Demand&) const = default;
+};
+
 struct Bridge {
   std::string name = "bridge";
+  std::string renamed_from;  // the name that its buffer had before; empty: none
   bool enabled = true;
   std::vector<Address> connect;      // tried in this order; at least one after a load without errors
   Duration failback = Seconds(300);  // how often an earlier address is tried again; 0 = never
   MqttVersion mqtt_version = MqttVersion::Auto;
-  std::string client_id = "{gateway}-{bridge}";  // see expand_names()
+  std::string client_id = "{gateway}-{bridge}";  // see client_id_of()
   std::string username;
   std::filesystem::path password_from;  // empty: no password. Read again at each connect
   BridgeTls tls;
-  std::vector<std::string> pins;     // `sha256/BASE64` of the far public key, which alone decides then
-  std::string psk_identity;          // empty: none
-  std::filesystem::path psk_from;    // its key; read again at each connect
-  Duration keepalive = Seconds(30);  // whole seconds
+  std::vector<std::string> pins;   // `sha256/BASE64` of the far public key, which alone decides then
+  std::string psk_identity;        // empty: none
+  std::filesystem::path psk_from;  // its key; read again at each connect
+  Proxy proxy;
+  std::filesystem::path proxy_password_from;  // empty: no password. Read again at each connect
+  std::string source;                         // a local address or a network interface; empty: the system chooses
+  Duration keepalive = Seconds(30);           // whole seconds
   Duration ack_timeout = Seconds(30);
   // Nothing = auto: CONNACK receive maximum, at most 1000; in 3.1.1 100, but no QoS 2 beyond 20.
   std::optional<std::uint16_t> inflight;
@@ -319,6 +335,8 @@ struct Bridge {
   bool retain_sync = true;             // retained values that differ here and there become the same
   std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
   Provider provider = Provider::None;  // see within_provider()
+  DailyWindow window;                  // of local time; connects in these hours alone
+  Demand demand;
   std::vector<std::string> stamp;      // of received_at, gateway, sequence
   LoopGuard loop_guard = LoopGuard::Transit;
   std::uint8_t hop_limit = 4;
@@ -363,6 +381,7 @@ struct Config {
   Limits limits;
   Store store;
   std::vector<Bridge> bridges;
+  std::vector<std::string> include;  // patterns of files that were read as parts of this one
   StatusTopics status;
   Logging log;
 
@@ -384,5 +403,9 @@ std::string listener_name(const Config& config, std::size_t place);
 
 // `pattern` with `{gateway}` and `{bridge}` replaced; everything else stays.
 std::string expand_names(std::string_view pattern, std::string_view gateway_id, std::string_view bridge_name);
+
+// The client identifier of `bridge`. In it {bridge} is the name of before where the bridge was renamed: the far side
+// knows the session by it, which goes on with the buffer.
+std::string client_id_of(const Bridge& bridge, std::string_view gateway_id);
 
 }  // namespace furrow::config

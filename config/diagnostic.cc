@@ -7,10 +7,14 @@
 
 namespace furrow::config {
 
-std::string format(const Diagnostic& diagnostic, std::string_view file_name) {
+std::string file_of(const Place& place, std::string_view file_name) {
   constexpr std::size_t kFileNameBytesMax = 4096;
+  return printable(place.file != nullptr ? std::string_view(place.file->name) : file_name, kFileNameBytesMax);
+}
+
+std::string format(const Diagnostic& diagnostic, std::string_view file_name) {
   constexpr std::size_t kMessageBytesMax = 2000;
-  std::string line = printable(file_name, kFileNameBytesMax);
+  std::string line = file_of(diagnostic.place, file_name);
   if (diagnostic.place.line != 0) {
     line += ':' + std::to_string(diagnostic.place.line) + ':' + std::to_string(diagnostic.place.column);
   }
@@ -26,7 +30,10 @@ bool has_errors(const Diagnostics& diagnostics) {
 }
 
 void sort_by_place(Diagnostics& diagnostics) {
-  const auto key = [](const Diagnostic& one) { return std::tuple(one.place.line, one.place.column, one.severity); };
+  const auto key = [](const Diagnostic& one) {
+    const std::uint32_t file = one.place.file != nullptr ? one.place.file->order : 0;
+    return std::tuple(file, one.place.line, one.place.column, one.severity);
+  };
   std::stable_sort(diagnostics.begin(), diagnostics.end(),
                    [key](const Diagnostic& a, const Diagnostic& b) { return key(a) < key(b); });
 }

@@ -1,17 +1,15 @@
 #include "config/load_yaml.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
+#include <iterator>
 #include <map>
-#include <memory>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "broker-core/mqtt/protocol.h"
 #include "broker-core/mqtt/utf8.h"
 #include "config/assign.h"
+#include "config/config_files.h"
 #include "config/key_names.h"
 #include "config/messages.h"
 #include "config/places.h"
@@ -65,8 +63,7 @@ class Reader {
     if (name.kind != YamlNode::Kind::Scalar) return say(name.place, "a key must be plain text");
     const auto [first, is_new] = seen.emplace(name.text, name.place);
     if (!is_new) {
-      return say(name.place,
-                 "duplicate key '" + name.text + "', first given in line " + std::to_string(first->second.line));
+      return say(name.place, "duplicate key '" + name.text + "', first given " + in_line(first->second));
     }
     const Key* key = find_key(path.schema.empty() ? name.text : path.schema + "." + name.text);
     // `bridges[]` is how the table writes it, not a file.
@@ -210,7 +207,7 @@ class Reader {
     }
     const std::optional<std::string> text = read_text(value, path);
     if (!text) return;
-    const Status assigned = assign(key, at, *text, directory_);
+    const Status assigned = assign(key, at, *text, directory_of(value.place));
     if (!assigned.has_value()) fail(value.place, path, ": " + assigned.error().message());
   }
 
@@ -228,6 +225,11 @@ class Reader {
     if (!mqtt::is_valid_utf8(*text)) return failed(" is not valid UTF-8");
     if (text->size() > mqtt::kStringBytesMax) return failed(" is longer than 65535 bytes");
     return *std::move(text);
+  }
+
+  // Relative paths are relative to the file that names them.
+  std::filesystem::path directory_of(const Place& place) const {
+    return place.file != nullptr ? std::filesystem::path(place.file->name).parent_path() : directory_;
   }
 
   void say(Place place, std::string message) { diagnostics_.push_back({Severity::Error, place, std::move(message)}); }
@@ -258,31 +260,19 @@ void read_config(const YamlNode& root, const std::string& file_name, const Envir
   validate(loaded.config, loaded.places, loaded.diagnostics);
 }
 
-Error cannot_read(const std::filesystem::path& file, int error_number) {
-  const std::error_code cause(error_number, std::generic_category());
-  const Errc code = cause == std::errc::no_such_file_or_directory ? Errc::NotFound
-                    : cause == std::errc::permission_denied       ? Errc::PermissionDenied
-                                                                  : Errc::Io;
-  return {code, "read " + file.string() + ": " + cause.message()};
-}
-
-// At most one byte more than a configuration may have: enough to see that it is too large.
-Result<std::string> read_text(const std::filesystem::path& file) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "rb"), std::fclose);
-  if (stream == nullptr) return cannot_read(file, errno);
-  std::string text(kTextBytesMax + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), stream.get()));
-  if (std::ferror(stream.get()) != 0) return cannot_read(file, errno);
-  return text;
-}
-
 }  // namespace
 
-Loaded load(const std::string& text, const std::string& file_name, const Environment& environment) {
+Loaded load(const std::string& text, const std::string& file_name, const Environment& environment,
+            const FindFiles& find_files) {
   Loaded loaded;
-  const YamlNode root = parse_yaml(text, loaded.diagnostics);
+  YamlNode root = parse_yaml(text, loaded.diagnostics);
+  Diagnostics notes;
+  if (find_files != nullptr) {
+    notes = include_files(root, {file_name, environment, find_files}, loaded.diagnostics);
+  }
   // A file that is not YAML was not read, so nothing more can be said about it.
   if (!has_errors(loaded.diagnostics)) read_config(root, file_name, environment, loaded);
+  if (!has_errors(loaded.diagnostics)) std::ranges::move(notes, std::back_inserter(loaded.diagnostics));
   if (root.kind == YamlNode::Kind::Null && !has_errors(loaded.diagnostics)) {
     loaded.diagnostics.push_back({Severity::Warning, {}, "the file has no keys: everything is at its default"});
   }
@@ -291,8 +281,9 @@ Loaded load(const std::string& text, const std::string& file_name, const Environ
 }
 
 Result<Loaded> load_file(const std::filesystem::path& file, const Environment& environment) {
-  FURROW_TRY(const std::string text, read_text(file));
-  return load(text, file.string(), environment);
+  FURROW_TRY(const std::string text, read_config_file(file));
+  return load(text, file.string(), environment,
+              [&file](const std::string& pattern) { return find_config_files(pattern, file); });
 }
 
 }  // namespace furrow::config

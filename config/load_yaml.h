@@ -10,6 +10,7 @@
 #include "broker-core/base/result.h"
 #include "config/config.h"
 #include "config/diagnostic.h"
+#include "config/include_files.h"
 #include "config/places.h"
 #include "config/scalar.h"
 
@@ -21,10 +22,13 @@ struct Loaded {
   Places places;            // of every key that is written, for whoever finds out more about its value
 };
 
-// `file_name` gives relative paths their directory. An empty text means the defaults.
-Loaded load(const std::string& text, const std::string& file_name, const Environment& environment);
+// `file_name` gives relative paths their directory. An empty text means the defaults. Without `find_files` nothing is
+// included.
+Loaded load(const std::string& text, const std::string& file_name, const Environment& environment,
+            const FindFiles& find_files = nullptr);
 
-// Fails when the file cannot be read; what is wrong inside of it is in the diagnostics.
+// With what the file includes. Fails when the file itself cannot be read; what is wrong inside of it is in the
+// diagnostics.
 Result<Loaded> load_file(const std::filesystem::path& file, const Environment& environment);
 
 }  // namespace furrow::config

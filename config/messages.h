@@ -21,8 +21,10 @@ inline std::string in_quotes(std::string_view text) {
 // `text` as it must stand in the file, for advice: in quotes where YAML would take it for something else.
 std::string as_written(std::string_view text);
 
-inline std::string in_line(Place place) {
-  return "in line " + std::to_string(place.line);
+// `in line 12`, and of which file where there are several.
+inline std::string in_line(const Place& place) {
+  const std::string line = "in line " + std::to_string(place.line);
+  return place.file != nullptr ? line + " of " + printable(place.file->name, kShownBytesMax) : line;
 }
 
 inline Error invalid(std::string message) {

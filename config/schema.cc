@@ -586,10 +586,20 @@ const Key kKeys[] = {
      .kind = Kind::Text,
      .standard = "bridge",
      .doc = "Names the bridge and its buffer: 1 to 64 of A-Z a-z 0-9 _ . -",
-     .danger = "A new name starts a new, empty buffer; the old one stays until it is purged.",
+     .danger =
+         "A new name starts a new, empty buffer, unless renamed_from says what it was; the old one stays until it "
+         "is purged.",
      .also = "connection | id",
      .slot = [](Objects& at) -> Slot { return &at.bridge->name; }},
-    planned("bridges[].renamed_from", "The bridge's former name, whose buffer it takes over."),
+    {.path = "bridges[].renamed_from",
+     .kind = Kind::Text,
+     .standard = R"("")",
+     .doc = "The bridge's former name, whose buffer it takes over with everything that waits, its counters and its "
+            "session at the far side. For the last, {bridge} in client_id stands for the former name while this key is "
+            "there. It may stay: where the buffer has its new name already, it changes nothing.",
+     .danger = "Without the key, later, client_id changes and a new session begins: write client_id out before.",
+     .also = "former_name | old_name | previous_name",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->renamed_from; }},
     {.path = "bridges[].enabled",
      .kind = Kind::Flag,
      .standard = "true",
@@ -704,6 +714,31 @@ const Key kKeys[] = {
      .doc = "A file with that key in hexadecimal digits; only we may read it (chmod 600).",
      .also = "bridge_psk | psk",
      .slot = [](Objects& at) -> Slot { return &at.bridge->psk_from; }},
+    {.path = "bridges[].proxy",
+     .kind = Kind::Text,
+     .standard = R"("")",
+     .doc =
+         "A proxy to connect through, which looks names up: http://HOST:PORT (CONNECT) or socks5h://HOST:PORT, with "
+         "USER@ before the host if it asks; env: as https_proxy (for mqtts and wss), all_proxy and no_proxy say. TLS "
+         "goes through it, between this gateway and the far side.",
+     .danger = "What goes by mqtt:// and ws:// is read by the proxy, too.",
+     .also = "http_proxy | https_proxy | socks5_proxy | socks5_hostname | socks | all_proxy",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->proxy; }},
+    {.path = "bridges[].proxy_password_from",
+     .kind = Kind::File,
+     .standard = R"("")",
+     .doc =
+         "A file with the password of the proxy's user, read again at each connect; only we may read it (chmod 600). "
+         "Empty: none.",
+     .also = "proxy_password | socks5_password",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->proxy_password_from; }},
+    {.path = "bridges[].source",
+     .kind = Kind::Text,
+     .standard = R"("")",
+     .doc = "The local address, or the network interface, to connect from; empty: the system chooses. One that is not "
+            "there is an attempt that failed. Names are looked up as always.",
+     .also = "bridge_bind_address | bind_address | local_address | interface | bind_interface",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->source; }},
     {.path = "bridges[].keepalive",
      .kind = Kind::Time,
      .standard = "30s",
@@ -851,6 +886,44 @@ const Key kKeys[] = {
          "counted; 0: any size.",
      .also = "bridge_max_packet_size | max_packet_size",
      .slot = [](Objects& at) -> Slot { return &at.bridge->packet_bytes_max; }},
+    {.path = "bridges[].window",
+     .kind = Kind::Text,
+     .standard = R"("")",
+     .doc =
+         R"(Hours of the local day in which the bridge connects, in quotes: "22:30-04:00"; at their end it finishes )"
+         "what is in flight, for 10 s, and leaves. Empty: always. Outside of them messages wait as while the far side "
+         "is away. With a clock that is not trusted the bridge connects at any time.",
+     .also = "schedule | hours | time_window",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->window; }},
+    {.path = "bridges[].demand",
+     .doc = "For links that cost while they stand: connect only when enough waits, and leave when nothing moves. With "
+            "neither messages nor age the bridge stays connected.",
+     .also = "on_demand | lazy | start_type | idle_timeout"},
+    {.path = "bridges[].demand.messages",
+     .kind = Kind::Count,
+     .standard = "0",
+     .least = "0",
+     .most = "1000000000000",
+     .doc = "Connect once this many messages wait; 0: whatever their number.",
+     .also = "threshold | count",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->demand.messages; }},
+    {.path = "bridges[].demand.age",
+     .kind = Kind::Time,
+     .standard = "0s",
+     .least = "0s",
+     .most = "36500d",
+     .doc = "Connect once a message has waited this long; 0s: whatever its age.",
+     .danger = "0s: what is less than messages waits until there are more.",
+     .also = "max_age | after",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->demand.age; }},
+    {.path = "bridges[].demand.idle",
+     .kind = Kind::Time,
+     .standard = "1m",
+     .least = "1s",
+     .most = "1d",
+     .doc = "Leave when nothing was sent, acknowledged or received for this long.",
+     .also = "idle_timeout | linger",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->demand.idle; }},
     {.path = "bridges[].stamp",
      .kind = Kind::Texts,
      .standard = "[]",
@@ -860,8 +933,6 @@ const Key kKeys[] = {
             "acknowledged). One that a message has already stays.",
      .also = "stamps | metadata",
      .slot = [](Objects& at) -> Slot { return &at.bridge->stamp; }},
-    planned("bridges[].window", "The hours in which the bridge connects."),
-    planned("bridges[].source", "The local address or interface to use."),
     {.path = "bridges[].loop_guard",
      .kind = Kind::Word,
      .standard = "transit",
@@ -1009,6 +1080,17 @@ const Key kKeys[] = {
      .slot = [](Objects& at) -> Slot { return &at.rule->properties; }},
     planned("bridges[].topics[].messages_per_second", "How fast what waits for this rule leaves."),
     planned("bridges[].topics[].subscribe", "Subscribing at the far side only while a local client wants it."),
+
+    {.path = "include",
+     .kind = Kind::Texts,
+     .standard = "[]",
+     .doc =
+         R"(Further files, by name or pattern: ["furrow.d/*.yaml"]. They are read in the order of their names, as if )"
+         "they stood in this file: lists (listeners, bridges, rules) are appended, and a value that is said twice is "
+         "an error that names both places. Relative paths in them are relative to them. Only this file may include; "
+         "a pattern that matches nothing is fine. A reload reads them again.",
+     .also = "include_dir | includes | conf_d",
+     .slot = [](Objects& at) -> Slot { return &at.config.include; }},
 
     {.path = "status", .doc = "The status topics under $SYS/furrow."},
     {.path = "status.interval",

@@ -7,6 +7,7 @@
 #include "config/validate_access.h"
 #include "config/validate_bridges.h"
 #include "config/validate_identity.h"
+#include "config/validate_link.h"
 #include "config/validate_provider.h"
 #include "config/validate_status.h"
 #include "config/validate_tls.h"
@@ -154,6 +155,7 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   check_shadowed_access_rules(config, report);
   note_anonymous_access(config, report);
   note_limits(config, report);
+  note_links(config, report);
   note_providers(config, report);
   note_anonymous(config, report);
 }

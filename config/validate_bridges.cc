@@ -6,6 +6,7 @@
 
 #include "config/messages.h"
 #include "config/scalar.h"
+#include "config/validate_link.h"
 #include "config/validate_provider.h"
 #include "config/validate_rules.h"
 
@@ -134,6 +135,7 @@ void check_bridge(const Config& config, std::size_t index, Report& report) {
   for (std::size_t rule = 0; rule < bridge.topics.size(); ++rule) {
     check_rule(bridge.topics[rule], rule_path(index, rule), report);
   }
+  check_link(bridge, path, report);
   check_provider(config, index, report);
   check_shadowed_rules(bridge, index, report);
   check_echo(bridge, index, report);
@@ -142,8 +144,8 @@ void check_bridge(const Config& config, std::size_t index, Report& report) {
 void check_client_ids(const Config& config, std::size_t first, std::size_t second, Report& report) {
   const Bridge& one = config.bridges[first];
   const Bridge& other = config.bridges[second];
-  const std::string id = expand_names(other.client_id, "{gateway}", other.name);
-  if (id != expand_names(one.client_id, "{gateway}", one.name) || id.empty() || one.name == other.name) return;
+  const std::string id = client_id_of(other, "{gateway}");
+  if (id != client_id_of(one, "{gateway}") || id.empty() || one.name == other.name) return;
   report.error(bridge_path(second) + ".client_id", "bridges[].client_id: " + in_quotes(other.client_id) +
                                                        " is also that of bridge " + in_quotes(one.name) +
                                                        " to the same broker: they would push each other out");
@@ -157,6 +159,7 @@ void check_gateway_id(const std::string& id, Report& report) {
 
 void check_bridges(const Config& config, Report& report) {
   for (std::size_t index = 0; index < config.bridges.size(); ++index) check_bridge(config, index, report);
+  check_renames(config, report);
   for (std::size_t second = 1; second < config.bridges.size(); ++second) {
     for (std::size_t first = 0; first < second; ++first) {
       const Bridge& one = config.bridges[first];

@@ -58,7 +58,7 @@ void check_session_expiry(const Bridge& bridge, const ProviderLimits& limits, co
 // {gateway} stands for a name that is made at start unless it is written.
 void check_client_id(const Config& config, const Bridge& bridge, const ProviderLimits& limits, const std::string& path,
                      Report& report) {
-  const std::string id = expand_names(bridge.client_id, config.gateway.id, bridge.name);
+  const std::string id = client_id_of(bridge, config.gateway.id);
   if (limits.client_id_bytes_max == 0 || id.size() <= limits.client_id_bytes_max) return;
   report.error(path + ".client_id", "bridges[].client_id: " + in_quotes(id) + " has more than the " +
                                         std::to_string(limits.client_id_bytes_max) + " bytes that " +

@@ -44,9 +44,12 @@ struct Shower {
     return std::string(words[index]);
   }
 
-  std::string operator()(const std::string* slot) const { return slot->empty() ? "\"\"" : *slot; }
+  static std::string in_quotes_if_empty(const std::string& text) { return text.empty() ? "\"\"" : text; }
+  std::string operator()(const std::string* slot) const { return in_quotes_if_empty(*slot); }
   std::string operator()(const std::filesystem::path* slot) const { return (*this)(&slot->native()); }
   std::string operator()(const Bind* slot) const { return slot->text(); }
+  std::string operator()(const Proxy* slot) const { return in_quotes_if_empty(slot->text()); }
+  std::string operator()(const DailyWindow* slot) const { return in_quotes_if_empty(slot->text()); }
 
   std::string operator()(const std::vector<std::string>* slot) const {
     return list_text(*slot, [this](const std::string& one) { return (*this)(&one); });

@@ -10,17 +10,28 @@
 
 #include "broker-core/base/check.h"
 #include "broker-core/limits.h"
+#include "gateway/jwt.h"
+#include "gateway/net/proxy_client.h"
 #include "gateway/net/websocket_layer.h"
 #include "gateway/secret_file.h"
 
 namespace furrow::gateway {
 namespace {
 
+// A token is renewed this long before its end, and looked for this often from then on.
+constexpr Duration kRenewBefore = std::chrono::minutes(1);
+constexpr Duration kTokenLookInterval = std::chrono::seconds(5);
+
 Result<std::optional<std::string>> read_password(const std::filesystem::path& file) {
   if (file.empty()) return std::optional<std::string>();
   auto line = read_secret_line(file);
   if (!line) return std::move(line).error().within("password_from");
   return std::optional<std::string>(*std::move(line));
+}
+
+// Names a host and its port in the tables of a link.
+std::string key_of(const std::string& host, std::uint16_t port) {
+  return bridge::Address{.host = host, .port = port}.text();
 }
 
 FrameMask unforeseen_mask() {
@@ -67,14 +78,29 @@ void BridgeLink::flush_full() {
 
 void BridgeLink::perform(const bridge::Connect& command) {
   probe_.reset();
-  TcpConnector::Options options;
-  const auto known = reached_.find(command.address.text());
+  const auto way = choose_proxy(settings_.proxy, command.address, config::process_environment());
+  if (!way) {
+    fail_connect(way.error());
+    return;
+  }
+  connector_ = connect(command.address, *way, [this, address = command.address, way = *way](auto stream) {
+    on_connected(address, way, std::move(stream));
+  });
+}
+
+std::unique_ptr<TcpConnector> BridgeLink::connect(const bridge::Address& address, const Way& way,
+                                                  TcpConnector::Done done) {
+  const std::string& host = way ? way->proxy.host : address.host;
+  const std::uint16_t port = way ? way->proxy.port : address.port;
+  TcpConnector::Options options{.source = settings_.source};
+  const auto known = reached_.find(key_of(host, port));
   if (known != reached_.end()) options.first = known->second;
-  connector_ =
-      std::make_unique<TcpConnector>(loop_, resolver_, command.address.host, command.address.port, std::move(options),
-                                     [this, address = command.address](Result<std::unique_ptr<TcpStream>> stream) {
-                                       on_connected(address, std::move(stream));
-                                     });
+  return std::make_unique<TcpConnector>(loop_, resolver_, host, port, std::move(options), std::move(done));
+}
+
+void BridgeLink::fail_connect(const Error& why) {
+  channel_ = {};
+  bridge_.handle_connect_failed(why.message(), clock_.now());
 }
 
 void BridgeLink::perform(const bridge::Disconnect&) {
@@ -83,23 +109,35 @@ void BridgeLink::perform(const bridge::Disconnect&) {
   channel_ = {};
 }
 
+// Through a proxy this shows only whether that is there: whether it reaches the far side costs a connection.
 void BridgeLink::perform(const bridge::Probe& command) {
-  probe_ = std::make_unique<TcpConnector>(loop_, resolver_, command.address.host, command.address.port,
-                                          TcpConnector::Options{}, [this](const auto& stream) {
-                                            const bool reached = stream.has_value();
-                                            probe_.reset();
-                                            bridge_.handle_probed(reached, clock_.now());
-                                          });
-}
-
-void BridgeLink::on_connected(const bridge::Address& address, Result<std::unique_ptr<TcpStream>> stream) {
-  if (stream) reached_[address.text()] = connector_->reached();
-  connector_.reset();
-  if (!stream) {
-    bridge_.handle_connect_failed(stream.error().message(), clock_.now());
+  const auto way = choose_proxy(settings_.proxy, command.address, config::process_environment());
+  if (!way) {
+    bridge_.handle_probed(false, clock_.now());
     return;
   }
-  channel_ = Channel(std::move(**stream), layers_to(address));
+  probe_ = connect(command.address, *way, [this](const auto& stream) {
+    const bool reached = stream.has_value();
+    probe_.reset();
+    bridge_.handle_probed(reached, clock_.now());
+  });
+}
+
+void BridgeLink::on_connected(const bridge::Address& address, const Way& way,
+                              Result<std::unique_ptr<TcpStream>> stream) {
+  const std::string key = way ? key_of(way->proxy.host, way->proxy.port) : key_of(address.host, address.port);
+  if (stream) reached_[key] = connector_->reached();
+  connector_.reset();
+  if (!stream) {
+    fail_connect(way ? std::move(stream).error().within("proxy") : stream.error());
+    return;
+  }
+  auto layers = layers_to(address, way);
+  if (!layers) {
+    fail_connect(layers.error());
+    return;
+  }
+  channel_ = Channel(std::move(**stream), *std::move(layers));
   channel_.set_owner(*this);
   if (channel_.is_open()) {
     begin();
@@ -108,8 +146,33 @@ void BridgeLink::on_connected(const bridge::Address& address, Result<std::unique
   }
 }
 
-std::vector<std::unique_ptr<Layer>> BridgeLink::layers_to(const bridge::Address& address) {
+Result<std::unique_ptr<Layer>> BridgeLink::proxy_layer(const bridge::Address& address,
+                                                       const ProxyChoice& choice) const {
+  std::optional<ProxyLogin> login;
+  if (!choice.proxy.user.empty()) {
+    login = ProxyLogin{choice.proxy.user, choice.password.value_or("")};
+    if (!choice.password && !settings_.proxy_password_from.empty()) {
+      auto password = read_secret_line(settings_.proxy_password_from);
+      if (!password) return std::move(password).error().within("proxy_password_from");
+      login->password = *std::move(password);
+    }
+  }
+  ProxyTarget target{address.host, address.port};
+  std::unique_ptr<Layer> layer;
+  if (choice.proxy.kind == config::Proxy::Kind::Socks5) {
+    layer = std::make_unique<SocksProxyLayer>(std::move(target), std::move(login));
+  } else {
+    layer = std::make_unique<HttpProxyLayer>(std::move(target), std::move(login));
+  }
+  return layer;
+}
+
+Result<std::vector<std::unique_ptr<Layer>>> BridgeLink::layers_to(const bridge::Address& address, const Way& way) {
   std::vector<std::unique_ptr<Layer>> layers;
+  if (way) {
+    FURROW_TRY(std::unique_ptr<Layer> proxy, proxy_layer(address, *way));
+    layers.push_back(std::move(proxy));
+  }
   if (address.is_encrypted()) {
     std::shared_ptr<TlsMemory>& memory = tls_memory_[address.text()];
     if (!memory) memory = std::make_shared<TlsMemory>();
@@ -130,11 +193,43 @@ void BridgeLink::on_opened(const LayerStack&) {
 void BridgeLink::begin() {
   auto password = read_password(settings_.password_from);
   if (!password) {
-    channel_ = {};
-    bridge_.handle_connect_failed(password.error().message(), clock_.now());
+    fail_connect(password.error());
     return;
   }
+  note_token(*password);
   bridge_.handle_connected(*std::move(password), clock_.now());
+}
+
+// With a clock that is not trusted nobody knows how long that is.
+void BridgeLink::note_token(const std::optional<std::string>& password) {
+  token_end_ = password && clock_.trusted() ? jwt_end(*password) : std::nullopt;
+  token_due_ = kNever;
+  bridge_.set_notice({}, clock_.now());
+  if (!token_end_) return;
+  const Duration left = *token_end_ - clock_.wall();
+  token_due_ = clock_.now() + std::max(left - kRenewBefore, Duration::zero());
+  if (left <= Duration::zero()) say_when_token_ends();
+}
+
+void BridgeLink::say_when_token_ends() {
+  const bool has_ended = *token_end_ <= clock_.wall();
+  bridge_.set_notice("the token in password_from " + std::string(has_ended ? "has ended at " : "ends at ") +
+                         utc_text(*token_end_) + ", and there is no newer one",
+                     clock_.now());
+}
+
+void BridgeLink::handle_timeout(Instant now) {
+  if (token_due_ > now) return;
+  token_due_ = kNever;
+  if (!channel_ || !token_end_) return;
+  const auto password = read_password(settings_.password_from);
+  const auto end = password && *password ? jwt_end(**password) : std::nullopt;
+  if (end && *end > *token_end_) {
+    bridge_.renew_connection(now);
+    return;
+  }
+  say_when_token_ends();
+  token_due_ = now + kTokenLookInterval;
 }
 
 void BridgeLink::judge_peer(WallTime time) {
@@ -172,7 +267,10 @@ void BridgeLink::on_written(std::size_t) {
 void BridgeLink::on_ended(std::string_view reason) {
   std::string why(reason);
   if (!channel_.is_open()) {
-    why = "the far side ended the connection while " + std::string(channel_.opening()) + " was opened (" + why + ")";
+    const std::string_view layer = channel_.opening();
+    why = (layer == kProxyLayer ? "the proxy ended the connection before it was open ("
+                                : "the far side ended the connection while " + std::string(layer) + " was opened (") +
+          why + ")";
   }
   channel_ = {};
   bridge_.handle_closed(why, clock_.now());

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "config/config.h"
 #include "gateway/clock.h"
 #include "gateway/net/channel.h"
+#include "gateway/net/proxy_choice.h"
 #include "gateway/net/resolver.h"
 #include "gateway/net/tcp_connector.h"
 #include "gateway/net/tls_layer.h"
@@ -37,6 +39,11 @@ class BridgeLink final : private Channel::Owner {
   // As ClientLinks::judge_peers().
   void judge_peer(WallTime time);
 
+  // For a password that is a token and says when it ends (jwt.h): shortly before, the file is read again, and the
+  // bridge connects anew with what lies there then.
+  Instant next_deadline() const { return token_due_; }
+  void handle_timeout(Instant now);
+
   bool disconnected() const { return !connector_ && !channel_; }
 
  private:
@@ -49,10 +56,18 @@ class BridgeLink final : private Channel::Owner {
   void perform(const bridge::Connect& command);
   void perform(const bridge::Disconnect& command);
   void perform(const bridge::Probe& command);
-  void on_connected(const bridge::Address& address, Result<std::unique_ptr<TcpStream>> stream);
-  std::vector<std::unique_ptr<Layer>> layers_to(const bridge::Address& address);
+  // The way to an address: the proxy that it leads through, if there is one.
+  using Way = std::optional<ProxyChoice>;
+  // Begins to connect to the far side, or to the proxy before it.
+  std::unique_ptr<TcpConnector> connect(const bridge::Address& address, const Way& way, TcpConnector::Done done);
+  void on_connected(const bridge::Address& address, const Way& way, Result<std::unique_ptr<TcpStream>> stream);
+  Result<std::vector<std::unique_ptr<Layer>>> layers_to(const bridge::Address& address, const Way& way);
+  Result<std::unique_ptr<Layer>> proxy_layer(const bridge::Address& address, const ProxyChoice& choice) const;
+  void fail_connect(const Error& why);
   // The channel is open, and the bridge may speak.
   void begin();
+  void note_token(const std::optional<std::string>& password);
+  void say_when_token_ends();
   void write();
 
   uv_loop_t& loop_;
@@ -64,11 +79,14 @@ class BridgeLink final : private Channel::Owner {
   // At most one of the two: on the way to a connection, or connected.
   std::unique_ptr<TcpConnector> connector_;
   std::unique_ptr<TcpConnector> probe_;  // beside them
-  // Each host and port of the bridge, and its address that worked last.
+  // Each host and port that was connected to, and its address that worked last.
   std::map<std::string, SocketAddress> reached_;
   // By the same, what TLS can resume there.
   std::map<std::string, std::shared_ptr<TlsMemory>> tls_memory_;
   Channel channel_;
+  // Of the password that the present connection has begun with.
+  std::optional<WallTime> token_end_;
+  Instant token_due_ = kNever;  // when the file is read again
 };
 
 }  // namespace furrow::gateway

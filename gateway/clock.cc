@@ -54,6 +54,18 @@ Instant Clock::now() const {
   return Instant(read(CLOCK_BOOTTIME));
 }
 
+std::optional<Clock::TimeOfDay> Clock::local_time() const {
+  if (!trusted()) return std::nullopt;
+  const auto since_epoch = wall().time_since_epoch();
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(since_epoch).count();
+  ::tzset();  // the zone may have been changed since the last call
+  std::tm local = {};
+  if (::localtime_r(&seconds, &local) == nullptr) return std::nullopt;
+  // A leap second, which is rare and would be the 61st, belongs to the minute that ends.
+  return TimeOfDay{.minute = static_cast<std::uint16_t>(local.tm_hour * 60 + local.tm_min),
+                   .to_next_minute = std::chrono::seconds(60 - std::min(local.tm_sec, 59))};
+}
+
 WallTime Clock::wall() const {
   return WallTime(read(CLOCK_REALTIME));
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,12 @@ class Clock {
   WallTime judged() const;
   // What an earlier run noted of the wall clock, when it was right. Before any other thread uses the clock.
   void set_noted(WallTime noted) { noted_ = noted; }
+  // The time of day here, by the time zone of the machine as it is now; nothing while the clock is not trusted.
+  struct TimeOfDay {
+    std::uint16_t minute = 0;
+    Duration to_next_minute{};
+  };
+  std::optional<TimeOfDay> local_time() const;
   // The other clocks at the moment `now`, which is not long ago.
   ClockStamp stamp(Instant now) const;
   // The wall-clock time of a moment of this boot, by today's idea of the time.

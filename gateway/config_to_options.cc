@@ -227,13 +227,18 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   }
   options.failback = bridge.failback;
   options.version = version(bridge.mqtt_version);
-  options.client_id = config::expand_names(bridge.client_id, gateway_id, bridge.name);
+  options.client_id = config::client_id_of(bridge, gateway_id);
   if (!bridge.username.empty()) options.username = bridge.username;
   options.keep_alive = bridge.keepalive;
   options.ack_timeout = bridge.ack_timeout;
   options.inflight_max = bridge.inflight.value_or(0);
   options.session_expiry_s = whole_seconds(bridge.session_expiry);
   options.known = known_limits(bridge);
+  options.times = {.window_begin = bridge.window.begin,
+                   .window_end = bridge.window.end,
+                   .demand_messages = bridge.demand.messages,
+                   .demand_age = bridge.demand.age,
+                   .idle = bridge.demand.idle};
   options.coalesce = bridge.coalesce;
   options.retain_sync = bridge.retain_sync;
   options.gateway_id = gateway_id;

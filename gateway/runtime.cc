@@ -137,8 +137,32 @@ Desk::World Runtime::desk_world() {
           .has_bridge = [this](std::string_view name) { return has_bridge(config_, name); }};
 }
 
+void Runtime::rename_buffers() {
+  for (const config::Bridge& one : config_.bridges) {
+    if (one.renamed_from.empty()) continue;
+    switch (engine_.buffers().rename(one.renamed_from, one.name)) {
+      case bridge::Buffers::Renaming::Done:
+        world_.log.write(
+            LogLevel::Info, "bridge.renamed",
+            {{"name", one.name}, {"from", one.renamed_from}, {"waiting", engine_.buffers().of(one.name).waiting()}});
+        break;
+      case bridge::Buffers::Renaming::NothingToDo:
+        break;
+      case bridge::Buffers::Renaming::Refused:
+        world_.log.write(LogLevel::Warning, "bridge.not_renamed",
+                         {{"name", one.name},
+                          {"from", one.renamed_from},
+                          {"reason", "both names have a buffer"},
+                          {"waiting", engine_.buffers().of(one.renamed_from).waiting()},
+                          {"then", "that of the former name is kept in the store"}});
+        break;
+    }
+  }
+}
+
 void Runtime::make_bridges() {
   engine_.broker().set_gateway_id(gateway_id_);
+  rename_buffers();
   for (const config::Bridge& one : config_.bridges) {
     make_link(engine_.add_bridge(options_of(one), world_.clock.now()));
   }
@@ -164,6 +188,7 @@ void Runtime::make_link(bridge::Bridge& bridge) {
   status_sources_.add(engine_.buffers().of(one->name), &bridge);
   bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
                                                        config::within_provider(*one), [this] { flush_full(); }));
+  if (bridge.has_window()) minute_at_ = world_.clock.now();
 }
 
 void Runtime::note_unconfigured_buffers() {
@@ -248,6 +273,8 @@ void Runtime::handle_due(Instant now) {
     look_at_machine(now);
     machine_look_at_ = now + kMachineLookInterval;
   }
+  if (minute_at_ <= now) look_at_time_of_day(now);
+  for (const auto& link : bridge_links_) link->handle_timeout(now);
   status_.publish(now);
   presence_.publish(engine_.bridges(), now);
   web_desk_.answer(now);
@@ -265,9 +292,21 @@ void Runtime::look_at_machine(Instant now) {
   const bool trusted = world_.clock.trusted();
   status_sources_.note_machine(allocated, trusted);
   if (std::exchange(clock_trusted_, trusted) || !trusted) return;
+  look_at_time_of_day(now);
   engine_.broker().handle_clock_trusted(now);
   clients_.judge_peers(world_.clock.judged());
   for (const auto& link : bridge_links_) link->judge_peer(world_.clock.judged());
+}
+
+void Runtime::look_at_time_of_day(Instant now) {
+  constexpr Duration kUntrustedInterval = std::chrono::minutes(1);
+  minute_at_ = kNever;
+  const auto time = world_.clock.local_time();
+  for (const auto& link : bridge_links_) {
+    if (!link->bridge().has_window()) continue;
+    link->bridge().handle_minute(time ? std::optional(time->minute) : std::nullopt, now);
+    minute_at_ = now + (time ? time->to_next_minute : kUntrustedInterval);
+  }
 }
 
 void Runtime::flush(bridge::Bridge& bridge, Instant) {
@@ -285,9 +324,11 @@ void Runtime::flush_full() {
 }
 
 Instant Runtime::next_deadline() const {
-  return std::min({engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(), status_.next_deadline(),
-                   presence_.next_deadline(engine_.bridges()), web_desk_.next_deadline(), control_.next_deadline(),
-                   store_look_at_, watchdog_at_, stop_by_});
+  Instant link_due = kNever;
+  for (const auto& link : bridge_links_) link_due = std::min(link_due, link->next_deadline());
+  return std::min({link_due, engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(),
+                   status_.next_deadline(), presence_.next_deadline(engine_.bridges()), web_desk_.next_deadline(),
+                   control_.next_deadline(), store_look_at_, minute_at_, watchdog_at_, stop_by_});
 }
 
 void Runtime::arm_timer(Instant now) {
@@ -373,6 +414,7 @@ Status Runtime::try_reload() {
 void Runtime::change_bridges(const config::Config& before) {
   const Instant now = world_.clock.now();
   const bool same_presence = before.status.remote_topic == config_.status.remote_topic;  // which CONNECT names
+  rename_buffers();
   for (const config::Bridge& one : config_.bridges) {
     const auto had = std::ranges::find(before.bridges, one.name, &config::Bridge::name);
     if (had != before.bridges.end() && *had == one && same_presence) continue;
@@ -390,8 +432,9 @@ void Runtime::change_bridges(const config::Config& before) {
     }
   }
   for (const config::Bridge& one : before.bridges) {
-    if (std::ranges::find(config_.bridges, one.name, &config::Bridge::name) != config_.bridges.end()) continue;
-    engine_.retire_bridge(one.name, now);
+    const bool is_kept = std::ranges::find(config_.bridges, one.name, &config::Bridge::name) != config_.bridges.end();
+    const bool is_renamed = !engine_.has_bridge(one.name);
+    if (!is_kept && !is_renamed) engine_.retire_bridge(one.name, now);
   }
 }
 

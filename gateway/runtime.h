@@ -82,6 +82,8 @@ class Runtime final : private Engine::Edge {
   Runtime(const World& world, const config::Config& config, Opened opened);
   StoreThread::Options store_thread_options();
   Desk::World desk_world();
+  // Buffers that the configuration calls by another name now.
+  void rename_buffers();
   void make_bridges();
   void make_link(bridge::Bridge& bridge);
   bridge::Options options_of(const config::Bridge& bridge) const;
@@ -105,6 +107,7 @@ class Runtime final : private Engine::Edge {
   void end_turn();
   void handle_due(Instant now);
   void look_at_machine(Instant now);
+  void look_at_time_of_day(Instant now);
   // Engine::Edge
   void flush(bridge::Bridge& bridge, Instant now) override;
   void flush_clients(Instant now) override;
@@ -147,6 +150,7 @@ class Runtime final : private Engine::Edge {
   ControlLinks control_;
   Listeners listeners_;  // as in config_
 
+  Instant minute_at_ = kNever;      // when the time of day is looked at, for bridges with a window
   Instant store_look_at_ = kNever;  // a commit is under way: whether it has become slow
   Instant machine_look_at_{};       // not earlier; an idle gateway is not woken for it
   Instant watchdog_at_ = kNever;

@@ -303,6 +303,7 @@ class BridgeTranslation {
       context_.set_time(*keepalive, "bridges[].keepalive", time, bridge_.keepalive);
     }
     if (const auto bytes = context_.count_of(from_.take("bridge_max_packet_size"))) bridge_.packet_bytes_max = *bytes;
+    if (const MosquittoLine* const source = from_.take("bridge_bind_address")) bridge_.source = source->value;
     const MosquittoLine* const restart = from_.take("restart_timeout");
     const auto base = context_.count_of(restart);
     if (!base) return;
@@ -318,13 +319,27 @@ class BridgeTranslation {
     context_.set_time(*restart, "bridges[].backoff.max", time_of(std::max(cap, *base)), bridge_.backoff.max);
   }
 
+  // Mosquitto's defaults are 10 messages and 60 s.
+  void set_demand(const MosquittoLine& start) {
+    constexpr std::uint64_t kThreshold = 10;
+    constexpr std::uint64_t kIdleMost = 86'400;
+    const std::uint64_t messages = context_.count_of(from_.take("threshold")).value_or(kThreshold);
+    bridge_.demand.messages = std::max<std::uint64_t>(messages, 1);
+    const MosquittoLine* const idle = from_.take("idle_timeout");
+    if (const auto seconds = context_.count_of(idle)) {
+      const Duration time = Seconds(std::clamp<std::uint64_t>(*seconds, 1, kIdleMost));
+      context_.set_time(*idle, "bridges[].demand.idle", time, bridge_.demand.idle);
+    }
+    context_.say(
+        start.note("messages that are fewer than demand.messages wait, as in Mosquitto; demand.age bounds how "
+                   "long"));
+  }
+
   void find_kind() {
     const MosquittoLine* const start = from_.take("start_type");
     const bool is_lazy = start != nullptr && start->word() == "lazy";
     if (is_lazy) {
-      context_.say(
-          start->todo("there are no lazy bridges: this one is connected always, and what it cannot send waits on "
-                      "disk"));
+      set_demand(*start);
     } else if (start != nullptr && start->word() != "automatic") {
       context_.say(start->todo("a bridge that has lost its connection always connects again"));
     } else {

@@ -21,8 +21,6 @@ constexpr std::string_view kEngine = "keys lie in PEM files here; there are no e
 constexpr std::string_view kLocal = "- a bridge of furrow is no client of the local broker: it needs no rules there";
 constexpr std::string_view kDurable = "- everything is written to disk before it is acknowledged (store.acknowledge)";
 constexpr std::string_view kAliases = "- furrow decides itself about topic aliases, which save a few bytes";
-constexpr std::string_view kLazy =
-    "there are no lazy bridges: the bridge is connected always, and what it cannot send waits on disk";
 constexpr std::string_view kTcpKeepalive = "- a link that is dead is found out by keepalive and ack_timeout";
 
 constexpr MosquittoOption kOptions[] = {
@@ -128,7 +126,7 @@ constexpr MosquittoOption kOptions[] = {
     {"address", kBridge},
     {"bridge_alpn", kBridge},
     {"bridge_attempt_unsubscribe", kBridge, "- subscriptions of rules that are gone are taken back at the far side"},
-    {"bridge_bind_address", kBridge, "the system chooses the address that the bridge connects from"},
+    {"bridge_bind_address", kBridge},
     {"bridge_cafile", kBridge},
     {"bridge_capath", kBridge},
     {"bridge_certfile", kBridge},
@@ -153,7 +151,7 @@ constexpr MosquittoOption kOptions[] = {
     {"bridge_tls_use_os_certs", kBridge},
     {"bridge_tls_version", kBridge},
     {"cleansession", kBridge},
-    {"idle_timeout", kBridge, kLazy},
+    {"idle_timeout", kBridge},
     {"keepalive_interval", kBridge},
     {"local_cleansession", kBridge, "- what waits for the far side is kept in any case (buffer)"},
     {"local_clientid", kBridge, kLocal},
@@ -169,7 +167,7 @@ constexpr MosquittoOption kOptions[] = {
     {"restart_timeout", kBridge},
     {"round_robin", kBridge, "the addresses are tried in their order, at each connect"},
     {"start_type", kBridge},
-    {"threshold", kBridge, kLazy},
+    {"threshold", kBridge},
     {"topic", kBridge},
     {"try_private", kBridge,
      "- the bridge tells the far side that it is one, and does without where that is refused, as mqtt_version says"},

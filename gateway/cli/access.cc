@@ -145,9 +145,10 @@ int run_access(const AccessOptions& options) {
   const access::Rights rights(*rules, subject, {});
   const Decision decision =
       is_publish(options) ? rights.publish(options.topic, options.retain) : rights.subscribe(shared.filter);
-  const std::uint32_t line = decision.is_by_rule() ? (*config.access.rules)[decision.rule].place.line
-                                                   : choice->loaded.places.at("access.rules").line;
-  const int exit_code = answer(decision.is_granted(), file + ":" + std::to_string(line), reason_of(decision, options));
+  const config::Place place =
+      decision.is_by_rule() ? (*config.access.rules)[decision.rule].place : choice->loaded.places.at("access.rules");
+  const std::string where = config::file_of(place, choice->name) + ":" + std::to_string(place.line);
+  const int exit_code = answer(decision.is_granted(), where, reason_of(decision, options));
   if (const std::string names = unasked(options, config); !names.empty()) {
     std::printf("rules ask for what was not given: %s\n", names.c_str());
   }

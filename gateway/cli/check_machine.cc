@@ -80,6 +80,14 @@ void check_password(const config::Bridge& bridge, const std::string& path, confi
   }
 }
 
+void check_proxy_password(const config::Bridge& bridge, const std::string& path, config::Report& report) {
+  if (!bridge.enabled || bridge.proxy_password_from.empty()) return;
+  const Result<std::string> password = read_secret_line(bridge.proxy_password_from);
+  if (password) return;
+  report.warning(path, "bridges[].proxy_password_from: " + password.error().message() +
+                           ": without it the proxy does not let the bridge in");
+}
+
 void check_users(const config::Access& access, config::Report& report) {
   if (access.password_file.empty()) return;
   const auto say = [&](const Error& error) {
@@ -179,6 +187,7 @@ void check_machine(const config::Config& config, const config::Places& places, c
   for (std::size_t i = 0; i < config.bridges.size(); ++i) {
     check_tls_files(config.bridges[i], config::bridge_path(i), report);
     check_password(config.bridges[i], config::bridge_path(i) + ".password_from", report);
+    check_proxy_password(config.bridges[i], config::bridge_path(i) + ".proxy_password_from", report);
     check_loops(config, i, names, report);
   }
 }

@@ -29,7 +29,8 @@ struct Routes {
         map(bridge_options(of, config.gateway.id.empty() ? "{gateway}" : config.gateway.id, 0).rules) {}
 
   std::string place_of(std::size_t rule) const {
-    return file + ":" + std::to_string(bridge.topics[rule].place.line) + " (" + shown(bridge.topics[rule].filter) + ")";
+    const config::TopicRule& of = bridge.topics[rule];
+    return config::file_of(of.place, file) + ":" + std::to_string(of.place.line) + " (" + shown(of.filter) + ")";
   }
 
   const config::Bridge& bridge;

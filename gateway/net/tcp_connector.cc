@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gateway/net/address_order.h"
+#include "gateway/net/tcp_source.h"
 
 namespace furrow::gateway {
 namespace {
@@ -115,13 +116,17 @@ bool TcpConnector::begin(Try& one) {
   attempt->connector = this;
   attempt->index = static_cast<std::size_t>(&one - tries_.data());
   attempt->stream = std::make_unique<TcpStream>(loop_, nullptr);
-  const int code = uv_tcp_connect(&attempt->uv, attempt->stream->uv(), one.address.get(), Attempt::on_connected);
-  if (code == 0) {
-    one.attempt = attempt.release();
-  } else {
-    one.failed = uv_text(code);
+  if (const Status bound = bind_to_source(*attempt->stream->uv(), options_.source, one.address); !bound) {
+    one.failed = bound.error().message();
+    return false;
   }
-  return code == 0;
+  const int code = uv_tcp_connect(&attempt->uv, attempt->stream->uv(), one.address.get(), Attempt::on_connected);
+  if (code != 0) {
+    one.failed = uv_text(code);
+    return false;
+  }
+  one.attempt = attempt.release();
+  return true;
 }
 
 void TcpConnector::on_connected(std::size_t index, int code) {
@@ -149,7 +154,7 @@ std::string TcpConnector::reason() const {
   const std::string no_answer = no_answer_within(options_.timeout);
   if (look_up_) return "look up " + host_ + ": " + no_answer;
   if (tries_.empty()) return look_up_failed_;
-  std::string text = "connect to ";
+  std::string text = options_.source.empty() ? "connect to " : "connect from " + options_.source + " to ";
   for (const Try& one : tries_) {
     if (&one != tries_.data()) text += ", ";
     text += one.address.text();

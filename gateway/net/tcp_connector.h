@@ -36,6 +36,8 @@ class TcpConnector {
     std::chrono::milliseconds attempt_delay = std::chrono::milliseconds(250);
     // Tried before the others if the host still has it: the one that worked last.
     std::optional<SocketAddress> first = std::nullopt;
+    // A local address, or a network interface; empty: the system chooses. See tcp_source.h.
+    std::string source = {};
   };
   // A connected stream without an owner, not yet reading; or why there is none: one reason that names each address.
   using Done = std::function<void(Result<std::unique_ptr<TcpStream>>)>;
@@ -57,8 +59,8 @@ class TcpConnector {
   // One address, and what came of it.
   struct Try {
     SocketAddress address;
-    Attempt* attempt = nullptr;    // under way; owned by its callback
-    std::string_view failed = {};  // why; empty: it has not
+    Attempt* attempt = nullptr;  // under way; owned by its callback
+    std::string failed = {};     // why; empty: it has not
   };
 
   TcpConnector(uv_loop_t& loop, std::string host, Options options, Done done);

@@ -7,6 +7,7 @@ bool is_well(const bridge::Snapshot& snapshot) {
   switch (snapshot.state) {
     case bridge::State::Online:
     case bridge::State::Draining:
+    case bridge::State::Waiting:
     case bridge::State::Disabled:
       return true;
     case bridge::State::Connecting:

@@ -230,8 +230,8 @@ void add_bridge_states(Exposition& all, const StatusModel& model) {
   using bridge::State;
   all.gauge("furrow_bridge_state", "The state of the bridge, judged by progress: 1 for the one that it is in.");
   for (const BridgeStatus& one : model.bridges) {
-    for (const State state :
-         {State::Connecting, State::Online, State::Draining, State::Stalled, State::Backoff, State::Disabled}) {
+    for (const State state : {State::Connecting, State::Online, State::Draining, State::Stalled, State::Backoff,
+                              State::Waiting, State::Disabled}) {
       all.sample({{"bridge", one.name}, {"state", bridge::name(state)}}, std::uint64_t{one.snapshot.state == state});
     }
   }

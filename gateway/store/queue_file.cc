@@ -171,7 +171,20 @@ Status QueueFile::create(const QueueRow& row) {
   FURROW_TRY_STATUS(create_queue_.run());
   create_cursor_.bind(1, row.id.value);
   FURROW_TRY_STATUS(create_cursor_.run());
-  return write_meta(kLastQueue, std::to_string(row.id.value));
+  return note_last_queue(row.id);
+}
+
+// A queue that is renamed is not the last one.
+Status QueueFile::note_last_queue(QueueId queue) {
+  FURROW_TRY(const QueueId noted, last_queue());
+  return queue > noted ? write_meta(kLastQueue, std::to_string(queue.value)) : Status();
+}
+
+Result<QueueId> QueueFile::last_queue() {
+  FURROW_TRY(const std::optional<std::string> text, meta(kLastQueue));
+  QueueId noted;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), noted.value);
+  return noted;
 }
 
 Status QueueFile::write_cursor(const CursorRow& row) {
@@ -230,9 +243,7 @@ Status QueueFile::restore(Restored& restored) {
   FURROW_TRY_STATUS(restore_queues(restored));
   FURROW_TRY_STATUS(restore_exchanges(restored));
   restored.last_segment = log_.last_segment();
-  FURROW_TRY(const std::optional<std::string> last_queue, meta(kLastQueue));
-  QueueId noted;
-  if (last_queue) std::from_chars(last_queue->data(), last_queue->data() + last_queue->size(), noted.value);
+  FURROW_TRY(const QueueId noted, last_queue());
   restored.last_queue = std::max(restored.last_queue, noted);
   return {};
 }

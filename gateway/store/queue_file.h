@@ -59,7 +59,10 @@ class QueueFile {
   Status restore_exchanges(broker::Restored& restored);
   Error implausible(const char* table, QueueId queue) const;
   Status write(const broker::Batch& batch, std::span<const QueueId> removed);
+  // Or renames it, where it is there already.
   Status create(const broker::QueueRow& row);
+  Status note_last_queue(QueueId queue);
+  Result<QueueId> last_queue();
   Status write_cursor(const broker::CursorRow& row);
   Status write_marks(QueueId queue);
   Status write_exchange(const broker::ExchangeRow& row);

@@ -142,8 +142,8 @@ TEST_F(BridgeConnection, RefusalOfAUsernameNamesWhatWasSent) {
   EXPECT_THAT(state(), HasSubstr("look at client_id, which is \"gw\""));
   redial();
   link();
-  far(mqtt::Connack{false, ReasonCode::ServerMoved, Properties().text(PropertyId::ServerReference, "b.example:1883")});
-  EXPECT_THAT(state(), HasSubstr("it names another server for connect: \"b.example:1883\""));
+  far(mqtt::Connack{false, ReasonCode::ServerMoved, Properties().text(PropertyId::ServerReference, "b.example/x")});
+  EXPECT_THAT(state(), HasSubstr("it names another server for connect: \"b.example/x\""));
 }
 
 TEST_F(BridgeConnection, WebServerIsNamedAsOne) {

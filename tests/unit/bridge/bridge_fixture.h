@@ -52,10 +52,15 @@ class BridgeFixture : public BrokerFixture {
 
   // --- the bridge ---
   void start() {
-    broker::Broker& local = broker();
-    buffers_.emplace(store.restored(), local);
+    make_buffers();
     attach();
   }
+  // Those that the store has, without a bridge.
+  void make_buffers() {
+    broker::Broker& local = broker();
+    buffers_.emplace(store.restored(), local);
+  }
+  bridge::Buffers& buffers() { return *buffers_; }
   // The bridge is taken away while the gateway goes on; then another one, with what `bridge_options` are by then.
   void detach() {
     bridge_->shut_down(now);

@@ -256,5 +256,121 @@ TEST_F(Buffer, LoweredLimitDropsNothingBeforeItsRoomIsNeeded) {
   EXPECT_EQ(dropped(broker::DropReason::QueueFull), 2U);
 }
 
+// --- another name ---
+
+class Renamed : public Buffer {
+ protected:
+  // The bridge is called `other` from its next start on, as by `renamed_from: region`.
+  bridge::Buffers::Renaming rename() {
+    bridge_options.name = "other";
+    return buffers().rename("region", "other");
+  }
+  // A gateway that is killed and starts again under the new name.
+  bridge::Buffers::Renaming restart_renamed() {
+    end_of_the_gateway();
+    make_buffers();
+    const auto done = rename();
+    attach();
+    return done;
+  }
+};
+
+TEST_F(Renamed, ABufferKeepsWhatItHasOverARestart) {
+  start();
+  online();
+  publish("farm/1", "21", Qos::AtLeastOnce);
+  puback(1);
+  cut();
+  publish("farm/1", "22", Qos::AtLeastOnce);
+  advance(1s);
+  EXPECT_EQ(restart_renamed(), bridge::Buffers::Renaming::Done);
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  EXPECT_EQ(snapshot().delivered, 1U);
+  advance(1s);
+  // From now on it is there under its new name alone.
+  EXPECT_EQ(restart_renamed(), bridge::Buffers::Renaming::NothingToDo);
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  online();
+  puback(1);
+  EXPECT_EQ(snapshot().delivered, 2U);
+}
+
+TEST_F(Renamed, ABufferKeepsWhatItHasWhileTheGatewayRuns) {
+  start();
+  online();
+  publish("farm/1", "21", Qos::AtLeastOnce);
+  detach();
+  EXPECT_EQ(rename(), bridge::Buffers::Renaming::Done);
+  attach();
+  EXPECT_EQ(buffer().name(), "other");
+  EXPECT_EQ(bridge().bridge_name(), "other");
+  online(true);
+  EXPECT_THAT(said(), IsEmpty());
+  puback(1);
+  EXPECT_EQ(snapshot().delivered, 1U);
+}
+
+TEST_F(Renamed, TheFormerNameMayBeUsedByANewBridge) {
+  start();
+  online();
+  publish("farm/1", "21", Qos::AtLeastOnce);
+  detach();
+  (void)rename();
+  EXPECT_EQ(buffers().of("region").waiting(), 0U);
+  EXPECT_EQ(buffers().of("other").waiting(), 1U);
+}
+
+TEST_F(Renamed, SubscriptionsAtTheFarSideAreKnownUnderTheNewName) {
+  bridge_options.rules = {rule(Direction::Down, "command/#")};
+  start();
+  accept();
+  EXPECT_THAT(said(), Contains(StartsWith("SUBSCRIBE")));
+  far(mqtt::Suback{PacketId{1}, {ReasonCode::GrantedQos2}, {}});
+  advance(1s);
+  bridge_options.rules = {};
+  (void)restart_renamed();
+  link();
+  said();
+  far(mqtt::Connack{true, ReasonCode::Success, {}});
+  EXPECT_THAT(said(), Contains(StartsWith("UNSUBSCRIBE")));
+}
+
+TEST_F(Renamed, TwoBuffersStayAsTheyAre) {
+  start();
+  online();
+  publish("farm/1", "21", Qos::AtLeastOnce);
+  detach();
+  (void)buffers().of("other");
+  EXPECT_EQ(rename(), bridge::Buffers::Renaming::Refused);
+  EXPECT_EQ(buffers().of("region").waiting(), 1U);
+  EXPECT_EQ(buffers().of("other").waiting(), 0U);
+  attach();
+}
+
+// The queue has its new name, and the row of the far session has not: the two files are not committed together.
+TEST_F(Renamed, ACrashBetweenTheTwoFilesIsMadeGood) {
+  bridge_options.rules = {rule(Direction::Down, "command/#")};
+  start();
+  accept();
+  far(mqtt::Suback{PacketId{1}, {ReasonCode::GrantedQos2}, {}});
+  advance(1s);
+  detach();
+  store_answers = false;
+  (void)rename();
+  advance(1s);
+  constexpr int kUpToTheQueueFile = 2;
+  store.crash(kUpToTheQueueFile);
+  end_of_the_gateway();
+  store_answers = true;
+  bridge_options.rules = {};
+  make_buffers();
+  EXPECT_EQ(rename(), bridge::Buffers::Renaming::Done);
+  attach();
+  link();
+  said();
+  far(mqtt::Connack{true, ReasonCode::Success, {}});
+  EXPECT_THAT(said(), Contains(StartsWith("UNSUBSCRIBE")));
+}
+
 }  // namespace
 }  // namespace furrow::test

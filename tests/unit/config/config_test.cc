@@ -32,5 +32,16 @@ TEST(Config, ExpandsPlaceholdersOfClientIds) {
   EXPECT_EQ(expand_names("", "a", "b"), "");
 }
 
+TEST(ClientId, StaysWithABridgeThatIsRenamed) {
+  Bridge bridge;
+  bridge.name = "region";
+  EXPECT_EQ(client_id_of(bridge, "barn-7"), "barn-7-region");
+  bridge.name = "us";
+  bridge.renamed_from = "region";
+  EXPECT_EQ(client_id_of(bridge, "barn-7"), "barn-7-region");
+  bridge.client_id = "fixed";
+  EXPECT_EQ(client_id_of(bridge, "barn-7"), "fixed");
+}
+
 }  // namespace
 }  // namespace furrow::config

@@ -472,11 +472,22 @@ TEST_F(MosquittoImport, BridgesWithNamesThatCannotBeNames) {
 }
 
 TEST_F(MosquittoImport, InsecureBridgesStaySecure) {
-  import(
-      "connection a\naddress b:8883\nbridge_cafile /ca\nbridge_insecure true\nstart_type lazy\nthreshold 5\ntopic x\n");
+  import("connection a\naddress b:8883\nbridge_cafile /ca\nbridge_insecure true\ntopic x\n");
   EXPECT_EQ(imported.config.bridges[0].tls.ca, "/ca");
   EXPECT_THAT(said("bridge_insecure"), HasSubstr("pin"));
-  EXPECT_THAT(said("start_type"), HasSubstr("no lazy bridges"));
+}
+
+TEST_F(MosquittoImport, LazyBridgesConnectOnDemand) {
+  import(
+      "connection a\naddress b\nstart_type lazy\nthreshold 5\nidle_timeout 30\ntopic x\n"
+      "connection c\naddress d\nstart_type lazy\nbridge_bind_address 192.168.4.2\ntopic x\n"
+      "connection e\naddress f\nstart_type automatic\nthreshold 5\ntopic x\n");
+  ASSERT_EQ(imported.config.bridges.size(), 3U);
+  EXPECT_EQ(imported.config.bridges[0].demand, (Demand{.messages = 5, .idle = Seconds(30)}));
+  EXPECT_EQ(imported.config.bridges[1].demand, (Demand{.messages = 10, .idle = Seconds(60)}));
+  EXPECT_EQ(imported.config.bridges[1].source, "192.168.4.2");
+  EXPECT_FALSE(imported.config.bridges[2].demand.is_asked_for());
+  EXPECT_THAT(noted("start_type"), HasSubstr("demand.age bounds how long"));
 }
 
 TEST_F(MosquittoImport, ForeignBytesBecomeNothing) {

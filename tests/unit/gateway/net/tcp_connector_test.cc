@@ -69,6 +69,26 @@ TEST(TcpConnector, AddressesAreNeverLookedUp) {
   EXPECT_EQ(servers.asked(), 0);
 }
 
+TEST(TcpConnector, ConnectsFromTheAddressThatItIsTold) {
+  EventLoop loop;
+  Resolver resolver(loop.uv());
+  const Port port;
+  const auto outcome = [&](const std::string& source) {
+    Caller caller(loop);
+    caller.connect(resolver, "127.0.0.1", port.number(), {.source = source});
+    loop.run();
+    return caller.outcome;
+  };
+  const std::string target = "127.0.0.1:" + std::to_string(port.number());
+  EXPECT_EQ(outcome("127.0.0.9"), "connected");
+  EXPECT_EQ(outcome("lo"), "connected");
+  EXPECT_EQ(outcome("192.0.2.1"),
+            "connect from 192.0.2.1 to " + target + ": source 192.0.2.1: this machine does not have that address");
+  EXPECT_EQ(outcome("nowhere0"), "connect from nowhere0 to " + target +
+                                     ": source nowhere0: there is no network interface or address of that name");
+  EXPECT_EQ(outcome("::1"), "connect from ::1 to " + target + ": source ::1: it is of the other family of addresses");
+}
+
 TEST(TcpConnector, NamesAreLookedUp) {
   EventLoop loop;
   Resolver resolver(loop.uv());

@@ -220,6 +220,15 @@ TEST_F(SqliteStoreTest, AQueueIdIsNeverGivenTwice) {
   EXPECT_EQ(restore().last_queue, QueueId{7});
 }
 
+TEST_F(SqliteStoreTest, AQueueIdIsNeverGivenTwiceThoughAnotherQueueIsRenamed) {
+  create_queues({queue(1), queue(7)});
+  remove_queue(7);
+  create_queues({queue(1, "renamed")});
+  restart();
+  EXPECT_EQ(restore().last_queue, QueueId{7});
+  EXPECT_EQ(restore().queues.at(0).row.name, "renamed");
+}
+
 // --- Reading ---
 
 TEST_F(SqliteStoreTest, PagesContinueWhereTheLastOneEnded) {
