@@ -139,7 +139,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // Whether the output is worth a write of its own while a turn still reads.
   bool is_full() const { return output_.size() >= kOutputFullBytes; }
   // Whether the connection is ready in this way; from now on it is not.
-  bool take_ready(Agenda::Ready as) { 
+  bool take_ready(Agenda::Ready as) {
     if (ready_ != as) return false;
     ready_ = Agenda::Ready::No;
     return true;
