@@ -16,13 +16,13 @@ class Session;
 struct ClientView {
   // What only a client that is connected has.
   struct Network {
-    std::string_view peer;  // borrowed from the connection
+    std::string peer;
     mqtt::Version version{};
     Instant last_heard;
     bool paced = false;
   };
 
-  std::string_view client_id;         // borrowed from the session, as all texts here
+  std::string_view client_id;         // borrowed from the session, as other views here
   const std::string* user = nullptr;  // nullptr: anonymous
   std::string_view listener;
   std::optional<Network> network;  // nothing: it is not connected
