@@ -939,8 +939,8 @@ const Key kKeys[] = {
      .words = "transit | always | off",
      .doc = "Which messages say the gateways that they have come by, in a user property of MQTT 5, so that one that "
             "comes back is not passed on again. transit: those that came over another bridge, or from that of another "
-            "furrow. always: those of local clients, too, so that one round less is made. off: none, and none is looked "
-            "at.",
+            "furrow. always: those of local clients, too, so that one round less is made. off: none, and none is "
+            "looked at.",
      .danger = "off: messages may circle between gateways for ever. MQTT 3.1.1 has no properties.",
      .slot = [](Objects& at) -> Slot { return &at.bridge->loop_guard; }},
     {.path = "bridges[].hop_limit",

@@ -91,6 +91,8 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
   options.buffer = gateway.options_.buffer;
   options.rules.push_back(rule("farm/#", gateway.setup_.remote_prefix, bridge::Direction::Up));
   options.rules.back().buffer_qos0 = gateway.options_.buffer_qos0;
+  options.rules.back().thinning.every = gateway.options_.thinned_every;
+  options.stamp.sequence = gateway.options_.numbered;
   if (gateway.options_.commands > 0)
     options.rules.push_back(rule("command/#", gateway.setup_.remote_prefix, bridge::Direction::Down));
   if (gateway.options_.shared)
@@ -410,9 +412,10 @@ void Gateway::check() {
   // A session that ends takes messages of QoS 2 with it; and a crash may leave what a group was given, and not the only
   // subscription to it, which nobody had confirmed.
   const std::uint64_t ended = options_.members > 0 ? sessions.drops(broker::DropReason::SessionEnded) : 0;
+  const std::uint64_t thinned = options_.thins() ? s.books.drops(broker::DropReason::Thinned) : 0;
   if (options_.limited()) {
     check_limits(s);
-  } else if (lost(s.books) + s.received_dropped + lost(sessions) > ended) {
+  } else if (lost(s.books) - thinned + s.received_dropped + lost(sessions) > ended) {
     ledger_.fail(setup_.name + ": messages were dropped, and no limit was reached; bridge: " + reasons(s.books) +
                  "; sessions: " + reasons(sessions));
   }

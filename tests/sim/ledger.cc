@@ -181,6 +181,20 @@ void Ledger::visit_missing(AccountId account, Visit visit) const {
   }
 }
 
+std::string Ledger::first_stale(ReceiverId receiver) const {
+  for (const auto& [stream, flow] : receivers_[receiver].flows) {
+    if (!flow.expected_from) continue;
+    const std::vector<Message>& messages = streams_[stream].messages;
+    const auto last = std::ranges::find_if(messages.rbegin(), messages.rend(), &Message::acknowledged);
+    if (last == messages.rend() || last->deletes) continue;
+    const auto number = static_cast<std::size_t>(messages.rend() - last) - 1;
+    if (number < *flow.expected_from || flow.next > number) continue;
+    return receivers_[receiver].name + " has nothing of stream " + std::to_string(stream) + " since message " +
+           std::to_string(number) + ", its newest";
+  }
+  return {};
+}
+
 std::uint64_t Ledger::missing(AccountId account) const {
   std::uint64_t count = 0;
   visit_missing(account, [&](const Receiver&, StreamId, std::size_t, const Book&) { ++count; });

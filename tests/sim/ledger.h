@@ -92,6 +92,11 @@ class Ledger {
   std::uint64_t missing(ReceiverId receiver, mqtt::Qos qos) const;
   // The first of them in words.
   std::string first_missing(AccountId account) const;
+  // The first stream of which nothing has arrived since its last acknowledged message was published, in words; empty
+  // when there is none.
+  std::string first_stale(ReceiverId receiver) const;
+  // The number of messages that were published.
+  std::size_t published(StreamId stream) const { return streams_[stream].messages.size(); }
   // Messages whose expiry interval is longer than they exist cannot have expired.
   std::uint64_t missing_too_young(AccountId account, Instant now) const;
   // What its topic's retained message must be once everything is acknowledged.

@@ -46,6 +46,8 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "identifiers-erased-lazily",
     "replay-forgotten",
     "cursor-beyond-stored",
+    "newest-lost",
+    "numbers-not-stored",
 };
 
 // How seldom what is erased without haste is erased.
@@ -171,6 +173,10 @@ void Mutator::change(broker::Batch& batch) {
       break;
     case Mutation::CursorBeyondStored:
       reach_beyond_stored(batch);
+      break;
+    case Mutation::NumbersNotStored:
+      std::erase_if(batch.sessions,
+                    [](const broker::SessionRow& row) { return broker::is_far_session(row.client_id); });
       break;
     case Mutation::PassingWillNotStored:
       std::erase_if(batch.sessions, is_will_alone);

@@ -47,8 +47,10 @@ enum class Mutation : std::uint8_t {
   IdentifiersErasedLazily,
   ReplayForgotten,
   CursorBeyondStored,
+  NewestLost,
+  NumbersNotStored,
 };
-inline constexpr std::size_t kMutations = 29;  // with None
+inline constexpr std::size_t kMutations = 31;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);
@@ -77,6 +79,8 @@ class Mutator {
   mqtt::ReasonCode changed_goodbye() const;
   // How many times a message of QoS 0 comes from a client.
   unsigned copies_of_qos0();
+  // Whether the region loses the newest message of a topic, where others may be left out.
+  bool loses_newest() const { return mutation_ == Mutation::NewestLost; }
   // The gateway begins to stop in order.
   void stop() { stopping_ = true; }
   // The gateway and what was under way to its store are gone.

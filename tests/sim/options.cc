@@ -193,6 +193,10 @@ Options draw_options(std::uint64_t seed) {
     }
   }
   if (!options.calm()) options.every(Fault::BridgeRemade) = drawn_time(random, Fault::BridgeRemade);
+  if (!options.shared && !options.calm() && random.chance(12)) {
+    options.thinned_every = milliseconds(50 + random.below(1500));
+  }
+  options.numbered = options.region_version == mqtt::Version::V5 && random.chance(20);
   return options;
 }
 
@@ -238,6 +242,8 @@ std::string describe(const Options& options) {
     line += " values=" + std::to_string(options.values) + " readers=" + std::to_string(options.readers);
   }
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
+  if (options.thins()) line += " every=" + text(options.thinned_every);
+  if (options.numbered) line += " numbered";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";
   if (options.warm_up) line += " warm_up";

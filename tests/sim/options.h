@@ -80,9 +80,11 @@ struct Options {
   std::uint16_t inflight = 100;     // `limits.inflight` of gateways; sensors send up to 20 at once, whatever that says
   std::size_t passing_mortals = 0;  // of the mortals: those that leave no session
   bool retained_wills = false;
-  bool last_stop = false;   // phase two begins with a stop of every gateway
-  std::size_t values = 0;   // of each gateway: retained messages, for readers that subscribe once they are there
-  std::size_t readers = 0;  // of those
+  bool last_stop = false;    // phase two begins with a stop of every gateway
+  std::size_t values = 0;    // of each gateway: retained messages, for readers that subscribe once they are there
+  std::size_t readers = 0;   // of those
+  Duration thinned_every{};  // of each topic, no more than one message goes up in so long; 0 = all
+  bool numbered = false;     // what goes up says its number
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }
@@ -94,6 +96,8 @@ struct Options {
   static constexpr std::size_t kWaitingOverhead = 400;
   // Whether messages may be dropped or may expire.
   bool limited() const;
+  // Whether values give way to newer ones.
+  bool thins() const { return thinned_every > Duration::zero(); }
   // Without faults and limits: QoS 0 arrives, too.
   bool calm() const;
   // Whether sessions end before their time.

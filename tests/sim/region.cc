@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker-core/gateway_path.h"
+
 namespace furrow::sim {
 
 namespace {
@@ -163,6 +165,7 @@ void Region::handle_publish(Connection& connection, const mqtt::Publish& publish
   const std::string topic = topic_of(connection, publish);
   if (refuse(connection, publish, now)) return;
   if (!session.incoming.handle(publish, options_.answer_after, now, random_, ledger_)) return;
+  check_number(session, publish);
   record(session, topic, publish.payload);
   const std::string payload(as_text(publish.payload));
   if (publish.retain && payload.empty()) retained_.erase(topic);  // [MQTT-3.3.1-6]
@@ -186,6 +189,17 @@ bool Region::refuse(Connection& connection, const mqtt::Publish& publish, Instan
   return true;
 }
 
+// A number is of one message, however often and after whatever crash that comes.
+void Region::check_number(Session& session, const mqtt::Publish& publish) {
+  const std::string_view number = broker::user_property(publish.properties, "seq");
+  if (number.empty()) return;
+  const std::string_view payload = as_text(publish.payload);
+  const auto [known, is_new] = session.numbered.emplace(number, payload);
+  if (!is_new && known->second != payload) {
+    ledger_.fail("two messages came to the region with the number " + std::string(number));
+  }
+}
+
 void Region::record(const Session& session, std::string_view topic, ByteView payload) {
   const std::string_view prefix = topic.starts_with(session.prefix) ? std::string_view(session.prefix) : kSharedPrefix;
   if (!topic.starts_with(prefix)) {
@@ -196,6 +210,8 @@ void Region::record(const Session& session, std::string_view topic, ByteView pay
   if (payload.empty()) {
     ledger_.arrive_deletion(session.receiver, local);
   } else if (const auto parsed = parse_payload(payload)) {
+    const bool is_newest = ledger_.published(parsed->first) == parsed->second + 1;
+    if (options_.thinned && is_newest && mutator_.loses_newest()) return;
     ledger_.arrive(session.receiver, parsed->first, parsed->second, local);
   } else {
     ledger_.fail("a payload came to the region that nobody sent");

@@ -27,6 +27,7 @@ class Region {
     std::uint16_t topic_alias_maximum = 10;
     Duration delay_max = std::chrono::milliseconds(40);
     Duration answer_after{};  // how long it takes to answer a message, at most
+    bool thinned = false;     // bridges leave out values, but never the newest
   };
   Region(const Options& options, Mutation mutation, Ledger& ledger, Random& random)
       : options_(options), mutator_(mutation), ledger_(ledger), random_(random) {}
@@ -66,6 +67,7 @@ class Region {
     Incoming incoming;
     Outgoing outgoing;
     std::vector<Subscription> subscriptions;
+    std::map<std::string, std::string, std::less<>> numbered;  // payloads by the numbers that their messages say
   };
   struct Connection {
     Endpoint end;
@@ -80,6 +82,7 @@ class Region {
   void handle_subscribe(Connection& connection, const mqtt::Subscribe& subscribe, Instant now);
   std::string topic_of(Connection& connection, const mqtt::Publish& publish);
   bool refuse(Connection& connection, const mqtt::Publish& publish, Instant now);
+  void check_number(Session& session, const mqtt::Publish& publish);
   void record(const Session& session, std::string_view topic, ByteView payload);
   // Returns whether a session took it.
   bool forward(const Outgoing::Item& item, const Session* from, Instant now);

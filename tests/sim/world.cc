@@ -67,12 +67,13 @@ World::World(const Options& options)
       region_({.v5 = options.region_version == mqtt::Version::V5,
                .receive_maximum = options.receive_maximum,
                .topic_alias_maximum = options.topic_alias_maximum,
-               .answer_after = options.answer_after},
+               .answer_after = options.answer_after,
+               .thinned = options.thins() && !options.limited()},
               options.mutation, ledger_, random_) {
   next_strike_.fill(kNever);
   if (demands_qos0(options_)) ledger_.demand_qos0();
   if (options_.buffer_qos0) ledger_.allow_qos0_revival();
-  if (options_.limited()) ledger_.allow_drops();
+  if (options_.limited() || options_.thins()) ledger_.allow_drops();
   if (options_.refuses()) ledger_.allow_refusals();
   sites_.resize(options_.gateways);
   for (std::size_t i = 0; i < sites_.size(); ++i) add_streams(sites_[i], i);
@@ -480,7 +481,8 @@ bool World::finished() const {
          std::ranges::all_of(sites_,
                              [&](const Site& site) {
                                return site.gateway->drained() && retained_converged(site, nullptr) &&
-                                      values_arrived(site, nullptr) && missing_of_crews(site) == 0;
+                                      values_arrived(site, nullptr) && missing_of_crews(site) == 0 &&
+                                      newest_arrived(site, nullptr);
                              }) &&
          delivered();
 }
@@ -563,8 +565,17 @@ bool World::values_arrived(const Site& site, std::string* why) const {
   return true;
 }
 
+// Whatever gives way to a newer value, the newest of all arrives.
+bool World::newest_arrived(const Site& site, std::string* why) const {
+  if (!options_.thins() || options_.limited()) return true;
+  const std::string stale = ledger_.first_stale(site.region);
+  if (why != nullptr) *why = stale;
+  return stale.empty();
+}
+
 void World::check_losses() {
   for (const Site& site : sites_) {
+    if (std::string stale; !newest_arrived(site, &stale)) ledger_.fail(stale);
     const auto check = [&](AccountId account, std::uint64_t missing, std::uint64_t counted) {
       if (missing > counted) {
         ledger_.fail(std::to_string(missing) + " acknowledged messages missing, " + std::to_string(counted) +

@@ -118,6 +118,7 @@ class World {
   bool retained_converged(const Site& site, std::string* why) const;
   // Whether readers have all values.
   bool values_arrived(const Site& site, std::string* why) const;
+  bool newest_arrived(const Site& site, std::string* why) const;
   // Without faults the books say what the ledger says, QoS 0 included.
   void check_deliveries();
   // What is missing and not counted, at the end.
