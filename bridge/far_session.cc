@@ -18,7 +18,7 @@ constexpr std::uint8_t kNumbers = 4;
 // Numbers are counted up: none comes near this.
 constexpr std::uint64_t kNumbersMax = std::uint64_t{1} << 62U;
 constexpr std::uint64_t kLacksBridgeBit = 1;
-constexpr std::uint8_t kOffered = 3;
+constexpr std::uint8_t kOffered = 5;
 constexpr std::uint64_t kOfferedMax = 10'000;  // rules; a damaged row may claim any number
 
 void put_old_broker(ByteBuffer& out, const FarSession::OldBroker& broker) {

@@ -7,7 +7,7 @@
 //
 //   row     := [dialect] [offered] [numbers] record      record: as that of a client's session
 //   dialect := 2 flags length remote                     flags: bit 0, no bridge bit
-//   offered := 3 count hash*                             hash: of a rule whose retained values have gone up
+//   offered := 5 count hash*                             hash: of a rule whose retained values have gone up
 //   numbers := 4 end
 //
 // Thread: loop. Time: passed in.
