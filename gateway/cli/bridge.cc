@@ -6,7 +6,7 @@
 #include "broker-core/base/printable.h"
 #include "gateway/cli/control_tables.h"
 #include "gateway/cli/exit_code.h"
-#include "gateway/cli/text_columns.h"
+#include "gateway/cli/table_text.h"
 
 namespace furrow::gateway {
 namespace {
@@ -65,7 +65,7 @@ int run_bridge(const BridgeOptions& options) {
   if (options.action != Action::List) {
     text = options.json ? *end + "\n" : outcome(options, *end);
   } else if (!options.json) {
-    text = bridges.empty() ? "no bridges\n" : bridge_table(bridges, wants_colour());
+    text = bridges.empty() ? "no bridges\n" : bridge_table(bridges, has_colours());
   }
   std::fputs(text.c_str(), stdout);
   return kExitFine;

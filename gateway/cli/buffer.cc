@@ -15,7 +15,7 @@
 #include "gateway/cli/control_tables.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/cli/progress_bar.h"
-#include "gateway/cli/text_columns.h"
+#include "gateway/cli/table_text.h"
 #include "gateway/store/data_directory.h"
 
 namespace furrow::gateway {
@@ -69,7 +69,7 @@ Status list(GatewayAccess& gateway, const BufferOptions& options) {
   };
   FURROW_TRY(const std::vector<BridgeItem> bridges, bridges_of(gateway, print_json));
   if (options.json) return {};
-  const std::string text = bridges.empty() ? "no bridges\n" : buffer_table(bridges, wants_colour());
+  const std::string text = bridges.empty() ? "no bridges\n" : buffer_table(bridges, has_colours());
   std::fputs(text.c_str(), stdout);
   return {};
 }
@@ -80,7 +80,7 @@ Status show(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOption
     if (options.json) {
       print_line(stdout, line);
     } else if (const auto message = read_message(line)) {
-      if (count++ == 0) std::fputs(waiting_heading(wants_colour()).c_str(), stdout);
+      if (count++ == 0) std::fputs(waiting_heading(has_colours()).c_str(), stdout);
       std::fputs(waiting_line(*message).c_str(), stdout);
     }
   };

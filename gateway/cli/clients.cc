@@ -7,7 +7,7 @@
 #include "broker-core/base/printable.h"
 #include "gateway/cli/control_tables.h"
 #include "gateway/cli/exit_code.h"
-#include "gateway/cli/text_columns.h"
+#include "gateway/cli/table_text.h"
 
 namespace furrow::gateway {
 namespace {
@@ -34,7 +34,7 @@ Status list(GatewayAccess& gateway, const ClientsOptions& options) {
     if (auto client = read_client(line)) clients.push_back(*std::move(client));
   }));
   std::ranges::sort(clients, {}, &ClientItem::client);
-  print(clients.empty() ? "no clients\n" : client_table(clients, wants_colour()));
+  print(clients.empty() ? "no clients\n" : client_table(clients, has_colours()));
   return {};
 }
 

@@ -7,10 +7,14 @@
 
 #include "broker-core/base/printable.h"
 #include "gateway/cli/status_table.h"
-#include "gateway/cli/text_columns.h"
+#include "gateway/cli/table_text.h"
 
 namespace furrow::gateway {
 namespace {
+
+std::string heading(std::string_view text, bool colour) {
+  return painted(text, kBold, colour);
+}
 
 constexpr std::size_t kTextBytesMax = 400;
 // A payload of any length, on a line.
@@ -100,7 +104,7 @@ std::string connection_lines(const ClientItem& client) {
 
 std::string client_table(const std::vector<ClientItem>& clients, bool colour) {
   std::string all =
-      bold(client_row({"CLIENT", "USER", "LISTENER", "MQTT", "SINCE", "HEARD", "SUBS", "QUEUE", "DROPS"}), colour);
+      heading(client_row({"CLIENT", "USER", "LISTENER", "MQTT", "SINCE", "HEARD", "SUBS", "QUEUE", "DROPS"}), colour);
   for (const ClientItem& one : clients) {
     all += client_row({shown(one.client), one.user ? shown(*one.user) : "-", shown(one.listener),
                        one.connected ? shown(one.version) : "away", short_time(one.since_s),
@@ -127,7 +131,7 @@ std::string client_sheet(const ClientItem& client, const std::vector<Subscriptio
 }
 
 std::string bridge_table(const std::vector<BridgeItem>& bridges, bool colour) {
-  std::string all = bold(bridge_row({"BRIDGE", "STATE", "SINCE", "BACKLOG", "SIZE", "REMOTE"}), colour);
+  std::string all = heading(bridge_row({"BRIDGE", "STATE", "SINCE", "BACKLOG", "SIZE", "REMOTE"}), colour);
   for (const BridgeItem& one : bridges) {
     all += bridge_row({shown(one.bridge), shown(one.state), time_or_none(one.since_s), short_count(one.backlog),
                        short_size(one.bytes), shown(one.remote)});
@@ -137,7 +141,7 @@ std::string bridge_table(const std::vector<BridgeItem>& bridges, bool colour) {
 }
 
 std::string buffer_table(const std::vector<BridgeItem>& bridges, bool colour) {
-  std::string all = bold(buffer_row({"BRIDGE", "STATE", "WAITING", "IN FLIGHT", "SIZE", "OLDEST", "ON DISK"}), colour);
+  std::string all = heading(buffer_row({"BRIDGE", "STATE", "WAITING", "IN FLIGHT", "SIZE", "OLDEST", "ON DISK"}), colour);
   for (const BridgeItem& one : bridges) {
     all += buffer_row({shown(one.bridge), shown(one.state), short_count(one.backlog), short_count(one.inflight),
                        short_size(one.bytes), time_or_none(one.oldest_s), short_count(one.on_disk)});
@@ -146,7 +150,7 @@ std::string buffer_table(const std::vector<BridgeItem>& bridges, bool colour) {
 }
 
 std::string retained_heading(bool colour) {
-  return bold(
+  return heading(
       row({{"QOS", 3}, {"SIZE", 8, Side::Right}, {"AGE", 6, Side::Right}, {"EXPIRES", 7, Side::Right}, {"TOPIC", 0}}),
       colour);
 }
@@ -167,7 +171,7 @@ std::string payload_line(const MessageItem& message) {
 }
 
 std::string waiting_heading(bool colour) {
-  return bold(row({{"QOS", 3}, {"AGE", 6, Side::Right}, {"STATE", 8}, {"TOPIC AND PAYLOAD", 0}}), colour);
+  return heading(row({{"QOS", 3}, {"AGE", 6, Side::Right}, {"STATE", 8}, {"TOPIC AND PAYLOAD", 0}}), colour);
 }
 
 std::string waiting_line(const MessageItem& message) {

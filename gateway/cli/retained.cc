@@ -8,7 +8,7 @@
 #include "gateway/cli/confirm.h"
 #include "gateway/cli/control_tables.h"
 #include "gateway/cli/exit_code.h"
-#include "gateway/cli/text_columns.h"
+#include "gateway/cli/table_text.h"
 
 namespace furrow::gateway {
 namespace {
@@ -29,7 +29,7 @@ Status show(GatewayAccess& gateway, const RetainedOptions& options) {
   const bool lists = options.action == Action::List;
   bool has_heading = !lists || options.json;
   const auto print_item = [&](std::string_view line) {
-    if (!std::exchange(has_heading, true)) print(retained_heading(wants_colour()));
+    if (!std::exchange(has_heading, true)) print(retained_heading(has_colours()));
     if (options.json) {
       print(std::string(line) + "\n");
     } else if (const auto message = read_message(line)) {

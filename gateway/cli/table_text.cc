@@ -12,19 +12,18 @@ namespace {
 
 constexpr std::string_view kPlain = "\x1b[0m";
 
-// How many columns `text` takes, a character each. REQUIRES: UTF-8.
-std::size_t width(std::string_view text) {
-  std::size_t count = 0;
-  for (; !text.empty(); ++count) (void)take_character(text);
-  return count;
-}
-
 bool is_set(const char* variable) {
   const char* const value = std::getenv(variable);
   return value != nullptr && *value != '\0';
 }
 
 }  // namespace
+
+std::size_t width(std::string_view text) {
+  std::size_t count = 0;
+  for (; !text.empty(); ++count) (void)take_character(text);
+  return count;
+}
 
 std::string cut(std::string_view text, std::size_t columns) {
   if (width(text) <= columns) return std::string(text);

@@ -16,6 +16,8 @@ inline constexpr std::size_t kColumns = 80;
 
 // All texts are UTF-8, and printable.
 
+// How many columns `text` takes, a character each.
+std::size_t width(std::string_view text);
 // At most `columns` of it, the last of which is `…` where there is more.
 std::string cut(std::string_view text, std::size_t columns);
 // The same, with blanks up to `columns` behind it or before it.

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "gateway/cli/progress_bar.h"
-#include "gateway/cli/text_columns.h"
+#include "gateway/cli/table_text.h"
 
 namespace furrow::gateway {
 namespace {
