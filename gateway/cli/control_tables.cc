@@ -141,7 +141,8 @@ std::string bridge_table(const std::vector<BridgeItem>& bridges, bool colour) {
 }
 
 std::string buffer_table(const std::vector<BridgeItem>& bridges, bool colour) {
-  std::string all = heading(buffer_row({"BRIDGE", "STATE", "WAITING", "IN FLIGHT", "SIZE", "OLDEST", "ON DISK"}), colour);
+  std::string all =
+      heading(buffer_row({"BRIDGE", "STATE", "WAITING", "IN FLIGHT", "SIZE", "OLDEST", "ON DISK"}), colour);
   for (const BridgeItem& one : bridges) {
     all += buffer_row({shown(one.bridge), shown(one.state), short_count(one.backlog), short_count(one.inflight),
                        short_size(one.bytes), time_or_none(one.oldest_s), short_count(one.on_disk)});
