@@ -668,6 +668,8 @@ void Bridge::handle_timeout(Instant now) {
     expiry_due_ = now + kExpiryInterval;
   }
   if (pause_look_due_ <= now) look_at_pause(now);
+  const bool releases = buffer_.thinning_due() <= now;
+  if (releases) buffer_.release_held(now);
   if (phase_ == Phase::Waiting) {
     review(now);
     if (wants_connection(now)) dial({}, now);
@@ -691,8 +693,6 @@ void Bridge::handle_timeout(Instant now) {
     return;
   }
   if (failback_due_ <= now) probe(0, now);
-  const bool releases = buffer_.thinning_due() <= now;
-  if (releases) buffer_.release_held(now);
   remote_.handle_timeout(reading_paused(), now);
   if (releases || up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
   if (refresh_due_ <= now) {
