@@ -812,7 +812,7 @@ void Bridge::leave(After after, Instant now) {
   }
   // The far broker keeps the session, and what is in flight is resumed with it.
   if (history_.end(LinkHistory::End::Other, buffer_.inflight() > 0, now).good) backoff_.reset();
-  presence_.say_left(buffer_.window().next_packet_id(), now);
+  if (presence_.is_wanted()) presence_.say_left(buffer_.window().next_packet_id(), now);
   note_unsure();
   up_.stop();
   down_.disconnect();

@@ -76,7 +76,7 @@ struct Options {
   StampOptions stamp;                           // of what goes up
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
   broker::PublishRate drain;                    // how fast a backlog leaves
-  bool retain_sync = false;                     // what is retained here and there becomes the same; see bridge/README.md
+  bool retain_sync = false;                     // what is retained here and there becomes the same
   Duration failback = std::chrono::minutes(5);  // how often an earlier address is tried again; 0: never
   Duration backoff_initial = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(60);

@@ -20,7 +20,7 @@ void Presence::say(std::string_view payload, PacketId packet_id, Instant now) {
 }
 
 void Presence::say_left(PacketId packet_id, Instant now) {
-  if (is_wanted()) write(options_.left, packet_id, now);
+  write(options_.left, packet_id, now);
 }
 
 bool Presence::handle_puback(PacketId packet_id) {

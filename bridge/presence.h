@@ -35,6 +35,7 @@ class Presence {
   bool is_news() const { return is_ready() && !is_said_; }
   // REQUIRES: is_ready().
   void say(std::string_view payload, PacketId packet_id, Instant now);
+  // REQUIRES: is_wanted().
   void say_left(PacketId packet_id, Instant now);
   // Whether this PUBACK is for a message of ours.
   bool handle_puback(PacketId packet_id);

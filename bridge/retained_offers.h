@@ -1,13 +1,13 @@
 // Retained values that go up although nobody publishes them now, so that the far broker comes to have what is here.
 //
-//   a rule that the far session has not known yet    all that it takes: values older than the rule, and after the far
-//                                                     broker has lost its session
-//   the link was away                                 what crosses at QoS 0: nobody knows which of it arrived
-//   a value was removed at QoS 0 meanwhile            its removal
+//   a rule that the far session has not known yet   all that it takes: values older than the rule, and after the far
+//                                                   broker has lost its session
+//   the link was away                               what crosses at QoS 0: nobody knows which of it arrived
+//   a value was removed at QoS 0 meanwhile          its removal
 //
-// What waits in the queue, or has gone up from it on this connection, is left out: each change crosses once. A walk over
-// the retained store, told by the topic where it goes on: its memory does not depend on how much is retained, and a
-// value goes as it is at that moment. Thread: loop. Time: passed in.
+// What waits in the queue, or has gone up from it on this connection, is left out: each change crosses once. A walk
+// over the retained store, told by the topic where it goes on: its memory does not depend on how much is retained, and
+// a value goes as it is at that moment. Thread: loop. Time: passed in.
 #pragma once
 
 #include <cstddef>

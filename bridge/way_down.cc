@@ -12,8 +12,8 @@ namespace furrow::bridge {
 
 namespace {
 
-// After a retained value no other comes for this long: all of them have come. In MQTT 5 what is published now looks like
-// what is retained, so there is an end to that.
+// After a retained value no other comes for this long: all of them have come. In MQTT 5 what is published now looks
+// like what is retained, so there is an end to that.
 constexpr Duration kShownFor = std::chrono::seconds(5);
 constexpr Duration kShownMax = std::chrono::minutes(1);
 // This many values are remembered that are the same here and there; others are sent up again.

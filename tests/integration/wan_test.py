@@ -1,7 +1,7 @@
 """A region behind a bad link, between network namespaces: far, lossy, narrow, half open, flapping, gone.
 
-Nothing that was acknowledged is lost, at QoS 2 nothing comes twice, whoever is near notices nothing, and the status says
-what is the matter.
+Nothing that was acknowledged is lost, at QoS 2 nothing comes twice, whoever is near notices nothing, and the status
+says what is the matter.
 """
 
 import os

@@ -58,7 +58,8 @@ class DeskTest : public ::testing::Test, private Engine::Edge {
   }
 
   ConnectionId connect(std::string_view client_id, bool is_durable = false) {
-    const ConnectionId id = engine_.broker().handle_accept({.address = IpAddress::parse("10.0.0.1"), .port = 5000}, now_);
+    const broker::Arrival arrival{.address = IpAddress::parse("10.0.0.1"), .port = 5000};
+    const ConnectionId id = engine_.broker().handle_accept(arrival, now_);
     mqtt::Connect packet;
     packet.version = mqtt::Version::V3_1_1;
     packet.client_id = client_id;
