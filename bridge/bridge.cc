@@ -387,6 +387,7 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   if (!session_present) buffer_.far_session().forget_offered();
   down_.connect({.session_present = session_present,
                  .doubtful = buffer_.far_session().note_answered(),
+                 .compares = options_.retain_sync,
                  .refresh = begin_refresh(session_present, now),
                  .unsure_since = unsure_since_});
   buffer_.far_session().store_old_broker_lazily(now);

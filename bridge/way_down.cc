@@ -101,7 +101,8 @@ void WayDown::subscribe(const FarSubscriptions::One& one, PacketId packet_id) {
   // With the session, the far broker has the subscription already, and has sent its retained messages.
   const bool is_known = (welcome_.session_present || one.may_be_there) && !welcome_.refresh;
   request.retain_handling = is_known ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
-  if (!is_known || remote_.version() != mqtt::Version::V5) shown_until_ = kNever;
+  const bool is_shown = !is_known || remote_.version() != mqtt::Version::V5;
+  if (is_shown && welcome_.compares) shown_until_ = kNever;
   remote_.write_subscribe(packet_id, request, one.id);
 }
 

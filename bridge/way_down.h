@@ -42,7 +42,8 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
     bool session_present = false;
     // A CONNECT before this one may have made the session, whose answer never came.
     bool doubtful = false;
-    // It is asked what it retains, though it has the subscriptions.
+    // What it retains is compared with what is here; and asked for, though it has the subscriptions.
+    bool compares = false;
     bool refresh = false;
     // What came in here since then may not be known there yet; kNever: nothing.
     Instant unsure_since = kNever;

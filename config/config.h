@@ -332,7 +332,7 @@ struct Bridge {
   Buffer buffer;
   DrainPace drain;
   Duration coalesce = Seconds(0);      // less than ack_timeout
-  bool retain_sync = true;             // retained values that differ here and there become the same
+  bool retain_sync = false;            // retained values that differ here and there become the same
   std::uint64_t packet_bytes_max = 0;  // that the far side takes, where it does not say so; 0 = any size
   Provider provider = Provider::None;  // see within_provider()
   DailyWindow window;                  // of local time; connects in these hours alone
