@@ -39,7 +39,8 @@ constexpr std::array kProviders{
                    .topic_levels_max = 15,
                    .topic_bytes_max = 256,
                    .subscriptions_max = 50,
-                   .messages_per_second = 1000},
+                   .messages_per_second = 1000,
+                   .refuses_user_properties = true},
     // https://community.hivemq.com/t/frequently-asked-questions-hivemq-cloud/514: all of MQTT, by TLS and with
     // credentials. It names no limits of packets, and CONNACK does.
     ProviderLimits{.name = "hivemq-cloud", .needs_username = true},
@@ -74,6 +75,7 @@ Bridge within_provider(Bridge bridge) {
   if (limits->inflight_max != 0) {
     bridge.inflight = std::min(bridge.inflight.value_or(limits->inflight_max), limits->inflight_max);
   }
+  if (limits->refuses_user_properties) bridge.loop_guard = LoopGuard::Off;
   for (TopicRule& rule : bridge.topics) {
     rule.qos = std::min(rule.qos, limits->qos_max);
     rule.qos_min = std::min(rule.qos_min, limits->qos_max);

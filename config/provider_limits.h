@@ -25,13 +25,15 @@ struct ProviderLimits {
   std::uint64_t messages_per_second = 0;  // of one client; what is beyond it is lost or ends the connection
   std::string_view alpn_at_443 = {};      // what a client has to offer there to be taken for one of MQTT
   bool needs_username = false;            // a name and a password, or a token
+  bool refuses_user_properties = false;   // of a CONNECT, such as that of a loop guard
 };
 
 // nullptr for Provider::None.
 const ProviderLimits* provider_limits(Provider provider);
 
 // `bridge` with its values brought within the limits of its provider: no higher QoS, no larger packet, no more in
-// flight, no longer keep-alive and expiry, and the protocol that port 443 asks for where none is written.
+// flight, no longer keep-alive and expiry, no loop guard where that is refused, and the protocol that port 443 asks for
+// where none is written.
 Bridge within_provider(Bridge bridge);
 
 }  // namespace furrow::config

@@ -63,5 +63,13 @@ TEST(ProviderLimits, WithoutAProviderNothingChanges) {
   EXPECT_EQ(within_provider(bridge), bridge);
 }
 
+TEST(ProviderLimits, ACloudThatRefusesUserPropertiesOfConnectGetsNone) {
+  Bridge bridge;
+  bridge.provider = Provider::AzureEventGrid;
+  EXPECT_EQ(within_provider(bridge).loop_guard, LoopGuard::Off);
+  bridge.provider = Provider::AwsIot;
+  EXPECT_EQ(within_provider(bridge).loop_guard, LoopGuard::Transit);
+}
+
 }  // namespace
 }  // namespace furrow::config
