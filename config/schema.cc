@@ -863,8 +863,8 @@ const Key kKeys[] = {
      .doc = "Retained values that the far broker lacks go up: those older than a rule, or than its session, and what "
             "changed at QoS 0 while the link was away. What it retains is asked for at each start, and after an outage "
             "at most every 10 minutes; what is the same here goes no further.",
-     .danger = "true: each such question brings down all that the rules take. After a crash a value may go up again, at "
-               "QoS 2, too.",
+     .danger = "true: each such question brings down all that the rules take. After a crash a value may go up again, "
+               "at QoS 2, too.",
      .slot = [](Objects& at) -> Slot { return &at.bridge->retain_sync; }},
     {.path = "bridges[].coalesce",
      .kind = Kind::Time,
