@@ -17,8 +17,6 @@ constexpr Duration kConnectTimeoutAmongOthers = std::chrono::seconds(15);
 constexpr std::size_t kSegmentBytes = 1'200;
 // The longest wait between tries of an earlier address that does not let us in.
 constexpr Duration kFailbackMax = std::chrono::hours(1);
-// A far broker that kept our session is asked what it retains no more often than this.
-constexpr Duration kRefreshApart = std::chrono::minutes(10);
 // How long what is in flight may take when the window closes; the rest is resumed when it opens.
 constexpr Duration kFinishTimeout = std::chrono::seconds(10);
 // Far brokers that send us on and on are not followed further.
@@ -79,8 +77,10 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
            .drain = options_.drain,
            .stamp = options_.stamp,
            .gateway_id = options_.gateway_id,
+           .notes_removed = options_.retain_sync,
            .adds_path = options_.loop_guard.mode == LoopGuard::Mode::Always}),
       down_(buffer, remote_, broker),
+      retained_({.enabled = options_.retain_sync, .doubt = options_.ack_timeout}, buffer, up_, down_, broker),
       times_(options_.times),
       reports_(options_.name, log),
       failback_wait_(options_.failback),
@@ -202,9 +202,9 @@ void Bridge::handle_bytes(ByteView bytes, bool dry, Instant now) {
   if (!network_ || phase_ == Phase::Leaving) return;
   remote_.handle_bytes(bytes, now);
   if (phase_ != Phase::Online) return;
-  heard_at_ = now;
+  retained_.handle_heard(now);
   if (dry) down_.handle_dry();
-  offer_retained(now);
+  retained_.advance(now);
   review(now);
 }
 
@@ -223,7 +223,7 @@ void Bridge::handle_sent(Instant now) {
   if (phase_ == Phase::Leaving && output().empty()) {
     leave_now(now);
   } else {
-    offer_retained(now);
+    retained_.advance(now);
     review(now);
   }
 }
@@ -355,7 +355,7 @@ std::uint16_t Bridge::window() const {
   return std::min(far_window(), ours);  // [MQTT-3.3.4-9]
 }
 
-// What the far broker allows, but for one message that is not the buffer's.
+// The receive maximum of the far broker, less the one message that is not the buffer's.
 std::uint16_t Bridge::far_window() const {
   const std::uint16_t all = remote_.limits().receive_maximum;
   const bool shared = presence_.is_wanted() && all > Presence::kInflight;
@@ -384,65 +384,11 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   if (draining_) drain_.begin(counts(), now);
   finished_by_ = kNever;
   times_.note_activity(now);
-  if (!session_present) buffer_.far_session().forget_offered();
-  down_.connect({.session_present = session_present,
-                 .doubtful = buffer_.far_session().note_answered(),
-                 .compares = options_.retain_sync,
-                 .refresh = begin_refresh(session_present, now),
-                 .unsure_since = unsure_since_});
+  down_.connect(retained_.welcome(session_present, buffer_.far_session().note_answered(), now));
   buffer_.far_session().store_old_broker_lazily(now);
   up_.connect({window(), exactly_once_window()}, session_present, now);
-  if (options_.retain_sync) up_.offers().begin(buffer_.map(), far_offers(), now);
-  offer_retained(now);
+  retained_.connect(now);
   review(now);
-}
-
-bool Bridge::begin_refresh(bool session_present, Instant now) {
-  refresh_due_ = kNever;
-  if (!options_.retain_sync || !buffer_.map().comes_down()) return false;
-  const Instant due = refreshed_at_ == Instant::min() ? now : refreshed_at_ + kRefreshApart;
-  if (session_present && due > now) {
-    refresh_due_ = due;
-    return false;
-  }
-  refreshed_at_ = now;
-  return session_present;
-}
-
-RetainedOffers::Far Bridge::far_offers() const {
-  return {.has = [this](const Rule& rule) { return buffer_.far_session().was_offered(rule); },
-          .unsure_since = unsure_since_};
-}
-
-// What left lately may not have arrived, and what comes now does not leave.
-void Bridge::note_unsure() {
-  if (unsure_since_ == kNever && heard_at_ != kNever) unsure_since_ = heard_at_ - options_.ack_timeout;
-  refresh_due_ = kNever;
-  offers_due_ = kNever;
-}
-
-void Bridge::offer_retained(Instant now) {
-  offers_due_ = kNever;
-  RetainedOffers& offers = up_.offers();
-  if (phase_ != Phase::Online) return;
-  if (offers.done() && buffer_.waiting() == 0) {
-    buffer_.far_session().note_offered(buffer_.map().rules(), now);
-    unsure_since_ = kNever;
-  }
-  if (!offers.pending()) return;
-  // The far broker's values come first: what is the same there does not go up.
-  if (down_.shown_until() > now) {
-    offers_due_ = down_.shown_until();
-    return;
-  }
-  std::size_t steps = RetainedOffers::kStepsMax;
-  while (buffer_.direct() && !buffer_.window().window_full()) {
-    const broker::MessageRef value = offers.next(buffer_.map(), broker_.retained(), up_.sent_since(), now, steps);
-    if (!value) break;
-    if (down_.has_shown(value->topic())) continue;
-    broker_.router().deliver_again(buffer_.subscriber(), *value, now);
-  }
-  if (offers.pending() && steps == 0) offers_due_ = now;
 }
 
 void Bridge::handle_publish(const mqtt::Publish& publish, Instant now) {
@@ -509,7 +455,7 @@ void Bridge::handle_stall(Instant now) {
 
 LinkHistory::Verdict Bridge::end_connection(LinkHistory::End how, Instant now) {
   const LinkHistory::Verdict verdict = history_.end(how, buffer_.inflight() > 0, now);
-  note_unsure();
+  retained_.disconnect();
   hang_up();
   up_.disconnect(now);
   down_.disconnect();
@@ -654,7 +600,7 @@ Instant Bridge::stall_due() const {
 
 Instant Bridge::next_deadline() const {
   Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_,
-                          offers_due_, refresh_due_, buffer_.thinning_due(), pause_look_due_});
+                          retained_.next_deadline(), buffer_.thinning_due(), pause_look_due_});
   if (phase_ == Phase::Waiting) due = std::min(due, times_.wanted_due(queue()));
   if (phase_ == Phase::Online) due = std::min({due, times_.idle_due(), finished_by_});
   if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
@@ -696,12 +642,7 @@ void Bridge::handle_timeout(Instant now) {
   if (failback_due_ <= now) probe(0, now);
   remote_.handle_timeout(reading_paused(), now);
   if (releases || up_.retry_due() <= now || up_.pace_due() <= now) up_.pump(now);
-  if (refresh_due_ <= now) {
-    refresh_due_ = kNever;
-    refreshed_at_ = now;
-    down_.refresh();
-  }
-  offer_retained(now);
+  retained_.advance(now);
   review(now);
 }
 
@@ -747,9 +688,7 @@ void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
     dial(reason_, now);
   } else {
     down_.handle_rules_changed();
-    if (phase_ != Phase::Online || !options_.retain_sync) return;
-    up_.offers().change_rules(buffer_.map(), far_offers(), now);
-    offers_due_ = now;
+    retained_.handle_rules_changed(now);
   }
 }
 
@@ -814,7 +753,7 @@ void Bridge::leave(After after, Instant now) {
   // The far broker keeps the session, and what is in flight is resumed with it.
   if (history_.end(LinkHistory::End::Other, buffer_.inflight() > 0, now).good) backoff_.reset();
   if (presence_.is_wanted()) presence_.say_left(buffer_.window().next_packet_id(), now);
-  note_unsure();
+  retained_.disconnect();
   up_.stop();
   down_.disconnect();
   drain_.cancel();

@@ -49,6 +49,7 @@
 #include "bridge/redirect.h"
 #include "bridge/remote_session.h"
 #include "bridge/reports.h"
+#include "bridge/retained_sync.h"
 #include "bridge/snapshot.h"
 #include "bridge/topic_map.h"
 #include "bridge/way_down.h"
@@ -177,8 +178,8 @@ class Bridge final : private RemoteSession::Handler {
 
  private:
   enum class Phase : std::uint8_t { Idle, Connecting, Handshaking, Online, Backoff, Waiting, Leaving };
-  // What follows Leaving: nothing, until the operator says so; until a connection is wanted; one anew, for a reason of
-  // ours or of the operator.
+  // The phase after Leaving: Idle until the operator says so, Waiting, or Connecting, for a reason of ours or because
+  // the operator has asked for it.
   enum class After : std::uint8_t { Rest, Waiting, Anew, Asked };
   enum class Wait : std::uint8_t { Growing, Brief };
 
@@ -223,12 +224,6 @@ class Bridge final : private RemoteSession::Handler {
   // Says DISCONNECT where somebody listens. Then goes on as `after` says.
   void leave(After after, Instant now);
   void leave_now(Instant now);
-  // Retained values that the far broker lacks go up, while nothing else has to.
-  void offer_retained(Instant now);
-  RetainedOffers::Far far_offers() const;
-  // Asks the far broker what it retains, or notes when to.
-  bool begin_refresh(bool session_present, Instant now);
-  void note_unsure();
   void look_at_pause(Instant now);
   // Asks whether the address at this place, before the current one, is well again; past the last of them, waits.
   void probe(std::size_t place, Instant now);
@@ -266,6 +261,7 @@ class Bridge final : private RemoteSession::Handler {
   Presence presence_;
   WayUp up_;
   WayDown down_;
+  RetainedSync retained_;
   LinkHistory history_;
   ConnectTimes times_;
   Drain drain_;
@@ -297,13 +293,6 @@ class Bridge final : private RemoteSession::Handler {
   std::optional<std::size_t> gone_back_to_;  // the place, until we are online again
   std::optional<std::size_t> probing_;       // the place that is asked for
   std::optional<Address> probe_wanted_;
-
-  // What is retained.
-  Instant heard_at_ = kNever;      // the last bytes of the far broker
-  Instant unsure_since_ = kNever;  // what left after that may not have arrived
-  Instant offers_due_ = kNever;    // offers go on then
-  Instant refresh_due_ = kNever;   // the far broker is asked again then what it retains
-  Instant refreshed_at_ = Instant::min();
 
   // For the status.
   State state_ = State::Connecting;

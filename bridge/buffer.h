@@ -113,7 +113,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   bool numbers_are_safe();
   // The wall clock at `then`, if it can be trusted.
   std::optional<WallTime> wall_time(Instant then, Instant now) const;
-  // What the next message gets.
+  // The number of the next message.
   Sequence next_number() const { return outbox_.next_sequence(); }
 
   // --- the way down ---

@@ -29,7 +29,7 @@ class ConnectTimes {
     Duration demand_age{};
     Duration idle{};  // how long nothing moves before it leaves
   };
-  // What waits in the buffer, and since when; without the latter it is as old as can be.
+  // The messages that wait in the buffer, and since when; without the latter they are as old as can be.
   struct Queue {
     std::uint64_t messages = 0;
     std::optional<Instant> oldest;

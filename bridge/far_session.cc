@@ -56,7 +56,7 @@ std::vector<std::uint64_t> take_offered(ByteView& in) {
   return offered;
 }
 
-// What is named how at the far broker, by FNV-1a: the same over restarts.
+// A rule by its names here and at the far broker. FNV-1a: the same over restarts.
 std::uint64_t hash_of(const Rule& rule) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const std::string_view part : {std::string_view(rule.filter), std::string_view(rule.local_prefix),

@@ -37,7 +37,7 @@ class FarSession {
 
   // The bridge is called `name` from now on: its row is stored under that name.
   void rename(const std::string& name);
-  // What was stored under the name of `former`. REQUIRES: nothing was of this bridge's name.
+  // Takes on the row that was stored under the name of `former`. REQUIRES: there was none of this bridge's name.
   void adopt(const broker::Bytes& stored, const std::string& former);
 
   // --- which session it is ---

@@ -40,6 +40,7 @@ void RetainedOffers::change_rules(const TopicMap& map, const Far& far, Instant n
 
 void RetainedOffers::look_for_passes(const TopicMap& map, const Far& far, Instant now) {
   passes_.clear();
+  told_ = false;
   unsure_since_ = far.unsure_since;
   begun_at_ = now;
   for (std::size_t i = map.rules().size(); i-- > 0;) {

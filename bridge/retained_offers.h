@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bridge/topic_map.h"
@@ -49,8 +50,8 @@ class RetainedOffers {
   }
 
   bool pending() const { return begun_ && !(passes_.empty() && removed_.empty()); }
-  // Everything of this connection has gone up, or into the queue.
-  bool done() const { return begun_ && !pending(); }
+  // True once everything has gone up, or into the queue; once for a connection or a change of the rules.
+  bool poll_done() { return begun_ && !pending() && !std::exchange(told_, true); }
   // The next to go up, a removal as a message without payload; nothing at the end, or when it has looked at `steps`
   // topics, which it counts down. `sent_since`: when the oldest message came in that has gone up from the queue before
   // this was asked first; kNever: none has.
@@ -71,6 +72,7 @@ class RetainedOffers {
   // Of the present connection.
   std::vector<Pass> passes_;  // the last one is under way
   bool begun_ = false;
+  bool told_ = false;  // by poll_done()
   Instant unsure_since_ = kNever;
   Instant begun_at_{};
   std::optional<Instant> queued_since_;  // what came in from then on has gone up from the queue

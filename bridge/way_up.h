@@ -29,7 +29,8 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
     broker::PublishRate drain;  // of a backlog
     StampOptions stamp;
     std::string gateway_id;
-    bool adds_path = false;  // to messages that have none
+    bool notes_removed = false;  // retained values, for offers()
+    bool adds_path = false;      // to messages that have none
   };
   // `buffer` and `remote` must outlive it.
   WayUp(Buffer& buffer, RemoteSession& remote, Options options)
@@ -94,7 +95,9 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) override;
   void send_once(const broker::Message::Fields& fields, const TopicMap::Mapping& mapping, bool retain,
                  Instant now) override;
-  void note_removed(std::string_view topic) override { offers_.note_removed(topic); }
+  void note_removed(std::string_view topic) override {
+    if (options_.notes_removed) offers_.note_removed(topic);
+  }
   std::uint64_t uncounted() const override { return in_output_.once + taken_out_.once; }
 
   // broker::PublishSink

@@ -1,5 +1,5 @@
 // What is retained here and at the far broker becomes the same, each change once.
-#include "bridge/retained_offers.h"
+#include "bridge/retained_sync.h"
 
 #include "tests/unit/bridge/bridge_fixture.h"
 
