@@ -16,6 +16,18 @@ ClientView::Network network_of(const Connection& connection) {
 
 }  // namespace
 
+std::string_view version_text(mqtt::Version version) {
+  switch (version) {
+    case mqtt::Version::V3_1:
+      return "3.1";
+    case mqtt::Version::V3_1_1:
+      return "3.1.1";
+    case mqtt::Version::V5:
+      break;
+  }
+  return "5";
+}
+
 ClientView view_of(const Session& session, const ClockStamp& now) {
   const SessionRecord& record = session.record();
   const Identity& identity = session.identity();

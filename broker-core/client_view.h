@@ -13,6 +13,9 @@ namespace furrow::broker {
 
 class Session;
 
+// `3.1`, `3.1.1` or `5`.
+std::string_view version_text(mqtt::Version version);
+
 struct ClientView {
   // What only a client that is connected has.
   struct Network {

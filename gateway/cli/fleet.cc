@@ -7,14 +7,15 @@
 #include "broker-core/mqtt/topic.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/cli/fleet_table.h"
-#include "gateway/cli/region_reader.h"
 #include "gateway/cli/table_text.h"
+#include "gateway/cli/topic_reader.h"
 #include "gateway/net/event_loop.h"
-#include "gateway/secret_file.h"
 
 namespace furrow::gateway {
 namespace {
 
+constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kPingInterval{30};
 // A broker does not say which retained message is the last: they are all there once it is quiet for this long.
 constexpr std::chrono::milliseconds kQuiet{500};
 // Or after this long: of a thousand gateways there is always one that says something.
@@ -35,16 +36,14 @@ class Fleet {
         quiet_(loop_.uv(), this, uv_timer_init),
         reader_(loop_.uv(), resolver_,
                 {.address = std::move(address),
-                 .filter = options.topic,
                  .username = options.username,
                  .password = std::move(password),
-                 .ca = options.ca},
-                {.on_subscribed =
-                     [this] {
-                       subscribed_at_ = uv_now(&loop_.uv());
-                       wait(kQuiet);
-                     },
-                 .on_message = [this](std::string_view topic, std::string_view payload) { take(topic, payload); },
+                 .ca = options.ca,
+                 .patience = kPatience,
+                 .ping_interval = kPingInterval},
+                {.on_connected = [this] { reader_.subscribe(options_.topic); },
+                 .on_suback = [this](mqtt::ReasonCode reason) { begin(reason); },
+                 .on_message = [this](const mqtt::Publish& publish) { take(publish.topic, as_text(publish.payload)); },
                  .on_failed = [this](const std::string& why) { fail(why); }}) {}
 
   int run() {
@@ -53,6 +52,16 @@ class Fleet {
   }
 
  private:
+  void begin(mqtt::ReasonCode reason) {
+    if (reason != mqtt::ReasonCode::GrantedQos0) {
+      reader_.fail("it does not let us read " + options_.topic + ": " + std::string(mqtt::name(reason)));
+      return;
+    }
+    reader_.answered();
+    subscribed_at_ = uv_now(&loop_.uv());
+    wait(kQuiet);
+  }
+
   void take(std::string_view topic, std::string_view payload) {
     if (payload.empty()) {
       gateways_.erase(std::string(topic));
@@ -108,7 +117,7 @@ class Fleet {
   EventLoop loop_;
   Resolver resolver_;
   UvHandle<uv_timer_t> quiet_;
-  RegionReader reader_;
+  TopicReader reader_;
   std::map<std::string, Gateway> gateways_;  // by topic
   std::uint64_t subscribed_at_ = 0;          // by the loop's clock, in milliseconds
   bool is_shown_ = false;
@@ -134,16 +143,12 @@ int run_fleet(const FleetOptions& options) {
     complain("--topic: '" + options.topic + "' is no filter of topics");
     return kExitUsage;
   }
-  std::optional<std::string> password;
-  if (options.password_from) {
-    auto read = read_secret_line(*options.password_from);
-    if (!read) {
-      complain("--password-from: " + read.error().message());
-      return kExitUsage;
-    }
-    password = *std::move(read);
+  auto password = read_password(options.password_from);
+  if (!password) {
+    complain(password.error().message());
+    return kExitUsage;
   }
-  return Fleet(options, *std::move(region), std::move(password)).run();
+  return Fleet(options, *std::move(region), *std::move(password)).run();
 }
 
 }  // namespace furrow::gateway

@@ -13,52 +13,44 @@
 #include "gateway/cli/status_table.h"
 #include "gateway/cli/table_text.h"
 #include "gateway/net/event_loop.h"
-#include "gateway/secret_file.h"
 
 namespace furrow::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kWatchInterval = std::chrono::seconds(1);
 
-struct Target {
-  std::string host;
-  std::uint16_t port = 0;
-
-  std::string text() const { return config::Address{.host = host, .port = port}.text(); }
-};
-
 Error unusable(std::string why) {
   return {Errc::InvalidArgument, std::move(why)};
 }
 
-Result<Target> target_of_url(const std::string& url) {
+Result<config::Address> target_of_url(const std::string& url) {
   auto address = config::parse_address(url);
   if (!address) return std::move(address).error().within("--url");
   if (address->scheme != config::Scheme::Mqtt) {
     return unusable("--url: the status is read by mqtt:// only in this version");
   }
-  return Target{.host = address->host, .port = address->port};
+  return address;
 }
 
 // Where a program of this machine reaches the listener without TLS; nothing: nowhere that is known.
-std::optional<Target> target_of(const config::Listener& listener) {
+std::optional<config::Address> target_of(const config::Listener& listener) {
   const bool is_plain =
       listener.protocol == config::Protocol::Mqtt && !listener.is_encrypted() && listener.proxy_protocol.from.empty();
   const config::Bind& bind = listener.bind;
   if (!is_plain || bind.kind != config::Bind::Kind::Address || bind.port == 0) return std::nullopt;
-  if (bind.host == "*" || bind.host == "0.0.0.0") return Target{.host = "127.0.0.1", .port = bind.port};
-  if (bind.host == "::") return Target{.host = "::1", .port = bind.port};
-  return Target{.host = bind.host, .port = bind.port};
+  if (bind.host == "*" || bind.host == "0.0.0.0") return config::Address{.host = "127.0.0.1", .port = bind.port};
+  if (bind.host == "::") return config::Address{.host = "::1", .port = bind.port};
+  return config::Address{.host = bind.host, .port = bind.port};
 }
 
-Result<Target> target_of_config(const StatusOptions& options) {
+Result<config::Address> target_of_config(const StatusOptions& options) {
   FURROW_TRY(const ConfigChoice choice, choose_config(options.config, kDefaultConfigFile));
   for (const config::Diagnostic& one : choice.loaded.diagnostics) {
     if (one.severity == config::Severity::Error) return unusable(config::format(one, choice.name));
   }
-  std::optional<Target> best;
+  std::optional<config::Address> best;
   for (const config::Listener& one : choice.loaded.config.listeners) {
-    const std::optional<Target> target = target_of(one);
+    const std::optional<config::Address> target = target_of(one);
     if (!target) continue;
     if (one.bind.is_loopback()) return *target;
     if (!best) best = target;
@@ -74,16 +66,15 @@ void complain(const std::string& why) {
 // One reading, or one after the other.
 class Session {
  public:
-  Session(const StatusOptions& options, Target target, std::optional<std::string> password)
+  Session(const StatusOptions& options, config::Address target, std::optional<std::string> password)
       : options_(options),
         target_(std::move(target)),
         resolver_(loop_.uv()),
         next_(loop_.uv(), this, uv_timer_init),
-        reader_(
-            loop_.uv(), resolver_,
-            {.host = target_.host, .port = target_.port, .username = options.username, .password = std::move(password)},
-            {.on_documents = [this](const StatusDocuments& documents) { show(documents); },
-             .on_failed = [this](const std::string& why) { fail(why); }}) {}
+        reader_(loop_.uv(), resolver_,
+                {.address = target_, .username = options.username, .password = std::move(password)},
+                {.on_documents = [this](const StatusDocuments& documents) { show(documents); },
+                 .on_failed = [this](const std::string& why) { fail(why); }}) {}
 
   int run() {
     loop_.run();
@@ -140,7 +131,7 @@ class Session {
   }
 
   const StatusOptions& options_;
-  const Target target_;
+  const config::Address target_;
   EventLoop loop_;
   Resolver resolver_;
   UvHandle<uv_timer_t> next_;
@@ -151,21 +142,17 @@ class Session {
 }  // namespace
 
 int run_status(const StatusOptions& options) {
-  Result<Target> target = options.url ? target_of_url(*options.url) : target_of_config(options);
+  Result<config::Address> target = options.url ? target_of_url(*options.url) : target_of_config(options);
   if (!target) {
     complain(target.error().message());
     return kExitUsage;
   }
-  std::optional<std::string> password;
-  if (options.password_from) {
-    auto read = read_secret_line(*options.password_from);
-    if (!read) {
-      complain("--password-from: " + read.error().message());
-      return kExitUsage;
-    }
-    password = *std::move(read);
+  auto password = read_password(options.password_from);
+  if (!password) {
+    complain(password.error().message());
+    return kExitUsage;
   }
-  return Session(options, *std::move(target), std::move(password)).run();
+  return Session(options, *std::move(target), *std::move(password)).run();
 }
 
 }  // namespace furrow::gateway

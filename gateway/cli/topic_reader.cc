@@ -1,4 +1,4 @@
-#include "gateway/cli/region_reader.h"
+#include "gateway/cli/topic_reader.h"
 
 #include <utility>
 #include <variant>
@@ -7,11 +7,10 @@
 #include "config/config.h"
 #include "gateway/clock.h"
 #include "gateway/net/tls_layer.h"
+#include "gateway/secret_file.h"
 
 namespace furrow::gateway {
 namespace {
-
-constexpr PacketId kSubscribeId{1};
 
 std::uint64_t milliseconds(std::chrono::milliseconds time) {
   return static_cast<std::uint64_t>(time.count());
@@ -28,24 +27,29 @@ std::string refusal(mqtt::ReasonCode reason, bool has_credentials) {
 
 }  // namespace
 
-RegionReader::RegionReader(uv_loop_t& loop, Resolver& resolver, Options options, Events events)
+TopicReader::TopicReader(uv_loop_t& loop, Resolver& resolver, Options options, Events events)
     : options_(std::move(options)),
       events_(std::move(events)),
       connector_(std::make_unique<TcpConnector>(
-          loop, resolver, options_.address.host, options_.address.port, TcpConnector::Options{.timeout = kPatience},
-          [this](Result<std::unique_ptr<TcpStream>> stream) { on_connected(std::move(stream)); })),
+          loop, resolver, options_.address.host, options_.address.port,
+          TcpConnector::Options{.timeout = options_.patience},
+          [this](Result<std::unique_ptr<TcpStream>> stream) { on_stream(std::move(stream)); })),
       patience_(loop, this, uv_timer_init),
-      keep_alive_(loop, this, uv_timer_init),
+      ping_(loop, this, uv_timer_init),
       decoder_(mqtt::Role::Client, mqtt::kRemainingLengthMax) {
   decoder_.set_version(mqtt::Version::V5);
-  const auto on_timer = [](uv_timer_t* timer) { static_cast<RegionReader*>(timer->data)->fail("it does not answer"); };
-  const auto patience = std::chrono::milliseconds(kPatience) + std::chrono::milliseconds(500);  // the connector's first
+  expect_answer();
+}
+
+TopicReader::~TopicReader() = default;
+
+void TopicReader::expect_answer() {
+  const auto on_timer = [](uv_timer_t* timer) { static_cast<TopicReader*>(timer->data)->fail("it does not answer"); };
+  const auto patience = options_.patience + std::chrono::milliseconds(500);  // the connector's first
   uv_timer_start(patience_.get(), on_timer, milliseconds(patience), 0);
 }
 
-RegionReader::~RegionReader() = default;
-
-std::vector<std::unique_ptr<Layer>> RegionReader::layers() const {
+std::vector<std::unique_ptr<Layer>> TopicReader::layers() const {
   std::vector<std::unique_ptr<Layer>> layers;
   if (!options_.address.is_encrypted()) return layers;
   config::Bridge settings;
@@ -55,7 +59,7 @@ std::vector<std::unique_ptr<Layer>> RegionReader::layers() const {
   return layers;
 }
 
-void RegionReader::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
+void TopicReader::on_stream(Result<std::unique_ptr<TcpStream>> stream) {
   connector_.reset();
   if (!stream) {
     fail(stream.error().message());
@@ -68,20 +72,20 @@ void RegionReader::on_connected(Result<std::unique_ptr<TcpStream>> stream) {
   if (!has_layers) begin();
 }
 
-void RegionReader::on_opened(const LayerStack&) {
+void TopicReader::on_opened(const LayerStack&) {
   begin();
 }
 
-void RegionReader::begin() {
+void TopicReader::begin() {
   mqtt::Connect connect;
   connect.version = mqtt::Version::V5;
-  connect.keep_alive_s = static_cast<std::uint16_t>(2 * kKeepAlive.count());
+  connect.keep_alive_s = static_cast<std::uint16_t>(2 * options_.ping_interval.count());
   if (options_.username) connect.username = *options_.username;
   if (options_.password) connect.password = as_bytes(*options_.password);
   send(connect);
 }
 
-void RegionReader::on_read(MutableBytes received, bool) {
+void TopicReader::on_read(MutableBytes received, bool) {
   ByteView bytes = received;
   mqtt::Packet packet;
   mqtt::ProtocolError error;
@@ -96,55 +100,55 @@ void RegionReader::on_read(MutableBytes received, bool) {
   }
 }
 
-void RegionReader::handle(const mqtt::Connack& connack) {
+void TopicReader::handle(const mqtt::Connack& connack) {
   if (connack.reason != mqtt::ReasonCode::Success) {
     fail(refusal(connack.reason, options_.username.has_value()));
     return;
   }
+  const std::uint64_t interval = milliseconds(options_.ping_interval);
+  const auto ping = [](uv_timer_t* timer) { static_cast<TopicReader*>(timer->data)->send(mqtt::Pingreq{}); };
+  if (interval > 0) uv_timer_start(ping_.get(), ping, interval, interval);
+  events_.on_connected();
+}
+
+void TopicReader::subscribe(std::string_view filter) {
   mqtt::Subscribe subscribe;
-  subscribe.packet_id = kSubscribeId;
-  subscribe.requests.push_back({.filter = options_.filter, .qos = mqtt::Qos::AtMostOnce});
+  last_packet_id_ = PacketId{static_cast<std::uint16_t>(last_packet_id_.value % UINT16_MAX + 1)};
+  subscribe.packet_id = last_packet_id_;
+  subscribe.requests.push_back({.filter = filter, .qos = mqtt::Qos::AtMostOnce});
   send(subscribe);
-  const auto ping = [](uv_timer_t* timer) { static_cast<RegionReader*>(timer->data)->send(mqtt::Pingreq{}); };
-  uv_timer_start(keep_alive_.get(), ping, milliseconds(kKeepAlive), milliseconds(kKeepAlive));
 }
 
-void RegionReader::handle(const mqtt::Suback& suback) {
-  uv_timer_stop(patience_.get());
-  if (suback.reasons.front() == mqtt::ReasonCode::GrantedQos0) {
-    events_.on_subscribed();
-  } else {
-    fail("it does not let us read " + options_.filter + ": " + std::string(mqtt::name(suback.reasons.front())));
-  }
-}
-
-void RegionReader::handle(const mqtt::Publish& publish) {
-  events_.on_message(publish.topic, as_text(publish.payload));
-}
-
-void RegionReader::handle(const mqtt::Disconnect& disconnect) {
+void TopicReader::handle(const mqtt::Disconnect& disconnect) {
   fail("it ended the connection: " + std::string(mqtt::name(disconnect.reason)));
 }
 
-void RegionReader::send(const mqtt::Packet& packet) {
+void TopicReader::send(const mqtt::Packet& packet) {
   mqtt::encode(packet, mqtt::Version::V5, output_);
   write();
 }
 
-void RegionReader::write() {
+void TopicReader::write() {
   while (channel_ && !channel_.writing() && !output_.empty()) {
     const auto written = channel_.write(output_);
     if (!written) fail(written.error().message());
   }
 }
 
-void RegionReader::fail(std::string why) {
+void TopicReader::fail(std::string why) {
   if (std::exchange(failed_, true)) return;
   uv_timer_stop(patience_.get());
-  uv_timer_stop(keep_alive_.get());
+  uv_timer_stop(ping_.get());
   connector_.reset();
   channel_ = {};
   events_.on_failed(std::move(why));
+}
+
+Result<std::optional<std::string>> read_password(const std::optional<std::string>& file) {
+  if (!file) return std::optional<std::string>();
+  auto password = read_secret_line(*file);
+  if (!password) return std::move(password).error().within("--password-from");
+  return std::optional(*std::move(password));
 }
 
 }  // namespace furrow::gateway

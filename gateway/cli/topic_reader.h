@@ -1,9 +1,12 @@
-// A client of MQTT 5 that listens to one filter at a region, by TCP or TLS.
+// A client of MQTT 5 that a command has to read topics with, by TCP or TLS.
 //
-//   connects, subscribes: on_subscribed(), then on_message() for each that is retained, and each that is published
-//   on_failed() ends it
+//   on_connected()   subscribe() from then on
+//   on_suback()      the answer to each of them, in their order
+//   on_message()     each message
+//   on_failed()      the end
 //
-// A region that does not let us in within kPatience has failed. Thread: loop.
+// Whoever keeps it waiting for longer than its patience has failed: from its begin, or expect_answer(), until answered().
+// Thread: loop.
 #pragma once
 
 #include <uv.h>
@@ -14,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "broker-core/base/result.h"
 #include "broker-core/mqtt/decoder.h"
 #include "broker-core/mqtt/packet.h"
 #include "config/address.h"
@@ -24,28 +28,33 @@
 
 namespace furrow::gateway {
 
-class RegionReader final : private Channel::Owner {
+class TopicReader final : private Channel::Owner {
  public:
-  static constexpr std::chrono::seconds kPatience{10};
-  // How often it shows that it is there.
-  static constexpr std::chrono::seconds kKeepAlive{30};
-
   struct Options {
-    config::Address address;
-    std::string filter;
+    config::Address address;  // mqtt:// or mqtts://
     std::optional<std::string> username;
     std::optional<std::string> password;
     std::optional<std::string> ca;  // a file; nothing: what this system trusts
+    std::chrono::seconds patience{};
+    std::chrono::seconds ping_interval{};  // how often it shows that it is there; 0: never, and no keep-alive
   };
   struct Events {
-    std::function<void()> on_subscribed;
-    std::function<void(std::string_view topic, std::string_view payload)> on_message;
+    std::function<void()> on_connected;
+    std::function<void(mqtt::ReasonCode reason)> on_suback;
+    std::function<void(const mqtt::Publish&)> on_message;
     std::function<void(std::string why)> on_failed;  // nothing comes after it
   };
 
   // The reader must not be destroyed from within an event. `resolver` must outlive it.
-  RegionReader(uv_loop_t& loop, Resolver& resolver, Options options, Events events);
-  ~RegionReader();
+  TopicReader(uv_loop_t& loop, Resolver& resolver, Options options, Events events);
+  ~TopicReader();
+
+  // At QoS 0.
+  void subscribe(std::string_view filter);
+  void expect_answer();
+  void answered() { uv_timer_stop(patience_.get()); }
+  // Ends it with on_failed().
+  void fail(std::string why);
 
  private:
   void on_opened(const LayerStack& layers) override;
@@ -54,12 +63,12 @@ class RegionReader final : private Channel::Owner {
   void on_written(std::size_t) override { write(); }
   void on_ended(std::string_view reason) override { fail(std::string(reason)); }
 
-  void on_connected(Result<std::unique_ptr<TcpStream>> stream);
+  void on_stream(Result<std::unique_ptr<TcpStream>> stream);
   std::vector<std::unique_ptr<Layer>> layers() const;
   void begin();
   void handle(const mqtt::Connack& connack);
-  void handle(const mqtt::Suback& suback);
-  void handle(const mqtt::Publish& publish);
+  void handle(const mqtt::Suback& suback) { events_.on_suback(suback.reasons.front()); }
+  void handle(const mqtt::Publish& publish) { events_.on_message(publish); }
   void handle(const mqtt::Pingresp&) {}
   void handle(const mqtt::Disconnect& disconnect);
   template <typename Other>
@@ -68,17 +77,20 @@ class RegionReader final : private Channel::Owner {
   }
   void send(const mqtt::Packet& packet);
   void write();
-  void fail(std::string why);
 
   const Options options_;
   const Events events_;
   std::unique_ptr<TcpConnector> connector_;
-  Channel channel_;  // closed after a failure
+  Channel channel_;  // none after a failure
   UvHandle<uv_timer_t> patience_;
-  UvHandle<uv_timer_t> keep_alive_;
+  UvHandle<uv_timer_t> ping_;
   mqtt::Decoder decoder_;
   ByteBuffer output_;
+  PacketId last_packet_id_;
   bool failed_ = false;
 };
+
+// The password in the file of --password-from, if one is given.
+Result<std::optional<std::string>> read_password(const std::optional<std::string>& file);
 
 }  // namespace furrow::gateway

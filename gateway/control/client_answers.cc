@@ -11,25 +11,13 @@ namespace {
 
 using broker::ClientView;
 
-std::string_view text_of(mqtt::Version version) {
-  switch (version) {
-    case mqtt::Version::V3_1:
-      return "3.1";
-    case mqtt::Version::V3_1_1:
-      return "3.1.1";
-    case mqtt::Version::V5:
-      break;
-  }
-  return "5";
-}
-
 void add_network(JsonObject& object, const std::optional<ClientView::Network>& network, Instant now) {
   object.flag("connected", network.has_value());
   if (!network) {
     object.null("address").null("version").null("last_heard_s").flag("paced", false);
     return;
   }
-  object.text("address", network->peer).text("version", text_of(network->version));
+  object.text("address", network->peer).text("version", broker::version_text(network->version));
   object.seconds("last_heard_s", now - network->last_heard).flag("paced", network->paced);
 }
 

@@ -3,22 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker-core/client_view.h"
 #include "gateway/status/json.h"
 
 namespace furrow::gateway {
 namespace {
-
-std::string_view version_text(mqtt::Version version) {
-  switch (version) {
-    case mqtt::Version::V3_1:
-      return "3.1";
-    case mqtt::Version::V3_1_1:
-      return "3.1.1";
-    case mqtt::Version::V5:
-      break;
-  }
-  return "5";
-}
 
 // All but `since`.
 ClientDetails details_of(broker::Session& session) {
@@ -33,7 +22,7 @@ ClientDetails details_of(broker::Session& session) {
                         .subscriptions = session.record().subscriptions.size()};
   if (details.connected) {
     details.address = session.connection()->peer();
-    details.version = version_text(session.connection()->version());
+    details.version = broker::version_text(session.connection()->version());
   }
   if (const broker::Outbox* const queue = session.outbox()) {
     details.queue_messages = queue->backlog();
