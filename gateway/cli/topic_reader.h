@@ -5,8 +5,8 @@
 //   on_message()     each message
 //   on_failed()      the end
 //
-// Whoever keeps it waiting for longer than its patience has failed: from its begin, or expect_answer(), until answered().
-// Thread: loop.
+// Whoever keeps it waiting for longer than its patience has failed: from its begin, or expect_answer(), until
+// answered(). Thread: loop.
 #pragma once
 
 #include <uv.h>
