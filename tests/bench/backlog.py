@@ -20,9 +20,10 @@ import typing
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from compare import (Furrow, Lost, Mosquitto, add_arguments, evaluate, free_port, print_table, require,  # noqa: E402
-                     run_load, write_results)
+from compare import (Furrow, Lost, Mosquitto, add_arguments, evaluate, print_table, require, run_load,  # noqa: E402
+                     write_results)
 from disk_faults import DiskFaults  # noqa: E402
+from ports import free_port  # noqa: E402
 from scenarios import AtLeast, AtLeastAs, AtMost, Figure, NoGoal  # noqa: E402
 
 STATUS_SECONDS = 20  # until a status that comes every second counts as missing

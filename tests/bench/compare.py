@@ -22,10 +22,12 @@ import sys
 import tempfile
 import time
 
-from scenarios import SCENARIOS
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STARTS = 3
+sys.path.append(str(ROOT / "tests/integration"))
+
+from ports import free_port  # noqa: E402
+from scenarios import SCENARIOS  # noqa: E402
+
 START_SECONDS = 20  # until a broker accepts; a loaded machine is slow
 LOAD_SECONDS = 3600  # until a run counts as hanging; furrow_load gives up much earlier when nothing comes
 
@@ -41,12 +43,6 @@ class Broker:
         self.program = program
 
     def __enter__(self):
-        for _ in range(STARTS - 1):
-            with contextlib.suppress(Lost):  # somebody else may take a free port first
-                return self.start()
-        return self.start()
-
-    def start(self):
         self.folder = tempfile.TemporaryDirectory(prefix="furrow-bench-")
         self.path = pathlib.Path(self.folder.name)
         self.log_path = self.path / "log"
@@ -129,12 +125,6 @@ class Mosquitto(Broker):
 
     def version(self):
         return first_line(self.program, "-h")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def first_line(*command):

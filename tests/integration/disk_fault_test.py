@@ -1,16 +1,12 @@
 """A disk that fails while furrow runs, and heals: it shows, what needs no disk goes on, and nothing is lost."""
 
 import errno
-import os
-import pathlib
 
 from disk_faults import DiskFaults
-from furrow_testing import ROOT, CutOffTestCase, main, publish_lines, skip_all, text
+from furrow_testing import CutOffTestCase, main, publish_lines, text
+from preload import FOLDER, library
 
-LIBRARY = pathlib.Path(os.environ.get("FURROW_DISK_FAULTS_LIBRARY",
-                                      ROOT / "build/dev/tests/libfurrow_disk_faults.so")).resolve()
-if not LIBRARY.exists():
-    skip_all(f"{LIBRARY} does not exist: build furrow_disk_faults, or name it with FURROW_DISK_FAULTS_LIBRARY")
+LIBRARY = library("disk_faults")
 
 COUNT = 1000
 FILLER = "x" * 8000  # half of them are more than what is read ahead
@@ -21,7 +17,7 @@ STATUSES = 8
 class DiskFaultTest(CutOffTestCase):
     """A gateway whose region is away; half of the readings are in its buffer when the trouble begins."""
 
-    repeat_with = {"FURROW_DISK_FAULTS_LIBRARY": LIBRARY}
+    repeat_with = {"FURROW_PRELOAD_FOLDER": FOLDER}
 
     def setUp(self):
         super().setUp()

@@ -3,6 +3,8 @@
 import pathlib
 import struct
 
+from preload import preloaded
+
 
 class DiskFaults:
     """The disk below a path, as the program sees it that is started with `environment`."""
@@ -10,8 +12,8 @@ class DiskFaults:
     def __init__(self, library, control, below=""):
         self.control = pathlib.Path(control)
         self.control.write_bytes(bytes(20))
-        self.environment = {"LD_PRELOAD": str(library), "FURROW_DISK_FAULTS": str(control),
-                            "FURROW_DISK_FAULTS_BELOW": str(below), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        self.environment = {"FURROW_DISK_FAULTS": str(control),
+                            "FURROW_DISK_FAULTS_BELOW": str(below)} | preloaded(library)
 
     def fail(self, **faults):
         """From now on, and with nothing but these: errnos to open for writing, write, sync, read; sync_ms."""

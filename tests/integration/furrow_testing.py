@@ -21,6 +21,8 @@ import threading
 import time
 import unittest
 
+from ports import free_port
+
 
 def skip_all(reason):
     """Ends the program as skipped: CTest and tests/run.sh know the line and the exit code."""
@@ -59,12 +61,6 @@ def wait_for(what, condition, seconds=PATIENCE):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds:g} s: {what}")
         time.sleep(0.02)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def properties(packet_type, **values):
@@ -176,7 +172,7 @@ queue_qos0_messages false
         self.settings = settings
         self.data = self.folder / f"{name}-data"
         self.passwords = None  # the file with them, once there are any
-        self.port = None
+        self.port = free_port()
 
     def set_password(self, user, password):
         """From the next start on, or the next reload(), only users with a password are let in."""
@@ -189,17 +185,6 @@ queue_qos0_messages false
         wait_for("mosquitto has reloaded", lambda: "Reloading config" in self.log())
 
     def start(self):
-        if self.port is not None:
-            self.try_start()
-            return self
-        for _ in range(5):  # somebody else may take the free port first
-            self.port = free_port()
-            with contextlib.suppress(AssertionError):
-                self.try_start()
-                return self
-        raise AssertionError(f"mosquitto found no free port:\n{self.log(whole=True)}")
-
-    def try_start(self):
         self.data.mkdir(exist_ok=True)
         config = self.folder / f"{self.name}.conf"
         config.write_text(
@@ -210,6 +195,7 @@ queue_qos0_messages false
             + self.SETTINGS + self.settings)
         self.spawn(shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"), "-c", config)
         wait_for("mosquitto accepts", self.accepts)
+        return self
 
     def accepts(self):
         if not self.running():
@@ -414,13 +400,12 @@ class Proxy:
         self.bytes_since_cut = 0
         self.lock = threading.Lock()
         self.pairs = []
-        self.port = 0
+        self.port = free_port()
         self.open()
 
     def open(self):
         """Accepts connections, at the same port again after close()."""
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 
     def accept(self, listener):

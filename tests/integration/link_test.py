@@ -11,18 +11,24 @@ import unittest
 
 from furrow_testing import Process, TestCase, bridge, free_port, main, run_furrow, wait_for
 from pki import Authority
+from preload import FOLDER, library, preloaded
+
+CLOCK_LIBRARY = library("synchronised_clock")
 
 
 class LinkTest(TestCase):
+    repeat_with = {"FURROW_PRELOAD_FOLDER": FOLDER}
+
     def status_of(self, gateway, what, condition, name="region"):
         return self.status(gateway).wait_until(what, condition, topic=f"bridge/{name}")
 
     def wait_online(self, gateway, name="region"):
         return self.status_of(gateway, "online", lambda one: one["state"] == "online", name)
 
-    def trusts_clock(self, gateway):
-        document = self.status(gateway).wait_until("it is there", lambda one: one["clock"], "gateway")
-        return document["clock"]["trusted"]
+    def gateway_that_trusts_its_clock(self, config):
+        barn = self.gateway(config)
+        barn.environment = preloaded(CLOCK_LIBRARY)
+        return barn
 
     def reload(self, gateway, outcome="reload.done"):
         before = len(gateway.log())
@@ -223,10 +229,8 @@ class TokenTest(LinkTest):
         file = self.folder / "token"
         file.write_text(self.token(40))
         file.chmod(0o600)
-        barn = self.gateway(bridge(region.port, "{filter: farm/#, qos: 2}",
-                                   settings=f"username: barn\npassword_from: {file}")).start()
-        if not self.trusts_clock(barn):
-            self.skipTest("the clock of this machine is not trusted")
+        barn = self.gateway_that_trusts_its_clock(bridge(
+            region.port, "{filter: farm/#, qos: 2}", settings=f"username: barn\npassword_from: {file}")).start()
         document = self.status_of(barn, "it says when the token ends",
                                   lambda one: "the token in password_from ends at 2" in (one["reason"] or ""))
         self.assertEqual((document["state"], document["connects"]), ("online", 1))
@@ -245,10 +249,8 @@ class TimesTest(LinkTest):
     def test_outside_of_its_window_a_bridge_waits(self):
         region = self.mosquitto().start()
         window = self.local_window(2, 4)
-        barn = self.gateway(bridge(region.port, "{filter: farm/#}", settings=f'window: "{window}"')).start()
-        if not self.trusts_clock(barn):
-            self.wait_online(barn)  # nobody knows when the window is open
-            return
+        barn = self.gateway_that_trusts_its_clock(
+            bridge(region.port, "{filter: farm/#}", settings=f'window: "{window}"')).start()
         document = self.status_of(barn, "waiting", lambda one: one["state"] == "waiting")
         self.assertEqual(document["reason"], f"until {window[:5]}, when its window opens")
         self.client(barn.port, "sensor").publish("farm/a", "1", 1)
