@@ -356,7 +356,7 @@ std::optional<WallTime> Buffer::wall_time(Instant then, Instant now) const {
 
 // A message may leave, be acknowledged and never be stored: after a crash its sequence would be given again. So numbers
 // are put aside in the store, many at a time, before the first of them leaves, and the next run begins behind them.
-bool Buffer::numbers_are_safe() {
+bool Buffer::numbers_are_ready() {
   broker::Journal& journal = broker_.journal();
   if (journal.is_durable(reserved_in_)) numbers_safe_ = far_session_.numbers_end();
   const Sequence next = outbox_.next_sequence();

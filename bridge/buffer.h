@@ -107,10 +107,12 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   }
 
   // --- numbers ---
-  // The sequence of a message is its number for the far side. Whether those of all that waits may leave: it is on disk
-  // that no other message gets one of them. A disk that takes nothing holds up nobody. When it changes, the sender is
-  // told.
-  bool numbers_are_safe();
+  // The sequence of a message is its number for the far side, once it is on disk that no other message gets it. Whether
+  // to send now: all that waits has a number, or the disk takes nothing, which holds up nobody. When it changes, the
+  // sender is told.
+  bool numbers_are_ready();
+  // The number that the message may leave with; 0: none, as the disk takes nothing.
+  Sequence number_of(Sequence sequence) const { return sequence < numbers_safe_ ? sequence : Sequence{}; }
   // The wall clock at `then`, if it can be trusted.
   std::optional<WallTime> wall_time(Instant then, Instant now) const;
   // The number of the next message.

@@ -85,7 +85,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
     lowered.packet_id = {};
     lowered.duplicate = false;
   }
-  const auto fields = remote_fields(broker::fields_of(message), *mapping, delivery.sequence, now);
+  const auto fields = remote_fields(broker::fields_of(message), *mapping, buffer_.number_of(delivery.sequence), now);
   if (!remote_.write_publish(fields, lowered, now)) return Outcome::TooLarge;
   sent_since_ = std::min(sent_since_, message.received());
   pace(message, now);
@@ -167,7 +167,7 @@ void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Ins
   held_ = false;
   window_max_ = windows.all;
   if (!session_present) buffer_.forget_crossed();
-  if (options_.stamp.sequence) (void)buffer_.numbers_are_safe();  // the first message need not wait long
+  if (options_.stamp.sequence) (void)buffer_.numbers_are_ready();  // the first message need not wait long
   window().connect(*this, windows, session_present, now);
   pump(now);
 }

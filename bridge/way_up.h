@@ -102,7 +102,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
 
   // broker::PublishSink
   bool writable() const override {
-    return remote_.writable() && !paced_until_ && !held_ && (!options_.stamp.sequence || buffer_.numbers_are_safe());
+    return remote_.writable() && !paced_until_ && !held_ && (!options_.stamp.sequence || buffer_.numbers_are_ready());
   }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;

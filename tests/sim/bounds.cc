@@ -47,6 +47,12 @@ std::size_t clients(const Options& options) {
          (options.values > 0 ? 1 + options.readers : 0);
 }
 
+// What a bridge may hold back, which is in flight in its queue: one message of each topic, where it thins.
+std::uint64_t held_max(const Options& options) {
+  if (!options.thins()) return 0;
+  return options.sensors + options.retainers + options.qos0_sensors + options.mortals + (options.shared ? 1 : 0);
+}
+
 // What may wait for the store beside what clients send while they may: of each client the rest of a message whose
 // beginning had come before, a will, and retained values for its subscription; what readers of the retained messages
 // are sent; and what was refused and is taken now.
@@ -66,7 +72,7 @@ std::uint64_t range(const Outbox& outbox) {
 Bounds::Bounds(std::string name, const Options& options, Ledger& ledger)
     : name_(std::move(name)),
       message_max_(options.message_bytes_max()),
-      window_max_(std::max<std::uint64_t>(options.receive_maximum, kWindowUnsaid)),
+      window_max_(std::max<std::uint64_t>(options.receive_maximum, kWindowUnsaid) + held_max(options)),
       waiting_limit_(options.commit_waiting_bytes),
       waiting_factor_(1 + (Options::kWaitingOverhead + options.padding) / (kPublishBytesMin + options.padding)),
       waiting_slack_(waiting_slack(options) * (message_max_ + Options::kWaitingOverhead)),

@@ -49,7 +49,7 @@ class Bounds {
   // Constant after construction.
   const std::string name_;
   const std::uint64_t message_max_;     // bytes of a message
-  const std::uint64_t window_max_;      // messages that may be in flight to anybody
+  const std::uint64_t window_max_;      // messages that may be in flight to anybody, or held back
   const std::uint64_t waiting_limit_;   // `commit_waiting`; 0 = none
   const std::uint64_t waiting_factor_;  // of bytes that came, to the most that they cost while they wait
   const std::uint64_t waiting_slack_;
