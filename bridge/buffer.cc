@@ -101,6 +101,7 @@ void Buffer::set_rules(std::vector<Rule> rules) {
       std::ranges::any_of(map().rules(), [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
   rules_thin_ = std::ranges::any_of(map().rules(), [](const Rule& rule) { return rule.thinning.any(); });
   thinning_.release_all();
+  inflight_.send_up_to(rules_thin_ ? std::optional(Sequence{}) : std::nullopt);
   subscribe(had, local_filters());
   far_session_.subscriptions().want(map().rules());
   broker_.journal().condition().note_opening();  // for messages that no rule refuses any more
@@ -151,9 +152,11 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   rules_.count_up(mapping->rule);
   if (circles(publication)) return;
   const Qos qos = rule.qos_of(delivery.qos);
-  if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && !direct())) {
+  // What is held in the queue leaves before what follows it.
+  const bool queues = rule.buffer_qos0 && (!direct() || thinning_.holds_queued(publication.fields().topic));
+  if (qos != Qos::AtMostOnce || queues) {
     enqueue(publication, *mapping, {delivery.qos, qos}, delivery.retain);
-  } else if (sender_ != nullptr && sender_->ready()) {
+  } else if (sender_ != nullptr && sender_->takes_once()) {
     if (!crosses(publication, rule, delivery.retain)) return;
     sender_->send_once(publication.fields(), *mapping, delivery.retain, publication.now());
   } else {
@@ -270,16 +273,22 @@ bool Buffer::crosses(broker::Publication& publication, const Rule& rule, bool re
   if (verdict == Thinning::Verdict::Held) thinning_.keep(value.topic, publication.message());
   if (verdict == Thinning::Verdict::Dropped) pass(Outbox::Outcome::Dropped, now, DropReason::Thinned);
   drop_replaced(now);
+  release_held(now);
+  if (outbox_.has_waiting()) sender_->pump(now);
   return verdict == Thinning::Verdict::Crosses;
 }
 
-void Buffer::thin(std::size_t room, Instant now) {
-  if (!rules_thin_ && thinning_.next_due() == kNever) return;
+bool Buffer::thin(std::size_t room, Instant now) {
+  if (!rules_thin_ && thinning_.next_due() == kNever) return false;
   release_held(now);
-  if (outbox_.next_waiting(now) == nullptr) return;
+  drop_superseded(now);
+  if (outbox_.next_waiting(now) == nullptr) return false;
   note_waiting(now);
   drop_replaced(now);
-  judge_waiting(room, now);
+  const Sequence judged = std::exchange(judged_, judge_waiting(room, now));
+  if (rules_thin_) inflight_.send_up_to(judged_);
+  release_held(now);  // what has made way leaves before what it made way for
+  return judged_ > judged;
 }
 
 // Each message is noted once, when it is in memory before those on disk.
@@ -291,37 +300,51 @@ void Buffer::note_waiting(Instant now) {
   });
 }
 
-void Buffer::judge_waiting(std::size_t room, Instant now) {
-  std::vector<Sequence> dropped;
+Sequence Buffer::judge_waiting(std::size_t room, Instant now) {
+  Sequence judged;
   std::vector<Sequence> held;
   const Ring<Outbox::Entry>& front = outbox_.contents().front();
   for (std::size_t i = outbox_.contents().send_index(); i < front.size(); ++i) {
     const Outbox::Entry& entry = front[i];
     if (entry.state != broker::PagedQueue::State::Waiting) continue;
     if (room == 0 && entry.qos != Qos::AtMostOnce) break;
+    judged = entry.sequence;
     const auto one = thinned(entry);
     const auto verdict = one ? thinning_.judge(one->value, one->terms, now) : Thinning::Verdict::Crosses;
-    if (verdict == Thinning::Verdict::Dropped) dropped.push_back(entry.sequence);
-    if (verdict == Thinning::Verdict::Held) held.push_back(entry.sequence);
-    if (verdict == Thinning::Verdict::Crosses && entry.qos != Qos::AtMostOnce) --room;
-  }
-  for (const Sequence sequence : dropped) {
-    outbox_.settle(sequence, Outbox::Outcome::Dropped, now, DropReason::Thinned);
+    if (verdict != Thinning::Verdict::Crosses) {
+      held.push_back(entry.sequence);
+    } else if (entry.qos != Qos::AtMostOnce) {
+      --room;
+    }
   }
   for (const Sequence sequence : held) outbox_.hold(sequence);
   held_ += held.size();
   drop_replaced(now);
+  return judged;
 }
 
 void Buffer::drop_replaced(Instant now) {
-  while (const auto held = thinning_.poll_replaced()) {
-    if (held->sequence) {
-      --held_;
-      outbox_.settle(held->sequence, Outbox::Outcome::Dropped, now, DropReason::Thinned);
+  while (const auto one = thinning_.poll_replaced()) {
+    if (one->held.sequence) {
+      superseded_.push_back({one->held.sequence, one->by});
     } else {
       pass(Outbox::Outcome::Dropped, now, DropReason::Thinned);
     }
   }
+  drop_superseded(now);
+}
+
+// A crash would take what is only in memory, and leave nothing of its topic if what it stands for were gone.
+void Buffer::drop_superseded(Instant now) {
+  const auto drop = [&](const Superseded& one) {
+    if (!outbox_.is_safe(one.by)) return false;
+    --held_;
+    outbox_.settle(one.sequence, Outbox::Outcome::Dropped, now, DropReason::Thinned);
+    return true;
+  };
+  while (std::erase_if(superseded_, drop) > 0) {  // again: some stand for each other
+  }
+  if (!superseded_.empty()) await_store();
 }
 
 void Buffer::release_held(Instant now) {
@@ -339,7 +362,7 @@ void Buffer::release(const Thinning::Held& held, Instant now) {
     pass(Outbox::Outcome::Dropped, now, DropReason::RuleRemoved);
   } else if (held.message->expires_at() <= now) {
     pass(Outbox::Outcome::Expired, now);
-  } else if (sender_ != nullptr && sender_->ready()) {
+  } else if (sender_ != nullptr && sender_->takes_once()) {
     sender_->send_once(broker::fields_of(*held.message), *mapping, held.retain, now);
   } else {
     pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
@@ -364,12 +387,17 @@ bool Buffer::numbers_are_ready() {
     reserved_in_ = far_session_.reserve_numbers(Sequence{next.value + kNumbersReserved});
   }
   if (next <= numbers_safe_ || journal.condition().failing()) return true;
-  if (!std::exchange(awaits_store_, true)) journal.wake_on_progress(*this);
+  await_store();
   return false;
+}
+
+void Buffer::await_store() {
+  if (!std::exchange(awaits_store_, true)) broker_.journal().wake_on_progress(*this);
 }
 
 void Buffer::handle_store_progress(Instant now) {
   awaits_store_ = false;
+  drop_superseded(now);
   handle_progress(now);
 }
 

@@ -33,8 +33,9 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   // The way up of a bridge, which sends from the buffer.
   class Sender {
    public:
-    // Whether a message may leave now.
+    // Whether a message may leave now: one of the queue, or one of QoS 0 that send_once() takes.
     virtual bool ready() const = 0;
+    virtual bool takes_once() const = 0;
     // Whether the far broker takes a message of this size.
     virtual bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) = 0;
     // How long what is sent waits for more before it leaves.
@@ -93,8 +94,8 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   // Drops messages that have waited longer than their rules allow, among those that could leave now: `room` of them.
   void drop_outdated(std::size_t room, Instant now);
   // Drops values that rules thin away, and holds those whose time has not come, among those that could leave now:
-  // `room` of them.
-  void thin(std::size_t room, Instant now);
+  // `room` of them. Returns whether more of those that wait may leave than before.
+  bool thin(std::size_t room, Instant now);
   // When values that are held leave; then, lets them.
   Instant thinning_due() const { return thinning_.next_due(); }
   void release_held(Instant now);
@@ -178,8 +179,11 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   };
   std::optional<Thinned> thinned(const broker::Outbox::Entry& entry) const;
   void note_waiting(Instant now);
-  void judge_waiting(std::size_t room, Instant now);
+  // Returns the last that was judged.
+  Sequence judge_waiting(std::size_t room, Instant now);
   void drop_replaced(Instant now);
+  void drop_superseded(Instant now);
+  void await_store();
   void release(const Thinning::Held& held, Instant now);
   Duration patience() const;
   bool outdated(const broker::Outbox::Entry& entry, Instant now) const;
@@ -213,7 +217,14 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
 
   Thinning thinning_;
   Sequence noted_;          // the messages up to here were noted by it
-  std::uint64_t held_ = 0;  // messages of the outbox that it holds: in flight there
+  Sequence judged_;         // and those up to here judged, of those that wait
+  std::uint64_t held_ = 0;  // messages of the outbox that it holds, or has dropped: in flight there
+  // Those that it has dropped: each goes once the one that stands for it is safe.
+  struct Superseded {
+    Sequence sequence;
+    Sequence by;
+  };
+  std::vector<Superseded> superseded_;
 
   Sequence numbers_safe_;    // on disk: numbers below this one are given to no other message
   BatchNumber reserved_in_;  // has FarSession::numbers_end()

@@ -57,19 +57,26 @@ void Thinning::note(const Value& value, Instant now) {
   make_way(topic, value, now);
 }
 
-// A value that the far side would retain gives way only to one that it retains, too: else it would keep an old one.
+// A value that the far side would retain gives way only to one that it retains, too: else it would keep an old one. Nor
+// does one that is safe in the queue to one that is in none.
 void Thinning::make_way(Topic& topic, const Value& value, Instant now) {
   if (!topic.held) return;
-  if (topic.held->retain && !value.retain) {
+  if ((topic.held->retain && !value.retain) || (topic.held->sequence && !value.sequence)) {
     cross(topic, topic.held->sequence, topic.held_hash, std::min(topic.due, now));
     released_.push_back(let_go(topic));
   } else {
-    replaced_.push_back(let_go(topic));
+    replaced_.push_back({let_go(topic), value.sequence});
   }
 }
 
-bool Thinning::is_overtaken(const Topic& topic, const Value& value) const {
-  return value.sequence && value.sequence < (value.retain ? topic.newest_retained : topic.newest);
+// The newest that stands for `value`.
+Sequence Thinning::newest_of(const Topic& topic, const Value& value) {
+  return value.retain ? topic.newest_retained : topic.newest;
+}
+
+Thinning::Verdict Thinning::drop(const Value& value, Sequence by) {
+  if (value.sequence) replaced_.push_back({Held{value.sequence, {}, value.retain, value.payload.size()}, by});
+  return Verdict::Dropped;
 }
 
 Thinning::Verdict Thinning::judge(const Value& value, const ThinningTerms& terms, Instant now) {
@@ -80,12 +87,15 @@ Thinning::Verdict Thinning::judge(const Value& value, const ThinningTerms& terms
   const bool is_first = !topic.crossed_at || deletes(value);
   const Duration since = is_first ? Duration::zero() : value.received - *topic.crossed_at;
   const bool is_heartbeat = terms.heartbeat > Duration::zero() && since >= terms.heartbeat;
-  if (!is_first && terms.changed_only && hash == topic.crossed_hash && !is_heartbeat) return Verdict::Dropped;
+  if (!is_first && terms.changed_only && hash == topic.crossed_hash && !is_heartbeat) {
+    return drop(value, topic.crossed);
+  }
   if (is_first || since >= terms.every) {
     cross(topic, value.sequence, hash, value.received);
     return Verdict::Crosses;
   }
-  if (is_overtaken(topic, value)) return Verdict::Dropped;
+  const Sequence newest = newest_of(topic, value);
+  if (value.sequence && value.sequence < newest) return drop(value, newest);
   const Instant due = *topic.crossed_at + terms.every;
   const bool has_room = held_bytes_ + value.payload.size() <= kHeldBytesMax;
   if (due <= now || !has_room) {
@@ -109,11 +119,16 @@ void Thinning::keep(std::string_view topic, broker::MessageRef message) {
   find_or_add(topic).held->message = std::move(message);
 }
 
-std::optional<Thinning::Held> Thinning::poll_replaced() {
+bool Thinning::holds_queued(std::string_view topic) const {
+  const auto found = places_.find(topic);
+  return found != places_.end() && found->second->held && found->second->held->sequence;
+}
+
+std::optional<Thinning::Replaced> Thinning::poll_replaced() {
   if (replaced_.empty()) return std::nullopt;
-  Held held = std::move(replaced_.back());
+  Replaced replaced = std::move(replaced_.back());
   replaced_.pop_back();
-  return held;
+  return replaced;
 }
 
 std::optional<Thinning::Held> Thinning::poll_due(Instant now) {

@@ -6,8 +6,9 @@
 //
 // Judges values when they are about to be sent, in order, by the times at which they were received: so a backlog is
 // thinned as it would have been without an outage. The newest value of a topic is never dropped but for one that is
-// equal, or follows: what is held waits in the queue, as safe as the rest, and nothing is lost with this table, which
-// lives in memory. After a restart, or when there is no room for more, a value crosses that need not have.
+// equal, or follows: what is held waits in the queue, as safe as the rest, nothing is lost with this table, which lives
+// in memory, and what does not cross goes once the one that stands for it is as safe as it was. After a restart, or when
+// there is no room for more, a value crosses that need not have.
 //
 // The caller owns the queue: it says what waits (note), asks for what is about to leave (judge), and carries out what
 // poll_*() tells it. A message of QoS 0 that is in no queue is held here. Thread: loop. Time: passed in.
@@ -64,14 +65,23 @@ class Thinning {
 
   // A value waits in the queue, or is about to leave past it: it follows all others of its topic that were noted.
   void note(const Value& value, Instant now);
+  // Dropped: poll_replaced() has it, if it is in the queue.
   enum class Verdict : std::uint8_t { Crosses, Dropped, Held };
   // Whether the value, which was noted, crosses. Asked again after Crosses or Held, says Crosses: it may be sent later.
   Verdict judge(const Value& value, const ThinningTerms& terms, Instant now);
   // After Verdict::Held for a value that is in no queue: keeps its message.
   void keep(std::string_view topic, broker::MessageRef message);
 
-  // The next held value that a newer one has replaced: it is to be dropped. Nothing when there is none.
-  std::optional<Held> poll_replaced();
+  // Whether a value of the topic is held that is in the queue.
+  bool holds_queued(std::string_view topic) const;
+
+  // A value that does not cross. It is to be dropped once `by` is on disk or settled, if it is in the queue.
+  struct Replaced {
+    Held held;
+    Sequence by;
+  };
+  // The next one; nothing when there is none.
+  std::optional<Replaced> poll_replaced();
   // The next held value whose time has come: it crosses now.
   std::optional<Held> poll_due(Instant now);
   // When poll_due() has something; never while nothing is held.
@@ -97,10 +107,11 @@ class Thinning {
   using Topics = std::list<Topic>;  // the one that was silent for longest first
 
   Topic& find_or_add(std::string_view name);
-  // What is held lets `value`, which follows it, pass.
+  // What is held makes way for `value`, which follows it.
   void make_way(Topic& topic, const Value& value, Instant now);
   void cross(Topic& topic, Sequence sequence, std::uint64_t hash, Instant at);
-  bool is_overtaken(const Topic& topic, const Value& value) const;
+  static Sequence newest_of(const Topic& topic, const Value& value);
+  Verdict drop(const Value& value, Sequence by);
   void hold(Topic& topic, const Value& value, std::uint64_t hash, Instant due);
   Held let_go(Topic& topic);
 
@@ -108,7 +119,7 @@ class Thinning {
   std::unordered_map<std::string_view, Topics::iterator> places_;  // by the names in topics_
   std::set<std::pair<Instant, Topic*>> due_;                       // the topics that hold a value
   std::size_t held_bytes_ = 0;                                     // of their payloads
-  std::vector<Held> replaced_;
+  std::vector<Replaced> replaced_;
   std::vector<Held> released_;  // due, whatever the time
 };
 

@@ -91,6 +91,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
 
   // Buffer::Sender
   bool ready() const override { return window().connected() && writable(); }
+  bool takes_once() const override { return window().connected() && takes_more(); }
   Duration gathers_for() const override { return options_.gathers_for; }
   bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) override;
   void send_once(const broker::Message::Fields& fields, const TopicMap::Mapping& mapping, bool retain,
@@ -101,9 +102,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   std::uint64_t uncounted() const override { return in_output_.once + taken_out_.once; }
 
   // broker::PublishSink
-  bool writable() const override {
-    return remote_.writable() && !paced_until_ && !held_ && (!options_.stamp.sequence || buffer_.numbers_are_ready());
-  }
+  bool writable() const override { return takes_more() && (!options_.stamp.sequence || buffer_.numbers_are_ready()); }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
 
@@ -113,6 +112,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   broker::Message::Fields remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping,
                                         Sequence sequence, Instant now);
   static UserProperties path_property(const Options& options);
+  bool takes_more() const { return remote_.writable() && !paced_until_ && !held_; }
   void send_waiting(Instant now);
   // The highest QoS at which messages go.
   mqtt::Qos maximum_qos() const;

@@ -130,7 +130,7 @@ void Inflight::pump(Instant now) {
   if (resending_ || unread_ || durable_waits_ > 0) go_on(now);
   while (own_ != nullptr && own_->has_waiting() && !resending_ && sink_->writable()) {
     const Outbox::Entry* const entry = own_->next_waiting(now);
-    if (entry == nullptr || !send_next(*entry, now)) break;
+    if (entry == nullptr || entry->sequence > send_last_ || !send_next(*entry, now)) break;
   }
   // With nothing waiting, a message that was refused because it would have to be written may be sent at once.
   if (journal_.condition().failing() && (own_ == nullptr || !own_->has_waiting())) journal_.condition().note_opening();

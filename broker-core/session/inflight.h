@@ -72,6 +72,9 @@ class Inflight final : private StoreWaiter {
   // The sender's own queue, which pump() takes from; must outlive this. Without one only take() brings messages.
   void set_own(Outbox& own) { own_ = &own; }
 
+  // Messages of the own queue behind `last` are not sent yet; nothing: all may be.
+  void send_up_to(std::optional<Sequence> last) { send_last_ = last.value_or(Sequence{~std::uint64_t{0}}); }
+
   // A connection is up. `window` is the peer's receive maximum or our own limit, whichever is less; at least 1. With
   // `session_present`, messages in flight are resent in order with the same identifiers [MQTT-4.4.0-1]; without, they
   // start anew, and a QoS 2 message whose PUBREC had come counts as delivered.
@@ -204,6 +207,7 @@ class Inflight final : private StoreWaiter {
 
   PublishSink* sink_ = nullptr;
   Windows windows_{};
+  Sequence send_last_{~std::uint64_t{0}};
   Ring<Exchange> exchanges_;  // in the order of sending, which is that of their identifiers
   PacketId last_id_;
   std::uint32_t count_ = 0;          // sent and unanswered: counts against the window

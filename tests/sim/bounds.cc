@@ -47,10 +47,10 @@ std::size_t clients(const Options& options) {
          (options.values > 0 ? 1 + options.readers : 0);
 }
 
-// What a bridge may hold back, which is in flight in its queue: one message of each topic, where it thins.
+// What a bridge that thins may hold back, which is in flight in its queue: of each topic one message, and all that give
+// way to messages that are not on disk yet.
 std::uint64_t held_max(const Options& options) {
-  if (!options.thins()) return 0;
-  return options.sensors + options.retainers + options.qos0_sensors + options.mortals + (options.shared ? 1 : 0);
+  return options.thins() ? clients(options) * options.messages : 0;
 }
 
 // What may wait for the store beside what clients send while they may: of each client the rest of a message whose

@@ -37,7 +37,10 @@ class ThinningTest : public testing::Test {
             .sequence = Sequence{++last_}};
   }
   // Places in the queue; 0: none.
-  std::uint64_t replaced() { return place(thinning.poll_replaced()); }
+  std::uint64_t replaced() {
+    const auto one = thinning.poll_replaced();
+    return one ? one->held.sequence.value : 0;
+  }
   std::uint64_t due(Duration at) { return place(thinning.poll_due(Instant{} + at)); }
 
   Thinning thinning;
@@ -139,6 +142,7 @@ TEST_F(ThinningTest, AValueThatIsBackBeforeItsTimeLeavesNothingToCross) {
   EXPECT_EQ(comes({"on", 0s}, kTerms), Verdict::Crosses);
   EXPECT_EQ(comes({"off", 1s}, kTerms), Verdict::Held);
   EXPECT_EQ(comes({"on", 2s}, kTerms), Verdict::Dropped);
+  EXPECT_EQ(replaced(), 3U) << "for the first, which it equals";
   EXPECT_EQ(replaced(), 2U);
   EXPECT_EQ(thinning.next_due(), kNever);
 }
@@ -161,6 +165,29 @@ TEST_F(ThinningTest, AMessageThatIsInNoQueueIsKept) {
   const auto held = thinning.poll_due(Instant{} + 10s);
   ASSERT_TRUE(held.has_value());
   EXPECT_EQ(as_text(held->message->payload()), "2");
+}
+
+// The held value is as safe as its queue.
+TEST_F(ThinningTest, AValueInTheQueueLeavesForOneThatIsInNone) {
+  EXPECT_EQ(comes({"1", 0s}, kEveryTen), Verdict::Crosses);
+  EXPECT_EQ(comes({"2", 1s}, kEveryTen), Verdict::Held);
+  EXPECT_TRUE(thinning.holds_queued("farm/1"));
+  const Thinning::Value passing{.topic = "farm/1", .payload = as_bytes("3"), .received = Instant{} + 2s};
+  thinning.note(passing, passing.received);
+  EXPECT_EQ(thinning.judge(passing, kEveryTen, passing.received), Verdict::Held);
+  EXPECT_EQ(replaced(), 0U);
+  EXPECT_EQ(due(2s), 2U);
+  EXPECT_FALSE(thinning.holds_queued("farm/1"));
+}
+
+TEST_F(ThinningTest, WhatStandsForAValueIsNamed) {
+  EXPECT_EQ(comes({"1", 0s}, kEveryTen), Verdict::Crosses);
+  EXPECT_EQ(comes({"2", 3s}, kEveryTen), Verdict::Held);
+  EXPECT_EQ(comes({"3", 5s}, kEveryTen), Verdict::Held);
+  const auto replaced = thinning.poll_replaced();
+  ASSERT_TRUE(replaced.has_value());
+  EXPECT_EQ(replaced->held.sequence, Sequence{2});
+  EXPECT_EQ(replaced->by, Sequence{3});
 }
 
 TEST_F(ThinningTest, TheTopicThatWasSilentForLongestIsForgottenFirst) {

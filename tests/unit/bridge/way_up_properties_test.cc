@@ -142,6 +142,17 @@ TEST_F(WayUpProperties, NoNumberLeavesBeforeTheDiskKnows) {
   EXPECT_THAT(numbers(), SizeIs(1));
 }
 
+// It has none.
+TEST_F(WayUpProperties, AMessageOutsideTheBufferDoesNotWaitForNumbers) {
+  bridge_options.stamp = {.sequence = true};
+  start();
+  store_answers = false;
+  accept();
+  (void)said();
+  publish("farm/1", "a", Qos::AtMostOnce);
+  EXPECT_THAT(said(), ElementsAre("PUBLISH \"farm/1\" \"a\" qos=0 id=0"));
+}
+
 // It would hold up the whole bridge. After a crash their numbers are given again, so they leave without.
 TEST_F(WayUpProperties, ADiskThatTakesNothingDoesNotHoldUpMessages) {
   bridge_options.stamp = {.sequence = true};
