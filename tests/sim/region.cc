@@ -263,8 +263,9 @@ void Region::publish(StreamId stream, const std::string& topic, Instant now) {
   if (forward(item, nullptr, now)) ledger_.acknowledge(stream, item.number);
 }
 
-bool Region::subscribed() const {
-  return std::ranges::none_of(sessions_, [](const auto& each) { return each.second.subscriptions.empty(); });
+bool Region::subscribed(std::size_t filters) const {
+  return std::ranges::all_of(sessions_,
+                             [&](const auto& each) { return each.second.subscriptions.size() >= filters; });
 }
 
 std::size_t Region::unfinished() const {

@@ -45,8 +45,8 @@ class Region {
 
   // Publishes the next message of `stream` to whoever subscribes to `topic`.
   void publish(StreamId stream, const std::string& topic, Instant now);
-  // Whether every bridge has subscribed to something.
-  bool subscribed() const;
+  // Whether every bridge has so many subscriptions.
+  bool subscribed(std::size_t filters) const;
   // What waits for the bridges.
   std::size_t unfinished() const;
   std::optional<std::string> retained(const std::string& topic) const;

@@ -460,7 +460,8 @@ void World::step_until(Condition condition, Duration time_max) {
 
 // Everybody is connected and subscribed.
 bool World::warm() const {
-  if (options_.shared && !region_.subscribed()) return false;
+  const std::size_t filters = options_.commands > 0 ? 2 : 1;
+  if (options_.shared && !region_.subscribed(filters)) return false;
   return std::ranges::all_of(sites_, [&](const Site& site) {
     for (std::size_t i = 0; i < site.clients.size(); ++i) {
       if (!is_early(site, i) && !site.clients[i]->ready()) return false;
@@ -474,6 +475,23 @@ bool World::published() const {
     return site.commands_sent == options_.commands &&
            std::ranges::all_of(site.clients, [](const auto& client) { return client->done(); });
   });
+}
+
+// What the world waits for, beside messages that are missing.
+std::string World::pending() const {
+  std::string text;
+  const auto add = [&](bool pending, const std::string& what) {
+    if (pending) text += (text.empty() ? "" : ", ") + what;
+  };
+  add(region_.unfinished() > 0, "the region has " + std::to_string(region_.unfinished()) + " messages in flight");
+  for (const Site& site : sites_) {
+    const std::string& name = site.gateway->name();
+    add(site.commands_sent != options_.commands, "commands to " + name + " are left");
+    for (const auto& client : site.clients) add(!client->done(), client->id() + " is not done");
+    add(!site.gateway->drained(), name + " has a backlog");
+    add(missing_of_crews(site) > 0, "the crew of " + name + " lacks messages");
+  }
+  return text;
 }
 
 bool World::finished() const {
@@ -625,13 +643,16 @@ bool World::run() {
   publishing_ = faults_ = true;
   step_until([&] { return published(); }, kPhaseOneMax);
   heal();
-  for (std::uint64_t seen = ~ledger_.arrivals(); seen != ledger_.arrivals();) {
-    seen = ledger_.arrivals();
+  // What comes down to nobody arrives nowhere, and takes its time, too.
+  const auto progress = [&] { return std::pair(ledger_.arrivals(), region_.unfinished()); };
+  std::optional<std::pair<std::uint64_t, std::size_t>> seen;
+  while (seen != progress()) {
+    seen = progress();
     step_until([&] { return finished(); }, kPatience);
   }
   if (failures().empty() && !finished()) {
     check_losses();
-    if (failures().empty()) ledger_.fail("no progress after healing");
+    if (failures().empty()) ledger_.fail("no progress after healing: " + pending());
   }
   // Else QoS 0 may still be on its way.
   if (failures().empty() && demands_qos0(options_)) check_deliveries();

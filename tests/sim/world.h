@@ -102,6 +102,7 @@ class World {
   void heal();
   bool warm() const;
   bool published() const;
+  std::string pending() const;
   // All that is retained is there to be read.
   bool auditing() const { return healed_ && published() && wills_are_afar(); }
   // The region has the retained wills, so that they are here, too.
