@@ -308,14 +308,16 @@ Sequence Buffer::judge_waiting(std::size_t room, Instant now) {
     const Outbox::Entry& entry = front[i];
     if (entry.state != broker::PagedQueue::State::Waiting) continue;
     if (room == 0 && entry.qos != Qos::AtMostOnce) break;
-    judged = entry.sequence;
     const auto one = thinned(entry);
     const auto verdict = one ? thinning_.judge(one->value, one->terms, now) : Thinning::Verdict::Crosses;
     if (verdict != Thinning::Verdict::Crosses) {
       held.push_back(entry.sequence);
+    } else if (must_wait(entry, now)) {
+      break;
     } else if (entry.qos != Qos::AtMostOnce) {
       --room;
     }
+    judged = entry.sequence;
   }
   for (const Sequence sequence : held) outbox_.hold(sequence);
   held_ += held.size();
@@ -334,16 +336,38 @@ void Buffer::drop_replaced(Instant now) {
   drop_superseded(now);
 }
 
+// At QoS 2 a message that has left is sent again before all others after a crash: what gave way to it must be off the
+// disk, or it would come behind it and stand for the topic. Otherwise the newer one follows again.
+bool Buffer::must_wait(const Outbox::Entry& entry, Instant now) {
+  if (entry.qos != Qos::ExactlyOnce || broker_.journal().condition().failing()) return false;
+  const bool waits = thinning_.has_replaced_by(entry.sequence) ||
+                     std::ranges::find(superseded_, entry.sequence, &Superseded::by) != superseded_.end();
+  if (waits) outbox_.hasten(entry.sequence, now);
+  return waits;
+}
+
 // A crash would take what is only in memory, and leave nothing of its topic if what it stands for were gone.
 void Buffer::drop_superseded(Instant now) {
-  const auto drop = [&](const Superseded& one) {
-    if (!outbox_.is_safe(one.by)) return false;
+  bool is_awaited = false;
+  const auto drop = [&](Superseded& one) {
+    if (one.dropped || !outbox_.is_safe(one.by)) return false;
     --held_;
     outbox_.settle(one.sequence, Outbox::Outcome::Dropped, now, DropReason::Thinned);
-    return true;
+    const Outbox::Entry* const by = outbox_.find(one.by);
+    one.dropped = by != nullptr && by->qos == Qos::ExactlyOnce;
+    is_awaited = is_awaited || one.dropped;
+    return !one.dropped;
   };
   while (std::erase_if(superseded_, drop) > 0) {  // again: some stand for each other
   }
+  if (is_awaited) {
+    const BatchNumber batch = outbox_.write_settled();
+    for (Superseded& one : superseded_) {
+      if (one.dropped && !one.written) one.written = batch;
+    }
+  }
+  std::erase_if(superseded_,
+                [&](const Superseded& one) { return one.dropped && broker_.journal().is_durable(one.written); });
   if (!superseded_.empty()) await_store();
 }
 

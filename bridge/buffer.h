@@ -183,6 +183,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   Sequence judge_waiting(std::size_t room, Instant now);
   void drop_replaced(Instant now);
   void drop_superseded(Instant now);
+  bool must_wait(const broker::Outbox::Entry& entry, Instant now);
   void await_store();
   void release(const Thinning::Held& held, Instant now);
   Duration patience() const;
@@ -223,6 +224,8 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   struct Superseded {
     Sequence sequence;
     Sequence by;
+    bool dropped = false;   // it has gone, which the other one waits for
+    BatchNumber written{};  // says so
   };
   std::vector<Superseded> superseded_;
 

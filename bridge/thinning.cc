@@ -119,6 +119,10 @@ void Thinning::keep(std::string_view topic, broker::MessageRef message) {
   find_or_add(topic).held->message = std::move(message);
 }
 
+bool Thinning::has_replaced_by(Sequence sequence) const {
+  return std::ranges::find(replaced_, sequence, &Replaced::by) != replaced_.end();
+}
+
 bool Thinning::holds_queued(std::string_view topic) const {
   const auto found = places_.find(topic);
   return found != places_.end() && found->second->held && found->second->held->sequence;

@@ -84,6 +84,8 @@ class Thinning {
   std::optional<Replaced> poll_replaced();
   // The next held value whose time has come: it crosses now.
   std::optional<Held> poll_due(Instant now);
+  // Whether one of poll_replaced() gives way to this.
+  bool has_replaced_by(Sequence sequence) const;
   // When poll_due() has something; never while nothing is held.
   Instant next_due() const;
 

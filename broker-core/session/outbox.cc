@@ -261,7 +261,7 @@ BatchNumber Outbox::forgo(Sequence sequence) {
     --disk_messages_;
     take_off(disk_bytes_, entry->message->bytes_size());
   }
-  return durable() ? journal_.touch_now(*this) : BatchNumber{};
+  return write_settled();
 }
 
 // --- what was in flight before a restart ---

@@ -135,6 +135,9 @@ class Outbox {
   // message with it. Returns the batch that says so.
   BatchNumber forgo(Sequence sequence);
 
+  // Has what was settled so far written soon. Returns the batch that says so.
+  BatchNumber write_settled() { return durable() ? journal_.touch_now(*this) : BatchNumber{}; }
+
   // --- what waits ---
   std::uint64_t messages() const { return messages_; }  // accepted and not settled
   std::uint64_t bytes() const { return bytes_; }
