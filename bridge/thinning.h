@@ -7,8 +7,8 @@
 // Judges values when they are about to be sent, in order, by the times at which they were received: so a backlog is
 // thinned as it would have been without an outage. The newest value of a topic is never dropped but for one that is
 // equal, or follows: what is held waits in the queue, as safe as the rest, nothing is lost with this table, which lives
-// in memory, and what does not cross goes once the one that stands for it is as safe as it was. After a restart, or when
-// there is no room for more, a value crosses that need not have.
+// in memory, and what does not cross goes once the one that stands for it is as safe as it was. After a restart, or
+// when there is no room for more, a value crosses that need not have.
 //
 // The caller owns the queue: it says what waits (note), asks for what is about to leave (judge), and carries out what
 // poll_*() tells it. A message of QoS 0 that is in no queue is held here. Thread: loop. Time: passed in.

@@ -215,8 +215,12 @@ class Parser {
   void add_status(CLI::App& status) {
     status.add_option("-c,--config,FILE", status_.config, "Configuration of the gateway; default as for run")
         ->type_name("FILE");
-    status.add_option("--url", status_.url, "The gateway's address, mqtt://HOST:PORT; default: by the configuration")
+    status
+        .add_option("--url", status_.url,
+                    "The gateway's address, mqtt://HOST:PORT or mqtts://HOST:PORT; default: by the configuration")
         ->type_name("URL");
+    status.add_option("--ca", status_.ca, "Certificates to trust; default: the listener's, or those of this system")
+        ->type_name("FILE");
     CLI::Option* const username =
         status.add_option("--username", status_.username, "Who may read $SYS/furrow/#; default: nobody in particular")
             ->type_name("NAME");

@@ -124,17 +124,10 @@ class Fleet {
   int exit_code_ = kExitFine;
 };
 
-Result<config::Address> region_of(const std::string& url) {
-  auto address = config::parse_address(url);
-  if (!address) return std::move(address).error().within("--url");
-  if (address->scheme == config::Scheme::Mqtt || address->scheme == config::Scheme::Mqtts) return address;
-  return Error(Errc::InvalidArgument, "--url: a region is asked by mqtt:// or mqtts://");
-}
-
 }  // namespace
 
 int run_fleet(const FleetOptions& options) {
-  Result<config::Address> region = region_of(options.url);
+  Result<config::Address> region = read_url(options.url);
   if (!region) {
     complain(region.error().message());
     return kExitUsage;

@@ -1,9 +1,11 @@
 #include "gateway/cli/status.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "config/address.h"
 #include "config/messages.h"
@@ -13,6 +15,8 @@
 #include "gateway/cli/status_table.h"
 #include "gateway/cli/table_text.h"
 #include "gateway/net/event_loop.h"
+#include "gateway/net/tls_certificate.h"
+#include "gateway/secret_file.h"
 
 namespace furrow::gateway {
 namespace {
@@ -23,40 +27,61 @@ Error unusable(std::string why) {
   return {Errc::InvalidArgument, std::move(why)};
 }
 
-Result<config::Address> target_of_url(const std::string& url) {
-  auto address = config::parse_address(url);
-  if (!address) return std::move(address).error().within("--url");
-  if (address->scheme != config::Scheme::Mqtt) {
-    return unusable("--url: the status is read by mqtt:// only in this version");
-  }
-  return address;
-}
+struct Target {
+  config::Address address;
+  std::filesystem::path certificate;  // which it has, where that is known, whatever names are in it
+};
 
-// Where a program of this machine reaches the listener without TLS; nothing: nowhere that is known.
-std::optional<config::Address> target_of(const config::Listener& listener) {
-  const bool is_plain =
-      listener.protocol == config::Protocol::Mqtt && !listener.is_encrypted() && listener.proxy_protocol.from.empty();
+// Where a program of this machine reaches the listener; nothing: nowhere that is known, or not without a certificate or
+// a key of its own.
+std::optional<Target> target_of(const config::Listener& listener) {
   const config::Bind& bind = listener.bind;
-  if (!is_plain || bind.kind != config::Bind::Kind::Address || bind.port == 0) return std::nullopt;
-  if (bind.host == "*" || bind.host == "0.0.0.0") return config::Address{.host = "127.0.0.1", .port = bind.port};
-  if (bind.host == "::") return config::Address{.host = "::1", .port = bind.port};
-  return config::Address{.host = bind.host, .port = bind.port};
+  const bool is_reachable = listener.protocol == config::Protocol::Mqtt && listener.proxy_protocol.from.empty() &&
+                            bind.kind == config::Bind::Kind::Address && bind.port != 0;
+  if (!is_reachable) return std::nullopt;
+  const bool has_certificate = !listener.tls.certificate.empty();
+  const bool is_open = listener.tls.client_ca.empty() || !listener.tls.require_client_certificate;
+  if (listener.is_encrypted() && !(has_certificate && is_open)) return std::nullopt;
+  Target target{.address = {.host = bind.host, .port = bind.port}, .certificate = listener.tls.certificate};
+  if (has_certificate) target.address.scheme = config::Scheme::Mqtts;
+  if (bind.host == "*" || bind.host == "0.0.0.0") target.address.host = "127.0.0.1";
+  if (bind.host == "::") target.address.host = "::1";
+  return target;
 }
 
-Result<config::Address> target_of_config(const StatusOptions& options) {
+// Without TLS first, as it costs nothing on this machine; then by loopback.
+int rank(const Target& target, const config::Listener& listener) {
+  return (target.certificate.empty() ? 2 : 0) + (listener.bind.is_loopback() ? 1 : 0);
+}
+
+Result<Target> target_of_config(const StatusOptions& options) {
   FURROW_TRY(const ConfigChoice choice, choose_config(options.config, kDefaultConfigFile));
   for (const config::Diagnostic& one : choice.loaded.diagnostics) {
     if (one.severity == config::Severity::Error) return unusable(config::format(one, choice.name));
   }
-  std::optional<config::Address> best;
+  std::optional<Target> best;
+  int best_rank = -1;
   for (const config::Listener& one : choice.loaded.config.listeners) {
-    const std::optional<config::Address> target = target_of(one);
-    if (!target) continue;
-    if (one.bind.is_loopback()) return *target;
-    if (!best) best = target;
+    const std::optional<Target> target = target_of(one);
+    if (!target || rank(*target, one) <= best_rank) continue;
+    best = target;
+    best_rank = rank(*target, one);
   }
   if (best) return *best;
-  return unusable(choice.name + " has no listener for MQTT without TLS at a fixed port: give --url");
+  return unusable(choice.name +
+                  " has no listener for MQTT at a fixed port that asks for no client certificate: give --url");
+}
+
+Result<Target> target_of_url(const std::string& url) {
+  FURROW_TRY(config::Address address, read_url(url));
+  return Target{.address = std::move(address), .certificate = {}};
+}
+
+// Of the public key in the file, which proves that the gateway is the one of this configuration.
+Result<std::string> pin_of(const std::filesystem::path& file) {
+  FURROW_TRY(const std::string text, read_public_file(file));
+  FURROW_TRY(const Certificates chain, parse_certificates(text, file));
+  return public_key_pin(*chain.front());
 }
 
 void complain(const std::string& why) {
@@ -66,13 +91,18 @@ void complain(const std::string& why) {
 // One reading, or one after the other.
 class Session {
  public:
-  Session(const StatusOptions& options, config::Address target, std::optional<std::string> password)
+  Session(const StatusOptions& options, config::Address target, std::optional<std::string> password,
+          std::vector<std::string> pins)
       : options_(options),
         target_(std::move(target)),
         resolver_(loop_.uv()),
         next_(loop_.uv(), this, uv_timer_init),
         reader_(loop_.uv(), resolver_,
-                {.address = target_, .username = options.username, .password = std::move(password)},
+                {.address = target_,
+                 .username = options.username,
+                 .password = std::move(password),
+                 .ca = options.ca,
+                 .pins = std::move(pins)},
                 {.on_documents = [this](const StatusDocuments& documents) { show(documents); },
                  .on_failed = [this](const std::string& why) { fail(why); }}) {}
 
@@ -142,7 +172,7 @@ class Session {
 }  // namespace
 
 int run_status(const StatusOptions& options) {
-  Result<config::Address> target = options.url ? target_of_url(*options.url) : target_of_config(options);
+  Result<Target> target = options.url ? target_of_url(*options.url) : target_of_config(options);
   if (!target) {
     complain(target.error().message());
     return kExitUsage;
@@ -152,7 +182,16 @@ int run_status(const StatusOptions& options) {
     complain(password.error().message());
     return kExitUsage;
   }
-  return Session(options, *std::move(target), *std::move(password)).run();
+  std::vector<std::string> pins;
+  if (!target->certificate.empty() && !options.ca) {
+    auto pin = pin_of(target->certificate);
+    if (!pin) {
+      complain(pin.error().message());
+      return kExitUsage;
+    }
+    pins.push_back(*std::move(pin));
+  }
+  return Session(options, std::move(target->address), *std::move(password), std::move(pins)).run();
 }
 
 }  // namespace furrow::gateway

@@ -9,9 +9,10 @@ namespace furrow::gateway {
 
 struct StatusOptions {
   std::optional<std::string> config;  // whose gateway, when there is no url
-  std::optional<std::string> url;     // mqtt://HOST[:PORT]
+  std::optional<std::string> url;     // mqtt://HOST[:PORT], or mqtts://
   std::optional<std::string> username;
   std::optional<std::string> password_from;  // a file
+  std::optional<std::string> ca;             // a file; nothing: what this system trusts
   bool watch = false;
   bool json = false;
 };

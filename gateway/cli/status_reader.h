@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/address.h"
 #include "gateway/cli/topic_reader.h"
@@ -34,6 +35,8 @@ class StatusReader {
     config::Address address;
     std::optional<std::string> username;
     std::optional<std::string> password;
+    std::optional<std::string> ca;  // as TopicReader has them
+    std::vector<std::string> pins;
   };
   struct Events {
     std::function<void(const StatusDocuments&)> on_documents;

@@ -54,6 +54,7 @@ std::vector<std::unique_ptr<Layer>> TopicReader::layers() const {
   if (!options_.address.is_encrypted()) return layers;
   config::Bridge settings;
   if (options_.ca) settings.tls.ca = *options_.ca;
+  settings.pins = options_.pins;
   const auto open = [settings] { return TlsContext::open_client(settings); };
   layers.push_back(TlsLayer::make_client(open, options_.address.host, std::make_shared<TlsMemory>(), Clock().judged()));
   return layers;
@@ -142,6 +143,13 @@ void TopicReader::fail(std::string why) {
   connector_.reset();
   channel_ = {};
   events_.on_failed(std::move(why));
+}
+
+Result<config::Address> read_url(const std::string& url) {
+  auto address = config::parse_address(url);
+  if (!address) return std::move(address).error().within("--url");
+  if (address->scheme == config::Scheme::Mqtt || address->scheme == config::Scheme::Mqtts) return address;
+  return Error(Errc::InvalidArgument, "--url: it must be mqtt:// or mqtts://");
 }
 
 Result<std::optional<std::string>> read_password(const std::optional<std::string>& file) {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker-core/base/result.h"
 #include "broker-core/mqtt/decoder.h"
@@ -35,6 +36,7 @@ class TopicReader final : private Channel::Owner {
     std::optional<std::string> username;
     std::optional<std::string> password;
     std::optional<std::string> ca;  // a file; nothing: what this system trusts
+    std::vector<std::string> pins;  // as bridges[].pin: where there are any, they alone decide
     std::chrono::seconds patience{};
     std::chrono::seconds ping_interval{};  // how often it shows that it is there; 0: never, and no keep-alive
   };
@@ -89,6 +91,9 @@ class TopicReader final : private Channel::Owner {
   PacketId last_packet_id_;
   bool failed_ = false;
 };
+
+// The address of --url; an error for one that is not of MQTT by TCP or TLS.
+Result<config::Address> read_url(const std::string& url);
 
 // The password in the file of --password-from, if one is given.
 Result<std::optional<std::string>> read_password(const std::optional<std::string>& file);

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 from furrow_testing import BINARY, PATIENCE, TestCase, bridge, free_port, main, run_furrow, wait_for
+from pki import Authority
 
 RULES = ("access:\n"
          "  anonymous: false\n"
@@ -61,11 +62,33 @@ class StatusCommandTest(TestCase):
         self.assertRegex(shown.stderr,
                          rf"^furrow: the gateway at mqtt://127\.0\.0\.1:{self.port}: .*connection refused\n$")
 
+    def test_a_gateway_that_speaks_tls_only(self):
+        authority = Authority(self.folder / "pki")
+        certificate, key = authority.issue("barn", "DNS:barn.example,IP:127.0.0.1")
+        tls = f"tls: {{certificate: {certificate}, key: {key}}}"
+        barn = self.gateway(f"listeners: [{{bind: 127.0.0.1:{self.port}, {tls}}}]\n").start()
+        by_config = self.run_status("-c", barn.config_path)
+        self.assertEqual((by_config.returncode, by_config.stderr), (0, ""), "its certificate is known")
+        self.assertIn("furrow", by_config.stdout)
+        url = f"mqtts://127.0.0.1:{self.port}"
+        by_url = self.run_status("--url", url, "--ca", authority.certificate)
+        self.assertEqual((by_url.returncode, by_url.stderr), (0, ""))
+        stranger = self.run_status("--url", url)
+        self.assertEqual((stranger.returncode, stranger.stdout), (1, ""))
+        self.assertRegex(stranger.stderr, rf"^furrow: the gateway at {url}: .*certificate")
+
+        other, other_key = authority.issue("other", "IP:127.0.0.1")
+        barn.config_path.write_text(barn.config_path.read_text().replace(str(certificate), str(other))
+                                    .replace(str(key), str(other_key)))
+        impostor = self.run_status("-c", barn.config_path)  # what runs has another key than the configuration
+        self.assertEqual(impostor.returncode, 1)
+        self.assertIn("pin", impostor.stderr)
+
     def test_what_is_asked_wrongly(self):
         config = self.folder / "secure.yaml"
         config.write_text("listeners: [{bind: 127.0.0.1:0}]\n")
         for arguments, why in ((["--url", "http://127.0.0.1"], "--url: "),
-                               (["--url", "mqtts://127.0.0.1"], "mqtt:// only"),
+                               (["--url", "ws://127.0.0.1"], "mqtt:// or mqtts://"),
                                (["-c", config], "give --url"),
                                (["-c", self.folder / "none.yaml"], "none.yaml"),
                                (["--password-from", "x"], "--username"),
