@@ -393,6 +393,13 @@ void Buffer::release(const Thinning::Held& held, Instant now) {
   }
 }
 
+void Buffer::purge(Instant now) {
+  outbox_.drop_all(DropReason::Purged, now);
+  for (std::size_t i = thinning_.give_up().size(); i > 0; --i) pass(Outbox::Outcome::Dropped, now, DropReason::Purged);
+  superseded_.clear();
+  held_ = 0;
+}
+
 // --- numbers ---
 
 std::optional<WallTime> Buffer::wall_time(Instant then, Instant now) const {

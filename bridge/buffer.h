@@ -137,7 +137,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   const broker::Outbox& outbox() const { return outbox_; }
   // Drops all that waits or is in flight, counted as `purged`. What is in flight may be at the far broker already; its
   // acknowledgement then changes nothing.
-  void purge(Instant now) { outbox_.drop_all(broker::DropReason::Purged, now); }
+  void purge(Instant now);
 
   // --- what is where ---
   std::uint64_t waiting() const { return outbox_.messages(); }

@@ -158,6 +158,16 @@ void Thinning::forget() {
   }
 }
 
+std::vector<Thinning::Held> Thinning::give_up() {
+  std::vector<Held> all = std::exchange(released_, {});
+  for (Replaced& one : std::exchange(replaced_, {})) all.push_back(std::move(one.held));
+  for (Topic& topic : topics_) {
+    if (topic.held) all.push_back(let_go(topic));
+  }
+  std::erase_if(all, [](const Held& one) { return static_cast<bool>(one.sequence); });
+  return all;
+}
+
 void Thinning::release_all() {
   for (Topic& topic : topics_) {
     if (topic.held) released_.push_back(let_go(topic));

@@ -93,6 +93,8 @@ class Thinning {
   void forget();
   // The rules are others: what is held is due at once, and everything else forgotten.
   void release_all();
+  // The queue was emptied: lets go of all that is held or was replaced. Returns what was in no queue.
+  std::vector<Held> give_up();
 
  private:
   struct Topic {

@@ -227,6 +227,20 @@ TEST_F(WayUpThinning, AFarSideThatHasForgottenGetsTheValueAgain) {
   EXPECT_THAT(payloads(), ElementsAre("on"));
 }
 
+TEST_F(WayUpThinning, WhatIsHeldIsPurgedWithTheRest) {
+  start();
+  online();
+  for (const char* payload : {"1", "2", "3"}) publish("farm/1", payload, Qos::AtLeastOnce);
+  for (const char* payload : {"4", "5"}) publish("farm/2", payload, Qos::AtMostOnce);
+  EXPECT_THAT(payloads(), ElementsAre("1", "4"));
+  buffer().purge(now);
+  EXPECT_EQ(snapshot().backlog_messages, 0U);
+  EXPECT_EQ(snapshot().inflight, 0U);
+  EXPECT_EQ(dropped(DropReason::Purged), 3U);
+  pass(1min);
+  EXPECT_THAT(payloads(), IsEmpty());
+}
+
 TEST_F(WayUpThinning, OtherRulesLetGoOfWhatIsHeld) {
   start();
   online();
