@@ -111,11 +111,12 @@ class Original(Mosquitto):
         self.text = text
         self.config_path = self.folder / f"{name}.conf"
 
-    def try_start(self):
+    def start(self):
         # root's Mosquitto becomes another user, who could not read the test's files
         self.config_path.write_text(self.text.replace("{port}", str(self.port)) + f"user {getpass.getuser()}\n")
         self.spawn(shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"), "-c", self.config_path)
         wait_for("mosquitto accepts", self.accepts)
+        return self
 
 
 class ImportTestCase(TestCase):
