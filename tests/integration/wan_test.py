@@ -20,13 +20,14 @@ class FarMosquitto(Mosquitto):
         self.link = link
         self.port = 1883  # its namespace is its own
 
-    def try_start(self):
+    def start(self):
         self.data.mkdir(exist_ok=True)
         config = self.folder / f"{self.name}.conf"
         config.write_text(f"listener {self.port}\nallow_anonymous true\nuser root\npersistence_location {self.data}\n"
                           + self.SETTINGS)
         self.spawn(*self.link.far.enter, "mosquitto", "-c", config)
         wait_for("mosquitto runs", lambda: "running" in self.log())
+        return self
 
 
 class WanTest(TestCase):
