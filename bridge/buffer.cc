@@ -152,9 +152,8 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   rules_.count_up(mapping->rule);
   if (circles(publication)) return;
   const Qos qos = rule.qos_of(delivery.qos);
-  // What is held in the queue leaves before what follows it.
-  const bool queues = rule.buffer_qos0 && (!direct() || thinning_.holds_queued(publication.fields().topic));
-  if (qos != Qos::AtMostOnce || queues) {
+  const auto follows_queued = [&] { return !direct() || thinning_.holds_queued(publication.fields().topic); };
+  if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && follows_queued())) {
     enqueue(publication, *mapping, {delivery.qos, qos}, delivery.retain);
   } else if (sender_ != nullptr && sender_->takes_once()) {
     if (!crosses(publication, rule, delivery.retain)) return;
