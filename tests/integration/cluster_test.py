@@ -44,24 +44,27 @@ class ClusterTest(TestCase):
                                       lambda one: one["backlog"]["messages"] + one["inflight"] == 0)
         self.status_reader.assert_books_balance()
 
-    def test_a_node_is_killed_and_another_hangs(self):
+    def test_a_node_is_killed_and_comes_back_and_hangs(self):
+        # Never two nodes at a time: RabbitMQ asks most of them whether a client identifier is free, and with one of three
+        # lets nobody in, if the nodes found each other in that when they started.
         before = self.publish()
         self.nodes[0].kill()
         self.assert_published(before, self.publish())
         self.wait_for_node(1)
         self.wait_until_all_arrived()
 
-        # Only its silence tells: the kernel goes on to acknowledge.
-        self.nodes[1].signal(signal.SIGSTOP)
-        self.assert_published(self.publish())
-        self.wait_for_node(2)
-        self.nodes[1].signal(signal.SIGCONT)
-        self.wait_until_all_arrived()
-
         self.nodes[0].spawn_node()
         self.nodes[0].wait_started()
         self.wait_for_node(0)
         self.assert_published(self.publish())
+        self.wait_until_all_arrived()
+
+        # Only its silence tells: the kernel goes on to acknowledge.
+        self.nodes[0].signal(signal.SIGSTOP)
+        self.assert_published(self.publish())
+        self.wait_for_node(1)
+        self.nodes[0].signal(signal.SIGCONT)
+        self.wait_for_node(0)
         self.wait_until_all_arrived()
 
 

@@ -3,9 +3,10 @@
 import os
 import pathlib
 import re
+import subprocess
 
 import node_packages
-from furrow_testing import Process, free_port, wait_for
+from furrow_testing import PATIENCE, Process, free_port, wait_for
 
 RABBIT = pathlib.Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's own wrapper becomes another user
 
@@ -41,6 +42,12 @@ class Rabbit(Process):
 
     def wait_started(self):
         wait_for(f"RabbitMQ {self.name} has started", lambda: "completed with" in self.log(), seconds=180)
+        # The nodes of a cluster first agree who leads them in the matter of client identifiers.
+        wait_for(f"RabbitMQ {self.name} lets clients in", self.lets_in)
+
+    def lets_in(self):
+        command = ["mosquitto_pub", "-p", self.port, "-V", "mqttv311", "-t", "ready", "-m", "?", "-q", "1"]
+        return subprocess.run(map(str, command), capture_output=True, timeout=PATIENCE).returncode == 0
 
     def start(self):
         self.spawn_node()
