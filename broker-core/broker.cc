@@ -91,7 +91,11 @@ void Broker::handle_turn_end(Instant now) {
   connections_.handle_turn_end(now);
   groups_.end_memberless();
   sessions_.handle_turn_end(now);
-  journal_.flush_if_due(now);
+  if (stopping_) {
+    journal_.flush_all(now);  // rows that may wait come until the last connection is gone
+  } else {
+    journal_.flush_if_due(now);
+  }
   check_waiting();
   if (std::exchange(not_grown_, session_books_.not_grown) != session_books_.not_grown) {
     limit_log_.write("limits.queued", "all", "queues do not grow", now);
@@ -156,6 +160,7 @@ Instant Broker::next_deadline() const {
 }
 
 void Broker::shut_down(Instant now) {
+  stopping_ = true;
   sessions_.shut_down(now);
   connections_.close_all(mqtt::ReasonCode::ServerShuttingDown, "the gateway stops", now);
   journal_.flush_all(now);

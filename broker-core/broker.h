@@ -213,6 +213,7 @@ class Broker final {
   Settings settings_;
   std::uint64_t allocated_bytes_ = 0;  // as handle_memory() has said
   std::uint64_t not_grown_ = 0;        // of the books of sessions, as far as it is logged
+  bool stopping_ = false;
 
   // In the order in which one refers to another.
   Stats stats_;

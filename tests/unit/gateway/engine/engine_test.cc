@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ namespace {
 using mqtt::Qos;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::SizeIs;
 
 // An engine with one bridge that is online, and an edge that takes every byte, unless a client's socket is broken.
 class EngineTest : public ::testing::Test, private Engine::Edge {
@@ -76,6 +78,8 @@ class EngineTest : public ::testing::Test, private Engine::Edge {
   Engine& engine() { return engine_; }
   bridge::Bridge& bridge() { return *bridge_; }
   Instant now() const { return now_; }
+  const std::deque<broker::Batch>& submitted() const { return store_.submitted(); }
+  void persist() { engine_.broker().handle_persisted(store_.complete(), now_); }
 
   bridge::Options options_;
   std::vector<std::string> bridges_;      // what became of them
@@ -206,6 +210,21 @@ TEST_F(EngineTest, NobodyTakesThePlaceOfABridgeWhileTheGatewayStops) {
   end_turn();
   EXPECT_TRUE(bridges_.empty());
   EXPECT_TRUE(bridge().left());
+}
+
+// Otherwise a row that may wait an hour would keep the gateway from its end.
+TEST_F(EngineTest, RowThatMayWaitIsWrittenAtOnceWhileTheGatewayStops) {
+  engine().shut_down(now());
+  end_turn();
+  persist();
+  broker::Journal& journal = engine().broker().journal();
+  ASSERT_TRUE(journal.idle());
+  journal.put_lazy(broker::QueueRow{QueueId{7}, broker::QueueKind::Group, "$share/g/t"}, now());
+  end_turn();
+  EXPECT_THAT(submitted(), SizeIs(1));
+  persist();
+  end_turn();
+  EXPECT_TRUE(journal.idle());
 }
 
 }  // namespace
