@@ -16,6 +16,7 @@
 
 #include "bridge/far_session.h"
 #include "bridge/found.h"
+#include "bridge/lane.h"
 #include "bridge/loop_guard.h"
 #include "bridge/pause.h"
 #include "bridge/rule_set.h"
@@ -28,7 +29,7 @@
 
 namespace furrow::bridge {
 
-class Buffer final : private broker::Destination, private broker::OutboxOwner, private broker::StoreWaiter {
+class Buffer final : private broker::Destination, private Lane::Owner, private broker::StoreWaiter {
  public:
   // The way up of a bridge, which sends from the buffer.
   class Sender {
@@ -92,19 +93,19 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   broker::Inflight& window() { return inflight_; }
   const broker::Inflight& window() const { return inflight_; }
   // Drops messages that have waited longer than their rules allow, among those that could leave now: `room` of them.
-  void drop_outdated(std::size_t room, Instant now);
-  // Drops values that rules thin away, and holds those whose time has not come, among those that could leave now:
-  // `room` of them. Returns whether more of those that wait may leave than before.
-  bool thin(std::size_t room, Instant now);
+  void drop_outdated(std::size_t room, Instant now) { lane_.drop_outdated(room, now); }
+  // As Lane::thin(); then, sends what may leave, after what is in flight.
+  bool thin(std::size_t room, Instant now) { return lane_.thin(room, now); }
+  void send(Instant now);
   // When values that are held leave; then, lets them.
-  Instant thinning_due() const { return thinning_.next_due(); }
-  void release_held(Instant now);
+  Instant thinning_due() const { return lane_.thinning_due(); }
+  void release_held(Instant now) { lane_.release_held(now); }
   // The far side may not have what crossed before.
-  void forget_crossed() { thinning_.forget(); }
+  void forget_crossed() { lane_.forget_crossed(); }
   // Counts messages that have expired while nothing is sent.
   void expire(Instant now);
   void pass(broker::Outbox::Outcome outcome, Instant now, broker::DropReason reason = broker::DropReason::QueueFull) {
-    outbox_.pass(outcome, now, reason);
+    lane_.pass(outcome, now, reason);
   }
 
   // --- numbers ---
@@ -117,7 +118,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   // The wall clock at `then`, if it can be trusted.
   std::optional<WallTime> wall_time(Instant then, Instant now) const;
   // The number of the next message.
-  Sequence next_number() const { return outbox_.next_sequence(); }
+  Sequence next_number() const { return outbox().next_sequence(); }
 
   // --- the way down ---
   FarSession& far_session() { return far_session_; }
@@ -131,21 +132,21 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   }
 
   // Whether a message may go out now, with nothing waiting before it.
-  bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox_.has_waiting(); }
+  bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox().has_waiting(); }
 
   // --- for the operator ---
-  const broker::Outbox& outbox() const { return outbox_; }
+  const broker::Outbox& outbox() const { return lane_.outbox(); }
   // Drops all that waits or is in flight, counted as `purged`. What is in flight may be at the far broker already; its
   // acknowledgement then changes nothing.
-  void purge(Instant now);
+  void purge(Instant now) { lane_.purge(now); }
 
   // --- what is where ---
-  std::uint64_t waiting() const { return outbox_.messages(); }
-  std::optional<Instant> oldest() const { return outbox_.oldest(); }  // of those in memory
-  std::uint64_t backlog() const { return outbox_.backlog(); }         // but for what thinning holds
+  std::uint64_t waiting() const { return outbox().messages(); }
+  std::optional<Instant> oldest() const { return outbox().oldest(); }  // of those in memory
+  std::uint64_t backlog() const { return lane_.backlog(); }           // but for what thinning holds
   // Of QoS 1 and 2, but for what is in the output.
-  std::uint64_t inflight() const { return outbox_.inflight() - held_; }
-  std::uint64_t delivered() const { return books_.delivered; }
+  std::uint64_t inflight() const { return lane_.inflight(); }
+  std::uint64_t delivered() const { return lane_.books().delivered; }
   std::uint64_t received() const { return received_; }
   // Everything but the connection.
   void describe(Snapshot& snapshot) const;
@@ -157,8 +158,10 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   bool may_refuse() const override { return limits_.when_full == broker::WhenFull::Refuse; }
   bool guards_path() const override { return loop_guard_.mode != LoopGuard::Mode::Off; }
 
-  // OutboxOwner
+  // Lane::Owner
   void handle_progress(Instant now) override;
+  void await_store() override;
+  void send_released(Lane& lane, const Thinning::Held& held, Instant now) override;
   // StoreWaiter
   void handle_store_progress(Instant now) override;
 
@@ -170,24 +173,7 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain);
   // Whether it would circle; then it is dropped.
   bool circles(const broker::Publication& publication);
-  // Whether a message of QoS 0 that need not wait crosses at once; else it is held, or dropped.
-  bool crosses(broker::Publication& publication, const Rule& rule, bool retain);
-  // How thinning sees a message, and the terms of its rule; nothing where that thins nothing.
-  struct Thinned {
-    Thinning::Value value;
-    const ThinningTerms& terms;
-  };
-  std::optional<Thinned> thinned(const broker::Outbox::Entry& entry) const;
-  void note_waiting(Instant now);
-  // Returns the last that was judged.
-  Sequence judge_waiting(std::size_t room, Instant now);
-  void drop_replaced(Instant now);
-  void drop_superseded(Instant now);
-  bool must_wait(const broker::Outbox::Entry& entry, Instant now);
-  void await_store();
-  void release(const Thinning::Held& held, Instant now);
   Duration patience() const;
-  bool outdated(const broker::Outbox::Entry& entry, Instant now) const;
   // Subscribes locally to the filters that only `wanted` has, and unsubscribes those that only `had` has.
   void subscribe(const std::vector<std::string>& had, const std::vector<std::string>& wanted);
   std::vector<std::string> local_filters() const;
@@ -196,13 +182,10 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   // Constant after construction.
   broker::Broker& broker_;
   const QueueId queue_;
-  Sequence restored_;  // up to here, messages may have been sent before a restart
 
   // Changes with set_*().
   broker::OutboxLimits limits_;
   RuleSet rules_;
-  bool rules_expire_ = false;  // whether any rule has expire_after
-  bool rules_thin_ = false;    // whether any rule thins
   bool taking_ = false;
   LoopGuard loop_guard_;
   std::string gateway_id_;
@@ -210,24 +193,10 @@ class Buffer final : private broker::Destination, private broker::OutboxOwner, p
   std::optional<Pause> pause_;
 
   broker::SubscriberId subscriber_;
-  broker::Books books_;
-  broker::Outbox outbox_;
+  Lane lane_;
   broker::Inflight inflight_;
   FarSession far_session_;
   Sender* sender_ = nullptr;
-
-  Thinning thinning_;
-  Sequence noted_;          // the messages up to here were noted by it
-  Sequence judged_;         // and those up to here judged, of those that wait
-  std::uint64_t held_ = 0;  // messages of the outbox that it holds, or has dropped: in flight there
-  // Those that it has dropped: each goes once the one that stands for it is safe.
-  struct Superseded {
-    Sequence sequence;
-    Sequence by;
-    bool dropped = false;   // it has gone, which the other one waits for
-    BatchNumber written{};  // says so
-  };
-  std::vector<Superseded> superseded_;
 
   Sequence numbers_safe_;    // on disk: numbers below this one are given to no other message
   BatchNumber reserved_in_;  // has FarSession::numbers_end()

@@ -20,6 +20,9 @@ class RuleSet {
 
   // Its place does not change.
   const TopicMap& map() const { return map_; }
+  // Whether any rule has expire_after; whether any thins.
+  bool expires() const { return expires_; }
+  bool thins() const { return thins_; }
   // What the rule adds to its messages.
   const UserProperties& additions(std::size_t rule) const { return additions_[rule]; }
   void count_up(std::size_t rule) { ++counts_[rule].up; }
@@ -39,6 +42,8 @@ class RuleSet {
   TopicMap map_;
   std::vector<UserProperties> additions_;  // of each rule of the map
   std::vector<Counts> counts_;             // likewise
+  bool expires_ = false;
+  bool thins_ = false;
   std::uint32_t last_key_ = 0;
 };
 

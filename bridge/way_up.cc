@@ -142,9 +142,9 @@ void WayUp::pump(Instant now) {
 void WayUp::send_waiting(Instant now) {
   buffer_.drop_outdated(lookahead(), now);
   if (window().connected()) (void)buffer_.thin(lookahead(), now);
-  window().pump(now);
+  buffer_.send(now);
   // Some that were to leave have expired, or were dropped.
-  while (lookahead() > 0 && window().connected() && buffer_.thin(lookahead(), now)) window().pump(now);
+  while (lookahead() > 0 && window().connected() && buffer_.thin(lookahead(), now)) buffer_.send(now);
 }
 
 // The number of messages of QoS 1 and 2 that can leave now. While nothing can leave, the number that drop_outdated()

@@ -25,6 +25,7 @@ using ConnectionId = Id<struct ConnectionTag, std::uint64_t>;
 using QueueId = Id<struct QueueTag, std::uint64_t>;
 // The place of a message in its outbox: 1, 2, 3, … as accepted. 0 is none.
 using Sequence = Id<struct SequenceTag, std::uint64_t>;
+inline constexpr Sequence kLastSequence{~std::uint64_t{0}};  // of no message: all lie before it
 // A segment of the log, increasing in the order of commits. 0 is none.
 using SegmentId = Id<struct SegmentTag, std::uint64_t>;
 // A batch handed to the store: 1, 2, 3, … in the order of submission. 0 is none.

@@ -125,38 +125,45 @@ PacketId Inflight::next_packet_id() {
 
 // --- sending ---
 
-void Inflight::pump(Instant now) {
-  if (sink_ == nullptr) return;
-  if (resending_ || unread_ || durable_waits_ > 0) go_on(now);
-  while (own_ != nullptr && own_->has_waiting() && !resending_ && sink_->writable()) {
-    const Outbox::Entry* const entry = own_->next_waiting(now);
-    if (entry == nullptr || entry->sequence > send_last_ || !send_next(*entry, now)) break;
+void Inflight::send_own(Instant now) {
+  if (own_ != nullptr) {
+    send_from(*own_, kLastSequence, now);
+  } else if (connected() && journal_.condition().failing()) {
+    journal_.condition().note_opening();
   }
-  // With nothing waiting, a message that was refused because it would have to be written may be sent at once.
-  if (journal_.condition().failing() && (own_ == nullptr || !own_->has_waiting())) journal_.condition().note_opening();
 }
 
-// Sends or reserves the next message of the own outbox; false when the window does not allow it.
-bool Inflight::send_next(const Outbox::Entry& entry, Instant now) {
+void Inflight::send_from(Outbox& outbox, Sequence last, Instant now) {
+  if (sink_ == nullptr) return;
+  while (outbox.has_waiting() && !resending_ && sink_->writable()) {
+    const Outbox::Entry* const entry = outbox.next_waiting(now);
+    if (entry == nullptr || entry->sequence > last || !send_next(outbox, *entry, now)) break;
+  }
+  // With nothing waiting, a message that was refused because it would have to be written may be sent at once.
+  if (journal_.condition().failing() && !outbox.has_waiting()) journal_.condition().note_opening();
+}
+
+// Sends or reserves the next message of the outbox; false when the window does not allow it.
+bool Inflight::send_next(Outbox& outbox, const Outbox::Entry& entry, Instant now) {
   if (entry.qos != mqtt::Qos::AtMostOnce) {
     if (!has_room(entry.qos) || !in_range()) return false;
-    open(*own_, {.sequence = entry.sequence, .qos = entry.qos, .retain = entry.retain}, now);
+    open(outbox, {.sequence = entry.sequence, .qos = entry.qos, .retain = entry.retain}, now);
     return true;
   }
   const Sequence sequence = entry.sequence;
   const PublishSink::Outcome outcome = sink_->write_publish(
-      *entry.message, {entry.qos, entry.retain, false, {}, entry.subscription_ids.view(), sequence}, now);
+      *entry.message, {entry.qos, entry.retain, false, {}, entry.subscription_ids.view(), sequence, outbox.queue()}, now);
   switch (outcome) {
     case PublishSink::Outcome::Written:
-      own_->settle(sequence, Outbox::Outcome::Delivered, now);
+      outbox.settle(sequence, Outbox::Outcome::Delivered, now);
       break;
     case PublishSink::Outcome::HandedOver:
-      own_->settle(sequence, Outbox::Outcome::HandedOver, now);
+      outbox.settle(sequence, Outbox::Outcome::HandedOver, now);
       break;
     case PublishSink::Outcome::TooLarge:
     case PublishSink::Outcome::RuleRemoved:
     case PublishSink::Outcome::NotAuthorized:
-      own_->settle(sequence, Outbox::Outcome::Dropped, now, reason_of(outcome));
+      outbox.settle(sequence, Outbox::Outcome::Dropped, now, reason_of(outcome));
       break;
   }
   return true;
@@ -233,7 +240,8 @@ void Inflight::publish(Exchange& exchange, const Outbox::Entry& entry, bool dupl
   const PublishSink::Outcome outcome =
       sink_->write_publish(*entry.message,
                            {exchange.qos, entry.retain && exchange.retain, duplicate, exchange.packet_id,
-                            exchange.outbox == own_ ? entry.subscription_ids.view() : lease_ids, exchange.sequence},
+                            exchange.outbox == own_ ? entry.subscription_ids.view() : lease_ids, exchange.sequence,
+                            exchange.outbox->queue()},
                            now);
   if (outcome == PublishSink::Outcome::Written || outcome == PublishSink::Outcome::HandedOver) {
     if (sampled_ || duplicate) return;

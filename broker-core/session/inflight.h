@@ -38,6 +38,7 @@ struct Delivery {
   PacketId packet_id;
   std::span<const std::uint32_t> subscription_ids;
   Sequence sequence;  // its place in its outbox; 0: it comes from none
+  QueueId queue;      // of that outbox; 0: in memory
 };
 
 // The connection that packets are written to.
@@ -69,11 +70,9 @@ class Inflight final : private StoreWaiter {
   Inflight(const Inflight&) = delete;
   Inflight& operator=(const Inflight&) = delete;
 
-  // The sender's own queue, which pump() takes from; must outlive this. Without one only take() brings messages.
+  // The sender's own queue, which pump() takes from; must outlive this. Without one only take() and send_from() bring
+  // messages.
   void set_own(Outbox& own) { own_ = &own; }
-
-  // Messages of the own queue behind `last` are not sent yet; nothing: all may be.
-  void send_up_to(std::optional<Sequence> last) { send_last_ = last.value_or(Sequence{~std::uint64_t{0}}); }
 
   // A connection is up. `window` is the peer's receive maximum or our own limit, whichever is less; at least 1. With
   // `session_present`, messages in flight are resent in order with the same identifiers [MQTT-4.4.0-1]; without, they
@@ -97,7 +96,16 @@ class Inflight final : private StoreWaiter {
 
   // Sends as many messages as the window and the sink allow. Call when there is a new message, an acknowledgement, room
   // in the sink, or an answer of the store.
-  void pump(Instant now);
+  void pump(Instant now) {
+    resume(now);
+    send_own(now);
+  }
+  // The same for a sender with several queues, which must outlive this: first goes on with what is in flight, and then
+  // sends what waits in each of them, up to `last`.
+  void resume(Instant now) {
+    if (connected() && (resending_ || unread_ || durable_waits_ > 0)) go_on(now);
+  }
+  void send_from(Outbox& outbox, Sequence last, Instant now);
   // Takes the message that another outbox than the own has returned from next_waiting(), and sends it as `delivery`
   // says: at QoS 1 or 2, and with one subscription identifier at most. REQUIRES: can_take().
   void take(Outbox& outbox, const DeliveryOptions& delivery, Instant now);
@@ -169,7 +177,8 @@ class Inflight final : private StoreWaiter {
   Exchange* find(PacketId packet_id);
   bool has_room(mqtt::Qos qos) const;
   bool in_range() const;
-  bool send_next(const Outbox::Entry& entry, Instant now);
+  void send_own(Instant now);
+  bool send_next(Outbox& outbox, const Outbox::Entry& entry, Instant now);
   void open(Outbox& outbox, Exchange exchange, Instant now);
   void reserve(Exchange& exchange, Instant now);
   void publish(Exchange& exchange, bool duplicate, Instant now);
@@ -207,7 +216,6 @@ class Inflight final : private StoreWaiter {
 
   PublishSink* sink_ = nullptr;
   Windows windows_{};
-  Sequence send_last_{~std::uint64_t{0}};
   Ring<Exchange> exchanges_;  // in the order of sending, which is that of their identifiers
   PacketId last_id_;
   std::uint32_t count_ = 0;          // sent and unanswered: counts against the window
