@@ -87,7 +87,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
       since_(now) {
   move_rates(now);
   buffer_.set_limits(options_.buffer);
-  buffer_.set_rules(options_.rules);
+  buffer_.set_rules(options_.rules, options_.live_first);
   buffer_.set_loop_guard(options_.loop_guard, options_.gateway_id);
   buffer_.set_taking(options_.enabled && !options_.addresses.empty());
   look_at_pause(now);
@@ -386,7 +386,7 @@ void Bridge::handle_accepted(bool session_present, Instant now) {
   times_.note_activity(now);
   down_.connect(retained_.welcome(session_present, buffer_.far_session().note_answered(), now));
   buffer_.far_session().store_old_broker_lazily(now);
-  up_.connect({window(), exactly_once_window()}, session_present, now);
+  up_.connect({window(), exactly_once_window()}, session_present, !times_.window_is_open(), now);
   retained_.connect(now);
   review(now);
 }
@@ -517,7 +517,7 @@ void Bridge::review_times(Instant now) {
   const bool is_busy = buffer_.inflight() > 0 || buffer_.backlog() > 0;
   if (std::exchange(moved_, moved) != moved || is_busy) times_.note_activity(now);
   const bool is_idle = !is_busy && times_.idle_due() <= now;
-  if (!times_.window_is_open() && finished_by_ == kNever) {
+  if (!times_.window_is_open() && (finished_by_ == kNever || buffer_.has_urgent())) {
     finished_by_ = now + kFinishTimeout;
     up_.hold();
   }
@@ -659,7 +659,7 @@ void Bridge::handle_minute(std::optional<std::uint16_t> minute, Instant now) {
     case Phase::Connecting:
     case Phase::Handshaking:
     case Phase::Backoff:
-      if (times_.window_is_open()) break;
+      if (times_.window_is_open() || buffer_.has_urgent()) break;
       hang_up();
       wait(now);
       break;
@@ -676,7 +676,7 @@ void Bridge::handle_minute(std::optional<std::uint16_t> minute, Instant now) {
 
 void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
   const bool came_down = buffer_.map().comes_down();
-  buffer_.set_rules(std::move(rules));
+  buffer_.set_rules(std::move(rules), options_.live_first);
   const bool comes_down = buffer_.map().comes_down();
   if (comes_down != came_down) dialect_ = make_dialect(comes_down, now);
   // The bridge bit, which keeps echoes away in 3.1.1, is asked for by CONNECT.

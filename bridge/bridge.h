@@ -77,6 +77,7 @@ struct Options {
   StampOptions stamp;                           // of what goes up
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
   broker::PublishRate drain;                    // how fast a backlog leaves
+  bool live_first = false;                      // what comes meanwhile leaves before it
   bool retain_sync = false;                     // what is retained here and there becomes the same
   Duration failback = std::chrono::minutes(5);  // how often an earlier address is tried again; 0: never
   Duration backoff_initial = std::chrono::seconds(1);
@@ -246,7 +247,7 @@ class Bridge final : private RemoteSession::Handler {
   }
   void set_state(State state, std::string reason, Instant now);
   Reports::Waiting waiting() const { return {buffer_.waiting(), buffer_.oldest()}; }
-  ConnectTimes::Queue queue() const { return {buffer_.waiting(), buffer_.oldest()}; }
+  ConnectTimes::Queue queue() const { return {buffer_.waiting(), buffer_.oldest(), buffer_.has_urgent()}; }
   Drain::Counts counts() const { return {buffer_.backlog(), buffer_.inflight(), buffer_.delivered()}; }
 
   // Constant after construction.

@@ -20,38 +20,34 @@ constexpr Duration kPatienceMax = std::chrono::seconds(3);
 // As many numbers are put aside at a time: a commit now and then, and a restart leaves a gap of no more than that.
 constexpr std::uint64_t kNumbersReserved = 1'000'000;
 
-// A new queue is restored like one that was found empty.
-broker::CursorRow cursor_of(const Found& found, QueueId queue) {
-  if (found.queue) return found.queue->cursor;
-  broker::CursorRow cursor;
-  cursor.queue = queue;
-  cursor.next = Sequence{1};
-  return cursor;
-}
-
 }  // namespace
 
 Buffer::Buffer(const std::string& name, const Found& found, broker::Broker& broker)
     : name_(name),
       broker_(broker),
-      queue_(found.queue ? found.queue->row.id : broker.new_queue()),
       subscriber_(broker.add_destination(*this)),
-      lane_(cursor_of(found, queue_), *this, rules_, broker.journal()),
-      inflight_(*this, queue_, broker.journal(), broker::Inflight::OnQuota::Retry),
-      far_session_(name, queue_, found.exchanges, found.session, broker.journal()) {
+      lanes_(name, found, *this, rules_, broker),
+      inflight_(*this, lanes_.normal().outbox().queue(), broker.journal(), broker::Inflight::OnQuota::Retry),
+      far_session_(name, lanes_.normal().outbox().queue(), found.exchanges, found.session, broker.journal()) {
   if (found.pause) pause_ = decode_pause(*found.pause);
-  if (!found.queue) (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
   std::vector<ExchangeRow> rows;
   std::ranges::copy_if(found.exchanges, std::back_inserter(rows),
                        [](const ExchangeRow& row) { return row.direction == ExchangeRow::Direction::Outbound; });
   broker::Inflight::sort_by_sending(rows);
-  for (const ExchangeRow& row : rows) {
-    lane_.note_restored(row.sequence);
-    inflight_.restore(row, lane_.outbox());
-  }
-  // Messages of an earlier run may have left with numbers that the queue has not on disk.
-  lane_.outbox().skip_to(far_session_.numbers_end());
+  for (const ExchangeRow& row : rows) restore(row);
+  // Messages of an earlier run may have left with numbers that the queues have not on disk.
   numbers_safe_ = far_session_.numbers_end();
+  lanes_.set_first(numbers_safe_);
+}
+
+void Buffer::restore(const ExchangeRow& row) {
+  Lane* const lane = lanes_.find(row.outbox);
+  if (lane == nullptr) {  // only damage takes its queue away
+    broker_.journal().erase(row);
+    return;
+  }
+  lane->note_restored(row.sequence);
+  inflight_.restore(row, lane->outbox());
 }
 
 Buffer::~Buffer() {
@@ -65,7 +61,7 @@ Buffer::~Buffer() {
 // The row of the queue is committed before that of the session, see Buffers::rename().
 void Buffer::rename(const std::string& name) {
   name_ = name;
-  (void)broker_.journal().put(broker::QueueRow{queue_, broker::QueueKind::Bridge, name});
+  lanes_.rename(name);
   far_session_.rename(name);
 }
 
@@ -92,10 +88,11 @@ void Buffer::subscribe(const std::vector<std::string>& had, const std::vector<st
   }
 }
 
-void Buffer::set_rules(std::vector<Rule> rules) {
+void Buffer::set_rules(std::vector<Rule> rules, bool live_first) {
   const std::vector<std::string> had = local_filters();
   rules_.set(std::move(rules));
-  lane_.handle_rules_changed();
+  live_first_ = live_first;
+  lanes_.handle_rules_changed(live_first);
   subscribe(had, local_filters());
   far_session_.subscriptions().want(map().rules());
   broker_.journal().condition().note_opening();  // for messages that no rule refuses any more
@@ -121,7 +118,7 @@ void Buffer::set_pause(std::optional<Pause> pause) {
 
 void Buffer::set_limits(const broker::OutboxLimits& limits) {
   limits_ = limits;
-  lane_.outbox().set_limits(limits);
+  lanes_.set_limits(limits);
   broker_.handle_refusals_changed();
 }
 
@@ -131,12 +128,14 @@ bool Buffer::refuses(const broker::Publication& publication, const broker::Route
   if (delivery.qos == Qos::AtMostOnce) return false;
   const auto mapping = map().up(publication.fields().topic);
   if (!mapping || map().rule(*mapping).qos_max == Qos::AtMostOnce) return false;
+  const Rule& rule = map().rule(*mapping);
+  const Lane& lane = lane_of(rule, delivery.retain);
   if (broker_.journal().condition().failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
-    const bool once = map().rule(*mapping).qos_of(delivery.qos) == Qos::AtLeastOnce;
-    if (!once || !direct() || inflight_.window_full()) return true;
+    const bool once = rule.qos_of(delivery.qos) == Qos::AtLeastOnce;
+    if (!once || !is_direct(lane) || inflight_.window_full()) return true;
   }
-  return outbox().refuses(publication.bytes_size());
+  return lanes_.refuses(lane, publication.bytes_size());
 }
 
 void Buffer::deliver(broker::Publication& publication, const broker::RoutedDelivery& delivery) {
@@ -146,17 +145,24 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   rules_.count_up(mapping->rule);
   if (circles(publication)) return;
   const Qos qos = rule.qos_of(delivery.qos);
-  const auto follows_queued = [&] { return !direct() || lane_.holds(publication.fields().topic); };
+  Lane& lane = lane_of(rule, delivery.retain);
+  const auto follows_queued = [&] { return !is_direct(lane) || lane.holds(publication.fields().topic); };
   if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && follows_queued())) {
-    enqueue(publication, *mapping, {delivery.qos, qos}, delivery.retain);
-  } else if (sender_ != nullptr && sender_->takes_once()) {
-    if (!lane_.crosses(publication, rule, delivery.retain)) return;
+    enqueue(publication, *mapping, lane, {delivery.qos, qos}, delivery.retain);
+  } else if (sender_ != nullptr && sender_->takes_once(rule.priority == Priority::High)) {
+    if (!lane.crosses(publication, rule, delivery.retain)) return;
     sender_->send_once(publication.fields(), *mapping, delivery.retain, publication.now());
   } else {
     const bool removes = delivery.retain && rule.retain_keep && publication.fields().payload.empty();
     if (removes && sender_ != nullptr) sender_->note_removed(publication.fields().topic);
     pass(Outbox::Outcome::Dropped, publication.now(), DropReason::Qos0Offline);
   }
+}
+
+// What the far side retains keeps its place among the rest: it would keep the one that comes last.
+Lane& Buffer::lane_of(const Rule& rule, bool retain) const {
+  const bool passes = live_first_ && sender_ != nullptr && inflight_.connected() && !(retain && rule.retain_keep);
+  return lanes_.of(rule.priority, passes);
 }
 
 bool Buffer::circles(const broker::Publication& publication) {
@@ -170,7 +176,8 @@ bool Buffer::circles(const broker::Publication& publication) {
   return true;
 }
 
-void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain) {
+void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, Lane& lane, QosPair qos,
+                     bool retain) {
   const Instant now = publication.now();
   const broker::MessageRef& message = publication.message();
   if (message->expires_at() <= now) {
@@ -182,18 +189,18 @@ void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& 
     pass(Outbox::Outcome::Dropped, now, DropReason::StoreFailed);
     return;
   }
-  if (outbox().refuses(message->bytes_size())) {
+  if (lanes_.refuses(lane, message->bytes_size())) {
     pass(Outbox::Outcome::Dropped, now, DropReason::RefusedQos0);
     return;
   }
-  const bool at_once = direct();
+  const bool at_once = is_direct(lane);
   if (at_once && !sender_->fits(publication, mapping, qos.there)) {
     pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
     return;
   }
   const Duration wait = at_once ? patience() : Duration::zero();
-  lane_.outbox().push(message, {qos.there, retain, {}}, wait, now,
-               [&]() -> broker::Commitment& { return publication.commitment(); });
+  lanes_.push(lane, message, {qos.there, retain, {}}, wait, now,
+              [&]() -> broker::Commitment& { return publication.commitment(); });
   // Otherwise older messages wait before this one, and an acknowledgement or a new connection will set them going.
   if (at_once) sender_->pump(now);
 }
@@ -227,20 +234,51 @@ void Buffer::send_released(Lane& lane, const Thinning::Held& held, Instant now) 
     lane.pass(Outbox::Outcome::Dropped, now, DropReason::RuleRemoved);
   } else if (held.message->expires_at() <= now) {
     lane.pass(Outbox::Outcome::Expired, now);
-  } else if (sender_ != nullptr && sender_->takes_once()) {
+  } else if (sender_ != nullptr && sender_->takes_once(lanes_.is_urgent(lane))) {
     sender_->send_once(broker::fields_of(*held.message), *mapping, held.retain, now);
   } else {
     lane.pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
   }
 }
 
+void Buffer::drop_outdated(std::size_t room, Instant now) {
+  lanes_.for_each([&](Lane& lane) { lane.drop_outdated(room, now); });
+}
+
+bool Buffer::thin(std::size_t room, Instant now) {
+  bool more_may_leave = false;
+  lanes_.for_each([&](Lane& lane) { more_may_leave = lane.thin(room, now) || more_may_leave; });
+  return more_may_leave;
+}
+
+// While a lane waits for a page or for its pace, those behind it go on.
 void Buffer::send(Instant now) {
+  sender_->begin_turn({.paced = false, .urgent = true});
   inflight_.resume(now);
-  inflight_.send_from(lane_.outbox(), lane_.send_last(), now);
+  lanes_.for_each([&](Lane& lane) {
+    sender_->begin_turn({.paced = lanes_.is_paced(lane), .urgent = lanes_.is_urgent(lane)});
+    inflight_.send_from(lane.outbox(), lane.send_last(), now);
+  });
+  sender_->begin_turn({});
+  lanes_.review_backlogs();
+}
+
+Instant Buffer::thinning_due() const {
+  Instant due = kNever;
+  lanes_.for_each([&](const Lane& lane) { due = std::min(due, lane.thinning_due()); });
+  return due;
+}
+
+void Buffer::release_held(Instant now) {
+  lanes_.for_each([&](Lane& lane) { lane.release_held(now); });
+}
+
+void Buffer::forget_crossed() {
+  lanes_.for_each([](Lane& lane) { lane.forget_crossed(); });
 }
 
 void Buffer::expire(Instant now) {
-  (void)lane_.outbox().expire(now);
+  lanes_.for_each([&](Lane& lane) { (void)lane.outbox().expire(now); });
 }
 
 // --- numbers ---
@@ -256,7 +294,8 @@ std::optional<WallTime> Buffer::wall_time(Instant then, Instant now) const {
 bool Buffer::numbers_are_ready() {
   broker::Journal& journal = broker_.journal();
   if (journal.is_durable(reserved_in_)) numbers_safe_ = far_session_.numbers_end();
-  const Sequence next = outbox().next_sequence();
+  Sequence next;
+  lanes_.for_each([&](const Lane& lane) { next = std::max(next, lane.outbox().next_sequence()); });
   if (next.value + kNumbersReserved / 2 > far_session_.numbers_end().value) {
     reserved_in_ = far_session_.reserve_numbers(Sequence{next.value + kNumbersReserved});
   }
@@ -265,27 +304,59 @@ bool Buffer::numbers_are_ready() {
   return false;
 }
 
+std::uint64_t Buffer::next_number() const {
+  std::uint64_t highest = 0;
+  lanes_.for_each([&](const Lane& lane) {
+    highest = std::max(highest, lanes_.number(lane.outbox().queue(), lane.outbox().next_sequence()));
+  });
+  return highest;
+}
+
 void Buffer::await_store() {
   if (!std::exchange(awaits_store_, true)) broker_.journal().wake_on_progress(*this);
 }
 
 void Buffer::handle_store_progress(Instant now) {
   awaits_store_ = false;
-  lane_.handle_store_progress(now);
+  lanes_.for_each([&](Lane& lane) { lane.handle_store_progress(now); });
   handle_progress(now);
 }
 
 // --- what is where ---
 
+bool Buffer::direct() const {
+  bool is_clear = sender_ != nullptr && sender_->ready(false);
+  lanes_.for_each([&](const Lane& lane) { is_clear = is_clear && !lane.outbox().has_waiting(); });
+  return is_clear;
+}
+
+bool Buffer::has_urgent() const {
+  return lanes_.sum([&](const Lane& lane) { return lanes_.is_urgent(lane) ? lane.outbox().messages() : 0; }) > 0;
+}
+
+std::optional<Instant> Buffer::oldest() const {
+  std::optional<Instant> oldest;
+  lanes_.for_each([&](const Lane& lane) {
+    const std::optional<Instant> its = lane.outbox().oldest();
+    if (its && (!oldest || *its < *oldest)) oldest = its;
+  });
+  return oldest;
+}
+
+void Buffer::purge(Instant now) {
+  lanes_.for_each([&](Lane& lane) { lane.purge(now); });
+}
+
 void Buffer::describe(Snapshot& snapshot) const {
   const std::uint64_t uncounted = sender_ != nullptr ? sender_->uncounted() : 0;
-  snapshot.books = lane_.books();
+  snapshot.books = {};
+  lanes_.for_each([&](const Lane& lane) { snapshot.books += lane.books(); });
   snapshot.books.accepted += uncounted;
-  snapshot.backlog_messages = lane_.backlog() + lane_.held();
-  snapshot.backlog_bytes = outbox().bytes();
+  snapshot.backlog_messages = lanes_.sum([](const Lane& lane) { return lane.backlog() + lane.held(); });
+  snapshot.backlog_bytes = lanes_.bytes();
   snapshot.bytes_max = limits_.bytes_max;
   snapshot.messages_max = limits_.messages_max;
-  snapshot.disk_messages = outbox().disk_messages();
+  snapshot.disk_messages = lanes_.sum([](const Lane& lane) { return lane.outbox().disk_messages(); });
   snapshot.inflight = inflight() + uncounted;
   snapshot.accepted = snapshot.books.accepted;
   snapshot.delivered = snapshot.books.delivered;
@@ -295,7 +366,7 @@ void Buffer::describe(Snapshot& snapshot) const {
   snapshot.routed = routed_;
   // No rule took it, or at QoS 0 a local queue refused it.
   snapshot.received_dropped = received_ - routed_;
-  snapshot.oldest = outbox().oldest();
+  snapshot.oldest = oldest();
   snapshot.rules = rules_.status();
 }
 
@@ -304,6 +375,7 @@ void Buffer::describe(Snapshot& snapshot) const {
 Buffers::Buffers(broker::Restored restored, broker::Broker& broker) : restored_(std::move(restored)), broker_(broker) {
   for (const broker::RestoredQueue& queue : restored_.queues) {
     if (queue.row.kind == broker::QueueKind::Bridge) (void)of(queue.row.name);
+    if (queue.row.kind == broker::QueueKind::Lane) (void)of(std::string(bridge_of_lane(queue.row)));
   }
 }
 
@@ -339,6 +411,8 @@ Buffers::Renaming Buffers::rename(const std::string& from, const std::string& to
 void Buffers::rename_restored(const std::string& from, const std::string& to) {
   for (broker::RestoredQueue& queue : restored_.queues) {
     if (queue.row.kind == broker::QueueKind::Bridge && queue.row.name == from) queue.row.name = to;
+    if (queue.row.kind != broker::QueueKind::Lane || bridge_of_lane(queue.row) != from) continue;
+    queue.row.name.replace(queue.row.name.find('/') + 1, from.size(), to);
   }
   for (broker::SessionRow& row : restored_.sessions) {
     if (row.client_id == broker::far_session_key(from)) row.client_id = broker::far_session_key(to);

@@ -17,6 +17,7 @@
 #include "bridge/far_session.h"
 #include "bridge/found.h"
 #include "bridge/lane.h"
+#include "bridge/lanes.h"
 #include "bridge/loop_guard.h"
 #include "bridge/pause.h"
 #include "bridge/rule_set.h"
@@ -34,9 +35,10 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   // The way up of a bridge, which sends from the buffer.
   class Sender {
    public:
-    // Whether a message may leave now: one of the queue, or one of QoS 0 that send_once() takes.
-    virtual bool ready() const = 0;
-    virtual bool takes_once() const = 0;
+    // Whether a message may leave now: one of the queue, or one of QoS 0 that send_once() takes. `urgent`: of high
+    // priority, for which hold() does not hold.
+    virtual bool ready(bool urgent) const = 0;
+    virtual bool takes_once(bool urgent) const = 0;
     // Whether the far broker takes a message of this size.
     virtual bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) = 0;
     // How long what is sent waits for more before it leaves.
@@ -48,6 +50,12 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
     virtual std::uint64_t uncounted() const = 0;
     // More can be sent than before.
     virtual void pump(Instant now) = 0;
+    // Whose turn it is: of a backlog that leaves no faster than it may; urgent.
+    struct Turn {
+      bool paced = false;
+      bool urgent = false;
+    };
+    virtual void begin_turn(Turn turn) = 0;
     // A retained value was removed by a message that was dropped, because nothing can be sent.
     virtual void note_removed(std::string_view topic) = 0;
 
@@ -70,8 +78,8 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   broker::SubscriberId subscriber() const { return subscriber_; }
 
   // --- what may change while it runs ---
-  // REQUIRES: as TopicMap.
-  void set_rules(std::vector<Rule> rules);
+  // REQUIRES: as TopicMap. With `live_first`, what comes while a backlog waits leaves before it.
+  void set_rules(std::vector<Rule> rules, bool live_first = false);
   // Messages over a lowered limit stay until others come that need their room.
   void set_limits(const broker::OutboxLimits& limits);
   void set_taking(bool taking);
@@ -93,19 +101,21 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   broker::Inflight& window() { return inflight_; }
   const broker::Inflight& window() const { return inflight_; }
   // Drops messages that have waited longer than their rules allow, among those that could leave now: `room` of them.
-  void drop_outdated(std::size_t room, Instant now) { lane_.drop_outdated(room, now); }
-  // As Lane::thin(); then, sends what may leave, after what is in flight.
-  bool thin(std::size_t room, Instant now) { return lane_.thin(room, now); }
+  void drop_outdated(std::size_t room, Instant now);
+  // As Lane::thin(), in each lane; then, sends what may leave, after what is in flight.
+  bool thin(std::size_t room, Instant now);
   void send(Instant now);
+  // A connection begins: what waits is the backlog.
+  void begin_connection() { lanes_.begin_backlogs(); }
   // When values that are held leave; then, lets them.
-  Instant thinning_due() const { return lane_.thinning_due(); }
-  void release_held(Instant now) { lane_.release_held(now); }
+  Instant thinning_due() const;
+  void release_held(Instant now);
   // The far side may not have what crossed before.
-  void forget_crossed() { lane_.forget_crossed(); }
+  void forget_crossed();
   // Counts messages that have expired while nothing is sent.
   void expire(Instant now);
   void pass(broker::Outbox::Outcome outcome, Instant now, broker::DropReason reason = broker::DropReason::QueueFull) {
-    lane_.pass(outcome, now, reason);
+    lanes_.normal().pass(outcome, now, reason);
   }
 
   // --- numbers ---
@@ -113,12 +123,14 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   // to send now: all that waits has a number, or the disk takes nothing, which holds up nobody. When it changes, the
   // sender is told.
   bool numbers_are_ready();
-  // The number that the message may leave with; 0: none, as the disk takes nothing.
-  Sequence number_of(Sequence sequence) const { return sequence < numbers_safe_ ? sequence : Sequence{}; }
+  // The number that a message of this queue may leave with; 0: none, as the disk takes nothing.
+  std::uint64_t number_of(QueueId queue, Sequence sequence) const {
+    return sequence < numbers_safe_ ? lanes_.number(queue, sequence) : 0;
+  }
   // The wall clock at `then`, if it can be trusted.
   std::optional<WallTime> wall_time(Instant then, Instant now) const;
-  // The number of the next message.
-  Sequence next_number() const { return outbox().next_sequence(); }
+  // The highest that the next message may have.
+  std::uint64_t next_number() const;
 
   // --- the way down ---
   FarSession& far_session() { return far_session_; }
@@ -132,21 +144,30 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   }
 
   // Whether a message may go out now, with nothing waiting before it.
-  bool direct() const { return sender_ != nullptr && sender_->ready() && !outbox().has_waiting(); }
+  bool direct() const;
 
   // --- for the operator ---
-  const broker::Outbox& outbox() const { return lane_.outbox(); }
+  const Lanes& lanes() const { return lanes_; }
   // Drops all that waits or is in flight, counted as `purged`. What is in flight may be at the far broker already; its
   // acknowledgement then changes nothing.
-  void purge(Instant now) { lane_.purge(now); }
+  void purge(Instant now);
 
   // --- what is where ---
-  std::uint64_t waiting() const { return outbox().messages(); }
-  std::optional<Instant> oldest() const { return outbox().oldest(); }  // of those in memory
-  std::uint64_t backlog() const { return lane_.backlog(); }           // but for what thinning holds
+  std::uint64_t waiting() const { return lanes_.messages(); }
+  std::optional<Instant> oldest() const;  // of those in memory
+  // Whether any of them is of high priority.
+  bool has_urgent() const;
+  // But for what thinning holds.
+  std::uint64_t backlog() const {
+    return lanes_.sum([](const Lane& lane) { return lane.backlog(); });
+  }
   // Of QoS 1 and 2, but for what is in the output.
-  std::uint64_t inflight() const { return lane_.inflight(); }
-  std::uint64_t delivered() const { return lane_.books().delivered; }
+  std::uint64_t inflight() const {
+    return lanes_.sum([](const Lane& lane) { return lane.inflight(); });
+  }
+  std::uint64_t delivered() const {
+    return lanes_.sum([](const Lane& lane) { return lane.books().delivered; });
+  }
   std::uint64_t received() const { return received_; }
   // Everything but the connection.
   void describe(Snapshot& snapshot) const;
@@ -170,10 +191,17 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
     mqtt::Qos here;
     mqtt::Qos there;
   };
-  void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, QosPair qos, bool retain);
+  void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, Lane& lane, QosPair qos,
+               bool retain);
+  // That of a message of the rule which comes now.
+  Lane& lane_of(const Rule& rule, bool retain) const;
+  bool is_direct(const Lane& lane) const {
+    return sender_ != nullptr && sender_->ready(lanes_.is_urgent(lane)) && !lane.outbox().has_waiting();
+  }
   // Whether it would circle; then it is dropped.
   bool circles(const broker::Publication& publication);
   Duration patience() const;
+  void restore(const broker::ExchangeRow& row);
   // Subscribes locally to the filters that only `wanted` has, and unsubscribes those that only `had` has.
   void subscribe(const std::vector<std::string>& had, const std::vector<std::string>& wanted);
   std::vector<std::string> local_filters() const;
@@ -181,11 +209,11 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   std::string name_;  // changes with rename()
   // Constant after construction.
   broker::Broker& broker_;
-  const QueueId queue_;
 
   // Changes with set_*().
   broker::OutboxLimits limits_;
   RuleSet rules_;
+  bool live_first_ = false;
   bool taking_ = false;
   LoopGuard loop_guard_;
   std::string gateway_id_;
@@ -193,7 +221,7 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   std::optional<Pause> pause_;
 
   broker::SubscriberId subscriber_;
-  Lane lane_;
+  Lanes lanes_;
   broker::Inflight inflight_;
   FarSession far_session_;
   Sender* sender_ = nullptr;

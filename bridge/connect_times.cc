@@ -40,12 +40,12 @@ bool ConnectTimes::has_enough(const Queue& queue, Instant now) const {
 }
 
 bool ConnectTimes::wants_connection(const Queue& queue, Instant now) const {
-  return window_is_open() && (!has_demand() || demanded_ || has_enough(queue, now));
+  return queue.urgent || (window_is_open() && (!has_demand() || demanded_ || has_enough(queue, now)));
 }
 
 Instant ConnectTimes::wanted_due(const Queue& queue) const {
-  if (!window_is_open()) return kNever;
   if (wants_connection(queue, Instant::min())) return Instant::min();
+  if (!window_is_open()) return kNever;
   if (options_.demand_age == Duration::zero() || queue.messages == 0) return kNever;
   return *queue.oldest + options_.demand_age;
 }

@@ -33,6 +33,7 @@ class ConnectTimes {
   struct Queue {
     std::uint64_t messages = 0;
     std::optional<Instant> oldest;
+    bool urgent = false;  // some are of high priority: those wait for no window and no demand
   };
 
   explicit ConnectTimes(const Options& options) : options_(options) {}

@@ -39,7 +39,7 @@ void UserProperties::add_to(ByteBuffer& out) const {
 void add_stamp(const StampOptions& options, const Stamp& stamp, ByteBuffer& out) {
   if (options.received_at && stamp.received) add(out, "received-at", utc_text(*stamp.received));
   if (options.gateway) add(out, "gateway", stamp.gateway);
-  if (options.sequence && stamp.sequence) add(out, "seq", std::to_string(stamp.sequence.value));
+  if (options.sequence && stamp.number != 0) add(out, "seq", std::to_string(stamp.number));
 }
 
 }  // namespace furrow::bridge

@@ -45,7 +45,7 @@ struct StampOptions {
 struct Stamp {
   std::optional<WallTime> received;  // nothing when the clock cannot be trusted
   std::string_view gateway;
-  Sequence sequence;  // 0: it has none, as it never was in the queue
+  std::uint64_t number = 0;  // 0: it has none, as it never was in the queue
 };
 // Appends what `options` ask for to the properties in `out`.
 void add_stamp(const StampOptions& options, const Stamp& stamp, ByteBuffer& out);

@@ -25,6 +25,8 @@
 namespace furrow::bridge {
 
 enum class Direction : std::uint8_t { Up, Down, Both };
+// Which messages leave first on the way up, in this order.
+enum class Priority : std::uint8_t { High, Normal, Low };
 
 struct Rule {
   std::string filter;
@@ -39,6 +41,7 @@ struct Rule {
   bool buffer_qos0 = false;                    // QoS 0 waits in the buffer while the link is down
   Duration expire_after{};                     // on the way up; 0 = as the message says
   ThinningTerms thinning;                      // on the way up
+  Priority priority = Priority::Normal;        // on the way up
   std::vector<UserProperty> properties;        // added on the way up
 
   // At which a message of `qos` crosses.

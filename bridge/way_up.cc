@@ -30,7 +30,7 @@ UserProperties WayUp::path_property(const Options& options) {
 }
 
 broker::Message::Fields WayUp::remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping,
-                                             Sequence sequence, Instant now) {
+                                             std::uint64_t number, Instant now) {
   mapping.write(topic_);
   fields.topic = topic_;
   std::string answer_topic;
@@ -48,7 +48,7 @@ broker::Message::Fields WayUp::remote_fields(broker::Message::Fields fields, con
     path_.add_to(properties_);
     const bool dates = options_.stamp.received_at;
     add_stamp(options_.stamp,
-              {dates ? buffer_.wall_time(fields.received, now) : std::nullopt, options_.gateway_id, sequence},
+              {dates ? buffer_.wall_time(fields.received, now) : std::nullopt, options_.gateway_id, number},
               properties_);
   }
   fields.properties = mqtt::PropertyView::from_valid(properties_.view());
@@ -85,7 +85,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
     lowered.packet_id = {};
     lowered.duplicate = false;
   }
-  const auto fields = remote_fields(broker::fields_of(message), *mapping, buffer_.number_of(delivery.sequence), now);
+  const auto fields = remote_fields(broker::fields_of(message), *mapping, buffer_.number_of(delivery.queue, delivery.sequence), now);
   if (!remote_.write_publish(fields, lowered, now)) return Outcome::TooLarge;
   sent_since_ = std::min(sent_since_, message.received());
   pace(message, now);
@@ -120,7 +120,7 @@ void WayUp::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
 
 // A backlog leaves no faster than it may; without one there is nothing to hold back.
 void WayUp::pace(const broker::Message& message, Instant now) {
-  if (!options_.drain.is_limited() || buffer_.backlog() == 0) return;
+  if (!turn_.paced || !options_.drain.is_limited() || buffer_.backlog() == 0) return;
   const Instant until = pace_.take(message.topic().size() + message.payload().size(), options_.drain, now);
   if (until > now) paced_until_ = until;
 }
@@ -162,12 +162,13 @@ void WayUp::expire(Instant now) {
 
 // --- the far side ---
 
-void WayUp::connect(broker::Inflight::Windows windows, bool session_present, Instant now) {
+void WayUp::connect(broker::Inflight::Windows windows, bool session_present, bool held, Instant now) {
   inflight_since_.reset();
   lacks_exactly_once_ = false;
   sent_since_ = kNever;
-  held_ = false;
+  held_ = held;
   window_max_ = windows.all;
+  buffer_.begin_connection();
   if (!session_present) buffer_.forget_crossed();
   if (options_.stamp.sequence) (void)buffer_.numbers_are_ready();  // the first message need not wait long
   window().connect(*this, windows, session_present, now);

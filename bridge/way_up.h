@@ -39,8 +39,9 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   }
   ~WayUp() { buffer_.detach(); }
 
-  void connect(broker::Inflight::Windows windows, bool session_present, Instant now);
-  // Sends no more messages on this connection; what is in flight is finished.
+  // `held`: as after hold().
+  void connect(broker::Inflight::Windows windows, bool session_present, bool held, Instant now);
+  // Sends no more messages on this connection, but for those of high priority; what is in flight is finished.
   void hold() { held_ = true; }
   // Sends nothing more; the output may still leave.
   void stop() { window().disconnect(); }
@@ -90,8 +91,8 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   };
 
   // Buffer::Sender
-  bool ready() const override { return window().connected() && writable(); }
-  bool takes_once() const override { return window().connected() && takes_more(); }
+  bool ready(bool urgent) const override { return takes_once(urgent) && numbers_are_ready(); }
+  bool takes_once(bool urgent) const override { return window().connected() && takes_more({.urgent = urgent}); }
   Duration gathers_for() const override { return options_.gathers_for; }
   bool fits(const broker::Publication& publication, const TopicMap::Mapping& mapping, mqtt::Qos qos) override;
   void send_once(const broker::Message::Fields& fields, const TopicMap::Mapping& mapping, bool retain,
@@ -99,10 +100,11 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   void note_removed(std::string_view topic) override {
     if (options_.notes_removed) offers_.note_removed(topic);
   }
+  void begin_turn(Turn turn) override { turn_ = turn; }
   std::uint64_t uncounted() const override { return in_output_.once + taken_out_.once; }
 
   // broker::PublishSink
-  bool writable() const override { return takes_more() && (!options_.stamp.sequence || buffer_.numbers_are_ready()); }
+  bool writable() const override { return takes_more(turn_) && numbers_are_ready(); }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
 
@@ -110,9 +112,12 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   const broker::Inflight& window() const { return buffer_.window(); }
   // As the far side gets them; borrowed until the next call.
   broker::Message::Fields remote_fields(broker::Message::Fields fields, const TopicMap::Mapping& mapping,
-                                        Sequence sequence, Instant now);
+                                        std::uint64_t number, Instant now);
   static UserProperties path_property(const Options& options);
-  bool takes_more() const { return remote_.writable() && !paced_until_ && !held_; }
+  bool takes_more(Turn turn) const {
+    return remote_.writable() && (turn.urgent || !held_) && !(turn.paced && paced_until_);
+  }
+  bool numbers_are_ready() const { return !options_.stamp.sequence || buffer_.numbers_are_ready(); }
   void send_waiting(Instant now);
   // The highest QoS at which messages go.
   mqtt::Qos maximum_qos() const;
@@ -134,6 +139,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
 
   broker::PublishPace pace_;
   std::optional<Instant> paced_until_;
+  Turn turn_;                     // whose messages are sent now
   std::uint16_t window_max_ = 0;  // of the present connection
   bool held_ = false;             // likewise; see hold()
   bool lacks_exactly_once_ = false;

@@ -438,7 +438,7 @@ void Sessions::restore_outbound(Session& session, std::vector<ExchangeRow>& rows
 // for as long as a session has messages of them in flight.
 void Sessions::end_orphans(std::vector<RestoredQueue>& queues, const SessionQueues& unclaimed) {
   std::erase_if(queues, [&](const RestoredQueue& queue) {
-    if (queue.row.kind == QueueKind::Bridge) return false;
+    if (queue.row.kind == QueueKind::Bridge || queue.row.kind == QueueKind::Lane) return false;
     if (queue.row.kind == QueueKind::Group || !unclaimed.contains(queue.row.id)) return true;
     ++shared_.stats.queues_orphaned;
     shared_.journal.remove_queue(queue.row.id);

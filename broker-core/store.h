@@ -23,10 +23,11 @@ namespace furrow::broker {
 
 using Bytes = std::vector<std::uint8_t>;
 
-enum class QueueKind : std::uint8_t { Bridge = 1, Session = 2, Group = 3 };
+enum class QueueKind : std::uint8_t { Bridge = 1, Session = 2, Group = 3, Lane = 4 };
 
 // A durable outbox comes into being, or gets another name. The name is the bridge's name, the session's client
-// identifier, or the filter of a shared subscription, `$share/…`.
+// identifier, the filter of a shared subscription, `$share/…`, or of a further queue of a bridge its lane and the
+// bridge's name: `high/region`.
 struct QueueRow {
   QueueId id;
   QueueKind kind = QueueKind::Bridge;

@@ -70,13 +70,7 @@ struct Assigner {
   requires std::is_enum_v<Enumeration> Status operator()(Enumeration* slot) const {
     const std::vector<std::string_view> words = split_words(key.words);
     const auto found = std::find(words.begin(), words.end(), text);
-    if (found == words.end()) {
-      const std::vector<std::string_view> planned = split_words(key.words_planned);
-      if (std::find(planned.begin(), planned.end(), text) != planned.end()) {
-        return invalid(std::string(text) + " is not built yet in this version");
-      }
-      return invalid(in_quotes(text) + " is not one of: " + joined(words));
-    }
+    if (found == words.end()) return invalid(in_quotes(text) + " is not one of: " + joined(words));
     *slot = static_cast<Enumeration>(found - words.begin());
     return {};
   }

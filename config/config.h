@@ -223,6 +223,7 @@ struct UserProperty {
 
 enum class Direction : std::uint8_t { Up, Down, Both };
 enum class RetainFlag : std::uint8_t { Keep, Clear };
+enum class Priority : std::uint8_t { High, Normal, Low };
 
 // One rule of a bridge. With X for whatever `filter` matches:
 // the local topic is local_prefix + X, the remote topic remote_prefix + X, or what `remote` makes of X.
@@ -237,6 +238,7 @@ struct TopicRule {
   std::vector<std::string> except;  // filters of X that this rule leaves alone
   RetainFlag retain = RetainFlag::Keep;
   bool buffer_qos0 = false;              // QoS 0 messages are buffered too while the link is down
+  Priority priority = Priority::Normal;  // on the way up
   Duration expire_after = Seconds(0);    // 0 = as the message says
   Duration every = Seconds(0);           // of each topic no more than one value in so long; 0 = all
   bool changed_only = false;             // of each topic no value that equals the one before
@@ -267,7 +269,7 @@ struct Buffer {
   bool operator==(const Buffer&) const = default;
 };
 
-enum class DrainOrder : std::uint8_t { OldestFirst };
+enum class DrainOrder : std::uint8_t { OldestFirst, LiveFirst };
 
 // How fast a backlog leaves.
 struct DrainPace {

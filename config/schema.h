@@ -57,7 +57,7 @@ using Slot =
                  std::vector<Bridge>*, std::vector<TopicRule>*, std::optional<std::vector<AccessRule>>*,
                  std::vector<UserGroup>*, std::vector<TopicWatch>*, std::vector<UserProperty>*, ClientIdPolicy*,
                  Denied*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*, RetainFlag*, DrainOrder*,
-                 Provider*, MqttVersion*, LoopGuard*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
+                 Priority*, Provider*, MqttVersion*, LoopGuard*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;
@@ -70,8 +70,6 @@ struct Key {
   // "a | b": for Kind::Word the allowed words, in the order of the enumeration; else words allowed beside a value
   // (`auto`, which leaves the slot empty).
   std::string_view words = {};
-  // Words of the same kind that a later version will know.
-  std::string_view words_planned = {};
   std::string_view doc = {};      // one line: what it means
   std::string_view danger = {};   // one line: what can go wrong; usually empty
   std::string_view example = {};  // what the reference file shows of keys that have no default that could be written

@@ -147,6 +147,18 @@ bridge::VersionChoice version(config::MqttVersion choice) {
   return bridge::VersionChoice::Auto;
 }
 
+bridge::Priority priority(config::Priority choice) {
+  switch (choice) {
+    case config::Priority::High:
+      return bridge::Priority::High;
+    case config::Priority::Normal:
+      return bridge::Priority::Normal;
+    case config::Priority::Low:
+      return bridge::Priority::Low;
+  }
+  return bridge::Priority::Normal;
+}
+
 bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, const std::string& bridge_name) {
   const auto expand = [&](const std::string& prefix) { return config::expand_names(prefix, gateway_id, bridge_name); };
   std::vector<bridge::UserProperty> properties;
@@ -163,6 +175,7 @@ bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, 
           .buffer_qos0 = from.buffer_qos0,
           .expire_after = from.expire_after,
           .thinning = {.every = from.every, .changed_only = from.changed_only, .heartbeat = from.heartbeat},
+          .priority = priority(from.priority),
           .properties = std::move(properties)};
 }
 
@@ -247,6 +260,7 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
                    .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),
                    .burst = std::chrono::seconds(1)};
+  options.live_first = bridge.drain.order == config::DrainOrder::LiveFirst;
   options.backoff_initial = bridge.backoff.initial;
   options.backoff_max = bridge.backoff.max;
   options.buffer = {.messages_max = bridge.buffer.messages_max,

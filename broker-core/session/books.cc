@@ -15,6 +15,17 @@ std::string_view name(DropReason reason) {
   return kNames[static_cast<std::size_t>(reason)];
 }
 
+Books& Books::operator+=(const Books& more) {
+  accepted += more.accepted;
+  delivered += more.delivered;
+  expired += more.expired;
+  quarantined += more.quarantined;
+  for (std::size_t i = 0; i < dropped.size(); ++i) dropped[i] += more.dropped[i];
+  waiting_bytes += more.waiting_bytes;
+  not_grown += more.not_grown;
+  return *this;
+}
+
 std::uint64_t Books::ended() const {
   return std::accumulate(dropped.begin(), dropped.end(), delivered + expired + quarantined);
 }

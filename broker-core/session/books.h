@@ -52,6 +52,8 @@ struct Books {
 
   std::uint64_t& drops(DropReason reason) { return dropped[static_cast<std::size_t>(reason)]; }
   std::uint64_t drops(DropReason reason) const { return dropped[static_cast<std::size_t>(reason)]; }
+  // Those of several outboxes together.
+  Books& operator+=(const Books& more);
   // All messages that neither wait nor are in flight any more.
   std::uint64_t ended() const;
 };

@@ -33,7 +33,7 @@ bool subtract_holes(const CursorRow& row, std::uint64_t& open) {
 }  // namespace
 
 bool is_plausible(const QueueRow& row) {
-  return is_counted(row.id.value) && row.kind >= QueueKind::Bridge && row.kind <= QueueKind::Group;
+  return is_counted(row.id.value) && row.kind >= QueueKind::Bridge && row.kind <= QueueKind::Lane;
 }
 
 bool is_plausible(const CursorRow& row) {

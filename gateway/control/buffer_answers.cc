@@ -18,8 +18,18 @@ BufferShowAnswer::BufferShowAnswer(const bridge::Buffer& buffer, broker::Broker&
                                    std::optional<std::uint64_t> limit)
     : buffer_(buffer),
       broker_(broker),
-      limit_(limit.value_or(std::numeric_limits<std::uint64_t>::max())),
-      end_(buffer.outbox().next_sequence()) {}
+      limit_(limit.value_or(std::numeric_limits<std::uint64_t>::max())) {
+  buffer.lanes().for_each([&](const bridge::Lane& lane) {
+    lanes_.push_back(&lane);
+    ends_.push_back(lane.outbox().next_sequence());
+  });
+}
+
+void BufferShowAnswer::begin_lane() {
+  from_ = Sequence{1};
+  after_ = {};
+  asked_end_ = read_end_ = {};
+}
 
 void BufferShowAnswer::show(ByteBuffer& out, const Shown& shown, Instant now) {
   const broker::Message& message = shown.message;
@@ -31,6 +41,8 @@ void BufferShowAnswer::show(ByteBuffer& out, const Shown& shown, Instant now) {
   const Instant expires = message.expires_at();
   if (expires != kNever) object.seconds("expires_s", expires - now);
   object.text("state", shown.inflight ? "inflight" : "waiting").flag("on_disk", shown.on_disk);
+  const std::string_view lane = buffer_.lanes().name(*lanes_[lane_]);
+  if (lane != "normal") object.text("lane", lane);
   add_properties(object, message.properties());
   write_line(out, object);
   ++count_;
@@ -44,7 +56,7 @@ bool BufferShowAnswer::is_unsettled(Sequence sequence) const {
 void BufferShowAnswer::ask() {
   asked_end_ = contents().gap_end();
   asked_ = broker_.journal().read(
-      {.queue = buffer_.outbox().queue(), .from = from_, .after = after_, .bytes_max = kPageBytes});
+      {.queue = outbox().queue(), .from = from_, .after = after_, .bytes_max = kPageBytes});
 }
 
 void BufferShowAnswer::handle_page(const broker::Page& page) {
@@ -62,11 +74,11 @@ bool BufferShowAnswer::show_page(ByteBuffer& out, Instant now) {
     const broker::SegmentRow& row = reading_->page.segments[reading_->segment];
     if (!reading_->reader) {
       reading_->reader =
-          std::make_unique<broker::SegmentReader>(row.directory, row.records, buffer_.outbox().queue(), stamp);
+          std::make_unique<broker::SegmentReader>(row.directory, row.records, outbox().queue(), stamp);
     }
     broker::SegmentReader::Record record;
     while (!is_full() && out.size() - before < kSliceBytes && reading_->reader->next(from_, record)) {
-      if (record.sequence >= end_) break;
+      if (record.sequence >= ends_[lane_]) break;
       from_ = Sequence{record.sequence.value + 1};
       if (!is_unsettled(record.sequence)) continue;
       const broker::PagedQueue::Entry* const entry = contents().find(record.sequence);
@@ -83,7 +95,7 @@ bool BufferShowAnswer::show_page(ByteBuffer& out, Instant now) {
 bool BufferShowAnswer::show_memory(ByteBuffer& out, Instant now) {
   const std::size_t before = out.size();
   std::size_t shown = 0;
-  for (std::size_t probes = 0; from_ < end_; ++probes) {
+  for (std::size_t probes = 0; from_ < ends_[lane_]; ++probes) {
     if (is_full() || shown == kStepsMax || probes == kProbesMax || out.size() - before >= kSliceBytes) return true;
     if (const broker::PagedQueue::Entry* const entry = contents().find(from_)) {
       const bool inflight = entry->state == broker::PagedQueue::State::InFlight;
@@ -103,6 +115,11 @@ Answer::Step BufferShowAnswer::next(ByteBuffer& out, Instant now) {
   if (reading_ && !show_page(out, now)) reading_.reset();
   const bool goes_on = reading_ || show_memory(out, now);
   if (goes_on && !is_full()) return asked_ ? Step::Wait : Step::More;
+  if (!is_full() && lane_ + 1 < lanes_.size()) {
+    ++lane_;
+    begin_lane();
+    return Step::More;
+  }
   write_line(out, JsonObject().flag("ok", true).number("count", count_));
   return Step::Done;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bridge/buffer.h"
 #include "broker-core/broker.h"
@@ -11,8 +12,8 @@
 
 namespace furrow::gateway {
 
-// The messages of one buffer in the order in which they were accepted: those in memory, and those that are in the store
-// alone, read page by page, so that a million of them take no more memory than a few. Messages that are accepted
+// The messages of one buffer, lane after lane in the order of sending, and in each as they were accepted: those in
+// memory, and those that are in the store alone, read page by page, so that a million of them take no more memory than a few. Messages that are accepted
 // meanwhile are not shown, nor are those that are settled before it is their turn.
 class BufferShowAnswer final : public Answer {
  public:
@@ -30,7 +31,9 @@ class BufferShowAnswer final : public Answer {
     std::unique_ptr<broker::SegmentReader> reader;  // of that segment
   };
 
-  const broker::PagedQueue& contents() const { return buffer_.outbox().contents(); }
+  const broker::Outbox& outbox() const { return lanes_[lane_]->outbox(); }
+  const broker::PagedQueue& contents() const { return outbox().contents(); }
+  void begin_lane();
   bool is_full() const { return count_ >= limit_; }
   bool is_unsettled(Sequence sequence) const;
   void ask();
@@ -51,13 +54,15 @@ class BufferShowAnswer final : public Answer {
   const bridge::Buffer& buffer_;
   broker::Broker& broker_;
   const std::uint64_t limit_;
-  const Sequence end_;  // the first sequence that is not shown any more
+  std::vector<const bridge::Lane*> lanes_;
+  std::vector<Sequence> ends_;  // of each lane the first sequence that is not shown any more
 
-  Sequence from_{1};    // the first that is yet to be shown
-  SegmentId after_;     // what the store was read up to
-  ReadNumber asked_;    // the page that is waited for; 0: none
-  Sequence asked_end_;  // the end of what the store had, when it was asked
-  Sequence read_end_;   // the store has given all that it has before this
+  std::size_t lane_ = 0;  // that is shown
+  Sequence from_{1};      // the first that is yet to be shown
+  SegmentId after_;       // what the store was read up to
+  ReadNumber asked_;      // the page that is waited for; 0: none
+  Sequence asked_end_;    // the end of what the store had, when it was asked
+  Sequence read_end_;     // the store has given all that it has before this
   std::optional<Reading> reading_;
   std::uint64_t count_ = 0;
 };

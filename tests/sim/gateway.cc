@@ -55,6 +55,28 @@ std::string reasons(const broker::Books& books) {
   return text;
 }
 
+// The rules take different topics: they may stand in any order.
+std::vector<bridge::Rule> rules_up(const Options& options, const std::string& remote_prefix) {
+  std::vector<bridge::Rule> rules;
+  const auto add = [&](const std::string& filter, bridge::Priority priority) {
+    rules.push_back(rule(filter, remote_prefix, bridge::Direction::Up));
+    rules.back().buffer_qos0 = options.buffer_qos0;
+    rules.back().thinning.every = options.thinned_every;
+    rules.back().priority = priority;
+  };
+  add("farm/#", bridge::Priority::Normal);
+  if (!options.priorities) return rules;
+  for (const char* topic : {"farm/+/0", "farm/+/state-0", "farm/+/will-0"}) {
+    rules.front().except.emplace_back(topic);
+    add(topic, bridge::Priority::High);
+  }
+  for (const char* topic : {"farm/+/1", "farm/+/qos0-0"}) {
+    rules.front().except.emplace_back(topic);
+    add(topic, bridge::Priority::Low);
+  }
+  return rules;
+}
+
 }  // namespace
 
 struct Gateway::Process {
@@ -89,9 +111,8 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
   options.backoff_initial = milliseconds(200);
   options.backoff_max = seconds(5);
   options.buffer = gateway.options_.buffer;
-  options.rules.push_back(rule("farm/#", gateway.setup_.remote_prefix, bridge::Direction::Up));
-  options.rules.back().buffer_qos0 = gateway.options_.buffer_qos0;
-  options.rules.back().thinning.every = gateway.options_.thinned_every;
+  options.rules = rules_up(gateway.options_, gateway.setup_.remote_prefix);
+  options.live_first = gateway.options_.live_first;
   options.stamp.sequence = gateway.options_.numbered;
   if (gateway.options_.commands > 0)
     options.rules.push_back(rule("command/#", gateway.setup_.remote_prefix, bridge::Direction::Down));
@@ -425,6 +446,8 @@ void Gateway::check_limits(const bridge::Snapshot& snapshot) {
   const broker::OutboxLimits& limits = options_.buffer;
   // What is on disk only makes room once its page has been read.
   if (limits.when_full == broker::WhenFull::DropOldest) return;
+  // What has left one lane comes back in a crash, beside what had its room in another one.
+  if ((options_.priorities || options_.live_first) && ends_ > 0) return;
   const std::uint64_t messages = snapshot.backlog_messages + snapshot.inflight;
   if ((limits.messages_max > 0 && messages > limits.messages_max) ||
       (limits.bytes_max > 0 && snapshot.backlog_bytes > limits.bytes_max)) {

@@ -54,6 +54,9 @@ class Ledger {
 
   // `receiver` is several beside each other, so that messages may overtake.
   void lift_order(ReceiverId receiver) { receivers_[receiver].ordered = false; }
+  void lift_orders() {
+    for (Receiver& receiver : receivers_) receiver.ordered = false;
+  }
   // `receiver` may get messages of `stream`, at `qos` at most.
   void allow(StreamId stream, ReceiverId receiver, mqtt::Qos qos);
   // From the next message on it must get them.

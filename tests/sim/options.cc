@@ -197,6 +197,8 @@ Options draw_options(std::uint64_t seed) {
     options.thinned_every = milliseconds(50 + random.below(1500));
   }
   options.numbered = options.region_version == mqtt::Version::V5 && random.chance(20);
+  options.priorities = random.chance(20);
+  options.live_first = random.chance(10);
   return options;
 }
 
@@ -244,6 +246,8 @@ std::string describe(const Options& options) {
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
   if (options.thins()) line += " every=" + text(options.thinned_every);
   if (options.numbered) line += " numbered";
+  if (options.priorities) line += " priorities";
+  if (options.live_first) line += " live_first";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";
   if (options.warm_up) line += " warm_up";

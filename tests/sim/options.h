@@ -85,6 +85,8 @@ struct Options {
   std::size_t readers = 0;   // of those
   Duration thinned_every{};  // of each topic, no more than one message goes up in so long; 0 = all
   bool numbered = false;     // what goes up says its number
+  bool priorities = false;   // rules have different ones
+  bool live_first = false;   // what comes while a backlog waits goes up before it
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }

@@ -78,6 +78,8 @@ World::World(const Options& options)
   sites_.resize(options_.gateways);
   for (std::size_t i = 0; i < sites_.size(); ++i) add_streams(sites_[i], i);
   for (std::size_t i = 0; i < sites_.size(); ++i) build_site(i);
+  // What is live overtakes, on the way to the region and what comes back from there.
+  if (options_.live_first) ledger_.lift_orders();
 }
 
 World::~World() = default;

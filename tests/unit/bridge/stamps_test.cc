@@ -23,7 +23,7 @@ TEST_F(StampsTest, APropertyThatTheMessageHasStays) {
 TEST_F(StampsTest, SayWhenAndWhereAMessageCameInAndItsNumber) {
   const Stamp stamp{.received = WallTime(std::chrono::milliseconds(1'795'514'400'123)),
                     .gateway = "barn-7",
-                    .sequence = Sequence{42}};
+                    .number = 42};
   add_stamp({.received_at = true, .gateway = true, .sequence = true}, stamp, properties);
   EXPECT_EQ(text(), R"( {26="site":"south" 26="received-at":"2026-11-24T10:00:00.123Z" 26="gateway":"barn-7")"
                     R"( 26="seq":"42"})");

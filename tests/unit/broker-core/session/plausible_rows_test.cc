@@ -74,7 +74,8 @@ TEST(PlausibleRows, ExchangeThatCannotBeSent) {
 
 TEST(PlausibleRows, QueueOfAKindThatThereIs) {
   EXPECT_TRUE(is_plausible(QueueRow{QueueId{1}, QueueKind::Group, "$share/g/t"}));
-  EXPECT_FALSE(is_plausible(QueueRow{QueueId{1}, static_cast<QueueKind>(4), "region"}));
+  EXPECT_TRUE(is_plausible(QueueRow{QueueId{1}, QueueKind::Lane, "high/region"}));
+  EXPECT_FALSE(is_plausible(QueueRow{QueueId{1}, static_cast<QueueKind>(5), "region"}));
   EXPECT_FALSE(is_plausible(QueueRow{QueueId{}, QueueKind::Bridge, "region"}));
 }
 
