@@ -19,10 +19,6 @@ std::string in_quotes(std::string_view text) {
   return "'" + printable(text, kShownBytesMax) + "'";
 }
 
-bool is_wildcard(std::string_view level) {
-  return level == "+" || level == "#";
-}
-
 std::size_t count_wildcards(std::string_view filter) {
   std::size_t count = 0;
   TopicLevels levels(filter);
