@@ -31,8 +31,4 @@ inline std::string in_line(const Place& place) {
 bool is_name(std::string_view text);
 std::string explain_name(std::string_view text);
 
-inline Error invalid(std::string message) {
-  return {Errc::InvalidArgument, std::move(message)};
-}
-
 }  // namespace furrow::config

@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::size_t kShownBytesMax = 200;
 
-Error invalid(std::string message) {
-  return {Errc::InvalidArgument, std::move(message)};
-}
-
 std::string in_quotes(std::string_view text) {
   return "'" + printable(text, kShownBytesMax) + "'";
 }
