@@ -15,8 +15,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 
-constexpr auto kQos1 = Qos::AtLeastOnce;
-constexpr auto kQos2 = Qos::ExactlyOnce;
 constexpr Version kVersions[] = {Version::V3_1_1, Version::V5};
 
 class ConnectionWindowTest : public BrokerFixture {
