@@ -19,10 +19,6 @@ std::string heading(std::string_view text, bool colour) {
 // A payload of any length, on a line.
 constexpr std::size_t kPayloadBytesMax = 4096;
 
-std::string time_or_none(const std::optional<double>& seconds) {
-  return seconds ? short_time(*seconds) : "-";
-}
-
 enum class Side : std::uint8_t { Left, Right };
 
 // A cell and its column; a column of width 0 takes the rest of the line.
