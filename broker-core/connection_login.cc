@@ -11,11 +11,6 @@ namespace {
 
 using mqtt::ReasonCode;
 
-const ListenerPolicy* find_listener(const std::vector<ListenerPolicy>& listeners, std::string_view name) {
-  const auto found = std::ranges::find(listeners, name, &ListenerPolicy::name);
-  return found == listeners.end() ? nullptr : &*found;
-}
-
 bool suits(ClientIdPolicy policy, const std::optional<std::string>& user, std::string_view client_id) {
   if (!user) return true;
   switch (policy) {

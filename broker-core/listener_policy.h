@@ -1,8 +1,11 @@
 // What a listener asks of those who come by it, before they may do anything.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace furrow::broker {
 
@@ -14,6 +17,12 @@ struct ListenerPolicy {
   bool needs_vouched = false;
   bool needs_password = false;
 };
+
+// The one of `name`; nullptr when there is none.
+inline const ListenerPolicy* find_listener(const std::vector<ListenerPolicy>& listeners, std::string_view name) {
+  const auto found = std::ranges::find(listeners, name, &ListenerPolicy::name);
+  return found == listeners.end() ? nullptr : &*found;
+}
 
 // What client identifiers have to do with users.
 enum class ClientIdPolicy : std::uint8_t {

@@ -23,6 +23,10 @@ namespace furrow::broker {
 
 using Bytes = std::vector<std::uint8_t>;
 
+inline Bytes copy_of(ByteView bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+
 enum class QueueKind : std::uint8_t { Bridge = 1, Session = 2, Group = 3, Lane = 4 };
 
 // A durable outbox comes into being, or gets another name. The name is the bridge's name, the session's client

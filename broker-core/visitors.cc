@@ -12,11 +12,6 @@ namespace {
 constexpr std::string_view kStatusFilter = "$SYS/furrow/#";
 constexpr std::uint64_t kVisitorBit = std::uint64_t{1} << 63U;
 
-const ListenerPolicy* find_listener(const std::vector<ListenerPolicy>& listeners, std::string_view name) {
-  const auto found = std::ranges::find(listeners, name, &ListenerPolicy::name);
-  return found == listeners.end() ? nullptr : &*found;
-}
-
 mqtt::Connect connect_with(const Visitors::Credentials& credentials) {
   mqtt::Connect connect;
   if (credentials.user) connect.username = *credentials.user;

@@ -123,10 +123,8 @@ std::string in_brackets(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
-constexpr std::string_view kSchemeEnd = "://";
 constexpr std::string_view kUnixPrefix = "unix:";
 constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un, without the NUL
-constexpr std::size_t kInterfaceBytesMax = 15;  // IFNAMSIZ, without the NUL
 constexpr std::string_view kBetweenAddresses = " \t,;";
 
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {

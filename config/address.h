@@ -9,6 +9,7 @@
 // may write as `%25` [RFC 6874]: `mqtt://[fe80::1%25eth0]`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ namespace furrow::config {
 inline constexpr std::uint16_t kMqttPort = 1883;
 inline constexpr std::uint16_t kWebSocketPort = 8083;  // that other brokers have, too
 inline constexpr std::uint16_t kMqttsPort = 8883;
+
+inline constexpr std::string_view kSchemeEnd = "://";
+inline constexpr std::size_t kInterfaceBytesMax = 15;  // IFNAMSIZ, without the NUL
 
 enum class Scheme : std::uint8_t { Mqtt, Mqtts, Ws, Wss };
 

@@ -345,6 +345,7 @@ struct Bridge {
   std::vector<TopicRule> topics;  // per direction, the first that matches decides
   Place place;
 
+  bool comes_down() const { return std::ranges::any_of(topics, &TopicRule::comes_down); }
   bool operator==(const Bridge&) const = default;
 };
 

@@ -21,4 +21,14 @@ std::string as_written(std::string_view text) {
   return printable(quoted, 2 * kShownBytesMax) + "'";
 }
 
+bool is_name(std::string_view text) {
+  constexpr std::size_t kNameBytesMax = 64;
+  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+  return !text.empty() && text.size() <= kNameBytesMax && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+std::string explain_name(std::string_view text) {
+  return in_quotes(text) + " is not a name: 1 to 64 characters of A-Z a-z 0-9 _ . -";
+}
+
 }  // namespace furrow::config

@@ -27,8 +27,8 @@ inline std::string in_line(const Place& place) {
   return place.file != nullptr ? line + " of " + printable(place.file->name, kShownBytesMax) : line;
 }
 
-inline Error invalid(std::string message) {
-  return {Errc::InvalidArgument, std::move(message)};
-}
+// What gateways, bridges and listeners are called by, and how another text is refused.
+bool is_name(std::string_view text);
+std::string explain_name(std::string_view text);
 
 }  // namespace furrow::config

@@ -9,7 +9,6 @@
 namespace furrow::config {
 namespace {
 
-constexpr std::string_view kSchemeEnd = "://";
 constexpr std::string_view kEnvironment = "env";
 constexpr std::size_t kUserBytesMax = 255;  // [RFC 1929]
 constexpr std::uint16_t kUsualPort = 1080;  // of curl, whatever the scheme

@@ -10,7 +10,7 @@
 namespace furrow::config {
 namespace {
 
-constexpr std::size_t kLineBytesMax = 100;
+constexpr std::size_t kCommentBytesMax = 100;
 
 constexpr std::string_view kHeader = R"(# furrow.yaml: every key with its meaning, range and default.
 #
@@ -75,13 +75,13 @@ std::string conditions_text(const Key& key) {
   return text.empty() ? text : text + ".";
 }
 
-// `text` as comment lines that do not pass kLineBytesMax, broken between words.
+// `text` as comment lines that do not pass kCommentBytesMax, broken between words.
 std::string as_comment(const std::string& text, const std::string& indent) {
   std::istringstream words(text);
   std::string comment;
   std::string line = indent + "#";
   for (std::string word; words >> word;) {
-    if (line.size() + 1 + word.size() > kLineBytesMax) {
+    if (line.size() + 1 + word.size() > kCommentBytesMax) {
       comment += line + "\n";
       line = indent + "#";
     }

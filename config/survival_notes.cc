@@ -55,13 +55,8 @@ void warn_about_rule(const TopicRule& rule, const std::string& path, Report& rep
   }
 }
 
-bool comes_down(const Bridge& bridge) {
-  return std::any_of(bridge.topics.begin(), bridge.topics.end(),
-                     [](const TopicRule& rule) { return rule.comes_down(); });
-}
-
 void warn_about_bridge(const Bridge& bridge, const std::string& path, Report& report) {
-  if (comes_down(bridge) && bridge.session_expiry == Duration::zero()) {
+  if (bridge.comes_down() && bridge.session_expiry == Duration::zero()) {
     report.warning(
         path + ".session_expiry",
         "bridges[].session_expiry: 0s: what the far side publishes while the link is down does not come down");
@@ -105,7 +100,7 @@ void note_rules(const Bridge& bridge, std::size_t index, Report& report) {
 
 void note_session(const Bridge& written, const std::string& path, Report& report) {
   const Bridge bridge = within_provider(written);
-  if (!comes_down(bridge) || bridge.session_expiry == Duration::zero()) return;
+  if (!bridge.comes_down() || bridge.session_expiry == Duration::zero()) return;
   report.note(path + ".session_expiry", "after an outage of more than " + time_text(bridge.session_expiry) +
                                             " the far side has forgotten what should have come down by bridge " +
                                             in_quotes(bridge.name));

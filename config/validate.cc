@@ -46,19 +46,12 @@ void check_proxy_protocol(const std::vector<Listener>& listeners, Report& report
   }
 }
 
-bool is_name(std::string_view name) {
-  constexpr std::size_t kNameBytesMax = 64;
-  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-  return !name.empty() && name.size() <= kNameBytesMax && name.find_first_not_of(kAllowed) == std::string_view::npos;
-}
-
 void check_listener_names(const Config& config, Report& report) {
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const std::string name = listener_name(config, i);
     const std::string path = listener_path(i) + ".name";
     if (!is_name(name)) {
-      report.error(path,
-                   "listeners[].name: " + in_quotes(name) + " is not a name: 1 to 64 characters of A-Z a-z 0-9 _ . -");
+      report.error(path, "listeners[].name: " + explain_name(name));
       continue;
     }
     for (std::size_t before = 0; before < i; ++before) {

@@ -13,16 +13,6 @@
 namespace furrow::config {
 namespace {
 
-bool is_name(std::string_view name) {
-  constexpr std::size_t kNameBytesMax = 64;
-  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-  return !name.empty() && name.size() <= kNameBytesMax && name.find_first_not_of(kAllowed) == std::string_view::npos;
-}
-
-std::string explain_name(std::string_view name) {
-  return in_quotes(name) + " is not a name: 1 to 64 characters of A-Z a-z 0-9 _ . -";
-}
-
 bool share_an_address(const Bridge& one, const Bridge& other) {
   return std::find_first_of(one.connect.begin(), one.connect.end(), other.connect.begin(), other.connect.end()) !=
          one.connect.end();

@@ -11,7 +11,6 @@ namespace {
 
 // A local address, or something that an interface may be called.
 bool is_source(std::string_view text) {
-  constexpr std::size_t kInterfaceBytesMax = 15;  // IFNAMSIZ, without the NUL
   if (IpAddress::parse(text.substr(0, text.find('%')))) return true;
   const bool is_printable = std::ranges::all_of(text, [](char c) { return c > ' ' && c != 0x7F; });
   return is_printable && text.size() <= kInterfaceBytesMax && text.find_first_of("/:") == std::string_view::npos;
@@ -42,10 +41,6 @@ void check_demand(const Bridge& bridge, const std::string& path, Report& report)
                  "bridges[].demand.idle has no effect without messages or age: the bridge stays connected");
 }
 
-bool comes_down(const Bridge& bridge) {
-  return std::ranges::any_of(bridge.topics, &TopicRule::comes_down);
-}
-
 // "at 500 messages, or when one is 15m old".
 std::string demand_text(const Demand& demand) {
   std::string text;
@@ -57,7 +52,7 @@ std::string demand_text(const Demand& demand) {
 }
 
 void note_way_down(const Bridge& bridge, const std::string& path, Report& report) {
-  if (!comes_down(bridge)) return;
+  if (!bridge.comes_down()) return;
   report.note(path, "what comes down by bridge " + in_quotes(bridge.name) +
                         " comes while it is connected, and nothing that waits at the far side makes it connect");
 }

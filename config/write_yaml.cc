@@ -16,13 +16,13 @@
 namespace furrow::config {
 namespace {
 
-constexpr std::size_t kLineBytesMax = 100;
+constexpr std::size_t kElementBytesMax = 100;
 constexpr std::size_t kFlowBytesMax = 70;  // of a section on one line
 
 using Lines = std::vector<std::string>;
 
 // Whether YAML reads `text` as it is, also between brackets. What is doubtful stands in quotes.
-bool is_plain(std::string_view text) {
+bool is_surely_plain(std::string_view text) {
   constexpr std::array<std::string_view, 4> kNull{"null", "Null", "NULL", "~"};
   const auto is_one_of = [](char c, std::string_view signs) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || signs.find(c) != std::string_view::npos;
@@ -44,7 +44,7 @@ std::string without_variables(std::string_view text) {
 
 std::string scalar(std::string_view value) {
   const std::string text = without_variables(value);
-  if (is_plain(text)) return text;
+  if (is_surely_plain(text)) return text;
   std::string quoted = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') quoted += '\\';
@@ -188,7 +188,7 @@ class Writer {
       const std::optional<std::string> flow = flow_map(one);
       if (one.empty()) {
         lines.push_back("  - {}");
-      } else if (one.size() > 1 && flow && flow->size() + 6 <= kLineBytesMax) {
+      } else if (one.size() > 1 && flow && flow->size() + 6 <= kElementBytesMax) {
         lines.push_back("  - " + *flow);
       } else {
         for (std::size_t i = 0; i < one.size(); ++i) lines.push_back((i == 0 ? "  - " : "    ") + one[i]);

@@ -15,11 +15,6 @@ Narrow clamp_to(std::uint64_t value) {
   return static_cast<Narrow>(std::min<std::uint64_t>(value, std::numeric_limits<Narrow>::max()));
 }
 
-std::uint32_t whole_seconds(Duration duration) {
-  return clamp_to<std::uint32_t>(
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count()));
-}
-
 broker::WhenFull when_full(config::WhenFull choice) {
   switch (choice) {
     case config::WhenFull::DropOldest:
@@ -245,7 +240,7 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   options.keep_alive = bridge.keepalive;
   options.ack_timeout = bridge.ack_timeout;
   options.inflight_max = bridge.inflight.value_or(0);
-  options.session_expiry_s = whole_seconds(bridge.session_expiry);
+  options.session_expiry_s = clamp_to<std::uint32_t>(whole_seconds(bridge.session_expiry));
   options.known = known_limits(bridge);
   options.times = {.window_begin = bridge.window.begin,
                    .window_end = bridge.window.end,

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kTextMax = 512;
 static_assert(7 * kTextMax <= PIPE_BUF);
 
-std::string_view name(LogLevel level) {
+std::string_view level_text(LogLevel level) {
   switch (level) {
     case LogLevel::Error:
       return "error";
@@ -113,13 +113,13 @@ std::string format_log_line(LogFormat format, WallTime time, LogLevel level, std
   if (format == LogFormat::Text) {
     line = utc_text(time);
     line += ' ';
-    line += name(level);
+    line += level_text(level);
     line += ' ';
     line += event;
     for (const LogField& field : fields) append_text(line, field);
   } else {
     line = "{\"time\":\"" + utc_text(time) + "\"";
-    append_json(line, {"level", name(level)});
+    append_json(line, {"level", level_text(level)});
     append_json(line, {"event", event});
     for (const LogField& field : fields) append_json(line, field);
     line += '}';

@@ -45,6 +45,11 @@ class Error {
   std::string message_;
 };
 
+// What a person, a file or a peer said is wrong.
+inline Error invalid(std::string message) {
+  return {Errc::InvalidArgument, std::move(message)};
+}
+
 template <typename T>
 class [[nodiscard]] Result {
  public:

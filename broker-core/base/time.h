@@ -9,6 +9,11 @@ namespace furrow {
 // Microseconds are fine enough for acknowledgement times and fit 292,000 years.
 using Duration = std::chrono::duration<std::int64_t, std::micro>;
 
+// Without the fraction. REQUIRES: not negative.
+constexpr std::uint64_t whole_seconds(Duration duration) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
+}
+
 // The monotonic clock, without a now(): only `gateway/clock` and the simulator have one.
 struct MonotonicClock {
   using rep = Duration::rep;

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "broker-core/mqtt/enum_bits.h"
 #include "broker-core/mqtt/topic.h"
 #include "broker-core/mqtt/utf8.h"
 #include "broker-core/mqtt/variable_byte_integer.h"
@@ -13,17 +14,6 @@ enum class Kind : std::uint8_t { None, Byte, TwoBytes, FourBytes, Variable, Text
 
 using Places = std::uint16_t;  // one bit for each PropertyPlace
 
-template <typename... P>
-constexpr Places in(P... places) {
-  return static_cast<Places>(((1U << static_cast<unsigned>(places)) | ... | 0U));
-}
-
-using enum PropertyPlace;
-
-constexpr Places kEverywhere = in(Connect, Connack, Publish, Will, Puback, Pubrec, Pubrel, Pubcomp, Subscribe, Suback,
-                                  Unsubscribe, Unsuback, Disconnect, Auth);
-constexpr Places kReasonStringPlaces = in(Connack, Puback, Pubrec, Pubrel, Pubcomp, Suback, Unsuback, Disconnect, Auth);
-
 struct Rule {
   PropertyId id{};
   Kind kind = Kind::None;
@@ -32,37 +22,44 @@ struct Rule {
 };
 
 // [MQTT 5.0 table 2-4]
-constexpr Rule kRules[] = {
-    {PropertyId::PayloadFormatIndicator, Kind::Byte, in(Publish, Will), "payload format indicator is not 0 or 1"},
-    {PropertyId::MessageExpiryInterval, Kind::FourBytes, in(Publish, Will)},
-    {PropertyId::ContentType, Kind::Text, in(Publish, Will)},
-    {PropertyId::ResponseTopic, Kind::Text, in(Publish, Will)},
-    {PropertyId::CorrelationData, Kind::Binary, in(Publish, Will)},
-    {PropertyId::SubscriptionIdentifier, Kind::Variable, in(Publish, Subscribe), "subscription identifier is zero"},
-    {PropertyId::SessionExpiryInterval, Kind::FourBytes, in(Connect, Connack, Disconnect)},
-    {PropertyId::AssignedClientIdentifier, Kind::Text, in(Connack)},
-    {PropertyId::ServerKeepAlive, Kind::TwoBytes, in(Connack)},
-    {PropertyId::AuthenticationMethod, Kind::Text, in(Connect, Connack, Auth)},
-    {PropertyId::AuthenticationData, Kind::Binary, in(Connect, Connack, Auth)},
-    {PropertyId::RequestProblemInformation, Kind::Byte, in(Connect), "request problem information is not 0 or 1"},
-    {PropertyId::WillDelayInterval, Kind::FourBytes, in(Will)},
-    {PropertyId::RequestResponseInformation, Kind::Byte, in(Connect), "request response information is not 0 or 1"},
-    {PropertyId::ResponseInformation, Kind::Text, in(Connack)},
-    {PropertyId::ServerReference, Kind::Text, in(Connack, Disconnect)},
-    {PropertyId::ReasonString, Kind::Text, kReasonStringPlaces},
-    {PropertyId::ReceiveMaximum, Kind::TwoBytes, in(Connect, Connack), "receive maximum is zero"},
-    {PropertyId::TopicAliasMaximum, Kind::TwoBytes, in(Connect, Connack)},
-    {PropertyId::TopicAlias, Kind::TwoBytes, in(Publish)},
-    {PropertyId::MaximumQos, Kind::Byte, in(Connack), "maximum QoS is not 0 or 1"},
-    {PropertyId::RetainAvailable, Kind::Byte, in(Connack), "retain available is not 0 or 1"},
-    {PropertyId::UserProperty, Kind::Pair, kEverywhere},
-    {PropertyId::MaximumPacketSize, Kind::FourBytes, in(Connect, Connack), "maximum packet size is zero"},
-    {PropertyId::WildcardSubscriptionAvailable, Kind::Byte, in(Connack),
-     "wildcard subscription available is not 0 or 1"},
-    {PropertyId::SubscriptionIdentifierAvailable, Kind::Byte, in(Connack),
-     "subscription identifier available is not 0 or 1"},
-    {PropertyId::SharedSubscriptionAvailable, Kind::Byte, in(Connack), "shared subscription available is not 0 or 1"},
-};
+constexpr auto kRules = [] {
+  using enum PropertyPlace;
+  constexpr Places kEverywhere = in(Connect, Connack, Publish, Will, Puback, Pubrec, Pubrel, Pubcomp, Subscribe, Suback,
+                                    Unsubscribe, Unsuback, Disconnect, Auth);
+  constexpr Places kReasonStringPlaces =
+      in(Connack, Puback, Pubrec, Pubrel, Pubcomp, Suback, Unsuback, Disconnect, Auth);
+  return std::to_array<Rule>({
+      {PropertyId::PayloadFormatIndicator, Kind::Byte, in(Publish, Will), "payload format indicator is not 0 or 1"},
+      {PropertyId::MessageExpiryInterval, Kind::FourBytes, in(Publish, Will)},
+      {PropertyId::ContentType, Kind::Text, in(Publish, Will)},
+      {PropertyId::ResponseTopic, Kind::Text, in(Publish, Will)},
+      {PropertyId::CorrelationData, Kind::Binary, in(Publish, Will)},
+      {PropertyId::SubscriptionIdentifier, Kind::Variable, in(Publish, Subscribe), "subscription identifier is zero"},
+      {PropertyId::SessionExpiryInterval, Kind::FourBytes, in(Connect, Connack, Disconnect)},
+      {PropertyId::AssignedClientIdentifier, Kind::Text, in(Connack)},
+      {PropertyId::ServerKeepAlive, Kind::TwoBytes, in(Connack)},
+      {PropertyId::AuthenticationMethod, Kind::Text, in(Connect, Connack, Auth)},
+      {PropertyId::AuthenticationData, Kind::Binary, in(Connect, Connack, Auth)},
+      {PropertyId::RequestProblemInformation, Kind::Byte, in(Connect), "request problem information is not 0 or 1"},
+      {PropertyId::WillDelayInterval, Kind::FourBytes, in(Will)},
+      {PropertyId::RequestResponseInformation, Kind::Byte, in(Connect), "request response information is not 0 or 1"},
+      {PropertyId::ResponseInformation, Kind::Text, in(Connack)},
+      {PropertyId::ServerReference, Kind::Text, in(Connack, Disconnect)},
+      {PropertyId::ReasonString, Kind::Text, kReasonStringPlaces},
+      {PropertyId::ReceiveMaximum, Kind::TwoBytes, in(Connect, Connack), "receive maximum is zero"},
+      {PropertyId::TopicAliasMaximum, Kind::TwoBytes, in(Connect, Connack)},
+      {PropertyId::TopicAlias, Kind::TwoBytes, in(Publish)},
+      {PropertyId::MaximumQos, Kind::Byte, in(Connack), "maximum QoS is not 0 or 1"},
+      {PropertyId::RetainAvailable, Kind::Byte, in(Connack), "retain available is not 0 or 1"},
+      {PropertyId::UserProperty, Kind::Pair, kEverywhere},
+      {PropertyId::MaximumPacketSize, Kind::FourBytes, in(Connect, Connack), "maximum packet size is zero"},
+      {PropertyId::WildcardSubscriptionAvailable, Kind::Byte, in(Connack),
+       "wildcard subscription available is not 0 or 1"},
+      {PropertyId::SubscriptionIdentifierAvailable, Kind::Byte, in(Connack),
+       "subscription identifier available is not 0 or 1"},
+      {PropertyId::SharedSubscriptionAvailable, Kind::Byte, in(Connack), "shared subscription available is not 0 or 1"},
+  });
+}();
 
 // Identifier → its rule. All identifiers of 5.0 are one byte long.
 constexpr auto kRuleById = [] {
@@ -146,7 +143,8 @@ bool is_in_range(const Property& property, Kind kind) {
 }
 
 bool may_repeat(PropertyId id, PropertyPlace place) {
-  return id == PropertyId::UserProperty || (id == PropertyId::SubscriptionIdentifier && place == Publish);
+  return id == PropertyId::UserProperty ||
+         (id == PropertyId::SubscriptionIdentifier && place == PropertyPlace::Publish);
 }
 
 PropertyFault malformed(const char* what) {
@@ -173,7 +171,7 @@ PropertyFault value_fault(const Property& property, const Rule& rule) {
 PropertyFault list_fault(const PropertySet& present, PropertyPlace place) {
   const bool has_data_only =
       present.contains(PropertyId::AuthenticationData) && !present.contains(PropertyId::AuthenticationMethod);
-  if (place == Connect && has_data_only) {
+  if (place == PropertyPlace::Connect && has_data_only) {
     return protocol_error("authentication data without a method");  // [MQTT 5.0 §3.1.2.11.10]
   }
   return {};

@@ -3,15 +3,12 @@
 #include <array>
 #include <cstddef>
 
+#include "broker-core/mqtt/enum_bits.h"
+
 namespace furrow::mqtt {
 namespace {
 
 using Types = std::uint16_t;  // one bit for each packet type
-
-template <typename... T>
-constexpr Types in(T... types) {
-  return static_cast<Types>(((1U << static_cast<unsigned>(types)) | ... | 0U));
-}
 
 struct Row {
   ReasonCode reason;
@@ -19,55 +16,58 @@ struct Row {
   Types types;
 };
 
-using enum PacketType;
-
 // [MQTT 5.0 table 2-6]
-constexpr Row kRows[] = {
-    {ReasonCode::Success, "success", in(Connack, Puback, Pubrec, Pubrel, Pubcomp, Suback, Unsuback, Disconnect, Auth)},
-    {ReasonCode::GrantedQos1, "granted_qos_1", in(Suback)},
-    {ReasonCode::GrantedQos2, "granted_qos_2", in(Suback)},
-    {ReasonCode::DisconnectWithWillMessage, "disconnect_with_will_message", in(Disconnect)},
-    {ReasonCode::NoMatchingSubscribers, "no_matching_subscribers", in(Puback, Pubrec)},
-    {ReasonCode::NoSubscriptionExisted, "no_subscription_existed", in(Unsuback)},
-    {ReasonCode::ContinueAuthentication, "continue_authentication", in(Auth)},
-    {ReasonCode::ReAuthenticate, "re_authenticate", in(Auth)},
-    {ReasonCode::UnspecifiedError, "unspecified_error", in(Connack, Puback, Pubrec, Suback, Unsuback, Disconnect)},
-    {ReasonCode::MalformedPacket, "malformed_packet", in(Connack, Disconnect)},
-    {ReasonCode::ProtocolError, "protocol_error", in(Connack, Disconnect)},
-    {ReasonCode::ImplementationSpecificError, "implementation_specific_error",
-     in(Connack, Puback, Pubrec, Suback, Unsuback, Disconnect)},
-    {ReasonCode::UnsupportedProtocolVersion, "unsupported_protocol_version", in(Connack)},
-    {ReasonCode::ClientIdentifierNotValid, "client_identifier_not_valid", in(Connack)},
-    {ReasonCode::BadUserNameOrPassword, "bad_user_name_or_password", in(Connack)},
-    {ReasonCode::NotAuthorized, "not_authorized", in(Connack, Puback, Pubrec, Suback, Unsuback, Disconnect)},
-    {ReasonCode::ServerUnavailable, "server_unavailable", in(Connack)},
-    {ReasonCode::ServerBusy, "server_busy", in(Connack, Disconnect)},
-    {ReasonCode::Banned, "banned", in(Connack)},
-    {ReasonCode::ServerShuttingDown, "server_shutting_down", in(Disconnect)},
-    {ReasonCode::BadAuthenticationMethod, "bad_authentication_method", in(Connack, Disconnect)},
-    {ReasonCode::KeepAliveTimeout, "keep_alive_timeout", in(Disconnect)},
-    {ReasonCode::SessionTakenOver, "session_taken_over", in(Disconnect)},
-    {ReasonCode::TopicFilterInvalid, "topic_filter_invalid", in(Suback, Unsuback, Disconnect)},
-    {ReasonCode::TopicNameInvalid, "topic_name_invalid", in(Connack, Puback, Pubrec, Disconnect)},
-    {ReasonCode::PacketIdentifierInUse, "packet_identifier_in_use", in(Puback, Pubrec, Suback, Unsuback)},
-    {ReasonCode::PacketIdentifierNotFound, "packet_identifier_not_found", in(Pubrel, Pubcomp)},
-    {ReasonCode::ReceiveMaximumExceeded, "receive_maximum_exceeded", in(Disconnect)},
-    {ReasonCode::TopicAliasInvalid, "topic_alias_invalid", in(Disconnect)},
-    {ReasonCode::PacketTooLarge, "packet_too_large", in(Connack, Disconnect)},
-    {ReasonCode::MessageRateTooHigh, "message_rate_too_high", in(Disconnect)},
-    {ReasonCode::QuotaExceeded, "quota_exceeded", in(Connack, Puback, Pubrec, Suback, Disconnect)},
-    {ReasonCode::AdministrativeAction, "administrative_action", in(Disconnect)},
-    {ReasonCode::PayloadFormatInvalid, "payload_format_invalid", in(Connack, Puback, Pubrec, Disconnect)},
-    {ReasonCode::RetainNotSupported, "retain_not_supported", in(Connack, Disconnect)},
-    {ReasonCode::QosNotSupported, "qos_not_supported", in(Connack, Disconnect)},
-    {ReasonCode::UseAnotherServer, "use_another_server", in(Connack, Disconnect)},
-    {ReasonCode::ServerMoved, "server_moved", in(Connack, Disconnect)},
-    {ReasonCode::SharedSubscriptionsNotSupported, "shared_subscriptions_not_supported", in(Suback, Disconnect)},
-    {ReasonCode::ConnectionRateExceeded, "connection_rate_exceeded", in(Connack, Disconnect)},
-    {ReasonCode::MaximumConnectTime, "maximum_connect_time", in(Disconnect)},
-    {ReasonCode::SubscriptionIdentifiersNotSupported, "subscription_identifiers_not_supported", in(Suback, Disconnect)},
-    {ReasonCode::WildcardSubscriptionsNotSupported, "wildcard_subscriptions_not_supported", in(Suback, Disconnect)},
-};
+constexpr auto kRows = [] {
+  using enum PacketType;
+  return std::to_array<Row>({
+      {ReasonCode::Success, "success",
+       in(Connack, Puback, Pubrec, Pubrel, Pubcomp, Suback, Unsuback, Disconnect, Auth)},
+      {ReasonCode::GrantedQos1, "granted_qos_1", in(Suback)},
+      {ReasonCode::GrantedQos2, "granted_qos_2", in(Suback)},
+      {ReasonCode::DisconnectWithWillMessage, "disconnect_with_will_message", in(Disconnect)},
+      {ReasonCode::NoMatchingSubscribers, "no_matching_subscribers", in(Puback, Pubrec)},
+      {ReasonCode::NoSubscriptionExisted, "no_subscription_existed", in(Unsuback)},
+      {ReasonCode::ContinueAuthentication, "continue_authentication", in(Auth)},
+      {ReasonCode::ReAuthenticate, "re_authenticate", in(Auth)},
+      {ReasonCode::UnspecifiedError, "unspecified_error", in(Connack, Puback, Pubrec, Suback, Unsuback, Disconnect)},
+      {ReasonCode::MalformedPacket, "malformed_packet", in(Connack, Disconnect)},
+      {ReasonCode::ProtocolError, "protocol_error", in(Connack, Disconnect)},
+      {ReasonCode::ImplementationSpecificError, "implementation_specific_error",
+       in(Connack, Puback, Pubrec, Suback, Unsuback, Disconnect)},
+      {ReasonCode::UnsupportedProtocolVersion, "unsupported_protocol_version", in(Connack)},
+      {ReasonCode::ClientIdentifierNotValid, "client_identifier_not_valid", in(Connack)},
+      {ReasonCode::BadUserNameOrPassword, "bad_user_name_or_password", in(Connack)},
+      {ReasonCode::NotAuthorized, "not_authorized", in(Connack, Puback, Pubrec, Suback, Unsuback, Disconnect)},
+      {ReasonCode::ServerUnavailable, "server_unavailable", in(Connack)},
+      {ReasonCode::ServerBusy, "server_busy", in(Connack, Disconnect)},
+      {ReasonCode::Banned, "banned", in(Connack)},
+      {ReasonCode::ServerShuttingDown, "server_shutting_down", in(Disconnect)},
+      {ReasonCode::BadAuthenticationMethod, "bad_authentication_method", in(Connack, Disconnect)},
+      {ReasonCode::KeepAliveTimeout, "keep_alive_timeout", in(Disconnect)},
+      {ReasonCode::SessionTakenOver, "session_taken_over", in(Disconnect)},
+      {ReasonCode::TopicFilterInvalid, "topic_filter_invalid", in(Suback, Unsuback, Disconnect)},
+      {ReasonCode::TopicNameInvalid, "topic_name_invalid", in(Connack, Puback, Pubrec, Disconnect)},
+      {ReasonCode::PacketIdentifierInUse, "packet_identifier_in_use", in(Puback, Pubrec, Suback, Unsuback)},
+      {ReasonCode::PacketIdentifierNotFound, "packet_identifier_not_found", in(Pubrel, Pubcomp)},
+      {ReasonCode::ReceiveMaximumExceeded, "receive_maximum_exceeded", in(Disconnect)},
+      {ReasonCode::TopicAliasInvalid, "topic_alias_invalid", in(Disconnect)},
+      {ReasonCode::PacketTooLarge, "packet_too_large", in(Connack, Disconnect)},
+      {ReasonCode::MessageRateTooHigh, "message_rate_too_high", in(Disconnect)},
+      {ReasonCode::QuotaExceeded, "quota_exceeded", in(Connack, Puback, Pubrec, Suback, Disconnect)},
+      {ReasonCode::AdministrativeAction, "administrative_action", in(Disconnect)},
+      {ReasonCode::PayloadFormatInvalid, "payload_format_invalid", in(Connack, Puback, Pubrec, Disconnect)},
+      {ReasonCode::RetainNotSupported, "retain_not_supported", in(Connack, Disconnect)},
+      {ReasonCode::QosNotSupported, "qos_not_supported", in(Connack, Disconnect)},
+      {ReasonCode::UseAnotherServer, "use_another_server", in(Connack, Disconnect)},
+      {ReasonCode::ServerMoved, "server_moved", in(Connack, Disconnect)},
+      {ReasonCode::SharedSubscriptionsNotSupported, "shared_subscriptions_not_supported", in(Suback, Disconnect)},
+      {ReasonCode::ConnectionRateExceeded, "connection_rate_exceeded", in(Connack, Disconnect)},
+      {ReasonCode::MaximumConnectTime, "maximum_connect_time", in(Disconnect)},
+      {ReasonCode::SubscriptionIdentifiersNotSupported, "subscription_identifiers_not_supported",
+       in(Suback, Disconnect)},
+      {ReasonCode::WildcardSubscriptionsNotSupported, "wildcard_subscriptions_not_supported", in(Suback, Disconnect)},
+  });
+}();
 
 constexpr std::uint8_t kNoRow = 0xFF;
 

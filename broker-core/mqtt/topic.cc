@@ -41,10 +41,6 @@ bool is_plain_name(std::string_view topic) {
   return false;
 }
 
-bool is_wildcard(std::string_view level) {
-  return level == "+" || level == "#";
-}
-
 bool begins_with_wildcard(std::string_view filter) {
   return filter.starts_with('+') || filter.starts_with('#');
 }

@@ -28,6 +28,11 @@ class TopicLevels {
   bool done_ = false;
 };
 
+// Whether this level of a filter stands for any other.
+inline bool is_wildcard(std::string_view level) {
+  return level == "+" || level == "#";
+}
+
 // How many levels `topic` has: one more than it has slashes.
 std::size_t level_count(std::string_view topic);
 

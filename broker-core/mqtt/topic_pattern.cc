@@ -11,16 +11,8 @@ namespace {
 
 constexpr std::size_t kShownBytesMax = 200;
 
-Error invalid(std::string message) {
-  return {Errc::InvalidArgument, std::move(message)};
-}
-
 std::string in_quotes(std::string_view text) {
   return "'" + printable(text, kShownBytesMax) + "'";
-}
-
-bool is_wildcard(std::string_view level) {
-  return level == "+" || level == "#";
 }
 
 std::size_t count_wildcards(std::string_view filter) {

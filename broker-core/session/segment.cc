@@ -375,8 +375,7 @@ Bytes encode_message(const Message& message, const ClockStamp& now) {
   std::uint8_t* const place = out.extend(record_bytes_max(message));
   const std::uint8_t* const end = write_record(place, message, now.monotonic, {}, 0);
   out.truncate(begin + static_cast<std::size_t>(end - place));
-  const ByteView bytes = out.view();
-  return {bytes.begin(), bytes.end()};
+  return copy_of(out.view());
 }
 
 MessageRef decode_message(ByteView bytes, const ClockStamp& now, ClockStamp& written) {

@@ -59,9 +59,9 @@ bool is_loaded_before(const std::string& one, const std::string& other) {
   return folded == 0 ? one < other : folded < 0;
 }
 
-class Reader {
+class MosquittoReader {
  public:
-  Reader(const ImportFiles& files, Remarks& remarks) : files_(files), remarks_(remarks) {}
+  MosquittoReader(const ImportFiles& files, Remarks& remarks) : files_(files), remarks_(remarks) {}
 
   std::vector<MosquittoFile> read(std::string_view text, const std::string& name) {
     std::vector<MosquittoFile> included;
@@ -161,7 +161,7 @@ MosquittoFile read_lines(std::string_view text, const std::string& name, Remarks
 
 std::vector<MosquittoFile> read_mosquitto_lines(std::string_view text, const std::string& name,
                                                 const ImportFiles& files, Remarks& remarks) {
-  return Reader(files, remarks).read(text, name);
+  return MosquittoReader(files, remarks).read(text, name);
 }
 
 }  // namespace furrow::config

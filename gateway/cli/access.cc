@@ -23,8 +23,7 @@ bool is_publish(const AccessOptions& options) {
 }
 
 int refuse(const std::string& why) {
-  std::fprintf(stderr, "furrow: %s\n", why.c_str());
-  return kExitUsage;
+  return complain(why, kExitUsage);
 }
 
 // What is wrong with the question itself; empty when nothing is.

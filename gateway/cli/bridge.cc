@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <vector>
 
-#include "broker-core/base/printable.h"
 #include "gateway/cli/control_tables.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/cli/table_text.h"
@@ -11,11 +10,8 @@
 namespace furrow::gateway {
 namespace {
 
-using Action = BridgeOptions::Action;
-
-constexpr std::size_t kTextBytesMax = 400;
-
 ControlRequest request_of(const BridgeOptions& options) {
+  using Action = BridgeOptions::Action;
   switch (options.action) {
     case Action::List:
       break;
@@ -32,10 +28,11 @@ ControlRequest request_of(const BridgeOptions& options) {
 }
 
 std::string outcome(const BridgeOptions& options, std::string_view end) {
-  const std::string remote = printable(read_end_text(end, "remote"), kTextBytesMax);
+  const std::string remote = shown(read_end_text(end, "remote"));
+  using Action = BridgeOptions::Action;
   switch (options.action) {
     case Action::Pause:
-      return options.bridge + ": " + printable(read_end_text(end, "reason"), kTextBytesMax) +
+      return options.bridge + ": " + shown(read_end_text(end, "reason")) +
              "; it goes on to buffer. furrow bridge resume " + options.bridge + " ends that\n";
     case Action::Resume:
       return options.bridge + ": resumed\n";
@@ -46,7 +43,8 @@ std::string outcome(const BridgeOptions& options, std::string_view end) {
   }
 }
 
-bool needs_running(Action action) {
+bool needs_running(BridgeOptions::Action action) {
+  using Action = BridgeOptions::Action;
   return action == Action::Reconnect || action == Action::Use;
 }
 
@@ -62,7 +60,7 @@ int run_bridge(const BridgeOptions& options) {
   });
   if (!end) return fail_with(end.error());
   std::string text;
-  if (options.action != Action::List) {
+  if (options.action != BridgeOptions::Action::List) {
     text = options.json ? *end + "\n" : outcome(options, *end);
   } else if (!options.json) {
     text = bridges.empty() ? "no bridges\n" : bridge_table(bridges, has_colours());

@@ -4,33 +4,27 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "broker-core/base/printable.h"
 #include "gateway/cli/confirm.h"
 #include "gateway/cli/control_tables.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/cli/progress_bar.h"
 #include "gateway/cli/table_text.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 namespace furrow::gateway {
 namespace {
-
-using Action = BufferOptions::Action;
-
-constexpr std::size_t kNameBytesMax = 200;
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
 // A new file for its owner alone: messages are nobody else's.
 Result<File> make_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (descriptor < 0) return Error(errc_from_errno(errno), "make " + path + ": " + errno_text(errno));
+  if (descriptor < 0) return errno_error("make " + path);
   return File(::fdopen(descriptor, "w"), std::fclose);
 }
 
@@ -50,22 +44,21 @@ Result<BridgeItem> choose(GatewayAccess& gateway, const BufferOptions& options) 
   std::string names;
   for (const BridgeItem& one : bridges) {
     if (one.bridge == options.bridge || (!options.bridge && bridges.size() == 1)) return one;
-    names += (names.empty() ? "" : ", ") + printable(one.bridge, kNameBytesMax);
+    names += (names.empty() ? "" : ", ") + shown(one.bridge);
   }
   if (names.empty()) return Error(Errc::NotFound, "there is no bridge");
   if (!options.bridge) return Error(Errc::InvalidArgument, "there are several bridges: say --bridge, one of " + names);
-  return Error(Errc::NotFound,
-               "there is no bridge '" + printable(*options.bridge, kNameBytesMax) + "'; there are: " + names);
+  return Error(Errc::NotFound, "there is no bridge '" + shown(*options.bridge) + "'; there are: " + names);
 }
 
-void print_line(std::FILE* file, std::string_view line) {
+void write_line(std::FILE* file, std::string_view line) {
   std::fwrite(line.data(), 1, line.size(), file);
   std::fputc('\n', file);
 }
 
 Status list(GatewayAccess& gateway, const BufferOptions& options) {
   const auto print_json = [&](std::string_view line) {
-    if (options.json) print_line(stdout, line);
+    if (options.json) print_line(line);
   };
   FURROW_TRY(const std::vector<BridgeItem> bridges, bridges_of(gateway, print_json));
   if (options.json) return {};
@@ -78,7 +71,7 @@ Status show(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOption
   std::uint64_t count = 0;
   const auto print_item = [&](std::string_view line) {
     if (options.json) {
-      print_line(stdout, line);
+      print_line(line);
     } else if (const auto message = read_message(line)) {
       if (count++ == 0) std::fputs(waiting_heading(has_colours()).c_str(), stdout);
       std::fputs(waiting_line(*message).c_str(), stdout);
@@ -100,23 +93,22 @@ Status write_out(GatewayAccess& gateway, const BridgeItem& bridge, std::FILE* fi
   ProgressBar progress(bridge.backlog + bridge.inflight, ::isatty(STDERR_FILENO) == 1 && ::isatty(::fileno(file)) != 1);
   const ControlRequest request{.command = ControlCommand::BufferShow, .bridge = bridge.bridge};
   FURROW_TRY(const std::string end, gateway.ask(request, [&](std::string_view line) {
-    print_line(file, line);
+    write_line(file, line);
     progress.advance();
   }));
   progress.finish();
-  if (std::fflush(file) != 0 || std::ferror(file) != 0)
-    return Error(Errc::Io, "write what waits: " + errno_text(errno));
+  if (std::fflush(file) != 0 || std::ferror(file) != 0) return errno_error("write what waits");
   return {};
 }
 
 Status export_all(GatewayAccess& gateway, const BridgeItem& bridge, std::FILE* file) {
   if (file == nullptr) return write_out(gateway, bridge, stdout);
   FURROW_TRY_STATUS(write_out(gateway, bridge, file));
-  return ::fsync(::fileno(file)) == 0 ? Status() : Error(Errc::Io, "sync what was written: " + errno_text(errno));
+  return ::fsync(::fileno(file)) == 0 ? Status() : errno_error("sync what was written");
 }
 
 Status purge(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options) {
-  const std::string name = printable(bridge.bridge, kNameBytesMax);
+  const std::string name = shown(bridge.bridge);
   if (!options.yes) {
     const std::uint64_t all = bridge.backlog + bridge.inflight;
     FURROW_TRY(const bool agreed, confirm("Drop " + std::to_string(all) + (all == 1 ? " message" : " messages") +
@@ -126,7 +118,7 @@ Status purge(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptio
   const ControlRequest request{.command = ControlCommand::BufferPurge, .bridge = bridge.bridge};
   FURROW_TRY(const std::string end, gateway.ask(request, {}));
   if (options.json) {
-    print_line(stdout, end);
+    print_line(end);
   } else {
     const std::uint64_t count = read_end_number(end, "count");
     std::printf("%s: %llu %s dropped, counted as purged\n", name.c_str(), static_cast<unsigned long long>(count),
@@ -136,6 +128,7 @@ Status purge(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptio
 }
 
 Status run(GatewayAccess& gateway, const BufferOptions& options, std::FILE* file) {
+  using Action = BufferOptions::Action;
   if (options.action == Action::List) return list(gateway, options);
   FURROW_TRY(const BridgeItem bridge, choose(gateway, options));
   if (options.action == Action::Show) return show(gateway, bridge, options);

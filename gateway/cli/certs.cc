@@ -23,22 +23,15 @@
 #include "gateway/net/descriptor.h"
 #include "gateway/net/tls_certificate.h"
 #include "gateway/secret_file.h"
+#include "gateway/store/errno_error.h"
+#include "gateway/text_file.h"
 
 namespace furrow::gateway {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kNameBytesMax = 64;  // X.520: ub-common-name
-
-int fail(const Error& error, int code = kExitFailure) {
-  std::fprintf(stderr, "furrow: %s\n", error.message().c_str());
-  return code;
-}
-
-Error system_error(const std::string& what) {
-  return {Errc::Io, what + ": " + std::error_code(errno, std::generic_category()).message()};
-}
+constexpr std::size_t kCommonNameBytesMax = 64;  // X.520: ub-common-name
 
 // Makes a new file that we alone may read.
 Status write_new(const fs::path& file, const std::string& text) {
@@ -46,16 +39,8 @@ Status write_new(const fs::path& file, const std::string& text) {
   if (!descriptor && errno == EEXIST) {
     return Error(Errc::InUse, file.string() + " is there already, and is not written over; remove it if it may go");
   }
-  if (!descriptor) return system_error("write " + file.string());
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = ::write(descriptor.get(), text.data() + written, text.size() - written);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_error("write " + file.string());
-    written += static_cast<std::size_t>(count);
-  }
-  if (::fsync(descriptor.get()) != 0) return system_error("write " + file.string());
-  return {};
+  if (!descriptor) return errno_error("write " + file.string());
+  return write_all(descriptor, text, "write " + file.string());
 }
 
 // The certificate and its key, both or neither.
@@ -122,7 +107,7 @@ Status init(const CertsOptions& options, WallTime now) {
 
 bool is_file_name(const std::string& name) {
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '/'; };
-  return !name.empty() && name.size() <= kNameBytesMax && name.front() != '.' && name.front() != '-' &&
+  return !name.empty() && name.size() <= kCommonNameBytesMax && name.front() != '.' && name.front() != '-' &&
          std::ranges::none_of(name, is_control) && mqtt::is_valid_utf8(name);
 }
 
@@ -197,9 +182,9 @@ std::vector<Shown> all_of(const config::Config& config) {
 
 int show(const CertsOptions& options, WallTime now) {
   const auto choice = choose_config(options.config, kDefaultConfigFile);
-  if (!choice) return fail(choice.error(), kExitUsage);
+  if (!choice) return complain(choice.error().message(), kExitUsage);
   if (config::has_errors(choice->loaded.diagnostics)) {
-    return fail(Error(Errc::InvalidArgument, choice->name + " has errors; 'furrow check' says which"), kExitUsage);
+    return complain(choice->name + " has errors; 'furrow check' says which", kExitUsage);
   }
   const std::vector<Shown> all = all_of(choice->loaded.config);
   if (all.empty()) std::printf("%s names no certificates\n", choice->name.c_str());
@@ -214,7 +199,7 @@ int run_certs(const CertsOptions& options) {
   const WallTime now = Clock().judged();
   if (options.action == CertsOptions::Action::Show) return show(options, now);
   const Status done = options.action == CertsOptions::Action::Init ? init(options, now) : issue(options, now);
-  return done ? kExitFine : fail(done.error());
+  return done ? kExitFine : complain(done.error().message());
 }
 
 }  // namespace furrow::gateway

@@ -20,10 +20,7 @@ std::string count_text(const config::Diagnostics& diagnostics, config::Severity 
 
 int run_check(const CheckOptions& options) {
   auto choice = choose_config(options.config, kDefaultConfigFile);
-  if (!choice) {
-    std::fprintf(stderr, "furrow: %s\n", choice.error().message().c_str());
-    return kExitUsage;
-  }
+  if (!choice) return complain(choice.error().message(), kExitUsage);
   if (choice->embedded) std::printf("no -c, and there is no %s: checking the embedded default\n", kDefaultConfigFile);
   config::Loaded& loaded = choice->loaded;
   if (options.data) loaded.config.gateway.data = *options.data;

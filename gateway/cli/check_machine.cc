@@ -18,7 +18,7 @@
 #include "gateway/net/tls_certificate.h"
 #include "gateway/net/tls_context.h"
 #include "gateway/secret_file.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 namespace furrow::gateway {
 namespace {

@@ -4,24 +4,12 @@
 #include <cstdio>
 #include <vector>
 
-#include "broker-core/base/printable.h"
 #include "gateway/cli/control_tables.h"
 #include "gateway/cli/exit_code.h"
 #include "gateway/cli/table_text.h"
 
 namespace furrow::gateway {
 namespace {
-
-constexpr std::size_t kNameBytesMax = 200;
-
-void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-}
-
-void print_line(std::string_view line) {
-  print(line);
-  print("\n");
-}
 
 Status list(GatewayAccess& gateway, const ClientsOptions& options) {
   const ControlRequest request{.command = ControlCommand::ClientsList};
@@ -62,7 +50,7 @@ Status change(GatewayAccess& gateway, const ClientsOptions& options) {
   if (options.json) {
     print_line(end);
   } else {
-    print_line(printable(options.client, kNameBytesMax) +
+    print_line(shown(options.client) +
                (kicks ? ": disconnected" : ": its session has ended, with its subscriptions and what waited for it"));
   }
   return {};

@@ -16,17 +16,8 @@ std::string heading(std::string_view text, bool colour) {
   return painted(text, kBold, colour);
 }
 
-constexpr std::size_t kTextBytesMax = 400;
 // A payload of any length, on a line.
 constexpr std::size_t kPayloadBytesMax = 4096;
-
-std::string shown(std::string_view text) {
-  return printable(text, kTextBytesMax);
-}
-
-std::string time_or_none(const std::optional<double>& seconds) {
-  return seconds ? short_time(*seconds) : "-";
-}
 
 enum class Side : std::uint8_t { Left, Right };
 
@@ -84,7 +75,7 @@ std::string sheet_line(std::string_view what, const std::string& value) {
   return left(what, 14) + value + "\n";
 }
 
-std::string plural(std::uint64_t count, std::string_view thing) {
+std::string counted(std::uint64_t count, std::string_view thing) {
   return std::to_string(count) + " " + std::string(thing) + (count == 1 ? "" : "s");
 }
 
@@ -120,7 +111,7 @@ std::string client_sheet(const ClientItem& client, const std::vector<Subscriptio
   all += sheet_line("listener", (client.listener.empty() ? "not known" : shown(client.listener)) +
                                     std::string(client.tls ? " (TLS)" : ""));
   all += connection_lines(client);
-  all += sheet_line("queue", plural(client.queue_messages, "message") + ", " + short_size(client.queue_bytes) + ", " +
+  all += sheet_line("queue", counted(client.queue_messages, "message") + ", " + short_size(client.queue_bytes) + ", " +
                                  std::to_string(client.inflight) + " in flight");
   all += sheet_line("dropped", std::to_string(client.dropped));
   all += sheet_line("subscriptions", std::to_string(client.subscriptions));

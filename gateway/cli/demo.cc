@@ -315,10 +315,7 @@ class Demo {
 int run_demo(const DemoOptions& options) {
   ignore_broken_pipes();
   const auto directory = TemporaryDirectory::make();
-  if (!directory) {
-    std::fprintf(stderr, "furrow: %s\n", directory.error().message().c_str());
-    return kExitFailure;
-  }
+  if (!directory) return complain(directory.error().message());
   const Clock clock;
   LogSink log({.level = LogLevel::Warning, .format = LogFormat::Text}, clock);
   EventLoop loop;

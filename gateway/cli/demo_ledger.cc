@@ -6,7 +6,7 @@
 namespace furrow::gateway {
 namespace {
 
-std::optional<std::size_t> parse(std::string_view text) {
+std::optional<std::size_t> parse_count(std::string_view text) {
   std::size_t number = 0;
   const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
   if (read.ec != std::errc{} || read.ptr != text.data() + text.size() || number == 0) return std::nullopt;
@@ -32,8 +32,8 @@ DemoLedger::Message DemoLedger::send(std::size_t sensor) {
 }
 
 bool DemoLedger::arrive(std::string_view topic, std::string_view payload) {
-  const auto sensor = parse(between(topic, kTopicBegin, kTopicEnd));
-  const auto number = parse(payload);
+  const auto sensor = parse_count(between(topic, kTopicBegin, kTopicEnd));
+  const auto number = parse_count(payload);
   if (!sensor || *sensor > arrivals_.size() || !number || *number > arrivals_[*sensor - 1].size()) {
     ++sums_.foreign;
     return false;

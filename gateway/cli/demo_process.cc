@@ -12,17 +12,12 @@
 
 #include "broker-core/base/check.h"
 #include "gateway/net/descriptor.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 namespace furrow::gateway {
 namespace {
 
 constexpr std::size_t kTailLines = 10;
-
-Error errno_error(const char* attempted) {
-  const int cause = errno;
-  return {errc_from_errno(cause), std::string(attempted) + ": " + errno_text(cause)};
-}
 
 // Becomes the program. Between fork() and exec() only what is safe in a signal handler may be called.
 [[noreturn]] void become(char* const* arguments, int log, pid_t parent) {

@@ -7,18 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "gateway/cli/table_text.h"
+
 namespace furrow::gateway {
 namespace {
-
-constexpr std::string_view kGreen = "\x1b[32m";
-constexpr std::string_view kYellow = "\x1b[33m";
-constexpr std::string_view kRed = "\x1b[31m";
-constexpr std::string_view kPlain = "\x1b[0m";
-
-std::string painted(std::string_view text, std::string_view colour, DemoScreen::Style style) {
-  if (!style.colour || text.empty()) return std::string(text);
-  return std::string(colour).append(text).append(kPlain);
-}
 
 // `#` has arrived, `-` waits.
 std::string bar(const DemoScreen::Row& row, DemoScreen::Style style) {
@@ -27,7 +19,8 @@ std::string bar(const DemoScreen::Row& row, DemoScreen::Style style) {
   const auto arrived = static_cast<std::size_t>(std::min(kWidth, row.arrived * kWidth / sent));
   // A single message that waits shows.
   const auto waiting = static_cast<std::size_t>(std::min(kWidth - arrived, (row.waiting * kWidth + sent - 1) / sent));
-  return "[" + painted(std::string(arrived, '#'), kGreen, style) + painted(std::string(waiting, '-'), kYellow, style) +
+  return "[" + painted(std::string(arrived, '#'), kGreen, style.colour) +
+         painted(std::string(waiting, '-'), kYellow, style.colour) +
          std::string(static_cast<std::size_t>(kWidth) - arrived - waiting, ' ') + "]";
 }
 
@@ -36,36 +29,32 @@ std::string_view colour_of(std::string_view state) {
   return state == "draining" || state == "connecting" ? kYellow : kRed;
 }
 
-void print(const std::string& line) {
-  std::printf("%s\n", line.c_str());
+// At once, also into a pipe: somebody follows the tour there.
+void tell(std::string_view line) {
+  print_line(line);
   std::fflush(stdout);
 }
 
 }  // namespace
 
 DemoScreen::Style DemoScreen::style_of_output() {
-  const auto variable = [](const char* name) -> std::string_view {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-  };
-  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-  return {.bar = terminal, .colour = terminal && variable("NO_COLOR").empty() && variable("TERM") != "dumb"};
+  return {.bar = ::isatty(STDOUT_FILENO) == 1, .colour = has_colours()};
 }
 
 void DemoScreen::say(std::string_view line) const {
-  print(std::string(line));
+  tell(line);
 }
 
 void DemoScreen::say_bad(std::string_view line) const {
-  print(painted(line, kRed, style_));
+  tell(painted(line, kRed, style_.colour));
 }
 
 void DemoScreen::say_good(std::string_view line) const {
-  print(painted(line, kGreen, style_));
+  tell(painted(line, kGreen, style_.colour));
 }
 
 void DemoScreen::report(const Row& row) const {
-  print(format_row(row, style_));
+  tell(format_row(row, style_));
 }
 
 std::string format_row(const DemoScreen::Row& row, DemoScreen::Style style) {
@@ -75,7 +64,7 @@ std::string format_row(const DemoScreen::Row& row, DemoScreen::Style style) {
                 std::chrono::duration<double>(row.since_start).count(), number(row.sent), number(row.arrived),
                 number(row.waiting));
   return std::string(numbers.data()) + (style.bar ? bar(row, style) + "   " : "") + "bridge " +
-         painted(row.bridge, colour_of(row.bridge), style);
+         painted(row.bridge, colour_of(row.bridge), style.colour);
 }
 
 }  // namespace furrow::gateway

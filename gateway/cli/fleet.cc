@@ -23,10 +23,6 @@ constexpr std::chrono::milliseconds kQuietMax{5000};
 // What is shown is drawn again at most so often.
 constexpr std::chrono::milliseconds kRedrawInterval{250};
 
-void complain(const std::string& why) {
-  std::fprintf(stderr, "furrow: %s\n", why.c_str());
-}
-
 class Fleet {
  public:
   Fleet(const FleetOptions& options, config::Address address, std::optional<std::string> password)
@@ -128,19 +124,11 @@ class Fleet {
 
 int run_fleet(const FleetOptions& options) {
   Result<config::Address> region = read_url(options.url);
-  if (!region) {
-    complain(region.error().message());
-    return kExitUsage;
-  }
-  if (!mqtt::is_valid_filter(options.topic)) {
-    complain("--topic: '" + options.topic + "' is no filter of topics");
-    return kExitUsage;
-  }
+  if (!region) return complain(region.error().message(), kExitUsage);
+  if (!mqtt::is_valid_filter(options.topic))
+    return complain("--topic: '" + options.topic + "' is no filter of topics", kExitUsage);
   auto password = read_password(options.password_from);
-  if (!password) {
-    complain(password.error().message());
-    return kExitUsage;
-  }
+  if (!password) return complain(password.error().message(), kExitUsage);
   return Fleet(options, *std::move(region), *std::move(password)).run();
 }
 

@@ -11,8 +11,6 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::size_t kTextBytesMax = 200;
-
 std::string row(const std::array<std::string, 6>& cells) {
   // 24 + 8 + 10 + 9 + 9 + 7, and two blanks between two: 77.
   return left(cells[0], 24) + "  " + left(cells[1], 8) + "  " + left(cells[2], 10) + "  " + right(cells[3], 9) + "  " +
@@ -20,9 +18,9 @@ std::string row(const std::array<std::string, 6>& cells) {
 }
 
 std::string details(const FleetDocument& gateway) {
-  std::string text = printable(gateway.reason, kTextBytesMax);
+  std::string text = shown(gateway.reason);
   const auto add = [&text](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
-  for (const std::string& alarm : gateway.alarms) add(printable(alarm, kTextBytesMax));
+  for (const std::string& alarm : gateway.alarms) add(shown(alarm));
   if (gateway.alarm_count > gateway.alarms.size()) {
     add("and " + short_count(gateway.alarm_count - gateway.alarms.size()) + " more");
   }
@@ -32,8 +30,8 @@ std::string details(const FleetDocument& gateway) {
 std::string lines_of(const FleetDocument& gateway, bool colour) {
   const std::string state = left(printable(gateway.state, 16), 8);
   const std::string bridges = short_count(gateway.bridges_well) + "/" + short_count(gateway.bridges);
-  std::string line = row({printable(gateway.id, kTextBytesMax), state, printable(gateway.version, 16),
-                          gateway.is_online ? bridges : "-", gateway.is_online ? short_count(gateway.backlog) : "-",
+  std::string line = row({shown(gateway.id), state, printable(gateway.version, 16), gateway.is_online ? bridges : "-",
+                          gateway.is_online ? short_count(gateway.backlog) : "-",
                           gateway.is_online ? short_count(gateway.alarm_count) : "-"});
   if (colour) {
     const std::string_view with = !gateway.is_online ? kRed : gateway.alarm_count > 0 ? kYellow : kGreen;

@@ -18,7 +18,7 @@
 #include "gateway/control_links.h"
 #include "gateway/net/descriptor.h"
 #include "gateway/process.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 namespace furrow::gateway {
 namespace {
@@ -41,7 +41,7 @@ class RunningGateway final : public GatewayAccess {
     while (!text.empty()) {
       const ssize_t sent = ::write(socket_.get(), text.data(), text.size());
       if (sent < 0 && errno == EINTR) continue;
-      if (sent < 0) return Error(Errc::Io, "ask the gateway: " + errno_text(errno));
+      if (sent < 0) return errno_error("ask the gateway");
       text.remove_prefix(static_cast<std::size_t>(sent));
     }
     return {};
@@ -61,7 +61,7 @@ class RunningGateway final : public GatewayAccess {
       std::array<char, 65'536> piece;
       const ssize_t count = ::read(socket_.get(), piece.data(), piece.size());
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return Error(Errc::Io, "read what the gateway answers: " + errno_text(errno));
+      if (count < 0) return errno_error("read what the gateway answers");
       if (count == 0)
         return Error(Errc::Io, "the gateway has ended the connection: does it stop, or are others asking?");
       input_.append(piece.data(), static_cast<std::size_t>(count));
@@ -106,7 +106,7 @@ Result<std::optional<Descriptor>> connect_to(const std::string& path) {
   if (path.size() >= sizeof address.sun_path) return std::optional<Descriptor>();  // the gateway has none there either
   std::memcpy(address.sun_path, path.c_str(), path.size());
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) return Error(errc_from_errno(errno), "open a socket: " + errno_text(errno));
+  if (!socket) return errno_error("open a socket");
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
     return std::optional(std::move(socket));
   }
@@ -141,8 +141,7 @@ Result<std::unique_ptr<GatewayAccess>> reach_gateway(const GatewayChoice& choice
 }
 
 int fail_with(const Error& why) {
-  std::fprintf(stderr, "furrow: %s\n", why.message().c_str());
-  return kExitFailure;
+  return complain(why.message());
 }
 
 }  // namespace furrow::gateway

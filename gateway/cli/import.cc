@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -13,12 +12,14 @@
 #include <system_error>
 #include <vector>
 
-#include "broker-core/base/printable.h"
 #include "config/import/mosquitto_import.h"
 #include "config/load_yaml.h"
 #include "gateway/cli/exit_code.h"
+#include "gateway/cli/table_text.h"
 #include "gateway/net/descriptor.h"
 #include "gateway/secret_file.h"
+#include "gateway/store/errno_error.h"
+#include "gateway/text_file.h"
 
 namespace furrow::gateway {
 namespace {
@@ -27,20 +28,6 @@ namespace fs = std::filesystem;
 
 constexpr mode_t kSecretMode = S_IRUSR | S_IWUSR;
 constexpr mode_t kOpenMode = S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH;
-
-int fail(const std::string& why, int exit_code = kExitFailure) {
-  std::fprintf(stderr, "furrow: %s\n", why.c_str());
-  return exit_code;
-}
-
-std::string shown(const fs::path& path) {
-  constexpr std::size_t kBytesMax = 300;
-  return printable(path.string(), kBytesMax);
-}
-
-Error errno_error(const std::string& what) {
-  return {Errc::Io, what + ": " + std::generic_category().message(errno)};
-}
 
 // --- reading ---
 
@@ -56,7 +43,7 @@ Result<std::vector<std::string>> names_in(const fs::path& directory) {
   for (fs::directory_iterator one(directory, error), end; !error && one != end; one.increment(error)) {
     names.push_back(one->path().filename().string());
   }
-  if (error) return Error(Errc::Io, "read " + shown(directory) + ": " + error.message());
+  if (error) return Error(Errc::Io, "read " + shown(directory.string()) + ": " + error.message());
   return names;
 }
 
@@ -68,18 +55,8 @@ config::ImportFiles files_around(const fs::path& file) {
 
 // --- writing ---
 
-Status write_all(const Descriptor& descriptor, std::string_view text, const std::string& what) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(descriptor.get(), text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return errno_error(what);
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return ::fsync(descriptor.get()) == 0 ? Status() : errno_error(what);
-}
-
 Status write_new(const fs::path& file, std::string_view text, mode_t mode) {
-  const std::string what = "write " + shown(file);
+  const std::string what = "write " + shown(file.string());
   const Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!descriptor) return errno_error(what);
   return write_all(descriptor, text, what);
@@ -87,7 +64,7 @@ Status write_new(const fs::path& file, std::string_view text, mode_t mode) {
 
 // By rename, so that whoever reads the file meanwhile gets the old one or the new one.
 Status write_over(const fs::path& file, std::string_view text, mode_t mode) {
-  const std::string what = "write " + shown(file);
+  const std::string what = "write " + shown(file.string());
   std::string temporary = file.string() + ".XXXXXX";
   const Descriptor descriptor(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!descriptor) return errno_error(what);
@@ -122,7 +99,7 @@ Status check_places(const ImportOptions& options, const config::Imported& import
   for (const fs::path& place : places) {
     std::error_code unknown;
     if (options.force || !fs::exists(fs::symlink_status(place, unknown))) continue;
-    return Error(Errc::InUse, shown(place) + " is there already; --force writes over it");
+    return Error(Errc::InUse, shown(place.string()) + " is there already; --force writes over it");
   }
   return {};
 }
@@ -141,7 +118,7 @@ Status write_result(const ImportOptions& options, const config::Imported& import
 void remark_on_secrets(const ImportOptions& options, config::Imported& imported) {
   for (const config::SecretFile& secret : imported.secrets) {
     if (options.output) {
-      const std::string file = shown(beside(*options.output, secret.name));
+      const std::string file = shown(beside(*options.output, secret.name).string());
       imported.remarks.push_back(
           secret.line.todo(secret.what + ": written to " + file + " with mode 0600; give it to furrow's user"));
     } else if (secret.content.empty()) {
@@ -175,22 +152,24 @@ void say_end(const ImportOptions& options, const config::Remarks& remarks) {
 
 int run_import(const ImportOptions& options) {
   const Result<std::string> original = read_public_file(options.file);
-  if (!original) return fail(original.error().message(), kExitUsage);
+  if (!original) return complain(original.error().message(), kExitUsage);
   config::Imported imported = config::import_mosquitto(*original, options.file, files_around(options.file));
   remark_on_secrets(options, imported);
   const std::string text = config::imported_yaml(imported, options.file);
   if (options.output) {
-    if (const Status free = check_places(options, imported); !free) return fail(free.error().message());
+    if (const Status free = check_places(options, imported); !free) return complain(free.error().message());
   }
   for (const config::Remark& one : imported.remarks) std::fprintf(stderr, "%s\n", config::format(one).c_str());
   const bool is_sound = say_mistakes(text, options.output.value_or("furrow.yaml"));
   if (options.output) {
-    if (const Status written = write_result(options, imported, text); !written) return fail(written.error().message());
+    if (const Status written = write_result(options, imported, text); !written)
+      return complain(written.error().message());
   } else {
     std::fputs(text.c_str(), stdout);
   }
   say_end(options, imported.remarks);
-  if (!is_sound) return fail("the result has the mistakes above: furrow does not run with it before they are mended");
+  if (!is_sound)
+    return complain("the result has the mistakes above: furrow does not run with it before they are mended");
   return kExitFine;
 }
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -15,30 +14,18 @@
 #include <string_view>
 #include <system_error>
 
-#include "broker-core/base/printable.h"
 #include "gateway/cli/exit_code.h"
+#include "gateway/cli/table_text.h"
 #include "gateway/identity/users.h"
 #include "gateway/net/descriptor.h"
 #include "gateway/secret_file.h"
+#include "gateway/store/errno_error.h"
+#include "gateway/text_file.h"
 
 namespace furrow::gateway {
 namespace {
 
 constexpr std::size_t kPasswordBytesMax = 0xFFFF;  // of MQTT
-
-std::string shown(std::string_view text) {
-  constexpr std::size_t kBytesMax = 200;
-  return printable(text, kBytesMax);
-}
-
-int fail(const std::string& why, int exit_code = kExitFailure) {
-  std::fprintf(stderr, "furrow: %s\n", why.c_str());
-  return exit_code;
-}
-
-Error errno_error(const std::string& what) {
-  return {Errc::Io, what + ": " + std::generic_category().message(errno)};
-}
 
 // The terminal shows nothing of what is typed, for the life of this.
 class HiddenInput {
@@ -128,16 +115,6 @@ std::string edited(std::string_view before, std::string_view user, const std::op
   return is_there ? after : after + line;
 }
 
-Status write_all(const Descriptor& descriptor, std::string_view text, const std::string& name) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(descriptor.get(), text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return errno_error("write " + shown(name));
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return {};
-}
-
 // By rename, so that a gateway finds the old file or the new one. The owner stays, or a gateway that runs as another
 // user could read it no longer.
 Status replace(const std::string& file, std::string_view text) {
@@ -161,28 +138,27 @@ Status replace(const std::string& file, std::string_view text) {
     }
     if (is_kept && ::fchmod(descriptor.get(), mode) != 0) return give_up(errno_error("set the mode of " + shown(name)));
   }
-  if (Status status = write_all(descriptor, text, temporary); !status) return give_up(status);
-  if (::fsync(descriptor.get()) != 0) return give_up(errno_error("write " + shown(name)));
+  if (Status status = write_all(descriptor, text, "write " + shown(name)); !status) return give_up(status);
   if (::rename(temporary.c_str(), name.c_str()) != 0) return give_up(errno_error("replace " + shown(name)));
   return {};
 }
 
 int list(const PasswdOptions& options) {
   const Result<Users> users = read_users(options.file, true);
-  if (!users) return fail(users.error().message());
+  if (!users) return complain(users.error().message());
   users->for_each([](const std::string& user, const PasswordHash&) { std::printf("%s\n", shown(user).c_str()); });
   return kExitFine;
 }
 
 int check(const PasswdOptions& options) {
   const Result<Users> users = read_users(options.file, true);
-  if (!users) return fail(users.error().message());
+  if (!users) return complain(users.error().message());
   const PasswordHash* const hash = users->find(options.user);
-  if (hash == nullptr) return fail("there is no user '" + shown(options.user) + "' in " + shown(options.file));
+  if (hash == nullptr) return complain("there is no user '" + shown(options.user) + "' in " + shown(options.file));
   const Result<Secret> password = password_for(options);
-  if (!password) return fail(password.error().message());
+  if (!password) return complain(password.error().message());
   if (!hash->matches(as_bytes(password->text)))
-    return fail("that is not the password of '" + shown(options.user) + "'");
+    return complain("that is not the password of '" + shown(options.user) + "'");
   std::printf("the password of '%s' is right\n", shown(options.user).c_str());
   return kExitFine;
 }
@@ -204,14 +180,14 @@ Status change(const PasswdOptions& options, const std::optional<PasswordHash>& h
 
 int set(const PasswdOptions& options) {
   if (const std::string_view why = Users::fault_of_name(options.user); !why.empty()) {
-    return fail("user '" + shown(options.user) + "': " + std::string(why), kExitUsage);
+    return complain("user '" + shown(options.user) + "': " + std::string(why), kExitUsage);
   }
   const Result<Secret> password = password_for(options);
-  if (!password) return fail(password.error().message());
+  if (!password) return complain(password.error().message());
   Result<PasswordHash> hash = PasswordHash::make(as_bytes(password->text));
-  if (!hash) return fail(hash.error().message());
+  if (!hash) return complain(hash.error().message());
   const Status changed = change(options, *hash, password->text);
-  return changed ? kExitFine : fail(changed.error().message());
+  return changed ? kExitFine : complain(changed.error().message());
 }
 
 }  // namespace
@@ -224,7 +200,7 @@ int run_passwd(const PasswdOptions& options) {
       return check(options);
     case PasswdOptions::Action::Delete: {
       const Status changed = change(options, std::nullopt, {});
-      return changed ? kExitFine : fail(changed.error().message());
+      return changed ? kExitFine : complain(changed.error().message());
     }
     case PasswdOptions::Action::Set:
       break;

@@ -6,7 +6,7 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::chrono::seconds kPatience{1};
+constexpr std::chrono::seconds kShowAfter{1};
 constexpr std::chrono::milliseconds kInterval{100};
 
 }  // namespace
@@ -21,7 +21,7 @@ std::string progress_text(std::uint64_t done, std::uint64_t total) {
 }
 
 ProgressBar::ProgressBar(std::uint64_t total, bool visible)
-    : total_(total), visible_(visible), show_at_(Clock::now() + kPatience) {}
+    : total_(total), visible_(visible), show_at_(Clock::now() + kShowAfter) {}
 
 void ProgressBar::advance() {
   ++done_;

@@ -4,7 +4,6 @@
 #include <string_view>
 #include <utility>
 
-#include "broker-core/base/printable.h"
 #include "gateway/cli/confirm.h"
 #include "gateway/cli/control_tables.h"
 #include "gateway/cli/exit_code.h"
@@ -13,20 +12,12 @@
 namespace furrow::gateway {
 namespace {
 
-using Action = RetainedOptions::Action;
-
-constexpr std::size_t kFilterBytesMax = 200;
-
-void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-}
-
 ControlRequest request_of(const RetainedOptions& options, ControlCommand command) {
   return {.command = command, .filter = options.filter, .older = options.older};
 }
 
 Status show(GatewayAccess& gateway, const RetainedOptions& options) {
-  const bool lists = options.action == Action::List;
+  const bool lists = options.action == RetainedOptions::Action::List;
   bool has_heading = !lists || options.json;
   const auto print_item = [&](std::string_view line) {
     if (!std::exchange(has_heading, true)) print(retained_heading(has_colours()));
@@ -39,7 +30,7 @@ Status show(GatewayAccess& gateway, const RetainedOptions& options) {
   const auto command = lists ? ControlCommand::RetainedList : ControlCommand::RetainedShow;
   FURROW_TRY(const std::string end, gateway.ask(request_of(options, command), print_item));
   if (read_end_number(end, "count") > 0 || options.json) return {};
-  return Error(Errc::NotFound, "no retained message matches " + printable(options.filter, kFilterBytesMax));
+  return Error(Errc::NotFound, "no retained message matches " + shown(options.filter));
 }
 
 std::string messages(std::uint64_t count) {
@@ -49,9 +40,8 @@ std::string messages(std::uint64_t count) {
 Status erase(GatewayAccess& gateway, const RetainedOptions& options) {
   if (!options.yes) {
     FURROW_TRY(const std::string found, gateway.ask(request_of(options, ControlCommand::RetainedCount), {}));
-    FURROW_TRY(const bool agreed,
-               confirm("Delete " + messages(read_end_number(found, "count")) + " that match " +
-                       printable(options.filter, kFilterBytesMax) + ", here and at the far brokers of bridges?"));
+    FURROW_TRY(const bool agreed, confirm("Delete " + messages(read_end_number(found, "count")) + " that match " +
+                                          shown(options.filter) + ", here and at the far brokers of bridges?"));
     if (!agreed) return Error(Errc::Closed, "nothing was deleted");
   }
   FURROW_TRY(const std::string end, gateway.ask(request_of(options, ControlCommand::RetainedDelete), {}));
@@ -64,7 +54,8 @@ Status erase(GatewayAccess& gateway, const RetainedOptions& options) {
 int run_retained(const RetainedOptions& options) {
   const auto gateway = reach_gateway(options, Reach::StoppedToo);
   if (!gateway) return fail_with(gateway.error());
-  const Status done = options.action == Action::Delete ? erase(**gateway, options) : show(**gateway, options);
+  const Status done =
+      options.action == RetainedOptions::Action::Delete ? erase(**gateway, options) : show(**gateway, options);
   return done ? kExitFine : fail_with(done.error());
 }
 

@@ -9,16 +9,13 @@
 #include "config/messages.h"
 #include "gateway/cli/config_choice.h"
 #include "gateway/cli/exit_code.h"
+#include "gateway/cli/table_text.h"
 #include "gateway/config_to_options.h"
 
 namespace furrow::gateway {
 namespace {
 
 enum class Way : std::uint8_t { Up, Down };
-
-std::string shown(std::string_view text) {
-  return printable(text, config::kShownBytesMax);
-}
 
 // A bridge of the configuration, as the code that decides knows it.
 struct Routes {
@@ -118,10 +115,7 @@ RouteAnswer find_routes(const RouteOptions& options, const config::Config& confi
 }
 
 int run_route(const RouteOptions& options) {
-  const auto refuse = [](const std::string& why) {
-    std::fprintf(stderr, "furrow: %s\n", why.c_str());
-    return kExitUsage;
-  };
+  const auto refuse = [](const std::string& why) { return complain(why, kExitUsage); };
   const auto choice = choose_config(options.config, kDefaultConfigFile);
   if (!choice) return refuse(choice.error().message());
   for (const config::Diagnostic& one : choice->loaded.diagnostics) {

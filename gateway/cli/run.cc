@@ -52,10 +52,7 @@ int serve(const Runtime::World& world, const ConfigChoice& choice) {
 
 int run_gateway(const RunOptions& options) {
   auto choice = choose(options);
-  if (!choice) {
-    std::fprintf(stderr, "furrow: %s\n", choice.error().message().c_str());
-    return kExitUsage;
-  }
+  if (!choice) return complain(choice.error().message(), kExitUsage);
   if (config::has_errors(choice->loaded.diagnostics)) {
     for (const config::Diagnostic& one : choice->loaded.diagnostics) {
       std::fprintf(stderr, "%s\n", config::format(one, choice->name).c_str());

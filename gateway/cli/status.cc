@@ -23,10 +23,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kWatchInterval = std::chrono::seconds(1);
 
-Error unusable(std::string why) {
-  return {Errc::InvalidArgument, std::move(why)};
-}
-
 struct Target {
   config::Address address;
   std::filesystem::path certificate;  // which it has, where that is known, whatever names are in it
@@ -57,7 +53,7 @@ int rank(const Target& target, const config::Listener& listener) {
 Result<Target> target_of_config(const StatusOptions& options) {
   FURROW_TRY(const ConfigChoice choice, choose_config(options.config, kDefaultConfigFile));
   for (const config::Diagnostic& one : choice.loaded.diagnostics) {
-    if (one.severity == config::Severity::Error) return unusable(config::format(one, choice.name));
+    if (one.severity == config::Severity::Error) return invalid(config::format(one, choice.name));
   }
   std::optional<Target> best;
   int best_rank = -1;
@@ -68,8 +64,8 @@ Result<Target> target_of_config(const StatusOptions& options) {
     best_rank = rank(*target, one);
   }
   if (best) return *best;
-  return unusable(choice.name +
-                  " has no listener for MQTT at a fixed port that asks for no client certificate: give --url");
+  return invalid(choice.name +
+                 " has no listener for MQTT at a fixed port that asks for no client certificate: give --url");
 }
 
 Result<Target> target_of_url(const std::string& url) {
@@ -82,10 +78,6 @@ Result<std::string> pin_of(const std::filesystem::path& file) {
   FURROW_TRY(const std::string text, read_public_file(file));
   FURROW_TRY(const Certificates chain, parse_certificates(text, file));
   return public_key_pin(*chain.front());
-}
-
-void complain(const std::string& why) {
-  std::fprintf(stderr, "furrow: %s\n", why.c_str());
 }
 
 // One reading, or one after the other.
@@ -173,22 +165,13 @@ class Session {
 
 int run_status(const StatusOptions& options) {
   Result<Target> target = options.url ? target_of_url(*options.url) : target_of_config(options);
-  if (!target) {
-    complain(target.error().message());
-    return kExitUsage;
-  }
+  if (!target) return complain(target.error().message(), kExitUsage);
   auto password = read_password(options.password_from);
-  if (!password) {
-    complain(password.error().message());
-    return kExitUsage;
-  }
+  if (!password) return complain(password.error().message(), kExitUsage);
   std::vector<std::string> pins;
   if (!target->certificate.empty() && !options.ca) {
     auto pin = pin_of(target->certificate);
-    if (!pin) {
-      complain(pin.error().message());
-      return kExitUsage;
-    }
+    if (!pin) return complain(pin.error().message(), kExitUsage);
     pins.push_back(*std::move(pin));
   }
   return Session(options, std::move(target->address), *std::move(password), std::move(pins)).run();

@@ -66,7 +66,6 @@ std::string reason_of(const BridgeDocument& bridge) {
 }
 
 std::string bridge_lines(const BridgeDocument& bridge, bool colour) {
-  const auto time_or_none = [](const std::optional<double>& seconds) { return seconds ? short_time(*seconds) : "-"; };
   const std::string name = printable(bridge.name, 64);
   const std::string state = printable(bridge.state, 16);
   std::string line =
@@ -125,6 +124,10 @@ std::string short_size(std::uint64_t bytes) {
     if (value < 999.5) break;
   }
   return with_one_place(value) + " " + std::string(unit);
+}
+
+std::string time_or_none(const std::optional<double>& seconds) {
+  return seconds ? short_time(*seconds) : "-";
 }
 
 std::string short_time(double seconds) {

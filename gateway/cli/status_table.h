@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,5 +29,7 @@ std::string short_count(std::uint64_t count);
 std::string short_size(std::uint64_t bytes);
 // `0 s`, `59 s`, `3 min`, `23 h`, `99 d`.
 std::string short_time(double seconds);
+// The same, and `-` where there is none.
+std::string time_or_none(const std::optional<double>& seconds);
 
 }  // namespace furrow::gateway

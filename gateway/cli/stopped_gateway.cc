@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <deque>
 #include <utility>
 
@@ -17,6 +16,7 @@
 #include "gateway/gateway_id.h"
 #include "gateway/log_sink.h"
 #include "gateway/process.h"
+#include "gateway/store/errno_error.h"
 #include "gateway/store/sqlite_store.h"
 
 namespace furrow::gateway {
@@ -164,7 +164,7 @@ Status become_owner_of(const std::string& directory) {
   struct stat found = {};
   if (::geteuid() != 0 || ::stat(directory.c_str(), &found) != 0 || found.st_uid == 0) return {};
   if (::setgroups(0, nullptr) == 0 && ::setgid(found.st_gid) == 0 && ::setuid(found.st_uid) == 0) return {};
-  return Error(errc_from_errno(errno), "become the user of " + directory + ": " + errno_text(errno));
+  return errno_error("become the user of " + directory);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 
 #include "broker-core/base/printable.h"
@@ -18,6 +19,10 @@ bool is_set(const char* variable) {
 }
 
 }  // namespace
+
+std::string shown(std::string_view text) {
+  return printable(text, kShownBytesMax);
+}
 
 std::size_t width(std::string_view text) {
   std::size_t count = 0;
@@ -42,7 +47,7 @@ std::string right(std::string_view text, std::size_t columns) {
 }
 
 std::string painted(std::string_view text, std::string_view with, bool colour) {
-  return colour ? std::string(with).append(text).append(kPlain) : std::string(text);
+  return colour && !text.empty() ? std::string(with).append(text).append(kPlain) : std::string(text);
 }
 
 std::string wrapped(std::string_view text, std::string_view indent) {
@@ -63,6 +68,15 @@ std::string wrapped(std::string_view text, std::string_view indent) {
     is_begun = true;
   }
   return is_begun ? all + line + "\n" : all;
+}
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_line(std::string_view line) {
+  print(line);
+  print("\n");
 }
 
 bool can_redraw() {

@@ -1,4 +1,4 @@
-// The pieces of tables for people: cells of a width, lines of 80 columns, and colours.
+// What is printed for people: texts of others, cells of a width, lines of 80 columns, and colours.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,11 @@ inline constexpr std::string_view kRed = "\x1b[31m";
 
 inline constexpr std::size_t kColumns = 80;
 
-// All texts are UTF-8, and printable.
+// What others have chosen, fit for a terminal; a bound on what one of them can fill it with.
+inline constexpr std::size_t kShownBytesMax = 400;
+std::string shown(std::string_view text);
+
+// All texts below are UTF-8, and printable.
 
 // How many columns `text` takes, a character each.
 std::size_t width(std::string_view text);
@@ -27,6 +31,10 @@ std::string right(std::string_view text, std::size_t columns);
 std::string painted(std::string_view text, std::string_view with, bool colour);
 // In lines of kColumns, broken between words, each with `indent` before it.
 std::string wrapped(std::string_view text, std::string_view indent);
+
+// To standard output, as it is and as a line.
+void print(std::string_view text);
+void print_line(std::string_view line);
 
 // Whether standard output is a terminal that can redraw; and whether it is to have colours (https://no-color.org).
 bool can_redraw();

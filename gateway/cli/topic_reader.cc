@@ -12,7 +12,7 @@
 namespace furrow::gateway {
 namespace {
 
-std::uint64_t milliseconds(std::chrono::milliseconds time) {
+std::uint64_t count_ms(std::chrono::milliseconds time) {
   return static_cast<std::uint64_t>(time.count());
 }
 
@@ -46,7 +46,7 @@ TopicReader::~TopicReader() = default;
 void TopicReader::expect_answer() {
   const auto on_timer = [](uv_timer_t* timer) { static_cast<TopicReader*>(timer->data)->fail("it does not answer"); };
   const auto patience = options_.patience + std::chrono::milliseconds(500);  // the connector's first
-  uv_timer_start(patience_.get(), on_timer, milliseconds(patience), 0);
+  uv_timer_start(patience_.get(), on_timer, count_ms(patience), 0);
 }
 
 std::vector<std::unique_ptr<Layer>> TopicReader::layers() const {
@@ -106,7 +106,7 @@ void TopicReader::handle(const mqtt::Connack& connack) {
     fail(refusal(connack.reason, options_.username.has_value()));
     return;
   }
-  const std::uint64_t interval = milliseconds(options_.ping_interval);
+  const std::uint64_t interval = count_ms(options_.ping_interval);
   const auto ping = [](uv_timer_t* timer) { static_cast<TopicReader*>(timer->data)->send(mqtt::Pingreq{}); };
   if (interval > 0) uv_timer_start(ping_.get(), ping, interval, interval);
   events_.on_connected();

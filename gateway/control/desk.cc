@@ -2,19 +2,12 @@
 
 #include <utility>
 
-#include "broker-core/base/printable.h"
 #include "gateway/control/bridge_item.h"
 #include "gateway/control/buffer_answers.h"
 #include "gateway/control/retained_answers.h"
 
 namespace furrow::gateway {
 namespace {
-
-constexpr std::size_t kQuotedBytesMax = 100;
-
-std::string in_quotes(std::string_view text) {
-  return "'" + printable(text, kQuotedBytesMax) + "'";
-}
 
 std::unique_ptr<Answer> done(JsonObject end = JsonObject().flag("ok", true)) {
   return std::make_unique<ShortAnswer>(end);

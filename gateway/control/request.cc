@@ -14,7 +14,6 @@ namespace {
 using Json = nlohmann::json;
 using Command = ControlCommand;
 
-constexpr std::size_t kQuotedBytesMax = 100;
 // A hundred years: what is meant for ever is left out.
 constexpr std::uint64_t kSecondsMax = 100ULL * 366 * 24 * 3600;
 
@@ -60,34 +59,26 @@ constexpr std::array<FieldRow, 7> kFields{{
     {kLimit, "limit"},
 }};
 
-Error wrong(std::string what) {
-  return {Errc::InvalidArgument, std::move(what)};
-}
-
-std::string in_quotes(std::string_view text) {
-  return "'" + printable(text, kQuotedBytesMax) + "'";
-}
-
 const CommandRow& row_of(Command command) {
   return *std::ranges::find(kCommands, command, &CommandRow::command);
 }
 
 Status read_text(const Json& value, std::string& text) {
-  if (!value.is_string()) return wrong("is to be a text");
+  if (!value.is_string()) return invalid("is to be a text");
   text = value.get_ref<const std::string&>();
-  return text.empty() ? Status(wrong("is empty")) : Status();
+  return text.empty() ? Status(invalid("is empty")) : Status();
 }
 
 Result<std::uint64_t> read_number(const Json& value, std::uint64_t least) {
-  if (!value.is_number_unsigned()) return wrong("is to be a whole number");
+  if (!value.is_number_unsigned()) return invalid("is to be a whole number");
   const auto number = value.get<std::uint64_t>();
-  if (number < least || number > kSecondsMax) return wrong("is out of range");
+  if (number < least || number > kSecondsMax) return invalid("is out of range");
   return number;
 }
 
 Status read_filter(const Json& value, std::string& filter) {
   FURROW_TRY_STATUS(read_text(value, filter));
-  return mqtt::is_valid_filter(filter) ? Status() : wrong(in_quotes(filter) + " is not a topic filter");
+  return mqtt::is_valid_filter(filter) ? Status() : invalid(in_quotes(filter) + " is not a topic filter");
 }
 
 Status read_field(Field field, const Json& value, ControlRequest& request) {
@@ -124,7 +115,7 @@ Status read_fields(const Json& object, const CommandRow& row, ControlRequest& re
     if (key == "command") continue;
     const auto known = std::ranges::find(kFields, key, &FieldRow::name);
     if (known == kFields.end() || ((row.required | row.optional) & known->field) == 0) {
-      return wrong("the command " + std::string(row.name) + " does not know " + in_quotes(key));
+      return invalid("the command " + std::string(row.name) + " does not know " + in_quotes(key));
     }
     if (Status read = read_field(known->field, value, request); !read)
       return std::move(read).error().within(known->name);
@@ -133,24 +124,29 @@ Status read_fields(const Json& object, const CommandRow& row, ControlRequest& re
   const auto lacks =
       std::ranges::find_if(kFields, [missing](const FieldRow& one) { return (missing & one.field) != 0; });
   if (lacks == kFields.end()) return {};
-  return wrong("the command " + std::string(row.name) + " needs " + in_quotes(lacks->name));
+  return invalid("the command " + std::string(row.name) + " needs " + in_quotes(lacks->name));
 }
 
 }  // namespace
 
 Result<ControlRequest> parse_request(std::string_view line) {
   const Json object = Json::parse(line, nullptr, false);
-  if (!object.is_object()) return wrong("a request is a JSON object on one line");
+  if (!object.is_object()) return invalid("a request is a JSON object on one line");
   const auto command = object.find("command");
-  if (command == object.end() || !command->is_string()) return wrong("the request has no 'command'");
+  if (command == object.end() || !command->is_string()) return invalid("the request has no 'command'");
   const auto& asked = command->get_ref<const std::string&>();
   const auto row = std::ranges::find(kCommands, asked, &CommandRow::name);
   if (row == kCommands.end()) {
-    return wrong("there is no command " + in_quotes(asked) + " in this version");
+    return invalid("there is no command " + in_quotes(asked) + " in this version");
   }
   ControlRequest request{.command = row->command};
   FURROW_TRY_STATUS(read_fields(object, *row, request));
   return request;
+}
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kQuotedBytesMax = 100;
+  return "'" + printable(text, kQuotedBytesMax) + "'";
 }
 
 std::string_view name(ControlCommand command) {

@@ -50,6 +50,8 @@ struct ControlRequest {
 
 // The error says what is wrong with `line`, for people.
 Result<ControlRequest> parse_request(std::string_view line);
+// A text of a request in its answer: in quotes, and its begin where it is long.
+std::string in_quotes(std::string_view text);
 // The command as a request names it: `clients.kick`.
 std::string_view name(ControlCommand command);
 

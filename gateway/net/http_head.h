@@ -26,6 +26,8 @@ namespace furrow::gateway {
 
 inline constexpr std::size_t kHttpHeadBytesMax = 8 * KiB;
 inline constexpr std::size_t kHttpFieldsMax = 100;
+// A message shows this many bytes of what a peer of HTTP has said.
+inline constexpr std::size_t kHttpShownBytesMax = 64;
 
 struct HttpHead {
   struct Field {

@@ -7,7 +7,7 @@
 #include <cerrno>
 
 #include "broker-core/base/bytes.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 namespace furrow::gateway {
 

@@ -11,8 +11,6 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::size_t kShownBytesMax = 64;
-
 constexpr std::uint8_t kSocksVersion = 5;
 constexpr std::uint8_t kLoginVersion = 1;
 constexpr std::uint8_t kConnect = 1;
@@ -30,10 +28,6 @@ std::string base64(std::string_view text) {
                                    reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
   made.resize(static_cast<std::size_t>(size));
   return made;
-}
-
-Error error(std::string why) {
-  return {Errc::InvalidArgument, std::move(why)};
 }
 
 std::string without_zone(const std::string& host) {
@@ -94,11 +88,12 @@ Status ProxyClientLayer::write(ByteBuffer& plain, ByteBuffer& below) {
 
 Error ProxyClientLayer::refused_login(const std::string& code) const {
   if (!login_) {
-    return error("it asks who we are (" + code + "): name a user in proxy (http://USER@HOST:PORT), and the file with " +
-                 "its password in proxy_password_from");
+    return invalid("it asks who we are (" + code +
+                   "): name a user in proxy (http://USER@HOST:PORT), and the file with " +
+                   "its password in proxy_password_from");
   }
-  return error("it does not let user " + printable(login_->user, kShownBytesMax) + " in (" + code +
-               "): look at proxy and proxy_password_from");
+  return invalid("it does not let user " + printable(login_->user, kHttpShownBytesMax) + " in (" + code +
+                 "): look at proxy and proxy_password_from");
 }
 
 // --- CONNECT of HTTP ---
@@ -118,7 +113,7 @@ Status HttpProxyLayer::negotiate(MutableBytes& bytes, ByteBuffer&) {
     case HttpHeadReader::State::More:
       return {};
     case HttpHeadReader::State::Refused:
-      return error("it does not speak HTTP (" + reader_.refusal().why + "): look at proxy");
+      return invalid("it does not speak HTTP (" + reader_.refusal().why + "): look at proxy");
     case HttpHeadReader::State::Whole:
       break;
   }
@@ -130,17 +125,17 @@ Status HttpProxyLayer::negotiate(MutableBytes& bytes, ByteBuffer&) {
 Error HttpProxyLayer::refused(const HttpHead& head) const {
   if (head.status == 407) return refused_login("407");
   std::string text = "it answers HTTP " + std::to_string(head.status);
-  if (!head.reason.empty()) text += " " + printable(head.reason, kShownBytesMax);
+  if (!head.reason.empty()) text += " " + printable(head.reason, kHttpShownBytesMax);
   switch (head.status) {
     case 403:
     case 405:
-      return error(text + ": its rules do not allow connections to " + target_.text());
+      return invalid(text + ": its rules do not allow connections to " + target_.text());
     case 502:
     case 503:
     case 504:
-      return error(text + ": it cannot reach " + target_.text());
+      return invalid(text + ": it cannot reach " + target_.text());
     default:
-      return error(text + " to CONNECT: look at proxy");
+      return invalid(text + " to CONNECT: look at proxy");
   }
 }
 
@@ -149,8 +144,8 @@ Error HttpProxyLayer::refused(const HttpHead& head) const {
 Status SocksProxyLayer::begin(ByteBuffer& below) {
   const bool too_long =
       login_ && (login_->user.size() > kSocksTextBytesMax || login_->password.size() > kSocksTextBytesMax);
-  if (too_long) return error("SOCKS5 takes 255 bytes of user and password: look at proxy and proxy_password_from");
-  if (target_.host.size() > kSocksTextBytesMax) return error("SOCKS5 takes names of 255 bytes: look at connect");
+  if (too_long) return invalid("SOCKS5 takes 255 bytes of user and password: look at proxy and proxy_password_from");
+  if (target_.host.size() > kSocksTextBytesMax) return invalid("SOCKS5 takes names of 255 bytes: look at connect");
   below.push_back(kSocksVersion);
   below.push_back(login_ ? 2 : 1);
   below.push_back(kNoLogin);
@@ -182,7 +177,7 @@ Result<std::size_t> SocksProxyLayer::missing() const {
   constexpr std::size_t kPortBytes = 2;
   const std::size_t size = answer_.size();
   if (size > 0 && answer_at(0) != (step_ == Step::Login ? kLoginVersion : kSocksVersion)) {
-    return error("it does not speak SOCKS5: look at proxy");
+    return invalid("it does not speak SOCKS5: look at proxy");
   }
   if (step_ != Step::Reply) return kAnswerBytes - size;
   // One that refuses need not say an address.
@@ -196,7 +191,7 @@ Result<std::size_t> SocksProxyLayer::missing() const {
     case kAddressName:
       return kReplyHeadBytes + answer_at(4) + kPortBytes - size;
     default:
-      return error("it does not speak SOCKS5: look at proxy");
+      return invalid("it does not speak SOCKS5: look at proxy");
   }
 }
 
@@ -225,7 +220,7 @@ Status SocksProxyLayer::take_method(ByteBuffer& below) {
     return {};
   }
   if (method == kNoMethod) return refused_login("no method of SOCKS5 that it takes");
-  return error("it chose a way to log in that was not offered: look at proxy");
+  return invalid("it chose a way to log in that was not offered: look at proxy");
 }
 
 Status SocksProxyLayer::take_login(ByteBuffer& below) {
@@ -238,8 +233,8 @@ Status SocksProxyLayer::take_login(ByteBuffer& below) {
 Status SocksProxyLayer::take_reply() {
   const std::uint8_t code = answer_at(1);
   if (code != 0) {
-    return error("it does not connect to " + target_.text() + ": " + std::string(socks_reply(code)) + " (" +
-                 std::to_string(code) + ")");
+    return invalid("it does not connect to " + target_.text() + ": " + std::string(socks_reply(code)) + " (" +
+                   std::to_string(code) + ")");
   }
   note_open();
   return {};

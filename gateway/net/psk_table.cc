@@ -9,10 +9,6 @@
 namespace furrow::gateway {
 namespace {
 
-Error invalid(std::string why) {
-  return {Errc::InvalidArgument, std::move(why)};
-}
-
 int digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;

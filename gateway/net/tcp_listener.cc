@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "gateway/net/descriptor_reserve.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 namespace furrow::gateway {
 namespace {

@@ -24,10 +24,6 @@ constexpr const char* kPskSuites =
 constexpr const char* kPskSuites1_3 = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
 constexpr std::size_t kTicketKeyBytes = 80;  // a name, and keys for AES-256 and HMAC
 
-Error failed(std::string what) {
-  return {Errc::InvalidArgument, std::move(what)};
-}
-
 std::string in_words(const std::filesystem::path& file, std::string_view problem) {
   return file.string() + " " + std::string(problem);
 }
@@ -136,7 +132,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::open_client(const config::
     FURROW_TRY_STATUS(context->use_ca(*tls.ca, trust, authorities));
   } else {
     if (SSL_CTX_set_default_verify_paths(&ssl) != 1) {
-      return failed("the certificates that this system trusts cannot be read: " + take_openssl_error());
+      return invalid("the certificates that this system trusts cannot be read: " + take_openssl_error());
     }
     trust.add("system");
   }
@@ -145,7 +141,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::open_client(const config::
   for (const std::string& one : tls.alpn) protocols += static_cast<char>(one.size()) + one;
   const auto* const bytes = reinterpret_cast<const unsigned char*>(protocols.data());
   if (!protocols.empty() && SSL_CTX_set_alpn_protos(&ssl, bytes, static_cast<unsigned>(protocols.size())) != 0) {
-    return failed("tls.alpn: " + take_openssl_error());
+    return invalid("tls.alpn: " + take_openssl_error());
   }
   trust.add(tls.server_name);
   context->trust_ = trust.take();
@@ -159,14 +155,14 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::open_client(const config::
 Status TlsContext::make(config::TlsVersion version_min) {
   ERR_clear_error();
   ssl_.reset(SSL_CTX_new(end_ == End::Server ? TLS_server_method() : TLS_client_method()));
-  if (!ssl_) return failed("TLS cannot be set up: " + take_openssl_error());
+  if (!ssl_) return invalid("TLS cannot be set up: " + take_openssl_error());
   SSL_CTX_set_options(ssl_.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                       SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   const bool is_set = SSL_CTX_set_min_proto_version(ssl_.get(), version_number(version_min)) == 1 &&
                       SSL_CTX_set_max_proto_version(ssl_.get(), 0) == 1 &&
                       SSL_CTX_set_cipher_list(ssl_.get(), kSuites) == 1;
-  if (!is_set) return failed("TLS cannot be set up: " + take_openssl_error());
+  if (!is_set) return invalid("TLS cannot be set up: " + take_openssl_error());
   return {};
 }
 
@@ -180,19 +176,19 @@ Status TlsContext::use_certificate(const std::filesystem::path& certificate, con
   ERR_clear_error();
   if (X509_check_private_key(chain.front().get(), private_key.get()) != 1) {
     ERR_clear_error();
-    return failed("the key " + in_words(key, "does not fit the certificate ") + certificate.string() +
-                  ": they must be made for each other, and the certificate of this gateway comes first in its file");
+    return invalid("the key " + in_words(key, "does not fit the certificate ") + certificate.string() +
+                   ": they must be made for each other, and the certificate of this gateway comes first in its file");
   }
   if (SSL_CTX_use_certificate(ssl_.get(), chain.front().get()) != 1) {
-    return failed("the certificate " + in_words(certificate, "cannot be used: ") + take_openssl_error());
+    return invalid("the certificate " + in_words(certificate, "cannot be used: ") + take_openssl_error());
   }
   for (std::size_t i = 1; i < chain.size(); ++i) {
     if (SSL_CTX_add1_chain_cert(ssl_.get(), chain[i].get()) != 1) {
-      return failed("the chain in " + in_words(certificate, "cannot be used: ") + take_openssl_error());
+      return invalid("the chain in " + in_words(certificate, "cannot be used: ") + take_openssl_error());
     }
   }
   if (SSL_CTX_use_PrivateKey(ssl_.get(), private_key.get()) != 1) {
-    return failed("the key " + in_words(key, "cannot be used: ") + take_openssl_error());
+    return invalid("the key " + in_words(key, "cannot be used: ") + take_openssl_error());
   }
   X509& own = *chain.front();
   certificate_ = CertificateInfo{.file = certificate.string(),
@@ -210,11 +206,11 @@ Status TlsContext::use_ca(const std::filesystem::path& file, Digest& trust, Cert
   X509_STORE* const store = SSL_CTX_get_cert_store(ssl_.get());
   for (const CertificatePtr& one : authorities) {
     if (X509_STORE_add_cert(store, one.get()) != 1) {
-      return failed("a certificate in " + in_words(file, "cannot be trusted: ") + take_openssl_error());
+      return invalid("a certificate in " + in_words(file, "cannot be trusted: ") + take_openssl_error());
     }
     // Which certificates we take, so that a client that has several can choose.
     if (end_ == End::Server && SSL_CTX_add_client_CA(ssl_.get(), one.get()) != 1) {
-      return failed("a certificate in " + in_words(file, "cannot be named: ") + take_openssl_error());
+      return invalid("a certificate in " + in_words(file, "cannot be named: ") + take_openssl_error());
     }
   }
   // What the operator has written down is trusted, whoever has signed it.
@@ -237,17 +233,17 @@ Status TlsContext::use_crl(const std::filesystem::path& file, const Certificates
     };
     if (std::ranges::none_of(authorities, is_signed_by)) {
       ERR_clear_error();
-      return failed("the revocation list " + in_words(file, "is not signed by any CA in ") + ca_file_);
+      return invalid("the revocation list " + in_words(file, "is not signed by any CA in ") + ca_file_);
     }
     const ASN1_TIME* const next = X509_CRL_get0_nextUpdate(list.get());
     if (next != nullptr && (!crl_until_ || wall_time(next) < *crl_until_)) crl_until_ = wall_time(next);
     if (X509_STORE_add_crl(store, list.get()) != 1) {
-      return failed("the revocation list " + in_words(file, "cannot be used: ") + take_openssl_error());
+      return invalid("the revocation list " + in_words(file, "cannot be used: ") + take_openssl_error());
     }
   }
   if (must_be_valid && crl_until_ && *crl_until_ < now) {
-    return failed("the revocation list " + in_words(file, "has expired on ") + date_text(*crl_until_) +
-                  ", and would refuse every client: get a new one from the CA");
+    return invalid("the revocation list " + in_words(file, "has expired on ") + date_text(*crl_until_) +
+                   ", and would refuse every client: get a new one from the CA");
   }
   // Also for the CAs in between, as far as there are lists: see on_verify() of the layer.
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
@@ -262,7 +258,7 @@ Status TlsContext::use_psk_suites() {
   SSL_CTX_set_num_tickets(ssl_.get(), 0);
   if (SSL_CTX_set_cipher_list(ssl_.get(), kPskSuites) != 1 ||
       SSL_CTX_set_ciphersuites(ssl_.get(), kPskSuites1_3) != 1) {
-    return failed("pre-shared keys cannot be set up: " + take_openssl_error());
+    return invalid("pre-shared keys cannot be set up: " + take_openssl_error());
   }
   return {};
 }
@@ -280,7 +276,7 @@ Status TlsContext::set_up_tickets(const TlsContext* before) {
   const bool is_set = has_keys && SSL_CTX_set_tlsext_ticket_keys(&ssl, keys.data(), keys.size()) == 1 &&
                       SSL_CTX_set_session_id_context(&ssl, id, static_cast<unsigned>(trust_.size())) == 1;
   OPENSSL_cleanse(keys.data(), keys.size());
-  if (!is_set) return failed("tickets cannot be set up: " + take_openssl_error());
+  if (!is_set) return invalid("tickets cannot be set up: " + take_openssl_error());
   return {};
 }
 

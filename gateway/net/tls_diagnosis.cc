@@ -13,7 +13,7 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t kForeignBytesMax = 100;
 
-std::string shown(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "'" + printable(text, kForeignBytesMax) + "'";
 }
 
@@ -28,7 +28,7 @@ std::string joined(const std::vector<std::string>& names) {
 // The certificate that did not please, seen from here.
 std::string subject_of(const TlsFault& fault, TlsContext::End end) {
   const std::string whose = end == TlsContext::End::Server ? "its" : "the far";
-  return (fault.depth == 0 ? whose + " certificate " : "the CA certificate ") + shown(fault.subject);
+  return (fault.depth == 0 ? whose + " certificate " : "the CA certificate ") + in_quotes(fault.subject);
 }
 
 std::string describe_unknown_ca(const TlsFault& fault, const TlsContext& context) {
@@ -41,12 +41,12 @@ std::string describe_unknown_ca(const TlsFault& fault, const TlsContext& context
   }
   const std::string trusted =
       context.ca_file().empty() ? "this system does not trust" : "is not in " + context.ca_file();
-  return "the far certificate comes from a CA that " + trusted + ", " + shown(fault.issuer) + advice;
+  return "the far certificate comes from a CA that " + trusted + ", " + in_quotes(fault.issuer) + advice;
 }
 
 std::string describe_wrong_host(const TlsFault& fault, std::string_view host) {
   if (fault.hosts.empty()) {
-    return "the far certificate " + shown(fault.subject) + " names no host (subjectAltName), so it is not for " +
+    return "the far certificate " + in_quotes(fault.subject) + " names no host (subjectAltName), so it is not for " +
            std::string(host);
   }
   return "the certificate is for " + joined(fault.hosts) + ", not " + std::string(host) +
@@ -70,7 +70,7 @@ std::string describe_certificate(const TlsFault& fault, const TlsContext& contex
     case X509_V_ERR_CRL_NOT_YET_VALID:
       return "the revocation list " + context.crl_file() + " is not valid yet; is the clock of this machine right?";
     case X509_V_ERR_UNABLE_TO_GET_CRL:
-      return "the revocation list " + context.crl_file() + " has no part by " + shown(fault.issuer) +
+      return "the revocation list " + context.crl_file() + " has no part by " + in_quotes(fault.issuer) +
              ", who has signed " + subject;
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -145,7 +145,7 @@ std::string describe_alert(int alert, const TlsContext& context) {
 
 std::string describe_psk(const TlsFault& fault) {
   if (fault.psk_identity.empty()) return "it offers no pre-shared key, which is all that this listener takes";
-  const std::string identity = "its PSK identity " + shown(fault.psk_identity);
+  const std::string identity = "its PSK identity " + in_quotes(fault.psk_identity);
   return fault.psk_is_unknown ? identity + " is not in psk_file" : "it has the wrong key for " + identity;
 }
 

@@ -35,10 +35,6 @@ MutableBytes shared_piece() {
   return buffer;
 }
 
-Error failed(std::string why) {
-  return {Errc::InvalidArgument, std::move(why)};
-}
-
 std::string_view without_zone(std::string_view host) {
   return host.substr(0, host.find('%'));
 }
@@ -94,14 +90,14 @@ class TlsLayer::Engine {
     if (!has_begun_ && !begins) {
       if (arrived_.size() < kTlsGreetingBytes) return false;
       const TlsContext::End end = is_client() ? TlsContext::End::Client : TlsContext::End::Server;
-      return failed(describe_no_tls(arrived_.view().first(kTlsGreetingBytes), end));
+      return invalid(describe_no_tls(arrived_.view().first(kTlsGreetingBytes), end));
     }
     has_begun_ = true;
     while (arrived_.size() - whole_ >= kRecordHeaderBytes) {
       const std::uint8_t* const header = arrived_.data() + whole_;
       const std::size_t size = std::size_t{header[3]} << 8U | header[4];
       if (header[0] < kTypeFirst || header[0] > kTypeLast || header[1] != 3 || size > kRecordBytesMax) {
-        return failed("something that is no record of TLS came in the middle of the handshake");
+        return invalid("something that is no record of TLS came in the middle of the handshake");
       }
       if (arrived_.size() - whole_ < kRecordHeaderBytes + size) break;
       whole_ += kRecordHeaderBytes + size;
@@ -120,7 +116,7 @@ class TlsLayer::Engine {
       outcome_ = judge_peer();
     } else if (SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ) {
       fault_.code = take_tls_error();
-      outcome_ = failed(describe(fault_, *context_, wanted_host()));
+      outcome_ = invalid(describe(fault_, *context_, wanted_host()));
     }
     ERR_clear_error();  // the queue belongs to the thread, which others use next
   }
@@ -173,7 +169,7 @@ class TlsLayer::Engine {
     if (verify == X509_V_OK) return {};
     note(*peer, verify, 0);
     fault_.code = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_CERTIFICATE_VERIFY_FAILED);
-    return failed(describe(fault_, *context_, wanted_host()));
+    return invalid(describe(fault_, *context_, wanted_host()));
   }
   std::string explain_fault() const { return describe(fault_, *context_, wanted_host()); }
 
@@ -223,7 +219,7 @@ class TlsLayer::Engine {
     }
     ssl_ = context_->make_connection();
     BIO* const bio = ssl_ ? BIO_new(bio_method()) : nullptr;
-    if (bio == nullptr) return failed("no memory for TLS");
+    if (bio == nullptr) return invalid("no memory for TLS");
     BIO_set_data(bio, this);
     SSL_set_bio(ssl_.get(), bio, bio);
     SSL_set_app_data(ssl_.get(), this);
@@ -257,7 +253,7 @@ class TlsLayer::Engine {
     const bool is_set = is_address ? X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) == 1
                                    : X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size()) == 1 &&
                                          SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
-    if (!is_set) return failed("'" + printable(host, 100) + "' cannot be the name of a certificate");
+    if (!is_set) return invalid("'" + printable(host, 100) + "' cannot be the name of a certificate");
     if (offered_ && offered_trust_ == context_->trust()) SSL_set_session(ssl, offered_.get());
     offered_.reset();
     return {};
@@ -270,7 +266,7 @@ class TlsLayer::Engine {
     if (resumed) FURROW_TRY_STATUS(judge_dates(judged_at_));
     if (context_->by_psk()) {
       const SSL_CIPHER* const suite = SSL_get_current_cipher(ssl_.get());
-      if (!resumed && SSL_CIPHER_get_auth_nid(suite) != NID_auth_psk) return failed("no pre-shared key was used");
+      if (!resumed && SSL_CIPHER_get_auth_nid(suite) != NID_auth_psk) return invalid("no pre-shared key was used");
       if (!is_client()) user_ = fault_.psk_identity;
     } else if (peer != nullptr && !is_client()) {
       FURROW_TRY(user_, vouched_name(*peer, context_->username_from()));
@@ -523,7 +519,7 @@ Result<MutableBytes> TlsLayer::read(MutableBytes& bytes, ByteBuffer& below) {
     ended_by_ = std::make_unique<Error>(Errc::Closed, "closed by the peer");
   } else if (result.end == Engine::ReadEnd::Fault) {
     failed_ = true;
-    ended_by_ = std::make_unique<Error>(failed(engine_->explain_fault()));
+    ended_by_ = std::make_unique<Error>(invalid(engine_->explain_fault()));
   }
   if (result.size == 0 && ended_by_) {
     bytes = {};
@@ -536,7 +532,7 @@ Status TlsLayer::write(ByteBuffer& plain, ByteBuffer& below) {
   const std::size_t size = std::min(plain.size(), kPieceBytes);
   if (!engine_->write(plain.view().first(size), below)) {
     failed_ = true;
-    return failed(engine_->explain_fault());
+    return invalid(engine_->explain_fault());
   }
   plain.consume(size);
   return {};

@@ -10,11 +10,10 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::size_t kShownBytesMax = 64;
 constexpr std::size_t kKeyCharacters = 24;  // 16 bytes in base64
 
-std::string shown(std::string_view text) {
-  return "'" + printable(text, kShownBytesMax) + "'";
+std::string in_quotes(std::string_view text) {
+  return "'" + printable(text, kHttpShownBytesMax) + "'";
 }
 
 bool is_one_of(char c, std::string_view characters) {
@@ -53,7 +52,7 @@ WebJudgement refused(unsigned status, std::string why, std::string more_fields =
 std::string objection(const HttpHead& head, const WebAuthority& host, const WebSite& site, bool wants_own) {
   if (head.count("Origin") > 1) return "more than one Origin";
   const bool is_own = is_own_host(host.host, site);
-  const std::string not_own = "the host " + shown(host.host) +
+  const std::string not_own = "the host " + in_quotes(host.host) +
                               " is not a name of this machine (it may be that of an attacker): connect to its address, "
                               "or name it in 'origins' of the listener";
   const std::optional<std::string_view> text = head.field("Origin");
@@ -65,7 +64,7 @@ std::string objection(const HttpHead& head, const WebAuthority& host, const WebS
   if (origin && is_of_web(origin->scheme) && origin->authority == host.text(origin->scheme)) {
     return is_own ? "" : not_own;
   }
-  return "pages of the origin " + shown(*text) + " may not connect: it is not in 'origins' of the listener";
+  return "pages of the origin " + in_quotes(*text) + " may not connect: it is not in 'origins' of the listener";
 }
 
 // Whether the answer may be compressed.
@@ -78,7 +77,7 @@ bool takes_gzip(const HttpHead& head) {
 
 WebJudgement ask(const HttpHead& head) {
   const std::string_view target = head.target;
-  if (!target.starts_with('/')) return refused(404, "nothing is at " + shown(target));
+  if (!target.starts_with('/')) return refused(404, "nothing is at " + in_quotes(target));
   if (head.count("Authorization") > 1) return refused(400, "more than one Authorization");
   const std::size_t end = std::min(target.find('?'), target.size());
   WebQuestion question{.path = std::string(target.substr(0, end)),

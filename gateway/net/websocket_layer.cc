@@ -13,7 +13,6 @@ namespace furrow::gateway {
 namespace {
 
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 §1.3
-constexpr std::size_t kShownBytesMax = 64;
 
 std::string base64(ByteView bytes) {
   std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // and the NUL that OpenSSL writes behind it
@@ -23,14 +22,10 @@ std::string base64(ByteView bytes) {
   return text;
 }
 
-Error error(std::string why) {
-  return {Errc::InvalidArgument, std::move(why)};
-}
-
 // An answer that is no WebSocket, for people.
 std::string told(const HttpHead& head, const std::string& path) {
   std::string text = "the far side answers HTTP " + std::to_string(head.status);
-  if (!head.reason.empty()) text += " " + printable(head.reason, kShownBytesMax);
+  if (!head.reason.empty()) text += " " + printable(head.reason, kHttpShownBytesMax);
   switch (head.status) {
     case 200:
       return text + ", a page: there is no WebSocket at " + path;
@@ -43,7 +38,7 @@ std::string told(const HttpHead& head, const std::string& path) {
       break;
   }
   if (head.status / 100 == 3) {
-    const std::string to = printable(head.field("Location").value_or("somewhere else"), kShownBytesMax);
+    const std::string to = printable(head.field("Location").value_or("somewhere else"), kHttpShownBytesMax);
     return text + " to " + to + ", which is not followed: write that address into 'connect'";
   }
   return text;
@@ -98,7 +93,7 @@ Error WebSocketLayer::ended(ByteBuffer& below) {
   const FrameReader::End& end = *frames_.end();
   if (end.why != nullptr) {
     say_close(end.code, below);
-    return error(end.why);
+    return invalid(end.why);
   }
   say_close(end.said != 0 ? end.said : kCloseNormal, below);
   if (end.said == 0 || end.said == kCloseNormal) return {Errc::Closed, "closed by the peer"};
@@ -147,7 +142,7 @@ Status WebSocketServerLayer::open(const HttpHead& head, ByteBuffer& below) {
   }
   if (!judgement.request) {
     below.append(http_answer(judgement.refusal, judgement.more_fields, head.is_head));
-    return error(judgement.refusal.why);
+    return invalid(judgement.refusal.why);
   }
   below.append(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
@@ -158,10 +153,10 @@ Status WebSocketServerLayer::open(const HttpHead& head, ByteBuffer& below) {
 
 Error WebSocketServerLayer::refuse(const HttpHeadReader& reader, ByteBuffer& below) {
   // Whoever speaks something else does not understand an answer in HTTP.
-  if (const char* what = judge_web_stranger(reader.text(), site_->is_secure)) return error(what);
+  if (const char* what = judge_web_stranger(reader.text(), site_->is_secure)) return invalid(what);
   const HttpRefusal& refusal = reader.refusal();
   below.append(http_answer(refusal, refusal.status == 405 ? "Allow: GET, HEAD\r\n" : ""));
-  return error(refusal.why);
+  return invalid(refusal.why);
 }
 
 // --- client ---
@@ -180,22 +175,23 @@ Status WebSocketClientLayer::begin(ByteBuffer& below) {
 }
 
 Status WebSocketClientLayer::open(const HttpHead& head, ByteBuffer&) {
-  if (head.status != 101) return error(told(head, options_.path));
+  if (head.status != 101) return invalid(told(head, options_.path));
   if (!head.has_token("Upgrade", "websocket") || !head.has_token("Connection", "upgrade") ||
       head.field("Sec-WebSocket-Accept") != websocket_accept(key_)) {
-    return error("the far side's answer is not one to our request for WebSocket");
+    return invalid("the far side's answer is not one to our request for WebSocket");
   }
-  if (head.count("Sec-WebSocket-Extensions") > 0) return error("the far side wants an extension that was not offered");
+  if (head.count("Sec-WebSocket-Extensions") > 0)
+    return invalid("the far side wants an extension that was not offered");
   const std::optional<std::string_view> spoken = head.field("Sec-WebSocket-Protocol");
   // Some servers name none, though they should [MQTT-6.0.0-4]; that it is no MQTT will show.
   if (head.count("Sec-WebSocket-Protocol") > 0 && spoken != "mqtt") {
-    return error("the far side wants to speak another sub-protocol than mqtt");
+    return invalid("the far side wants to speak another sub-protocol than mqtt");
   }
   return {};
 }
 
 Error WebSocketClientLayer::refuse(const HttpHeadReader& reader, ByteBuffer&) {
-  return error("the far side does not speak WebSocket: " + reader.refusal().why);
+  return invalid("the far side does not speak WebSocket: " + reader.refusal().why);
 }
 
 }  // namespace furrow::gateway

@@ -6,10 +6,6 @@
 namespace furrow::gateway {
 namespace {
 
-std::uint64_t whole_seconds(Duration duration) {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
-}
-
 LogLevel level_of(Alarm::Severity severity) {
   return severity == Alarm::Severity::Error ? LogLevel::Error : LogLevel::Warning;
 }

@@ -27,16 +27,16 @@ std::string text_of(const Json& document) {
   return document.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-double seconds(Duration duration) {
+double rounded_seconds(Duration duration) {
   return std::round(std::chrono::duration<double>(duration).count() * 1000) / 1000;
 }
 
 Json seconds_since(const std::optional<Instant>& then, Instant now) {
-  return then ? Json(seconds(now - *then)) : Json();
+  return then ? Json(rounded_seconds(now - *then)) : Json();
 }
 
 Json seconds_until(const std::optional<Instant>& then, Instant now) {
-  return then ? Json(seconds(std::max(*then - now, Duration::zero()))) : Json();
+  return then ? Json(rounded_seconds(std::max(*then - now, Duration::zero()))) : Json();
 }
 
 Json text_or_null(const std::string& text) {
@@ -173,7 +173,7 @@ Json dropped_json(const broker::Books& books) {
   return dropped;
 }
 
-const char* name(bridge::Direction direction) {
+const char* direction_name(bridge::Direction direction) {
   switch (direction) {
     case bridge::Direction::Up:
       return "up";
@@ -188,7 +188,8 @@ const char* name(bridge::Direction direction) {
 Json rules_json(const std::vector<bridge::RuleStatus>& rules) {
   Json all = Json::array();
   for (const bridge::RuleStatus& one : rules) {
-    all.push_back({{"filter", one.filter}, {"direction", name(one.direction)}, {"up", one.up}, {"down", one.down}});
+    all.push_back(
+        {{"filter", one.filter}, {"direction", direction_name(one.direction)}, {"up", one.up}, {"down", one.down}});
   }
   return all;
 }
@@ -202,7 +203,7 @@ std::string gateway_json(const StatusModel& model) {
   document["id"] = gateway.id;
   document["version"] = gateway.version;
   document["started_at"] = utc_text(moment.wall_at(gateway.started));
-  document["uptime_s"] = seconds(moment.now - gateway.started);
+  document["uptime_s"] = rounded_seconds(moment.now - gateway.started);
   document["acknowledge"] = gateway.acknowledge;
   document["clients"] = clients_json(model);
   document["messages"] = {{"received", model.stats.messages_received},
@@ -257,7 +258,7 @@ std::string bridge_json(const BridgeStatus& status, const StatusMoment& moment) 
   document["dropped"] = dropped_json(bridge.books);
   document["rules"] = rules_json(bridge.rules);
   document["rate"] = {{"up_per_s", per_second(bridge.up_per_s)}, {"down_per_s", per_second(bridge.down_per_s)}};
-  document["drain_eta_s"] = bridge.drain_eta ? Json(seconds(*bridge.drain_eta)) : Json();
+  document["drain_eta_s"] = bridge.drain_eta ? Json(rounded_seconds(*bridge.drain_eta)) : Json();
   document["connects"] = bridge.connects;
   document["last_ack_s"] = seconds_since(bridge.last_ack, moment.now);
   document["next_attempt_s"] = seconds_until(bridge.next_attempt, moment.now);
@@ -301,7 +302,7 @@ namespace {
 // By hand: there are thousands of them, and the loop waits.
 void append_point(std::string& text, const StatusHistory::Point& point, const StatusMoment& moment) {
   std::array<char, 96> numbers{};
-  const double since_ack = point.since_ack ? seconds(*point.since_ack) : 0;
+  const double since_ack = point.since_ack ? rounded_seconds(*point.since_ack) : 0;
   std::snprintf(numbers.data(), numbers.size(), R"(","up_per_s":%.1f,"backlog":%llu,"last_ack_s":)",
                 static_cast<double>(point.up_per_s), static_cast<unsigned long long>(point.backlog));
   text.append(R"({"time":")").append(utc_text(moment.wall_at(point.time))).append(numbers.data());

@@ -222,7 +222,7 @@ void add_bridge_gauge(Exposition& all, const StatusModel& model, std::string_vie
   add_of_bridges(all, model, [count](const bridge::Snapshot& one) { return std::optional(one.*count); });
 }
 
-std::optional<double> seconds_since(const std::optional<Instant>& then, Instant now) {
+std::optional<double> age_in_seconds(const std::optional<Instant>& then, Instant now) {
   return then ? std::optional(seconds(now - *then)) : std::nullopt;
 }
 
@@ -285,9 +285,9 @@ void add_bridge_pace(Exposition& all, const StatusModel& model) {
   using bridge::Snapshot;
   const Instant now = model.moment.now;
   all.gauge("furrow_bridge_oldest_message_age_seconds", "How long the oldest message waits.");
-  add_of_bridges(all, model, [now](const Snapshot& one) { return seconds_since(one.oldest, now); });
+  add_of_bridges(all, model, [now](const Snapshot& one) { return age_in_seconds(one.oldest, now); });
   all.gauge("furrow_bridge_last_acknowledgement_age_seconds", "Time since the far side acknowledged a message.");
-  add_of_bridges(all, model, [now](const Snapshot& one) { return seconds_since(one.last_ack, now); });
+  add_of_bridges(all, model, [now](const Snapshot& one) { return age_in_seconds(one.last_ack, now); });
   all.gauge("furrow_bridge_drain_eta_seconds", "When the backlog will be gone, while it drains.");
   add_of_bridges(all, model, [](const Snapshot& one) {
     return one.drain_eta ? std::optional(seconds(*one.drain_eta)) : std::nullopt;

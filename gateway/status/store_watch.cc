@@ -10,10 +10,6 @@ namespace {
 
 using broker::StoreState;
 
-std::uint64_t whole_seconds(Duration duration) {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
-}
-
 std::string_view consequence(StoreState state) {
   if (broker::takes_messages(state)) return "publishers wait for it";
   return "new messages are not stored, what is stored still drains, QoS 0 goes on";

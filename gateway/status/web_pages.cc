@@ -125,19 +125,19 @@ std::string answer_file(const WebQuestion& question, std::span<const PageFile> f
 }
 
 std::string answer_unwelcome(const WebQuestion& question, broker::Visitors::Answer answer) {
-  using Answer = broker::Visitors::Answer;
+  using enum broker::Visitors::Answer;
   switch (answer) {
-    case Answer::Unknown:
+    case Unknown:
       return words(question, 401, "the status needs a user name and a password of this gateway\n",
                    "WWW-Authenticate: Basic realm=\"furrow\", charset=\"UTF-8\"\r\n");
-    case Answer::NotAllowed:
+    case NotAllowed:
       return words(question, 403, "access.rules do not let this user subscribe to $SYS/furrow/#\n");
-    case Answer::Overloaded:
+    case Overloaded:
       return words(question, 503, "too many logins wait; come back later\n", "Retry-After: 5\r\n");
-    case Answer::Welcome:
+    case Welcome:
       break;
   }
-  FURROW_CHECK(answer != Answer::Welcome);
+  FURROW_CHECK(answer != Welcome);
   return {};
 }
 

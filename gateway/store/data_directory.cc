@@ -12,18 +12,13 @@
 #include <ctime>
 #include <filesystem>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "gateway/store/disk_room.h"
+#include "gateway/store/errno_error.h"
 
 namespace furrow::gateway {
 namespace {
-
-Error errno_error(const std::string& attempted) {
-  const int cause = errno;
-  return {errc_from_errno(cause), attempted + ": " + errno_text(cause)};
-}
 
 Status sync_directory(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -77,31 +72,6 @@ Error not_writable(const std::string& path, const struct stat& file) {
 }
 
 }  // namespace
-
-Errc errc_from_errno(int errno_value) {
-  switch (errno_value) {
-    case ENOENT:
-      return Errc::NotFound;
-    case EACCES:
-    case EPERM:
-      return Errc::PermissionDenied;
-    case ENOTDIR:
-    case EISDIR:
-    case ENAMETOOLONG:
-      return Errc::InvalidArgument;
-    case ENOSPC:
-    case EDQUOT:
-      return Errc::NoSpace;
-    case EROFS:
-      return Errc::ReadOnly;
-    default:
-      return Errc::Io;
-  }
-}
-
-std::string errno_text(int errno_value) {
-  return std::generic_category().message(errno_value);
-}
 
 Result<DataDirectory> DataDirectory::open(const std::string& path) {
   FURROW_TRY_STATUS(make_directory(path));

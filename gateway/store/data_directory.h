@@ -11,10 +11,6 @@
 
 namespace furrow::gateway {
 
-// The kind of error that `errno_value` is, and its words.
-Errc errc_from_errno(int errno_value);
-std::string errno_text(int errno_value);
-
 class DataDirectory {
  public:
   // Makes `path` with mode 0700 if it is missing and takes `path`/lock. The kernel gives the lock back when the process

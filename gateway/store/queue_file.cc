@@ -13,7 +13,6 @@ namespace furrow::gateway {
 namespace {
 
 using broker::Batch;
-using broker::Bytes;
 using broker::CursorRow;
 using broker::ExchangeRow;
 using broker::QueueRow;
@@ -26,10 +25,6 @@ constexpr std::string_view kLastQueue = "last_queue";
 constexpr const char* kWriteExchange =
     "INSERT OR REPLACE INTO exchange(queue, direction, packet_id, state, sequence, outbox, subscription_id, retain) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-
-Bytes copy_of(ByteView bytes) {
-  return {bytes.begin(), bytes.end()};
-}
 
 // 0 for what is too large.
 template <typename T>
@@ -261,10 +256,10 @@ Status QueueFile::restore_queues(Restored& restored) {
          .cursor = {.queue = id,
                     .settled = {queues.number(3)},
                     .next = {queues.number(4)},
-                    .holes = copy_of(queues.blob(7)),
+                    .holes = broker::copy_of(queues.blob(7)),
                     .messages = queues.number(5),
                     .bytes = queues.number(6),
-                    .counters = copy_of(queues.blob(8))}});
+                    .counters = broker::copy_of(queues.blob(8))}});
     if (!is_plausible(restored.queues.back().row)) return implausible("queue", id);
     if (!is_plausible(restored.queues.back().cursor)) return implausible("cursor", id);
     restored.last_queue = id;

@@ -12,16 +12,11 @@ namespace furrow::gateway {
 namespace {
 
 using broker::Batch;
-using broker::Bytes;
 using broker::CursorRow;
 using broker::DirectoryEntry;
 
 // Bounds the memory of a salvage, and of one transaction in it.
 constexpr std::size_t kBatchBytesMax = 1 * MiB;
-
-Bytes copy_of(ByteView bytes) {
-  return {bytes.begin(), bytes.end()};
-}
 
 // The last key of a table; RowWalk::kKeyMax when even that cannot be read.
 std::uint64_t last_key(const Database& damaged, const std::string& table, const std::string& key) {
@@ -122,10 +117,10 @@ class QueueSalvage {
                 CursorRow cursor{.queue = {id},
                                  .settled = {row.number(1)},
                                  .next = {row.number(2)},
-                                 .holes = copy_of(row.blob(5)),
+                                 .holes = broker::copy_of(row.blob(5)),
                                  .messages = row.number(3),
                                  .bytes = row.number(4),
-                                 .counters = copy_of(row.blob(6))};
+                                 .counters = broker::copy_of(row.blob(6))};
                 if (!is_plausible(cursor)) return false;
                 if (without_cursor_.erase(id) == 0) return false;  // its queue is lost
                 batch.cursors.push_back(std::move(cursor));
@@ -203,7 +198,7 @@ Status copy_rows(Database& damaged, const char* table, const char* key, SessionF
     const ByteView data = row.blob(3);
     if (row.number(2) != row_crc(row.text(1), data)) return false;
     if (!status) return true;  // nothing more can be written
-    (batch.*rows).push_back({std::string(row.text(1)), copy_of(data)});
+    (batch.*rows).push_back({std::string(row.text(1)), broker::copy_of(data)});
     bytes += data.size();
     if (bytes < kBatchBytesMax) return true;
     status = fresh.commit(batch.sessions, batch.retained);

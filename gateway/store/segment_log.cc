@@ -26,10 +26,6 @@ std::uint32_t head_crc(SegmentId id, ByteView directory) {
   return crc32c(crc32c(0, number), directory);
 }
 
-broker::Bytes copy_of(ByteView bytes) {
-  return {bytes.begin(), bytes.end()};
-}
-
 }  // namespace
 
 std::uint64_t segment_checks(SegmentId id, ByteView directory, ByteView records) {
@@ -80,8 +76,8 @@ std::optional<SegmentRow> SegmentWalk::fetch(const Head& head) {
     if (segment_checks(id, directory, small) != rows_.row().number(1)) return std::nullopt;
     return SegmentRow{.id = id,
                       .messages = static_cast<std::uint32_t>(rows_.row().number(3)),
-                      .directory = copy_of(directory),
-                      .records = copy_of(small)};
+                      .directory = broker::copy_of(directory),
+                      .records = broker::copy_of(small)};
   }
   const StatementScope scope(fetch_);
   fetch_.bind(1, id.value);
@@ -96,8 +92,8 @@ std::optional<SegmentRow> SegmentWalk::fetch(const Head& head) {
   if (segment_checks(id, directory, records) != fetch_.number(1)) return std::nullopt;
   return SegmentRow{.id = id,
                     .messages = static_cast<std::uint32_t>(fetch_.number(0)),
-                    .directory = copy_of(directory),
-                    .records = copy_of(records)};
+                    .directory = broker::copy_of(directory),
+                    .records = broker::copy_of(records)};
 }
 
 Result<SegmentLog> SegmentLog::open(Database& database) {

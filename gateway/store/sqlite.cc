@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 namespace furrow::gateway {
 namespace {

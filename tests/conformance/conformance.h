@@ -31,11 +31,6 @@ using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
-inline constexpr auto kQos0 = Qos::AtMostOnce;
-inline constexpr auto kQos1 = Qos::AtLeastOnce;
-inline constexpr auto kQos2 = Qos::ExactlyOnce;
-inline constexpr auto kV3 = Version::V3_1_1;
-inline constexpr auto kV5 = Version::V5;
 inline constexpr Version kVersions[] = {kV3, kV5};
 
 inline mqtt::Will will(std::string_view topic, std::string_view payload, mqtt::PropertyView properties = {}) {

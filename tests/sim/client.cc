@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint16_t kKeepAliveS = 10;
 constexpr Duration kPingAfter = std::chrono::seconds(7);
-constexpr Duration kPatience = std::chrono::seconds(20);
+constexpr Duration kAnswerMax = std::chrono::seconds(20);
 constexpr std::uint32_t kSessionExpiryS = 1'000'000;
 // SUBSCRIBE has an identifier of its own, beyond those of the messages of any run.
 constexpr PacketId kSubscribeId{60'000};
@@ -41,7 +41,7 @@ void Client::connect(LinkRef link, Instant now) {
   end_->set_version(options_.version);
   ready_ = false;
   ping_at_ = now + kPingAfter;
-  give_up_at_ = now + kPatience;
+  give_up_at_ = now + kAnswerMax;
   outgoing_.disconnect();
   if (options_.clean) retained_.clear();
   mqtt::Connect connect;
@@ -147,7 +147,7 @@ Instant Client::next_deadline() const {
 
 // When the connection is given up if nothing comes, or nothing is answered.
 Instant Client::overdue() const {
-  return ready_ ? std::min(give_up_at_, outgoing_.overdue(kPatience)) : give_up_at_;
+  return ready_ ? std::min(give_up_at_, outgoing_.overdue(kAnswerMax)) : give_up_at_;
 }
 
 bool Client::done() const {
@@ -200,7 +200,7 @@ void Client::publish_due(Instant now) {
 // --- what comes ---
 
 void Client::handle(const mqtt::Packet& packet, Instant now) {
-  give_up_at_ = now + kPatience;
+  give_up_at_ = now + kAnswerMax;
   if (const auto* connack = std::get_if<mqtt::Connack>(&packet)) {
     handle_connack(*connack, now);
   } else if (const auto* suback = std::get_if<mqtt::Suback>(&packet)) {

@@ -13,15 +13,10 @@ namespace {
 
 constexpr Duration kClientDelayMax = milliseconds(5);
 constexpr Duration kUplinkDelayMax = milliseconds(40);
-constexpr Duration kStopMax = seconds(5);
+constexpr Duration kStopGrace = seconds(5);
 constexpr Duration kRestartAfter = seconds(1);
 constexpr Duration kYears3 = std::chrono::hours(24 * 365 * 3);
 constexpr Duration kYears50 = std::chrono::hours(24 * 365 * 50);
-
-Duration drawn(Random& random, Duration mean) {
-  return Duration(static_cast<std::int64_t>(random.below(2 * static_cast<std::uint64_t>(mean.count())))) +
-         milliseconds(1);
-}
 
 bridge::Rule rule(std::string filter, std::string remote_prefix, bridge::Direction direction) {
   bridge::Rule rule;
@@ -209,7 +204,7 @@ void Gateway::restart(Instant now) {
   log_.write(LogLevel::Debug, "*** stops", {{"name", setup_.name}});
   mutator_.stop();
   process_->engine.shut_down(local(now));
-  stop_by_ = now + kStopMax;
+  stop_by_ = now + kStopGrace;
 }
 
 void Gateway::renew_bridge(Instant now) {

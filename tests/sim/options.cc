@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "broker-core/base/random.h"
-
 namespace furrow::sim {
 
 using std::chrono::milliseconds;
@@ -102,6 +100,11 @@ bool Options::calm() const {
 bool Options::refuses() const {
   return has(Fault::DiskFull) || has(Fault::SyncFails) || has(Fault::RegionFull) ||
          (buffer.when_full == broker::WhenFull::Refuse && limited());
+}
+
+Duration drawn(Random& random, Duration mean) {
+  return Duration(static_cast<std::int64_t>(random.below(2 * static_cast<std::uint64_t>(mean.count())))) +
+         milliseconds(1);
 }
 
 Options draw_options(std::uint64_t seed) {

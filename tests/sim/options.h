@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "broker-core/base/random.h"
 #include "broker-core/base/time.h"
 #include "broker-core/mqtt/protocol.h"
 #include "broker-core/session/outbox.h"
@@ -109,6 +110,8 @@ struct Options {
 };
 
 Options draw_options(std::uint64_t seed);
+// A time that is `mean` on average, and not nothing.
+Duration drawn(Random& random, Duration mean);
 // A world with the real store and little else than power cuts.
 Options draw_power_cuts(std::uint64_t seed);
 std::string describe(const Options& options);

@@ -23,11 +23,6 @@ constexpr Duration kStopMax = seconds(10);
 constexpr std::uint64_t kStepsMax = 5'000'000;
 constexpr Duration kYears10 = std::chrono::hours(24 * 365 * 10);
 
-Duration drawn(Random& random, Duration mean) {
-  return Duration(static_cast<std::int64_t>(random.below(2 * static_cast<std::uint64_t>(mean.count())))) +
-         milliseconds(1);
-}
-
 mqtt::Version drawn_version(Random& random) {
   return random.chance(50) ? mqtt::Version::V5 : mqtt::Version::V3_1_1;
 }

@@ -27,6 +27,12 @@
 
 namespace furrow::test {
 
+inline constexpr auto kQos0 = mqtt::Qos::AtMostOnce;
+inline constexpr auto kQos1 = mqtt::Qos::AtLeastOnce;
+inline constexpr auto kQos2 = mqtt::Qos::ExactlyOnce;
+inline constexpr auto kV3 = mqtt::Version::V3_1_1;
+inline constexpr auto kV5 = mqtt::Version::V5;
+
 // A property list that lives as long as the statement, or longer when it has a name.
 class Properties {
  public:

@@ -8,8 +8,6 @@
 namespace furrow::load {
 namespace {
 
-// More than a batch of any scenario, so that reading costs the generator little.
-constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
 // No more than brokers keep in their queue of new connections: one that is full costs a second.
 constexpr std::size_t kConnectingMax = 64;
 

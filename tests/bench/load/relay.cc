@@ -18,7 +18,7 @@
 namespace furrow::load {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
+constexpr std::size_t kRelayReadBytes = std::size_t{64} * 1024;
 // What one turn gathers before it is written, so that it stays in the processor's cache.
 constexpr std::size_t kTurnBytes = std::size_t{512} * 1024;
 constexpr std::uint64_t kListener = std::numeric_limits<std::uint64_t>::max();
@@ -73,10 +73,10 @@ class Relay {
 
   // Reads right behind what the turn has gathered: what everybody gets stays where it is.
   void read(Peer& peer) {
-    if (turn_.size() - gathered_ < peer.rest.size() + kReadBytes) copy_turn();
+    if (turn_.size() - gathered_ < peer.rest.size() + kRelayReadBytes) copy_turn();
     char* const start = turn_.data() + gathered_;
     std::memcpy(start, peer.rest.data(), peer.rest.size());
-    const std::ptrdiff_t count = peer.socket.read({start + peer.rest.size(), kReadBytes});
+    const std::ptrdiff_t count = peer.socket.read({start + peer.rest.size(), kRelayReadBytes});
     if (count < 0) return end(peer);
     std::string_view bytes(start, peer.rest.size() + static_cast<std::size_t>(count));
     char* keep = start;

@@ -12,6 +12,9 @@
 
 namespace furrow::load {
 
+// What is read at once: more than a batch of any scenario, so that reading costs the generator little.
+inline constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
+
 class Socket {
  public:
   explicit Socket(int descriptor) : descriptor_(descriptor) {}

@@ -1,7 +1,6 @@
 #include "tests/bench/load/upstream.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <utility>
 
 #include "tests/bench/load/fail.h"
@@ -11,7 +10,6 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
 // Bridges to Mosquitto set the highest bit of the protocol level.
 constexpr unsigned kBridgeBit = 0x80;
 

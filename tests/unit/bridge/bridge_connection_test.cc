@@ -438,7 +438,9 @@ TEST_F(BridgeConnection, ThirdLossSoonAfterBeingOnlineAsksForAnotherClient) {
     EXPECT_EQ(state(), i < 3 ? "backoff: closed by the peer"
                              : "backoff: closed by the peer, again and again soon after it was online: does another "
                                "client use client id gw?");
-    if (i < 3) EXPECT_LE(*snapshot().next_attempt - now, 3s);
+    if (i < 3) {
+      EXPECT_LE(*snapshot().next_attempt - now, 3s);
+    }
     longest = std::max(longest, *snapshot().next_attempt - now);
     redial();
   }

@@ -7,7 +7,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using mqtt::Version;
-using Verdict = Dialect::Verdict;
 
 constexpr Instant kStart{};
 
@@ -36,15 +35,15 @@ TEST(Dialect, NeedsNoBridgeBitWhenNothingComesDown) {
 
 TEST(Dialect, OneSilentCloseOfVersion5MayBeABrokerThatIsStarting) {
   Dialect dialect(VersionChoice::Auto, false);
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::AskAgain);
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::AskAgain);
   EXPECT_EQ(dialect.version(), Version::V5);
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::NextAtOnce);
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::NextAtOnce);
   EXPECT_EQ(dialect.version(), Version::V3_1_1);
 }
 
 TEST(Dialect, SilenceOnVersion5IsARefusalAtOnce) {
   Dialect dialect(VersionChoice::Auto, false);
-  EXPECT_EQ(dialect.handle_silence(), Verdict::NextAtOnce);
+  EXPECT_EQ(dialect.handle_silence(), Dialect::Verdict::NextAtOnce);
   EXPECT_EQ(dialect.version(), Version::V3_1_1);
 }
 
@@ -52,10 +51,10 @@ TEST(Dialect, SilenceOnVersion5IsARefusalAtOnce) {
 TEST(Dialect, ALinkThatBreaksDuringTheHandshakeDoesNotCostTheBridgeBit) {
   Dialect dialect(VersionChoice::V3_1_1, true);
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(dialect.handle_closed_silently(), Verdict::AskAgain);
+    EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::AskAgain);
     EXPECT_TRUE(dialect.bridge_bit());
   }
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::NextAtOnce);
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::NextAtOnce);
   EXPECT_TRUE(dialect.lacks_bridge_bit());
 }
 
@@ -63,23 +62,23 @@ TEST(Dialect, ABrokerThatClosesOn311TooIsAskedInVersion5Again) {
   Dialect dialect(VersionChoice::Auto, false);
   (void)dialect.handle_closed_silently();
   (void)dialect.handle_closed_silently();
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::Unrelated);
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::Unrelated);
   EXPECT_EQ(dialect.version(), Version::V5);
 }
 
 TEST(Dialect, WhatWasUnderstoodOutlivesAFewSilentCloses) {
   Dialect dialect(VersionChoice::Auto, false);
   dialect.handle_understood(kStart);
-  for (int i = 0; i < 9; ++i) EXPECT_EQ(dialect.handle_closed_silently(), Verdict::Unrelated);
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::Unrelated);
   EXPECT_EQ(dialect.version(), Version::V5);
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::NextAtOnce) << "by now it is another broker";
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::NextAtOnce) << "by now it is another broker";
 }
 
 TEST(Dialect, AChosenVersionIsNotLeft) {
   Dialect dialect(VersionChoice::V5, true);
   EXPECT_FALSE(dialect.handle_refused());
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::Unrelated);
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::Unrelated);
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::Unrelated);
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::Unrelated);
   EXPECT_EQ(dialect.version(), Version::V5);
 }
 
@@ -103,11 +102,12 @@ TEST(Dialect, BetterOnesAreTriedAgainAfterHoursAndOneRefusalOfAnyKindIsEnough) {
   EXPECT_EQ(dialect.version(), Version::V3_1_1);
   dialect.handle_dial(kStart + 6h);
   EXPECT_EQ(dialect.version(), Version::V5);
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::NextAtOnce);
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::NextAtOnce);
   EXPECT_TRUE(dialect.bridge_bit());
-  EXPECT_EQ(dialect.handle_closed_silently(), Verdict::NextAtOnce);
+  EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::NextAtOnce);
   EXPECT_TRUE(dialect.lacks_bridge_bit());
-  for (int i = 0; i < 9; ++i) EXPECT_EQ(dialect.handle_closed_silently(), Verdict::Unrelated) << "it is known to work";
+  for (int i = 0; i < 9; ++i)
+    EXPECT_EQ(dialect.handle_closed_silently(), Dialect::Verdict::Unrelated) << "it is known to work";
   dialect.handle_dial(kStart + 11h);
   EXPECT_TRUE(dialect.lacks_bridge_bit());
   dialect.handle_dial(kStart + 12h);

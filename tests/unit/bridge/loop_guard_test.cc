@@ -32,8 +32,8 @@ class LoopGuard : public BridgeFixture {
   Client& neighbour() {
     return connect({.client_id = "a-region", .properties = Properties().user("furrow-gateway", "a")});
   }
-  void pass_on(Client& from, const Client::PublishOptions& options = {}) {
-    from.publish("farm/1", "21", Qos::AtLeastOnce, 1, options);
+  void pass_on(Client& from, const Client::PublishOptions& how = {}) {
+    from.publish("farm/1", "21", Qos::AtLeastOnce, 1, how);
     turn();
   }
   std::string packet(std::string_view path) {

@@ -18,9 +18,6 @@ using testing::IsEmpty;
 using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
-constexpr auto kQos0 = Qos::AtMostOnce;
-constexpr auto kQos1 = Qos::AtLeastOnce;
-
 class RetainedSyncTest : public BridgeFixture {
  protected:
   RetainedSyncTest() { bridge_options.retain_sync = true; }

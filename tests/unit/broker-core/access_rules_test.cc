@@ -25,11 +25,6 @@ auto is_refusal() {
   return AllOf(StartsWith("SUBACK id=1"), testing::EndsWith(" reason=87"));
 }
 
-constexpr auto kQos0 = Qos::AtMostOnce;
-constexpr auto kQos1 = Qos::AtLeastOnce;
-constexpr auto kQos2 = Qos::ExactlyOnce;
-constexpr auto kV3 = Version::V3_1_1;
-
 std::vector<Entry> entries(const std::vector<std::string>& texts) {
   return {texts.begin(), texts.end()};
 }

@@ -16,10 +16,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-constexpr auto kQos1 = Qos::AtLeastOnce;
-constexpr auto kQos2 = Qos::ExactlyOnce;
-constexpr auto kV3 = Version::V3_1_1;
-
 class ConnectionMessagesTest : public BrokerFixture {};
 
 // --- PUBLISH from a client ---

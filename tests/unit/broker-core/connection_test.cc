@@ -20,10 +20,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-constexpr auto kQos1 = Qos::AtLeastOnce;
-constexpr auto kQos2 = Qos::ExactlyOnce;
-constexpr auto kV3 = Version::V3_1_1;
-
 mqtt::Will will(std::string_view topic, std::string_view payload, mqtt::PropertyView properties = {}) {
   mqtt::Will will;
   will.topic = topic;

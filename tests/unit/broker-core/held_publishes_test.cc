@@ -6,7 +6,6 @@ namespace {
 
 using mqtt::PacketType;
 using mqtt::PropertyId;
-using mqtt::Qos;
 using mqtt::Version;
 using std::chrono::seconds;
 using testing::Contains;
@@ -14,9 +13,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
-
-constexpr auto kQos1 = Qos::AtLeastOnce;
-constexpr auto kQos2 = Qos::ExactlyOnce;
 
 // A queue with room for one message, which refuses more.
 class HeldPublishesTest : public BrokerFixture {

@@ -14,8 +14,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-constexpr auto kQos1 = Qos::AtLeastOnce;
-
 class LimitsTest : public BrokerFixture {
  protected:
   std::uint64_t accept(std::string_view address, std::uint16_t port) {

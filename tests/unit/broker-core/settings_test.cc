@@ -10,7 +10,6 @@ using broker::DropReason;
 using broker::WhenFull;
 using mqtt::PropertyId;
 using mqtt::Qos;
-using mqtt::Version;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -21,9 +20,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
-
-constexpr auto kQos1 = Qos::AtLeastOnce;
-constexpr auto kV3 = Version::V3_1_1;
 
 class SettingsTest : public BrokerFixture {
  protected:

@@ -21,8 +21,6 @@ using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
-constexpr auto kV3 = Version::V3_1_1;
-constexpr auto kV5 = Version::V5;
 constexpr seconds kGrace = seconds(60);
 
 // A sensor says with its will that it is gone. A reader with a session of its own, which is always there, hears of it.

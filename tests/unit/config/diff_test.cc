@@ -4,18 +4,10 @@
 
 #include <string>
 
-#include "config/load_yaml.h"
+#include "tests/unit/config/loaded.h"
 
 namespace furrow::config {
 namespace {
-
-Config loaded(const std::string& text) {
-  const Loaded result = load(text, "furrow.yaml", [](const std::string&) { return std::nullopt; });
-  for (const Diagnostic& one : result.diagnostics) {
-    EXPECT_NE(one.severity, Severity::Error) << format(one, "furrow.yaml");
-  }
-  return result.config;
-}
 
 std::string shown(const std::vector<Change>& changes) {
   std::string text;

@@ -5,29 +5,12 @@
 
 #include "config/messages.h"
 #include "config/yaml_tree.h"
+#include "tests/unit/config/loaded.h"
 
 namespace furrow::config {
 namespace {
 
 using namespace std::chrono_literals;
-
-Environment nothing_set() {
-  return [](const std::string&) -> std::optional<std::string> { return std::nullopt; };
-}
-
-std::string errors_of(const Loaded& loaded) {
-  std::string errors;
-  for (const Diagnostic& one : loaded.diagnostics) {
-    if (one.severity == Severity::Error) errors += format(one, "furrow.yaml") + "\n";
-  }
-  return errors;
-}
-
-Config loaded(const std::string& text, const std::string& file_name = "furrow.yaml") {
-  const Loaded result = load(text, file_name, nothing_set());
-  EXPECT_EQ(errors_of(result), "");
-  return result.config;
-}
 
 TEST(Load, EmptyFileMeansTheDefaults) {
   EXPECT_EQ(loaded(""), Config{});

@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::optional<std::string> variable(const std::string& name) {
+std::optional<std::string> known_variable(const std::string& name) {
   if (name == "BARN_7") return "barn-7";
   if (name == "EMPTY") return "";
   if (name == "NESTED") return "${BARN_7} $$";
@@ -17,7 +17,7 @@ std::optional<std::string> variable(const std::string& name) {
 }
 
 std::string interpolated(std::string_view text) {
-  const Result<std::string> result = interpolate(text, variable);
+  const Result<std::string> result = interpolate(text, known_variable);
   return result.has_value() ? *result : "error: " + result.error().message();
 }
 

@@ -15,9 +15,6 @@
 namespace furrow::gateway {
 namespace {
 
-using test::Port;
-using test::SilentServers;
-
 class BridgeLinkTest : public furrow::test::BrokerFixture {
  protected:
   void TearDown() override {

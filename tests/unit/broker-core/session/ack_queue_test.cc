@@ -10,7 +10,7 @@ namespace {
 using mqtt::PacketType;
 using mqtt::ReasonCode;
 
-class Wire final : public AckSink {
+class AckWire final : public AckSink {
  public:
   void write_acknowledgement(PacketType type, PacketId packet_id, ReasonCode reason) override {
     types.push_back(type);
@@ -26,7 +26,7 @@ class AckQueueTest : public testing::Test {
  protected:
   AckTicket open(std::uint16_t id) { return {queue, queue->open(PacketType::Puback, PacketId{id})}; }
 
-  Wire wire;
+  AckWire wire;
   Ref<AckQueue> queue = AckQueue::make(wire);
 };
 

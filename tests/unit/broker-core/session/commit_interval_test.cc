@@ -7,10 +7,7 @@ namespace furrow::test {
 namespace {
 
 using mqtt::PacketType;
-using mqtt::Qos;
 using std::chrono::milliseconds;
-
-constexpr auto kQos1 = Qos::AtLeastOnce;
 
 class CommitIntervalTest : public BrokerFixture {
  protected:

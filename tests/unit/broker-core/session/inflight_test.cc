@@ -21,7 +21,7 @@ using Lines = std::vector<std::string>;
 constexpr Duration kOnline = milliseconds(200);
 
 // What was written to the network connection, a line each: `1 a`, `1 a dup`, `rel 1`.
-class Wire final : public PublishSink {
+class PublishWire final : public PublishSink {
  public:
   bool writable() const override { return room > 0; }
   Outcome write_publish(const Message& message, const Delivery& delivery, Instant /*now*/) override {
@@ -117,7 +117,7 @@ class InflightTest : public testing::Test {
   }
 
   JournalWorld world;
-  Wire wire;
+  PublishWire wire;
   std::unique_ptr<Sender> sender = std::make_unique<Sender>(world);
 
  private:
@@ -561,7 +561,7 @@ void exactly_once(std::uint64_t seed) {
   SCOPED_TRACE("repeat with FURROW_SEED=" + std::to_string(seed) + " and --gtest_filter=InflightWalk.*");
   Random random(seed);
   JournalWorld world;
-  Wire wire;
+  PublishWire wire;
   Receiver receiver;
   auto sender = std::make_unique<Sender>(world);
   world.settle_down();

@@ -5,15 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/broker-core/session/row_parts.h"
+
 namespace furrow::broker {
 namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-constexpr QueueId kBridge{1};
-constexpr QueueId kSession{2};
 
 ClockStamp stamp_at(Duration since_boot, std::uint64_t boot = 7) {
   return {

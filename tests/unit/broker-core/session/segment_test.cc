@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/broker-core/session/row_parts.h"
+
 namespace furrow::broker {
 namespace {
 
@@ -41,15 +43,6 @@ MessageRef message(const Said& said) {
                         .qos = said.qos,
                         .retain = said.retain});
 }
-
-Bytes user_property(std::string_view name, std::string_view value) {
-  ByteBuffer out;
-  mqtt::PropertyWriter(out).user(name, value);
-  return {out.view().begin(), out.view().end()};
-}
-
-constexpr QueueId kBridge{1};
-constexpr QueueId kSession{2};
 
 // Writes messages as the story tells them; keeps them as long as the writer needs.
 class Flush {

@@ -4,15 +4,10 @@
 
 #include "broker-core/base/random.h"
 #include "broker-core/mqtt/properties.h"
+#include "tests/unit/broker-core/session/row_parts.h"
 
 namespace furrow::broker {
 namespace {
-
-Bytes user_property(std::string_view name, std::string_view value) {
-  ByteBuffer out;
-  mqtt::PropertyWriter(out).user(name, value);
-  return {out.view().begin(), out.view().end()};
-}
 
 SessionRecord full_record() {
   SessionRecord record;

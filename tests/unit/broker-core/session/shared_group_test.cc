@@ -20,9 +20,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 
-constexpr auto kQos0 = Qos::AtMostOnce;
-constexpr auto kQos1 = Qos::AtLeastOnce;
-constexpr auto kQos2 = Qos::ExactlyOnce;
 constexpr std::string_view kFilter = "$share/g/farm/#";
 
 class SharedGroupTest : public BrokerFixture {

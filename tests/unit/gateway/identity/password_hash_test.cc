@@ -8,14 +8,14 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string fault_of(std::string_view text) {
+std::string hash_fault(std::string_view text) {
   const auto hash = PasswordHash::parse(text);
   return hash ? "none" : hash.error().message();
 }
 
 bool fits(std::string_view text, std::string_view password) {
   const auto hash = PasswordHash::parse(text);
-  EXPECT_TRUE(hash) << fault_of(text);
+  EXPECT_TRUE(hash) << hash_fault(text);
   return hash && hash->matches(as_bytes(password));
 }
 
@@ -57,21 +57,21 @@ TEST(PasswordHash, ReadsWhatMosquittoPasswdWrites) {
 }
 
 TEST(PasswordHash, SaysWhatIsWrong) {
-  EXPECT_THAT(fault_of("secret"), HasSubstr("there is no hash"));
-  EXPECT_THAT(fault_of(""), HasSubstr("there is no hash"));
-  EXPECT_THAT(fault_of("$6$abc$def"), HasSubstr("guessed too fast"));
-  EXPECT_THAT(fault_of("$argon2id$v=19$m=47104,t=1,p=1$x$y"), HasSubstr("does not know this kind"));
-  EXPECT_THAT(fault_of("$7$101$AAAA"), HasSubstr("is not $7$"));
-  EXPECT_THAT(fault_of("$7$0$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("iterations"));
-  EXPECT_THAT(fault_of("$7$-1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("is not $7$"));
-  EXPECT_THAT(fault_of("$7$999999999$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("iterations"));
-  EXPECT_THAT(fault_of("$7$101$AAAA$AAAA"), HasSubstr("cut short"));
-  EXPECT_THAT(fault_of("$7$101$$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("salt"));
-  EXPECT_THAT(fault_of("$7$101$AA!A$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("base64"));
-  EXPECT_THAT(fault_of("$scrypt$ln=15,r=8,p=1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("16 MiB"));
-  EXPECT_THAT(fault_of("$scrypt$ln=14,r=8,p=9$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("16 MiB"));
-  EXPECT_THAT(fault_of("$scrypt$ln=0,r=8,p=1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("no scrypt"));
-  EXPECT_THAT(fault_of("$scrypt$n=14,r=8,p=1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("is not $scrypt$"));
+  EXPECT_THAT(hash_fault("secret"), HasSubstr("there is no hash"));
+  EXPECT_THAT(hash_fault(""), HasSubstr("there is no hash"));
+  EXPECT_THAT(hash_fault("$6$abc$def"), HasSubstr("guessed too fast"));
+  EXPECT_THAT(hash_fault("$argon2id$v=19$m=47104,t=1,p=1$x$y"), HasSubstr("does not know this kind"));
+  EXPECT_THAT(hash_fault("$7$101$AAAA"), HasSubstr("is not $7$"));
+  EXPECT_THAT(hash_fault("$7$0$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("iterations"));
+  EXPECT_THAT(hash_fault("$7$-1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("is not $7$"));
+  EXPECT_THAT(hash_fault("$7$999999999$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("iterations"));
+  EXPECT_THAT(hash_fault("$7$101$AAAA$AAAA"), HasSubstr("cut short"));
+  EXPECT_THAT(hash_fault("$7$101$$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("salt"));
+  EXPECT_THAT(hash_fault("$7$101$AA!A$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("base64"));
+  EXPECT_THAT(hash_fault("$scrypt$ln=15,r=8,p=1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("16 MiB"));
+  EXPECT_THAT(hash_fault("$scrypt$ln=14,r=8,p=9$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("16 MiB"));
+  EXPECT_THAT(hash_fault("$scrypt$ln=0,r=8,p=1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("no scrypt"));
+  EXPECT_THAT(hash_fault("$scrypt$n=14,r=8,p=1$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HasSubstr("is not $scrypt$"));
 }
 
 TEST(PasswordHash, OneLikeAnotherFitsNothing) {

@@ -8,7 +8,7 @@ namespace {
 
 const std::string kHash = "$7$101$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-std::string fault_of(std::string_view text) {
+std::string users_fault(std::string_view text) {
   const auto users = Users::parse(text, "passwords");
   return users ? "none" : users.error().message();
 }
@@ -35,20 +35,21 @@ TEST(Users, AnEmptyNameIsAName) {
 // In a peer, lines like these once became users without a password.
 TEST(Users, ABadLineIsAnErrorOfTheWholeFile) {
   const std::string good = "ann:" + kHash + "\n";
-  EXPECT_EQ(fault_of(good + "\nbob\n"), "passwords:3: the line is not USER:HASH, as 'furrow passwd' writes it");
-  EXPECT_EQ(fault_of(good + "bob:\n"),
+  EXPECT_EQ(users_fault(good + "\nbob\n"), "passwords:3: the line is not USER:HASH, as 'furrow passwd' writes it");
+  EXPECT_EQ(users_fault(good + "bob:\n"),
             "passwords:2: user 'bob': there is no hash; passwords are set with 'furrow passwd'");
-  EXPECT_EQ(fault_of(good + "bob:secret\n"),
+  EXPECT_EQ(users_fault(good + "bob:secret\n"),
             "passwords:2: user 'bob': there is no hash; passwords are set with 'furrow passwd'");
-  EXPECT_EQ(fault_of(good + " \n"), "passwords:2: the line is not USER:HASH, as 'furrow passwd' writes it");
-  EXPECT_EQ(fault_of(good + good), "passwords:2: user 'ann': is there twice; take one of the lines away");
-  EXPECT_EQ(fault_of("a\x1b[2Jb:" + kHash), "passwords:1: user 'a\\u001b[2Jb': the name has a control character in it");
-  EXPECT_EQ(fault_of("a\xff:" + kHash), "passwords:1: user 'a\\ufffd': the name is not UTF-8");
+  EXPECT_EQ(users_fault(good + " \n"), "passwords:2: the line is not USER:HASH, as 'furrow passwd' writes it");
+  EXPECT_EQ(users_fault(good + good), "passwords:2: user 'ann': is there twice; take one of the lines away");
+  EXPECT_EQ(users_fault("a\x1b[2Jb:" + kHash),
+            "passwords:1: user 'a\\u001b[2Jb': the name has a control character in it");
+  EXPECT_EQ(users_fault("a\xff:" + kHash), "passwords:1: user 'a\\ufffd': the name is not UTF-8");
 }
 
 TEST(Users, MessagesDoNotTellHashesOrPasswords) {
-  EXPECT_THAT(fault_of("ann:$6$geheim$geheim"), testing::Not(testing::HasSubstr("geheim")));
-  EXPECT_THAT(fault_of("ann:geheim"), testing::Not(testing::HasSubstr("geheim")));
+  EXPECT_THAT(users_fault("ann:$6$geheim$geheim"), testing::Not(testing::HasSubstr("geheim")));
+  EXPECT_THAT(users_fault("ann:geheim"), testing::Not(testing::HasSubstr("geheim")));
 }
 
 TEST(Users, NamesThatCannotStandInTheFileAreTold) {

@@ -17,7 +17,7 @@
 #include "gateway/net/resolver.h"
 #include "gateway/net/socket_address.h"
 
-namespace furrow::gateway::test {
+namespace furrow::gateway {
 
 inline SocketAddress address_of(const std::string& host, std::uint16_t port) {
   return *SocketAddress::parse(host, port);
@@ -102,4 +102,4 @@ class SilentServers {
   std::shared_ptr<State> state_;
 };
 
-}  // namespace furrow::gateway::test
+}  // namespace furrow::gateway

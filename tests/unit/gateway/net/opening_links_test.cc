@@ -18,9 +18,9 @@ namespace {
 using std::chrono::seconds;
 
 // The other end of a connection.
-class Client final : public TcpStream::Owner {
+class OpeningClient final : public TcpStream::Owner {
  public:
-  Client(EventLoop& loop, int descriptor) : stream_(loop.uv(), this) {
+  OpeningClient(EventLoop& loop, int descriptor) : stream_(loop.uv(), this) {
     EXPECT_TRUE(stream_.adopt(descriptor));
     stream_.set_reading(true);
   }
@@ -74,21 +74,21 @@ class Arrived final : public OpeningLinks::Owner, public Channel::Owner {
 class OpeningLinksTest : public testing::Test {
  protected:
   // A client whose connection has `layers` upon it.
-  std::unique_ptr<Client> connect(std::vector<std::unique_ptr<Layer>> layers) {
+  std::unique_ptr<OpeningClient> connect(std::vector<std::unique_ptr<Layer>> layers) {
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
     TcpStream stream(loop.uv(), nullptr);
     EXPECT_TRUE(stream.adopt(ends[0]));
-    auto client = std::make_unique<Client>(loop, ends[1]);
+    auto client = std::make_unique<OpeningClient>(loop, ends[1]);
     opening.add(Channel(std::move(stream), std::move(layers)), {.peer = "10.0.0.2:9", .listener = "lan"});
     settle();
     return client;
   }
-  std::unique_ptr<Client> connect() { return connect(layers(std::make_unique<ProxyHeaderLayer>())); }
+  std::unique_ptr<OpeningClient> connect() { return connect(layers(std::make_unique<ProxyHeaderLayer>())); }
   void settle() {
     for (int turn = 0; turn < 20; ++turn) uv_run(&loop.uv(), UV_RUN_NOWAIT);
   }
-  void send(Client& client, std::string_view text) {
+  void send(OpeningClient& client, std::string_view text) {
     client.send(text);
     settle();
   }

@@ -21,11 +21,11 @@ TEST(OpensslTime, VerifyTimeIsWhatWasSet) {
 }
 
 TEST(OpensslTime, CertificateTimeComesBackInBothForms) {
-  for (const auto seconds : {1'800'000'000s, 4'000'000'000s}) {  // the second is of 2096, beyond UTCTime and 32 bits
+  for (const auto since_1970 : {1'800'000'000s, 4'000'000'000s}) {  // the second is of 2096, beyond UTCTime and 32 bits
     const Time time(ASN1_TIME_new());
-    ASSERT_TRUE(set_certificate_time(time.get(), WallTime(seconds)));
-    EXPECT_EQ(wall_time(time.get()), WallTime(seconds));
-    EXPECT_EQ(ASN1_STRING_type(time.get()), seconds < 2'000'000'000s ? V_ASN1_UTCTIME : V_ASN1_GENERALIZEDTIME);
+    ASSERT_TRUE(set_certificate_time(time.get(), WallTime(since_1970)));
+    EXPECT_EQ(wall_time(time.get()), WallTime(since_1970));
+    EXPECT_EQ(ASN1_STRING_type(time.get()), since_1970 < 2'000'000'000s ? V_ASN1_UTCTIME : V_ASN1_GENERALIZEDTIME);
   }
 }
 

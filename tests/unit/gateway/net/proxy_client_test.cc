@@ -19,9 +19,9 @@ const std::optional<ProxyLogin> kNobody;
 const std::optional<ProxyLogin> kAnn = ProxyLogin{"ann", "secret"};
 
 // A layer, what it has said to the proxy, and what came through it.
-class End {
+class ProxyEnd {
  public:
-  explicit End(std::unique_ptr<Layer> layer) : layer_(std::move(layer)) { EXPECT_TRUE(layer_->begin(below_)); }
+  explicit ProxyEnd(std::unique_ptr<Layer> layer) : layer_(std::move(layer)) { EXPECT_TRUE(layer_->begin(below_)); }
 
   // What came through, or what is wrong.
   std::string read(std::string raw) {
@@ -48,11 +48,11 @@ class End {
   ByteBuffer below_;
 };
 
-End http(const std::optional<ProxyLogin>& login = kNobody, ProxyTarget target = kTarget) {
-  return End(std::make_unique<HttpProxyLayer>(std::move(target), login));
+ProxyEnd http(const std::optional<ProxyLogin>& login = kNobody, ProxyTarget target = kTarget) {
+  return ProxyEnd(std::make_unique<HttpProxyLayer>(std::move(target), login));
 }
-End socks(const std::optional<ProxyLogin>& login = kNobody, ProxyTarget target = kTarget) {
-  return End(std::make_unique<SocksProxyLayer>(std::move(target), login));
+ProxyEnd socks(const std::optional<ProxyLogin>& login = kNobody, ProxyTarget target = kTarget) {
+  return ProxyEnd(std::make_unique<SocksProxyLayer>(std::move(target), login));
 }
 
 TEST(HttpProxy, AsksForTheFarSideByItsName) {
@@ -68,7 +68,7 @@ TEST(HttpProxy, SaysWhoWeAre) {
 TEST(HttpProxy, OpensAtEverySplitAndLeavesWhatFollows) {
   const std::string answer = "HTTP/1.1 200 Connection established\r\nProxy-Agent: x\r\n\r\nbytes\r\n";
   for (std::size_t cut = 0; cut <= answer.size(); ++cut) {
-    End end = http();
+    ProxyEnd end = http();
     const std::string through = end.read(answer.substr(0, cut)) + end.read(answer.substr(cut));
     EXPECT_EQ(through, "bytes\r\n") << cut;
     EXPECT_TRUE(end.is_open());
@@ -97,7 +97,7 @@ TEST(HttpProxy, WhoeverSpeaksSomethingElseIsNoProxy) {
 }
 
 TEST(SocksProxy, AsksForTheFarSideByItsName) {
-  End end = socks();
+  ProxyEnd end = socks();
   EXPECT_EQ(end.said(), "\x05\x01\x00"s);
   EXPECT_EQ(end.read("\x05\x00"s), "");
   EXPECT_EQ(end.said(), "\x05\x01\x00\x03\x0f"s + "far.example.org" + "\x22\xb3"s);
@@ -105,7 +105,7 @@ TEST(SocksProxy, AsksForTheFarSideByItsName) {
 
 TEST(SocksProxy, AsksForAnAddressAsSuch) {
   const auto asked = [](const std::string& host) {
-    End end = socks(kNobody, {host, 258});
+    ProxyEnd end = socks(kNobody, {host, 258});
     (void)end.said();
     (void)end.read("\x05\x00"s);
     return end.said();
@@ -115,7 +115,7 @@ TEST(SocksProxy, AsksForAnAddressAsSuch) {
 }
 
 TEST(SocksProxy, LogsInWhereItIsAskedTo) {
-  End end = socks(kAnn);
+  ProxyEnd end = socks(kAnn);
   EXPECT_EQ(end.said(), "\x05\x02\x00\x02"s);
   EXPECT_EQ(end.read("\x05\x02"s), "");
   EXPECT_EQ(end.said(), "\x01\x03"s + "ann" + "\x06" + "secret");
@@ -127,7 +127,7 @@ TEST(SocksProxy, OpensAtEverySplitAndLeavesWhatFollows) {
   for (const std::string& address : {"\x01\x00\x00\x00\x00"s, "\x04"s + std::string(16, 'a'), "\x03\x02hi"s}) {
     const std::string answer = "\x05\x00"s + "\x05\x00\x00"s + address + "\x00\x50"s + "bytes";
     for (std::size_t cut = 0; cut <= answer.size(); ++cut) {
-      End end = socks();
+      ProxyEnd end = socks();
       const std::string through = end.read(answer.substr(0, cut)) + end.read(answer.substr(cut));
       EXPECT_EQ(through, "bytes") << cut;
       EXPECT_TRUE(end.is_open());

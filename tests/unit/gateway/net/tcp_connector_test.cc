@@ -16,11 +16,6 @@
 namespace furrow::gateway {
 namespace {
 
-using test::address_of;
-using test::closed_port;
-using test::Port;
-using test::SilentPort;
-using test::SilentServers;
 using ::testing::StartsWith;
 
 // Somebody who wants a connection.

@@ -14,9 +14,9 @@
 namespace furrow::gateway {
 namespace {
 
-class End final : public TcpStream::Owner {
+class StreamEnd final : public TcpStream::Owner {
  public:
-  End(EventLoop& loop, int descriptor) : loop_(loop) {
+  StreamEnd(EventLoop& loop, int descriptor) : loop_(loop) {
     stream = std::make_unique<TcpStream>(loop.uv(), this);
     EXPECT_TRUE(stream->adopt(descriptor));
   }
@@ -47,28 +47,28 @@ class End final : public TcpStream::Owner {
   EventLoop& loop_;
 };
 
-struct Pair {
-  Pair() {
+struct StreamPair {
+  StreamPair() {
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
-    one = std::make_unique<End>(loop, ends[0]);
-    other = std::make_unique<End>(loop, ends[1]);
+    one = std::make_unique<StreamEnd>(loop, ends[0]);
+    other = std::make_unique<StreamEnd>(loop, ends[1]);
   }
 
   EventLoop loop;
-  std::unique_ptr<End> one;
-  std::unique_ptr<End> other;
+  std::unique_ptr<StreamEnd> one;
+  std::unique_ptr<StreamEnd> other;
 };
 
-ByteBuffer bytes_of(const std::string& text) {
+ByteBuffer buffer_of(const std::string& text) {
   ByteBuffer bytes;
   bytes.append(text);
   return bytes;
 }
 
 TEST(TcpStream, WritesAtOnceWhatFits) {
-  Pair pair;
-  ByteBuffer output = bytes_of("hello");
+  StreamPair pair;
+  ByteBuffer output = buffer_of("hello");
   const auto written = pair.one->stream->write(output);
   ASSERT_TRUE(written);
   EXPECT_EQ(*written, 5U);
@@ -82,10 +82,10 @@ TEST(TcpStream, WritesAtOnceWhatFits) {
 }
 
 TEST(TcpStream, WritesTheRestWhenThereIsRoom) {
-  Pair pair;
+  StreamPair pair;
   std::string text(8 * MiB, 'x');
   text.back() = 'z';
-  ByteBuffer output = bytes_of(text);
+  ByteBuffer output = buffer_of(text);
   const auto written = pair.one->stream->write(output);
   ASSERT_TRUE(written);
   EXPECT_LT(*written, text.size());
@@ -102,8 +102,8 @@ TEST(TcpStream, WritesTheRestWhenThereIsRoom) {
 }
 
 TEST(TcpStream, MayBeDestroyedWithARestOnItsWay) {
-  Pair pair;
-  ByteBuffer output = bytes_of(std::string(8 * MiB, 'x'));
+  StreamPair pair;
+  ByteBuffer output = buffer_of(std::string(8 * MiB, 'x'));
   ASSERT_TRUE(pair.one->stream->write(output));
   ASSERT_TRUE(pair.one->stream->writing());
   pair.one->stream.reset();
@@ -113,7 +113,7 @@ TEST(TcpStream, MayBeDestroyedWithARestOnItsWay) {
 }
 
 TEST(TcpStream, SaysThatThePeerClosed) {
-  Pair pair;
+  StreamPair pair;
   pair.other->stream->set_reading(true);
   pair.one->stream.reset();
   pair.loop.run();
@@ -122,10 +122,10 @@ TEST(TcpStream, SaysThatThePeerClosed) {
 
 TEST(TcpStream, SaysWhyItCannotWrite) {
   ignore_broken_pipes();
-  Pair pair;
+  StreamPair pair;
   pair.one->stream.reset();
   uv_run(&pair.loop.uv(), UV_RUN_NOWAIT);
-  ByteBuffer output = bytes_of("hello");
+  ByteBuffer output = buffer_of("hello");
   const auto written = pair.other->stream->write(output);
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().message(), "broken pipe");

@@ -12,7 +12,7 @@
 namespace furrow::gateway {
 namespace {
 
-const std::string kRequest =
+const std::string kUpgrade =
     "GET /mqtt HTTP/1.1\r\nHost: 127.0.0.1:8083\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
 
@@ -36,8 +36,8 @@ std::string close_frame(std::uint16_t code, bool masked = false) {
 }
 
 // A layer, what came out of it above, and what it has said below.
-struct End {
-  explicit End(std::unique_ptr<Layer> which) : layer(std::move(which)) { EXPECT_TRUE(layer->begin(below)); }
+struct LayerEnd {
+  explicit LayerEnd(std::unique_ptr<Layer> which) : layer(std::move(which)) { EXPECT_TRUE(layer->begin(below)); }
 
   // What `raw` holds; or what is wrong with it.
   std::string read(std::string raw) {
@@ -77,23 +77,23 @@ struct End {
 std::shared_ptr<WebSite> site() {
   return std::make_shared<WebSite>();
 }
-End server(std::shared_ptr<const WebSite> of = site()) {
-  return End(std::make_unique<WebSocketServerLayer>(std::move(of)));
+LayerEnd server(std::shared_ptr<const WebSite> of = site()) {
+  return LayerEnd(std::make_unique<WebSocketServerLayer>(std::move(of)));
 }
-End client(std::string path = "/mqtt") {
-  return End(std::make_unique<WebSocketClientLayer>(
+LayerEnd client(std::string path = "/mqtt") {
+  return LayerEnd(std::make_unique<WebSocketClientLayer>(
       WebSocketClientLayer::Options{.authority = "127.0.0.1:8083", .path = std::move(path), .random = counting_mask}));
 }
-End open_server() {
-  End end = server();
-  EXPECT_EQ(end.read(kRequest), "");
+LayerEnd open_server() {
+  LayerEnd end = server();
+  EXPECT_EQ(end.read(kUpgrade), "");
   (void)end.said();
   return end;
 }
 
 TEST(WebSocketServer, AnswersTheRequestOfTheSpecification) {
-  End end = server();
-  EXPECT_EQ(end.read(kRequest), "");
+  LayerEnd end = server();
+  EXPECT_EQ(end.read(kUpgrade), "");
   EXPECT_TRUE(end.is_open());
   EXPECT_EQ(end.said(),
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -101,8 +101,8 @@ TEST(WebSocketServer, AnswersTheRequestOfTheSpecification) {
 }
 
 TEST(WebSocketServer, NeverAgreesOnAnExtension) {
-  End end = server();
-  std::string request = kRequest;
+  LayerEnd end = server();
+  std::string request = kUpgrade;
   request.insert(request.size() - 2, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
   EXPECT_EQ(end.read(request), "");
   EXPECT_TRUE(end.is_open());
@@ -110,16 +110,16 @@ TEST(WebSocketServer, NeverAgreesOnAnExtension) {
 }
 
 TEST(WebSocketServer, TakesRequestAndFramesAtEverySplit) {
-  const std::string all = kRequest + frame(kBinaryFrame, "CONN") + frame(kPingFrame, "?") + frame(kBinaryFrame, "ECT");
+  const std::string all = kUpgrade + frame(kBinaryFrame, "CONN") + frame(kPingFrame, "?") + frame(kBinaryFrame, "ECT");
   for (std::size_t cut = 0; cut <= all.size(); ++cut) {
-    End end = server();
+    LayerEnd end = server();
     ASSERT_EQ(end.read_both(all, cut), "CONNECT") << cut;
     ASSERT_TRUE(end.said().ends_with("\r\n\r\n" + frame(kPongFrame, "?", false))) << cut;
   }
 }
 
 TEST(WebSocketServer, RefusesWithALineForPeople) {
-  End end = server();
+  LayerEnd end = server();
   const std::string why = "nothing is at 'http://localhost/'";
   EXPECT_EQ(end.read("GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n"), "!" + why);
   EXPECT_FALSE(end.is_open());
@@ -127,11 +127,11 @@ TEST(WebSocketServer, RefusesWithALineForPeople) {
   EXPECT_TRUE(said.starts_with("HTTP/1.1 404 Not Found\r\n")) << said;
   EXPECT_TRUE(said.ends_with("\r\n\r\n" + why + "\n")) << said;
 
-  End other = server();
+  LayerEnd other = server();
   EXPECT_EQ(other.read("POST /mqtt HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), "!only GET and HEAD are understood here");
   EXPECT_NE(other.said().find("\r\nAllow: GET, HEAD\r\n"), std::string::npos);
 
-  End head = server();
+  LayerEnd head = server();
   EXPECT_EQ(head.read("HEAD /mqtt HTTP/1.1\r\nHost: localhost\r\n\r\n"), "!MQTT by WebSocket begins with GET");
   EXPECT_TRUE(head.said().ends_with("\r\nAllow: GET\r\n\r\n")) << "a HEAD is answered without a body";
 }
@@ -139,7 +139,7 @@ TEST(WebSocketServer, RefusesWithALineForPeople) {
 TEST(WebSocketServer, PassesOnWhatFollowsAQuestion) {
   const std::string all = "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\nmore";
   for (std::size_t cut = 0; cut <= all.size(); ++cut) {
-    End end = server();
+    LayerEnd end = server();
     ASSERT_EQ(end.read_both(all, cut), "more") << cut;
     ASSERT_EQ(end.layer->phase(), Layer::Phase::Through);
     Introduction introduction;
@@ -152,54 +152,54 @@ TEST(WebSocketServer, PassesOnWhatFollowsAQuestion) {
 }
 
 TEST(WebSocketServer, AsksNothingWhenItIsMqtt) {
-  End end = open_server();
+  LayerEnd end = open_server();
   Introduction introduction;
   end.layer->introduce(introduction);
   EXPECT_FALSE(introduction.question);
 }
 
 TEST(WebSocketServer, NamesWhoSpeaksSomethingElseAndSaysNothing) {
-  End mqtt = server();
+  LayerEnd mqtt = server();
   EXPECT_EQ(mqtt.read(std::string("\x10\x0c\x00\x04MQTT", 8)),
             "!speaks MQTT without WebSocket: this listener takes WebSocket");
   EXPECT_EQ(mqtt.said(), "");
-  End tls = server();
+  LayerEnd tls = server();
   EXPECT_EQ(tls.read("\x16"), "!speaks TLS: this listener takes WebSocket without it (ws://)");
   EXPECT_EQ(tls.said(), "");
-  End garbage = server();
+  LayerEnd garbage = server();
   EXPECT_TRUE(garbage.read("\xff\xfe\xfd").starts_with("!not HTTP: "));
   EXPECT_TRUE(garbage.said().starts_with("HTTP/1.1 400 Bad Request\r\n"));
 }
 
 TEST(WebSocketServer, TellsWhoBreaksARuleItsCodeAndPassesWhatCameBefore) {
-  End unmasked = open_server();
+  LayerEnd unmasked = open_server();
   EXPECT_EQ(unmasked.read(frame(kBinaryFrame, "before") + frame(kBinaryFrame, "x", false)),
             "before!a frame of a client without mask");
   EXPECT_EQ(unmasked.said(), close_frame(1002));
   unmasked.layer->end(unmasked.below);
   EXPECT_EQ(unmasked.said(), "") << "its last word is said";
-  End text = open_server();
+  LayerEnd text = open_server();
   EXPECT_EQ(text.read(frame(1, "x")), "!a text frame: MQTT is binary");
   EXPECT_EQ(text.said(), close_frame(1003));
 }
 
 TEST(WebSocketServer, AnswersACloseWithItsCode) {
-  End usual = open_server();
+  LayerEnd usual = open_server();
   EXPECT_EQ(usual.read(frame(kBinaryFrame, "DISCONNECT") + close_frame(1000, true)), "DISCONNECT!closed by the peer");
   EXPECT_EQ(usual.said(), close_frame(1000));
-  End leaving = open_server();
+  LayerEnd leaving = open_server();
   EXPECT_EQ(leaving.read(close_frame(1001, true)), "!closed by the peer with code 1001");
   EXPECT_EQ(leaving.said(), close_frame(1001));
-  End silent = open_server();
+  LayerEnd silent = open_server();
   EXPECT_EQ(silent.read(frame(kCloseFrame, "")), "!closed by the peer");
   EXPECT_EQ(silent.said(), close_frame(1000));
 }
 
 TEST(WebSocketServer, SaysWhetherItGoesAway) {
   const auto of = site();
-  End first = server(of);
-  End second = server(of);
-  EXPECT_EQ(first.read(kRequest) + second.read(kRequest), "");
+  LayerEnd first = server(of);
+  LayerEnd second = server(of);
+  EXPECT_EQ(first.read(kUpgrade) + second.read(kUpgrade), "");
   (void)first.said();
   (void)second.said();
   first.layer->end(first.below);
@@ -210,7 +210,7 @@ TEST(WebSocketServer, SaysWhetherItGoesAway) {
 }
 
 TEST(WebSocketServer, AnswersAFloodOfPingsOnce) {
-  End end = open_server();
+  LayerEnd end = open_server();
   std::string flood;
   for (int i = 0; i < 5000; ++i) flood += frame(kPingFrame, "?");
   EXPECT_EQ(end.read(flood), "");
@@ -218,7 +218,7 @@ TEST(WebSocketServer, AnswersAFloodOfPingsOnce) {
 }
 
 TEST(WebSocketServer, WritesFramesOfALayersPiece) {
-  End end = open_server();
+  LayerEnd end = open_server();
   const std::string text(20'000, 'x');
   EXPECT_EQ(end.write(text), frame(kBinaryFrame, text.substr(0, Layer::kPieceBytes), false) +
                                  frame(kBinaryFrame, text.substr(Layer::kPieceBytes), false));
@@ -227,8 +227,8 @@ TEST(WebSocketServer, WritesFramesOfALayersPiece) {
 TEST(WebSocketClient, AgreesWithAServerAtEverySplit) {
   const std::string large(200, 'p');
   for (std::size_t cut = 0; cut <= 200; ++cut) {
-    End near = client();
-    End far = server();
+    LayerEnd near = client();
+    LayerEnd far = server();
     const std::string request = near.said();
     ASSERT_EQ(far.read_both(request, std::min(cut, request.size())), "");
     ASSERT_TRUE(far.is_open()) << request;
@@ -248,15 +248,15 @@ TEST(WebSocketClient, AgreesWithAServerAtEverySplit) {
 }
 
 TEST(WebSocketClient, MasksEachFrameWithAnother) {
-  End near = client();
-  End far = server();
+  LayerEnd near = client();
+  LayerEnd far = server();
   EXPECT_EQ(far.read(near.said()) + near.read(far.said()), "");
   EXPECT_NE(near.write("same").substr(2, 4), near.write("same").substr(2, 4));
 }
 
 // What comes of an answer; `KEY` in it stands for the right Sec-WebSocket-Accept.
 std::string answered(std::string answer) {
-  End near = client("/ws/mqtt");
+  LayerEnd near = client("/ws/mqtt");
   const std::string request = near.said();
   EXPECT_TRUE(request.starts_with("GET /ws/mqtt HTTP/1.1\r\nHost: 127.0.0.1:8083\r\n")) << request;
   const std::size_t key = request.find("Key: ") + 5;

@@ -38,12 +38,12 @@ class StatusTopicsTest : public test::BrokerFixture {
     publish();
   }
   bridge::Buffer& add_bridge(std::string_view name) {
-    bridge::Options options;
-    options.name = name;
-    options.client_id = "barn-" + options.name;
-    options.addresses = {{"far", 1883}};
-    bridge::Buffer& buffer = buffers_->of(options.name);
-    bridge_ = std::make_unique<bridge::Bridge>(options, buffer, broker(), log, now);
+    bridge::Options wanted;
+    wanted.name = name;
+    wanted.client_id = "barn-" + wanted.name;
+    wanted.addresses = {{"far", 1883}};
+    bridge::Buffer& buffer = buffers_->of(wanted.name);
+    bridge_ = std::make_unique<bridge::Bridge>(wanted, buffer, broker(), log, now);
     (void)bridge_->poll_command();
     sources_->add(buffer, bridge_.get());
     return buffer;

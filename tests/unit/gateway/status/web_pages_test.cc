@@ -1,6 +1,7 @@
 // Answers by HTTP as their readers get them: status, fields, body.
 #include "gateway/status/web_pages.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -11,11 +12,10 @@
 namespace furrow::gateway {
 namespace {
 
+using testing::HasSubstr;
+using testing::Not;
 using Answer = broker::Visitors::Answer;
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 // `200 OK`
 std::string status(const std::string& answer) {
   return answer.substr(9, answer.find('\r') - 9);
@@ -87,36 +87,36 @@ TEST(WebStatus, IsTheDocumentsAsData) {
   const StatusModel model = well();
   const std::string answer = answer_status({.path = "/status"}, model);
   EXPECT_EQ(status(answer), "200 OK");
-  EXPECT_TRUE(has(answer, "\r\nContent-Type: application/json\r\n"));
-  EXPECT_TRUE(has(answer, "\r\nCache-Control: no-store\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\r\nContent-Type: application/json\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\r\nCache-Control: no-store\r\n"));
   EXPECT_EQ(body(answer), status_json(model) + "\n");
 }
 
 TEST(WebMetrics, SayTheVersionOfTheirFormat) {
   const StatusModel model = well();
   const std::string answer = answer_metrics({.path = "/metrics"}, model);
-  EXPECT_TRUE(has(answer, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
   EXPECT_EQ(body(answer), metrics_text(model));
 }
 
 TEST(WebUnwelcome, IsToldWhatToDo) {
   const std::string unknown = answer_unwelcome({.path = "/status"}, Answer::Unknown);
   EXPECT_EQ(status(unknown), "401 Unauthorized");
-  EXPECT_TRUE(has(unknown, "\r\nWWW-Authenticate: Basic realm=\"furrow\", charset=\"UTF-8\"\r\n"));
+  EXPECT_THAT(unknown, HasSubstr("\r\nWWW-Authenticate: Basic realm=\"furrow\", charset=\"UTF-8\"\r\n"));
   const std::string refused = answer_unwelcome({.path = "/status"}, Answer::NotAllowed);
   EXPECT_EQ(status(refused), "403 Forbidden");
-  EXPECT_TRUE(has(body(refused), "access.rules"));
-  EXPECT_FALSE(has(refused, "WWW-Authenticate"));
+  EXPECT_THAT(body(refused), HasSubstr("access.rules"));
+  EXPECT_THAT(refused, Not(HasSubstr("WWW-Authenticate")));
   const std::string overloaded = answer_unwelcome({.path = "/status"}, Answer::Overloaded);
   EXPECT_EQ(status(overloaded), "503 Service Unavailable");
-  EXPECT_TRUE(has(overloaded, "\r\nRetry-After: 5\r\n"));
+  EXPECT_THAT(overloaded, HasSubstr("\r\nRetry-After: 5\r\n"));
 }
 
 TEST(WebFiles, AreMissingFromAProgramThatWasBuiltWithoutThem) {
   const std::string answer = answer_file({.path = "/"}, {});
   EXPECT_EQ(status(answer), "200 OK");
   for (const char* part : {"without the status page", "/healthz", "/metrics", "/status"}) {
-    EXPECT_TRUE(has(body(answer), part)) << part;
+    EXPECT_THAT(body(answer), HasSubstr(part)) << part;
   }
   EXPECT_EQ(status(answer_file({.path = "/index.html"}, {})), "404 Not Found");
 }
@@ -155,7 +155,7 @@ TEST_F(WebFilesTest, AreNotSentToWhoHasThem) {
     const std::string answer = ask({.path = "/", .if_none_match = known});
     EXPECT_EQ(status(answer), "304 Not Modified") << known;
     EXPECT_EQ(body(answer), "");
-    EXPECT_TRUE(has(answer, "\r\nETag: \"one\"\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\nETag: \"one\"\r\n"));
   }
   EXPECT_EQ(status(ask({.path = "/", .if_none_match = "\"two\""})), "200 OK");
   EXPECT_EQ(status(ask({.path = "/", .if_none_match = "one"})), "200 OK");
@@ -164,7 +164,7 @@ TEST_F(WebFilesTest, AreNotSentToWhoHasThem) {
 TEST_F(WebFilesTest, AreNotForWhoCannotUnpackThem) {
   const std::string answer = answer_file({.path = "/"}, kFiles);
   EXPECT_EQ(status(answer), "406 Not Acceptable");
-  EXPECT_TRUE(has(body(answer), "Accept-Encoding: gzip"));
+  EXPECT_THAT(body(answer), HasSubstr("Accept-Encoding: gzip"));
 }
 
 TEST(WebCredentials, AreThoseOfBasic) {
