@@ -86,6 +86,46 @@ class BridgeOptionsTest(TestCase):
         self.reader.wait_until("it has drained", lambda one: one["delivered"] == 60)
         self.reader.assert_books_balance()
 
+    def test_what_is_high_goes_first_and_what_is_low_last_also_after_a_crash(self):
+        region = self.mosquitto().start()
+        rules = ("{filter: log/#, priority: low}", "{filter: farm/#}", "{filter: alarm/#, priority: high}")
+        barn = self.bridged(bridge(region.port, *rules))
+        archive = self.archive(region.port, "#", 1)
+        region.stop()
+        self.wait_away()
+        sensor = self.client(barn.port, "sensor")
+        topics = ("log/a", "farm/a", "alarm/a")
+        for i in range(30):
+            for topic in topics:
+                sensor.publish(topic, str(i), 1)
+        barn.kill()
+        barn.start()
+        region.start()
+        archive.start()
+        archive.wait_for_payload("log/a", "29")
+        self.assertEqual(archive.log(whole=True).splitlines(),
+                         [f"{topic} {i}" for topic in reversed(topics) for i in range(30)])
+
+    def test_live_values_pass_a_backlog(self):
+        region = self.mosquitto().start()
+        settings = "drain: {order: live-first, messages_per_second: 5}"
+        barn = self.bridged(bridge(region.port, "{filter: farm/#}", settings=settings))
+        archive = self.archive(region.port, "farm/#", 1)
+        region.stop()
+        self.wait_away()
+        sensor = self.client(barn.port, "sensor")
+        old = [f"old {i}" for i in range(20)]
+        for one in old:
+            sensor.publish("farm/a", one, 1)
+        region.start()
+        self.reader.wait_until("connected", lambda one: one["state"] in ("online", "draining"))
+        sensor.publish("farm/a", "new", 1)
+        archive.start()
+        archive.wait_for_payload("farm/a", old[-1])
+        came = archive.payloads("farm/a")
+        self.assertLess(came.index("new"), came.index(old[-1]))
+        self.assertEqual([one for one in came if one != "new"], old)
+
 
 class Counter:
     """A proxy that counts the pieces that come up."""
