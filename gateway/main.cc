@@ -16,6 +16,7 @@
 #include "gateway/cli/route.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/status.h"
+#include "gateway/cli/trace.h"
 
 namespace {
 
@@ -36,6 +37,7 @@ struct Execute {
     return furrow::gateway::run_retained(options);
   }
   int operator()(const furrow::gateway::BufferOptions& options) const { return furrow::gateway::run_buffer(options); }
+  int operator()(const furrow::gateway::TraceOptions& options) const { return furrow::gateway::run_trace(options); }
   int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
 };
 

@@ -18,6 +18,7 @@
 #include "gateway/cli/route.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/status.h"
+#include "gateway/cli/trace.h"
 
 namespace furrow::gateway {
 
@@ -28,7 +29,7 @@ struct Answered {
 
 using Command = std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions,
                              PasswdOptions, ImportOptions, StatusOptions, RouteOptions, FleetOptions, ClientsOptions,
-                             BridgeOptions, RetainedOptions, BufferOptions>;
+                             BridgeOptions, RetainedOptions, BufferOptions, TraceOptions>;
 
 // What parse_command_line() takes, for the manual page and the completion of a shell.
 CommandText describe_command_line();

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -23,6 +24,9 @@
 namespace furrow::gateway {
 namespace {
 
+// The socket of the answer that a signal is to end.
+volatile std::sig_atomic_t ended_by_signal = -1;
+
 class RunningGateway final : public GatewayAccess {
  public:
   explicit RunningGateway(Descriptor socket) : socket_(std::move(socket)) {}
@@ -34,6 +38,16 @@ class RunningGateway final : public GatewayAccess {
       if (is_end_line(line)) return judge_end(line);
       if (on_item) on_item(line);
     }
+  }
+
+  void end_requests() override { ::shutdown(socket_.get(), SHUT_WR); }
+  void end_on_signal() override {
+    ended_by_signal = socket_.get();
+    struct sigaction action = {};
+    action.sa_handler = [](int) { ::shutdown(ended_by_signal, SHUT_WR); };
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
   }
 
  private:

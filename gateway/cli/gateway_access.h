@@ -27,6 +27,12 @@ class GatewayAccess {
   using OnItem = std::function<void(std::string_view line)>;
   virtual Result<std::string> ask(const ControlRequest& request, const OnItem& on_item) = 0;
 
+  // Tells the gateway that nothing more is asked: an answer that goes on by itself ends, in order. Null effect where
+  // none does.
+  virtual void end_requests() {}
+  // SIGINT and SIGTERM do that, the first of them; a second one ends the program.
+  virtual void end_on_signal() {}
+
  protected:
   // The end of an answer, or the refusal that it is.
   static Result<std::string> judge_end(std::string_view line);
