@@ -20,9 +20,9 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 16> kBuilt{"run",      "check",  "status", "fleet", "clients", "bridge",
-                                                  "retained", "buffer", "trace",  "route", "access",  "certs",
-                                                  "demo",     "passwd", "import", "help"};
+constexpr std::array<std::string_view, 17> kBuilt{"run",      "check",  "status", "fleet",  "clients", "bridge",
+                                                  "retained", "buffer", "trace",  "diag",   "route",   "access",
+                                                  "certs",    "demo",   "passwd", "import", "help"};
 // The topic of `help` beside the commands: every key of the configuration.
 constexpr std::string_view kConfigTopic = "config";
 
@@ -128,6 +128,7 @@ class Parser {
     add_retained(*app_.add_subcommand("retained", "Show and delete retained messages"));
     add_buffer(*app_.add_subcommand("buffer", "Look into what waits for the far brokers, write it out, or drop it"));
     add_trace(*app_.add_subcommand("trace", "Show the packets of a client, topic, address or bridge as they pass"));
+    add_diag(*app_.add_subcommand("diag", "Gather what a maintainer asks for in one file, without secrets"));
     CLI::App* const route =
         app_.add_subcommand("route", "Say which bridges take a topic, as what, and why others do not");
     route->add_option("TOPIC", route_.topic, "The topic of a message")->required();
@@ -203,6 +204,7 @@ class Parser {
     if (app_.got_subcommand("retained")) return retained();
     if (app_.got_subcommand("buffer")) return buffer();
     if (app_.got_subcommand("trace")) return trace();
+    if (app_.got_subcommand("diag")) return diag_;
     if (app_.got_subcommand("route")) return route_;
     if (app_.got_subcommand("access")) return access();
     if (app_.got_subcommand("certs")) return certs();
@@ -420,6 +422,19 @@ class Parser {
     return trace_;
   }
 
+  void add_diag(CLI::App& diag) {
+    diag.add_option("-c,--config", diag_.config, "Configuration of the gateway; default as for run")->type_name("FILE");
+    diag.add_option("--data", diag_.data, "Its data directory, instead of the configured one")->type_name("DIR");
+    diag.add_option("-o,--output", diag_.output,
+                    "A new file, a tar.gz for its owner alone; default: one here, by gateway and time")
+        ->type_name("FILE");
+    CLI::Option* const unit =
+        diag.add_option("--unit", diag_.unit, "The unit whose journal is taken; default: furrow")->type_name("NAME");
+    diag.add_option("--log", diag_.log, "A file with the log, instead of the journal")
+        ->type_name("FILE")
+        ->excludes(unit);
+  }
+
   void add_certs(CLI::App& certs) {
     certs.require_subcommand(1);
     CLI::App* const show = certs.add_subcommand("show", "The certificates of a configuration, with the days left");
@@ -566,6 +581,7 @@ class Parser {
   BufferOptions buffer_;
   TraceOptions trace_;
   std::optional<std::string> trace_for_;
+  DiagOptions diag_;
   std::vector<std::string> question_;
   bool anonymous_ = false;
   std::string outage_ = "10";

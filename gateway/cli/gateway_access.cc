@@ -1,6 +1,7 @@
 #include "gateway/cli/gateway_access.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -40,6 +41,16 @@ class RunningGateway final : public GatewayAccess {
     }
   }
 
+  void set_patience(std::chrono::seconds patience) override {
+    const timeval time{.tv_sec = patience.count(), .tv_usec = 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+  }
+  std::optional<int> process() const override {
+    ucred peer = {};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return std::nullopt;
+    return peer.pid;
+  }
   void end_requests() override { ::shutdown(socket_.get(), SHUT_WR); }
   void end_on_signal() override {
     ended_by_signal = socket_.get();
@@ -75,6 +86,7 @@ class RunningGateway final : public GatewayAccess {
       std::array<char, 65'536> piece;
       const ssize_t count = ::read(socket_.get(), piece.data(), piece.size());
       if (count < 0 && errno == EINTR) continue;
+      if (count < 0 && errno == EAGAIN) return Error(Errc::Io, "the gateway has the socket open and does not answer");
       if (count < 0) return Error(Errc::Io, "read what the gateway answers: " + errno_text(errno));
       if (count == 0)
         return Error(Errc::Io, "the gateway has ended the connection: does it stop, or are others asking?");
