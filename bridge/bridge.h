@@ -157,6 +157,9 @@ class Bridge final : private RemoteSession::Handler {
   // REQUIRES: rest_reason() is empty.
   void reconnect(std::optional<std::size_t> place, Instant now);
   const std::vector<Address>& addresses() const { return options_.addresses; }
+  // For who traces it: where it is connected to, and how far it is there. REQUIRES: handle_connected() was called.
+  std::string remote() const { return address().url(); }
+  broker::StreamState stream_state() const { return remote_.stream_state(); }
 
   // --- rules and limits, which may change while the bridge runs ---
   // Subscribes and unsubscribes the difference, here and at the far broker. REQUIRES: as TopicMap.

@@ -25,6 +25,7 @@
 #include "broker-core/mqtt/topic.h"
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/topic_aliases.h"
+#include "broker-core/stream_state.h"
 
 namespace furrow::bridge {
 
@@ -102,6 +103,14 @@ class RemoteSession {
   mqtt::Version version() const { return version_; }
   const RemoteLimits& limits() const { return limits_; }
   const std::string& client_id() const { return options_.client_id; }
+  // For who traces it. REQUIRES: it was opened once.
+  broker::StreamState stream_state() const {
+    return {.version = version_,
+            .packet_bytes_max = decoder_->packet_bytes_max(),
+            .unfinished = decoder_->unfinished(),
+            .received = &received_aliases_,
+            .assigned = &aliases_};
+  }
 
   void handle_bytes(ByteView bytes, Instant now);
   // The socket has taken bytes of output().

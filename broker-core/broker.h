@@ -157,6 +157,8 @@ class Broker final {
   Visitors& visitors() { return visitors_; }
 
   // --- for the operator ---
+  // For who traces it. REQUIRES: the connection is there.
+  const Connection& connection(ConnectionId connection) const { return *connections_.find(connection); }
   // Who is connected or has a session.
   const Sessions& client_sessions() const { return sessions_; }
   // Ends the connection of this client (0x98). False when it has none.

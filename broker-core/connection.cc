@@ -115,6 +115,18 @@ void Connection::decode(ByteView bytes, Instant now) {
   }
 }
 
+// As large as any packet may be that is not the first.
+StreamState Connection::stream_state() const {
+  StreamState state{.packet_bytes_max = packet_bytes_limit(shared_.limits), .unfinished = decoder_.unfinished()};
+  if (decoder_.knows_version()) state.version = decoder_.version();
+  if (extras_) state.unread = extras_->unread.view();
+  if (aliases() != nullptr) {
+    state.received = &aliases()->received;
+    state.assigned = &aliases()->assigned;
+  }
+  return state;
+}
+
 void Connection::handle_malformed(const mqtt::ProtocolError& error, Instant now) {
   if (error.reason == mqtt::ReasonCode::PacketTooLarge) {
     ++shared_.stats.packets_over_limit;

@@ -60,6 +60,7 @@
 #include "broker-core/settings.h"
 #include "broker-core/spare_buffers.h"
 #include "broker-core/stats.h"
+#include "broker-core/stream_state.h"
 
 namespace furrow::broker {
 
@@ -111,6 +112,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   bool paced() const { return extras_ && extras_->paced_until != kNotPaced; }
   // Messages of QoS 0 that it did not read in time.
   std::uint64_t dropped_qos0() const { return extras_ ? extras_->dropped_qos0 : 0; }
+  // For who traces it.
+  StreamState stream_state() const;
 
   // `dry`: the socket had no more than these bytes.
   void handle_bytes(ByteView bytes, bool dry, Instant now);

@@ -53,11 +53,12 @@ std::string authority(const bridge::Address& address) {
 
 }  // namespace
 
-BridgeLink::BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, bridge::Bridge& bridge,
+BridgeLink::BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, Traces& traces, bridge::Bridge& bridge,
                        config::Bridge settings, std::function<void()> after_piece)
     : loop_(loop),
       resolver_(resolver),
       clock_(clock),
+      traces_(traces),
       settings_(std::move(settings)),
       after_piece_(std::move(after_piece)),
       bridge_(bridge) {}
@@ -104,6 +105,7 @@ void BridgeLink::fail_connect(const Error& why) {
 }
 
 void BridgeLink::perform(const bridge::Disconnect&) {
+  note_ended("closed by the gateway");
   probe_.reset();
   connector_.reset();
   channel_ = {};
@@ -241,8 +243,11 @@ void BridgeLink::write() {
   if (!channel_ || !channel_.is_open() || !bridge_.review_output(clock_.now())) return;
   ByteBuffer& output = bridge_.output();
   while (!output.empty() && !channel_.writing()) {
+    if (traces_.is_on()) [[unlikely]]
+      traces_.note_sent(bridge_, output.view(), clock_.now());
     const Result<std::size_t> written = channel_.write(output);
     if (!written) {
+      note_ended(written.error().message());
       channel_ = {};
       bridge_.handle_closed(written.error().message(), clock_.now());
       return;
@@ -255,7 +260,13 @@ void BridgeLink::write() {
   }
 }
 
+void BridgeLink::note_ended(std::string_view why) {
+  if (traces_.is_on()) traces_.note_ended(bridge_, why, clock_.now());
+}
+
 void BridgeLink::on_read(MutableBytes bytes, bool dry) {
+  if (traces_.is_on()) [[unlikely]]
+    traces_.note_received(bridge_, bytes, clock_.now());
   bridge_.handle_bytes(bytes, dry, clock_.now());
   after_piece_();
 }
@@ -272,11 +283,13 @@ void BridgeLink::on_ended(std::string_view reason) {
                                 : "the far side ended the connection while " + std::string(layer) + " was opened (") +
           why + ")";
   }
+  note_ended(why);
   channel_ = {};
   bridge_.handle_closed(why, clock_.now());
 }
 
 void BridgeLink::on_failed(const Error& why) {
+  note_ended(why.message());
   channel_ = {};
   bridge_.handle_closed(why.message(), clock_.now());
 }

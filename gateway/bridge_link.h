@@ -14,6 +14,7 @@
 #include "bridge/bridge.h"
 #include "config/config.h"
 #include "gateway/clock.h"
+#include "gateway/control/traces.h"
 #include "gateway/net/channel.h"
 #include "gateway/net/proxy_choice.h"
 #include "gateway/net/resolver.h"
@@ -25,9 +26,9 @@ namespace furrow::gateway {
 class BridgeLink final : private Channel::Owner {
  public:
   // The password, certificates and keys that `settings` name are read again at each connect, so that they can change.
-  // `loop`, `resolver`, `clock` and `bridge` must outlive the link. `after_piece` as that of ClientLinks.
-  BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, bridge::Bridge& bridge, config::Bridge settings,
-             std::function<void()> after_piece);
+  // All that is referred to must outlive the link. `after_piece` as that of ClientLinks.
+  BridgeLink(uv_loop_t& loop, Resolver& resolver, const Clock& clock, Traces& traces, bridge::Bridge& bridge,
+             config::Bridge settings, std::function<void()> after_piece);
 
   bridge::Bridge& bridge() { return bridge_; }
 
@@ -69,10 +70,13 @@ class BridgeLink final : private Channel::Owner {
   void note_token(const std::optional<std::string>& password);
   void say_when_token_ends();
   void write();
+  // For a trace.
+  void note_ended(std::string_view why);
 
   uv_loop_t& loop_;
   Resolver& resolver_;
   const Clock& clock_;
+  Traces& traces_;
   const config::Bridge settings_;
   const std::function<void()> after_piece_;
   bridge::Bridge& bridge_;

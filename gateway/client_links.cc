@@ -72,6 +72,8 @@ class ClientLinks::Link final : public Channel::Owner {
     const Instant now = all_->clock_.now();
     ClientLinks& all = *all_;
     const ConnectionId id = id_;
+    if (all.traces_.is_on()) [[unlikely]]
+      all.traces_.note_received(id, bytes, now);
     if (acknowledged_) in_vain_ = 0;
     while (bytes.size() > kPieceBytes) {
       all.broker_.handle_bytes(id, bytes.first(kPieceBytes), false, now);
@@ -90,12 +92,12 @@ class ClientLinks::Link final : public Channel::Owner {
     all_->broker_.handle_sent(id_, bytes, all_->clock_.now());
   }
   // The broker has logged what it wants to say of an end that it caused; of others the client knows best.
-  void on_ended(std::string_view) override { all_->end(id_); }
+  void on_ended(std::string_view why) override { all_->end(id_, why); }
   void on_failed(const Error& why) override {
     if (why.code() != Errc::Closed) {
       all_->refusals_.write("", all_->broker_.peer(id_), why.message(), all_->clock_.now());
     }
-    all_->part(id_);
+    all_->part(id_, why.message());
   }
 
  private:
@@ -122,10 +124,11 @@ struct ClientLinks::Block {
   std::array<Link, kLinks> links;
 };
 
-ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, Log& log,
+ClientLinks::ClientLinks(uv_loop_t& loop, broker::Broker& broker, Traces& traces, const Clock& clock, Log& log,
                          std::function<void()> after_piece)
     : loop_(loop),
       broker_(broker),
+      traces_(traces),
       clock_(clock),
       after_piece_(std::move(after_piece)),
       refusals_(log),
@@ -260,9 +263,11 @@ void ClientLinks::flush(Link& link) {
   Channel& channel = link.channel();
   // What is sent makes room, and the broker may fill it at once.
   while (!output.empty() && !channel.writing()) {
+    if (traces_.is_on()) [[unlikely]]
+      traces_.note_sent(id, output.view(), clock_.now());
     const Result<std::size_t> written = channel.write(output);
     if (!written) {
-      end(id);
+      end(id, written.error().message());
       return;
     }
     if (*written > 0) {
@@ -271,21 +276,25 @@ void ClientLinks::flush(Link& link) {
     }
   }
   if (broker_.closing(id) && !channel.writing()) {
-    part(id);
+    part(id, "closed by the gateway");
   } else {
     channel.set_reading(!broker_.reading_paused(id));
   }
 }
 
-void ClientLinks::end(ConnectionId id) {
+void ClientLinks::end(ConnectionId id, std::string_view why) {
+  if (traces_.is_on()) [[unlikely]]
+    traces_.note_ended(id, why, clock_.now());
   broker_.handle_closed(id, clock_.now());
   (void)take(id);
 }
 
 // --- parting ---
 
-void ClientLinks::part(ConnectionId id) {
+void ClientLinks::part(ConnectionId id, std::string_view why) {
   const Instant now = clock_.now();
+  if (traces_.is_on()) [[unlikely]]
+    traces_.note_ended(id, why, now);
   broker_.handle_closed(id, now);
   parting_.add(take(id), now);
 }

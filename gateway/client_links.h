@@ -28,6 +28,7 @@
 #include "broker-core/broker.h"
 #include "broker-core/limit_log.h"
 #include "gateway/clock.h"
+#include "gateway/control/traces.h"
 #include "gateway/net/accept_pace.h"
 #include "gateway/net/channel.h"
 #include "gateway/net/descriptor.h"
@@ -55,7 +56,8 @@ class ClientLinks final : private OpeningLinks::Owner {
  public:
   // Everything must outlive this; the broker may go first. `after_piece` is called after each piece of what is read,
   // and has every full output written; it may end any connection.
-  ClientLinks(uv_loop_t& loop, broker::Broker& broker, const Clock& clock, Log& log, std::function<void()> after_piece);
+  ClientLinks(uv_loop_t& loop, broker::Broker& broker, Traces& traces, const Clock& clock, Log& log,
+              std::function<void()> after_piece);
   ~ClientLinks();
 
   // Takes a new connection, or closes it when the entrance or the broker has no room for it. Returns how long the next
@@ -108,13 +110,14 @@ class ClientLinks final : private OpeningLinks::Owner {
   Link* find(ConnectionId id) const;
   Channel take(ConnectionId id);
   void flush(Link& link);
-  // Tells the broker, and takes the link away.
-  void end(ConnectionId id);
+  // Tells the broker, and takes the link away; `why` is for a trace.
+  void end(ConnectionId id, std::string_view why);
   // As end(), but lets the peer read our last words first.
-  void part(ConnectionId id);
+  void part(ConnectionId id, std::string_view why);
 
   uv_loop_t& loop_;
   broker::Broker& broker_;
+  Traces& traces_;
   const Clock& clock_;
   const std::function<void()> after_piece_;
 

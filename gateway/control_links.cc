@@ -34,13 +34,18 @@ class ControlLinks::Link final : public TcpStream::Owner {
   // Does one slice of work. True when there is more to do at once.
   bool answer(Desk& desk, Instant now) {
     if (stream_.writing() || !has_work()) return false;
-    if (!answer_) answer_ = next_answer(desk, now);
+    if (!answer_) {
+      answer_ = next_answer(desk, now);
+      if (has_ended_ && input_.empty()) answer_->handle_reader_left();
+    }
     const Answer::Step step = answer_->next(output_, now);
     if (step == Answer::Step::Done) answer_.reset();
     write();
     stream_.set_reading(!has_ended_ && input_.size() <= kRequestBytesMax);
     return step == Answer::Step::More || (step == Answer::Step::Done && has_work());
   }
+
+  Instant next_deadline() const { return answer_ && !stream_.writing() ? answer_->next_deadline() : kNever; }
 
   void handle_page(const broker::Page& page) {
     if (answer_) answer_->handle_page(page);
@@ -54,7 +59,10 @@ class ControlLinks::Link final : public TcpStream::Owner {
   }
   void on_written(std::size_t) override { write(); }
   // Who has said all may still want to read what is answered; who is gone fails with the next write.
-  void on_ended(std::string_view) override { has_ended_ = true; }
+  void on_ended(std::string_view) override {
+    has_ended_ = true;
+    if (answer_) answer_->handle_reader_left();
+  }
 
  private:
   bool is_too_long() const { return input_.size() > kRequestBytesMax && input_.find('\n') > kRequestBytesMax; }
@@ -100,7 +108,7 @@ void ControlLinks::open(const std::string& data) {
     log_.write(LogLevel::Warning, "control.unavailable",
                {{"path", path},
                 {"reason", listener.error().message()},
-                {"then", "furrow clients, bridge, retained and buffer do not reach this gateway"}});
+                {"then", "furrow clients, bridge, retained, buffer and trace do not reach this gateway"}});
     return;
   }
   listener_ = *std::move(listener);
@@ -151,6 +159,12 @@ void ControlLinks::answer(Instant now) {
     }
     link = next;
   }
+}
+
+Instant ControlLinks::next_deadline() const {
+  Instant next = has_more_ ? Instant::min() : kNever;
+  for (const auto& link : links_) next = std::min(next, link->next_deadline());
+  return next;
 }
 
 void ControlLinks::handle_page(const broker::Page& page) {

@@ -45,7 +45,7 @@ class ControlLinks {
   // Answers what can be answered by now. Once a turn, before the broker's ends.
   void answer(Instant now);
   void handle_page(const broker::Page& page);
-  Instant next_deadline() const { return has_more_ ? Instant::min() : kNever; }
+  Instant next_deadline() const;
 
  private:
   class Link;

@@ -9,6 +9,7 @@
 #include "gateway/cli/clients.h"
 #include "gateway/cli/command_line.h"
 #include "gateway/cli/demo.h"
+#include "gateway/cli/diag.h"
 #include "gateway/cli/fleet.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
@@ -16,6 +17,7 @@
 #include "gateway/cli/route.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/status.h"
+#include "gateway/cli/trace.h"
 
 namespace {
 
@@ -36,6 +38,8 @@ struct Execute {
     return furrow::gateway::run_retained(options);
   }
   int operator()(const furrow::gateway::BufferOptions& options) const { return furrow::gateway::run_buffer(options); }
+  int operator()(const furrow::gateway::TraceOptions& options) const { return furrow::gateway::run_trace(options); }
+  int operator()(const furrow::gateway::DiagOptions& options) const { return furrow::gateway::run_diag(options); }
   int operator()(const furrow::gateway::Answered& answered) const { return answered.exit_code; }
 };
 

@@ -91,7 +91,8 @@ Runtime::Runtime(const World& world, const config::Config& config, Opened opened
           [&clock = world.clock](Instant now) { return clock.stamp(now); }, world.log, std::move(opened.restored),
           world.clock.now()),
       passwords_(std::move(opened.passwords)),
-      clients_(world.loop.uv(), engine_.broker(), world.clock, world.log, [this] { flush_full(); }),
+      traces_(engine_.broker(), [&clock = world.clock] { return clock.wall(); }),
+      clients_(world.loop.uv(), engine_.broker(), traces_, world.clock, world.log, [this] { flush_full(); }),
       tls_(world.log),
       store_watch_(world.log, world.clock.now()),
       status_sources_({.id = gateway_id_,
@@ -134,7 +135,8 @@ Desk::World Runtime::desk_world() {
   return {.engine = engine_,
           .log = world_.log,
           .has_tls = [this](std::string_view listener) { return has_tls(config_, listener); },
-          .has_bridge = [this](std::string_view name) { return has_bridge(config_, name); }};
+          .has_bridge = [this](std::string_view name) { return has_bridge(config_, name); },
+          .traces = &traces_};
 }
 
 void Runtime::rename_buffers() {
@@ -186,8 +188,9 @@ void Runtime::apply_status_settings(Instant now) {
 void Runtime::make_link(bridge::Bridge& bridge) {
   const auto one = std::ranges::find(config_.bridges, bridge.bridge_name(), &config::Bridge::name);
   status_sources_.add(engine_.buffers().of(one->name), &bridge);
-  bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, bridge,
-                                                       config::within_provider(*one), [this] { flush_full(); }));
+  bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, traces_,
+                                                       bridge, config::within_provider(*one),
+                                                       [this] { flush_full(); }));
   if (bridge.has_window()) minute_at_ = world_.clock.now();
 }
 
@@ -278,6 +281,7 @@ void Runtime::handle_due(Instant now) {
   status_.publish(now);
   presence_.publish(engine_.bridges(), now);
   web_desk_.answer(now);
+  traces_.handle_timeout(now);
   control_.answer(now);
   if (watchdog_at_ <= now) {
     world_.notify.watchdog();
@@ -328,7 +332,8 @@ Instant Runtime::next_deadline() const {
   for (const auto& link : bridge_links_) link_due = std::min(link_due, link->next_deadline());
   return std::min({link_due, engine_.next_deadline(), clients_.next_deadline(), tls_.next_look(),
                    status_.next_deadline(), presence_.next_deadline(engine_.bridges()), web_desk_.next_deadline(),
-                   control_.next_deadline(), store_look_at_, minute_at_, watchdog_at_, stop_by_});
+                   control_.next_deadline(), traces_.next_deadline(), store_look_at_, minute_at_, watchdog_at_,
+                   stop_by_});
 }
 
 void Runtime::arm_timer(Instant now) {

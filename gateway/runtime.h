@@ -24,6 +24,7 @@
 #include "gateway/client_links.h"
 #include "gateway/clock.h"
 #include "gateway/control/desk.h"
+#include "gateway/control/traces.h"
 #include "gateway/control_links.h"
 #include "gateway/engine/engine.h"
 #include "gateway/identity/password_checks.h"
@@ -138,6 +139,7 @@ class Runtime final : private Engine::Edge {
   StoreThread store_;
   Engine engine_;
   std::unique_ptr<PasswordChecks> passwords_;
+  Traces traces_;
   ClientLinks clients_;
   TlsWatch tls_;
   std::vector<std::unique_ptr<BridgeLink>> bridge_links_;

@@ -50,6 +50,7 @@ class Decoder {
   }
   // 3.1.1 until it is known.
   Version version() const { return version_; }
+  bool knows_version() const { return version_known_; }
 
   std::uint32_t packet_bytes_max() const { return packet_bytes_max_; }
   // For packets to come. One of which more than its length has arrived may still be finished, and others as large.
@@ -57,6 +58,8 @@ class Decoder {
 
   // Bytes of an unfinished packet kept here.
   std::size_t unfinished_bytes() const { return tail_taken_ ? 0 : tail_.size(); }
+  // The packet itself, as far as it has arrived; valid until the next call.
+  ByteView unfinished() const { return tail_taken_ ? ByteView() : tail_.view(); }
 
  private:
   struct Header;

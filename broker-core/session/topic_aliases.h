@@ -32,6 +32,11 @@ class TopicAliases {
   std::optional<Alias> use(std::string_view topic);
   // The PUBLISH that was to tell of the alias for `topic` was not sent.
   void forget(std::string_view topic);
+  // Calls `visit` with the number and the topic of each alias that is assigned.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (const auto& [topic, slot] : by_topic_) visit(slot->number, topic);
+  }
 
  private:
   struct Slot {

@@ -18,10 +18,13 @@ std::string count_text(const config::Diagnostics& diagnostics, config::Severity 
 
 }  // namespace
 
-int run_check(const CheckOptions& options) {
+CheckReport check_report(const CheckOptions& options) {
   auto choice = choose_config(options.config, kDefaultConfigFile);
-  if (!choice) return complain(choice.error().message(), kExitUsage);
-  if (choice->embedded) std::printf("no -c, and there is no %s: checking the embedded default\n", kDefaultConfigFile);
+  if (!choice) return {.error = choice.error().message(), .exit_code = kExitUsage};
+  CheckReport report;
+  if (choice->embedded) {
+    report.text = std::string("no -c, and there is no ") + kDefaultConfigFile + ": checking the embedded default\n";
+  }
   config::Loaded& loaded = choice->loaded;
   if (options.data) loaded.config.gateway.data = *options.data;
   // A file that is no YAML says nothing about this machine.
@@ -30,10 +33,18 @@ int run_check(const CheckOptions& options) {
     config::sort_by_place(loaded.diagnostics);
   }
   const config::Diagnostics& diagnostics = loaded.diagnostics;
-  for (const config::Diagnostic& one : diagnostics) std::printf("%s\n", config::format(one, choice->name).c_str());
-  std::printf("%s: %s, %s\n", choice->name.c_str(), count_text(diagnostics, config::Severity::Error, "error").c_str(),
-              count_text(diagnostics, config::Severity::Warning, "warning").c_str());
-  return config::has_errors(diagnostics) ? kExitUsage : kExitFine;
+  for (const config::Diagnostic& one : diagnostics) report.text += config::format(one, choice->name) + "\n";
+  report.text += choice->name + ": " + count_text(diagnostics, config::Severity::Error, "error") + ", " +
+                 count_text(diagnostics, config::Severity::Warning, "warning") + "\n";
+  report.exit_code = config::has_errors(diagnostics) ? kExitUsage : kExitFine;
+  return report;
+}
+
+int run_check(const CheckOptions& options) {
+  const CheckReport report = check_report(options);
+  if (!report.error.empty()) return complain(report.error, report.exit_code);
+  std::fputs(report.text.c_str(), stdout);
+  return report.exit_code;
 }
 
 }  // namespace furrow::gateway

@@ -11,7 +11,14 @@ struct CheckOptions {
   std::optional<std::string> data;  // instead of the configured directory
 };
 
-// Prints to standard output; returns the exit code.
+struct CheckReport {
+  std::string text;
+  std::string error = {};  // why there is nothing to check; empty where there is
+  int exit_code = 0;
+};
+CheckReport check_report(const CheckOptions& options);
+
+// Prints it; returns the exit code.
 int run_check(const CheckOptions& options);
 
 }  // namespace furrow::gateway

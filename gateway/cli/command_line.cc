@@ -20,8 +20,8 @@
 namespace furrow::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 15> kBuilt{"run",      "check",  "status", "fleet", "clients",
-                                                  "bridge",   "retained", "buffer", "route", "access",
+constexpr std::array<std::string_view, 17> kBuilt{"run",      "check",  "status", "fleet",  "clients", "bridge",
+                                                  "retained", "buffer", "trace",  "diag",   "route",   "access",
                                                   "certs",    "demo",   "passwd", "import", "help"};
 // The topic of `help` beside the commands: every key of the configuration.
 constexpr std::string_view kConfigTopic = "config";
@@ -127,6 +127,8 @@ class Parser {
     add_bridge(*app_.add_subcommand("bridge", "Show bridges, pause them, and move them to another connection"));
     add_retained(*app_.add_subcommand("retained", "Show and delete retained messages"));
     add_buffer(*app_.add_subcommand("buffer", "Look into what waits for the far brokers, write it out, or drop it"));
+    add_trace(*app_.add_subcommand("trace", "Show the packets of a client, topic, address or bridge as they pass"));
+    add_diag(*app_.add_subcommand("diag", "Gather what a maintainer asks for in one file, without secrets"));
     CLI::App* const route =
         app_.add_subcommand("route", "Say which bridges take a topic, as what, and why others do not");
     route->add_option("TOPIC", route_.topic, "The topic of a message")->required();
@@ -201,6 +203,8 @@ class Parser {
     if (app_.got_subcommand("bridge")) return bridge();
     if (app_.got_subcommand("retained")) return retained();
     if (app_.got_subcommand("buffer")) return buffer();
+    if (app_.got_subcommand("trace")) return trace();
+    if (app_.got_subcommand("diag")) return diag_;
     if (app_.got_subcommand("route")) return route_;
     if (app_.got_subcommand("access")) return access();
     if (app_.got_subcommand("certs")) return certs();
@@ -380,6 +384,57 @@ class Parser {
     return buffer_;
   }
 
+  void add_trace(CLI::App& trace) {
+    trace.add_option("--client", trace_.client, "The client with this identifier")->type_name("ID");
+    trace
+        .add_option("--topic", trace_.filter,
+                    "Messages to a topic or filter, as the connection names it, with what acknowledges them; '#' is "
+                    "every packet")
+        ->type_name("FILTER");
+    trace.add_option("--address", trace_.address, "Clients from this IP address, or network as in 192.168.4.0/24")
+        ->type_name("ADDRESS");
+    CLI::Option* const bridge =
+        trace.add_option("--bridge", trace_.bridge, "A bridge, with its region")->type_name("NAME");
+    for (const char* const of_clients : {"--client", "--address"}) bridge->excludes(trace.get_option(of_clients));
+    trace.add_option("--for", trace_for_, "How long, up to 1h; default: 1m")->type_name("TIME");
+    trace.add_option("--count", trace_.count, "How many packets at most; default: 10000")
+        ->type_name("COUNT")
+        ->check(CLI::Range(1, 1'000'000));
+    trace.add_flag("--payload", trace_.payload, "Show the first 64 bytes of payloads, too, escaped");
+    trace.add_flag("--json", trace_.json, "Print the answer as it comes: a line of JSON for each packet");
+    trace.add_option("-c,--config", trace_.config, "Configuration of the gateway; default as for run")
+        ->type_name("FILE");
+    trace.add_option("--data", trace_.data, "Its data directory, instead of the configured one")->type_name("DIR");
+  }
+
+  Command trace() {
+    const bool is_all = trace_.client.empty() && trace_.address.empty() && trace_.bridge.empty() && !trace_.filter;
+    if (is_all) {
+      return refuse("say what to trace: --client, --topic, --address or --bridge; --topic '#' is everything");
+    }
+    if (trace_.filter && !mqtt::is_valid_filter(*trace_.filter)) {
+      return refuse("'" + shown(*trace_.filter) + "' is not a topic filter");
+    }
+    if (!trace_for_) return trace_;
+    const auto length = parse_whole_seconds("--for", *trace_for_, std::chrono::seconds(1));
+    if (!length) return refuse(length.error().message());
+    trace_.length = *length;
+    return trace_;
+  }
+
+  void add_diag(CLI::App& diag) {
+    diag.add_option("-c,--config", diag_.config, "Configuration of the gateway; default as for run")->type_name("FILE");
+    diag.add_option("--data", diag_.data, "Its data directory, instead of the configured one")->type_name("DIR");
+    diag.add_option("-o,--output", diag_.output,
+                    "A new file, a tar.gz for its owner alone; default: one here, by gateway and time")
+        ->type_name("FILE");
+    CLI::Option* const unit =
+        diag.add_option("--unit", diag_.unit, "The unit whose journal is taken; default: furrow")->type_name("NAME");
+    diag.add_option("--log", diag_.log, "A file with the log, instead of the journal")
+        ->type_name("FILE")
+        ->excludes(unit);
+  }
+
   void add_certs(CLI::App& certs) {
     certs.require_subcommand(1);
     CLI::App* const show = certs.add_subcommand("show", "The certificates of a configuration, with the days left");
@@ -524,6 +579,9 @@ class Parser {
   RetainedOptions retained_;
   std::optional<std::string> older_;
   BufferOptions buffer_;
+  TraceOptions trace_;
+  std::optional<std::string> trace_for_;
+  DiagOptions diag_;
   std::vector<std::string> question_;
   bool anonymous_ = false;
   std::string outage_ = "10";

@@ -11,6 +11,7 @@
 #include "gateway/cli/clients.h"
 #include "gateway/cli/command_text.h"
 #include "gateway/cli/demo.h"
+#include "gateway/cli/diag.h"
 #include "gateway/cli/fleet.h"
 #include "gateway/cli/import.h"
 #include "gateway/cli/passwd.h"
@@ -18,6 +19,7 @@
 #include "gateway/cli/route.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/status.h"
+#include "gateway/cli/trace.h"
 
 namespace furrow::gateway {
 
@@ -28,7 +30,7 @@ struct Answered {
 
 using Command = std::variant<Answered, RunOptions, CheckOptions, AccessOptions, DemoOptions, CertsOptions,
                              PasswdOptions, ImportOptions, StatusOptions, RouteOptions, FleetOptions, ClientsOptions,
-                             BridgeOptions, RetainedOptions, BufferOptions>;
+                             BridgeOptions, RetainedOptions, BufferOptions, TraceOptions, DiagOptions>;
 
 // What parse_command_line() takes, for the manual page and the completion of a shell.
 CommandText describe_command_line();

@@ -1,11 +1,13 @@
 #include "gateway/cli/gateway_access.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -23,6 +25,9 @@
 namespace furrow::gateway {
 namespace {
 
+// The socket of the answer that a signal is to end.
+volatile std::sig_atomic_t ended_by_signal = -1;
+
 class RunningGateway final : public GatewayAccess {
  public:
   explicit RunningGateway(Descriptor socket) : socket_(std::move(socket)) {}
@@ -34,6 +39,26 @@ class RunningGateway final : public GatewayAccess {
       if (is_end_line(line)) return judge_end(line);
       if (on_item) on_item(line);
     }
+  }
+
+  void set_patience(std::chrono::seconds patience) override {
+    const timeval time{.tv_sec = patience.count(), .tv_usec = 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+  }
+  std::optional<int> process() const override {
+    ucred peer = {};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return std::nullopt;
+    return peer.pid;
+  }
+  void end_requests() override { ::shutdown(socket_.get(), SHUT_WR); }
+  void end_on_signal() override {
+    ended_by_signal = socket_.get();
+    struct sigaction action = {};
+    action.sa_handler = [](int) { ::shutdown(ended_by_signal, SHUT_WR); };
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
   }
 
  private:
@@ -61,6 +86,7 @@ class RunningGateway final : public GatewayAccess {
       std::array<char, 65'536> piece;
       const ssize_t count = ::read(socket_.get(), piece.data(), piece.size());
       if (count < 0 && errno == EINTR) continue;
+      if (count < 0 && errno == EAGAIN) return Error(Errc::Io, "the gateway has the socket open and does not answer");
       if (count < 0) return errno_error("read what the gateway answers");
       if (count == 0)
         return Error(Errc::Io, "the gateway has ended the connection: does it stop, or are others asking?");

@@ -1,6 +1,7 @@
 // The way of a command to a gateway: over its control socket while it runs, over its files while it is stopped.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +27,16 @@ class GatewayAccess {
   // an error. `on_item` may be empty.
   using OnItem = std::function<void(std::string_view line)>;
   virtual Result<std::string> ask(const ControlRequest& request, const OnItem& on_item) = 0;
+
+  // An answer of which nothing comes for this long is an error: for gateways that may hang.
+  virtual void set_patience(std::chrono::seconds patience) { (void)patience; }
+  // The gateway's process, where that can be told.
+  virtual std::optional<int> process() const { return std::nullopt; }
+  // Tells the gateway that nothing more is asked: an answer that goes on by itself ends, in order. Null effect where
+  // none does.
+  virtual void end_requests() {}
+  // SIGINT and SIGTERM do that, the first of them; a second one ends the program.
+  virtual void end_on_signal() {}
 
  protected:
   // The end of an answer, or the refusal that it is.

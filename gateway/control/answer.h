@@ -35,6 +35,10 @@ class Answer {
   virtual Step next(ByteBuffer& out, Instant now) = 0;
   // The store has read a page, perhaps for this answer.
   virtual void handle_page(const broker::Page& page) { (void)page; }
+  // Who asked has no further requests, or is gone.
+  virtual void handle_reader_left() {}
+  // When next() is worth a call after Wait, though nothing else happens.
+  virtual Instant next_deadline() const { return kNever; }
 
  protected:
   // How many things one slice looks at, and how many bytes it writes before it ends.

@@ -74,6 +74,8 @@ std::unique_ptr<Answer> Desk::answer(const ControlRequest& request, std::uint32_
       if (buffer == nullptr) return refusal(no_bridge(request.bridge));
       return std::make_unique<BufferShowAnswer>(*buffer, broker(), request.limit);
     }
+    case ControlCommand::Trace:
+      return trace(request, uid, now);
     case ControlCommand::BufferPurge:
       break;
   }
@@ -189,6 +191,42 @@ std::unique_ptr<Answer> Desk::purge(const ControlRequest& request, std::uint32_t
   world_.log.write(LogLevel::Info, "operator.purge",
                    {{"bridge", request.bridge}, {"messages", count}, {"uid", std::uint64_t{uid}}});
   return when_durable(JsonObject().flag("ok", true).number("count", count));
+}
+
+// --- traces ---
+
+std::unique_ptr<Answer> Desk::trace(const ControlRequest& request, std::uint32_t uid, Instant now) {
+  constexpr std::chrono::seconds kUsualLength = std::chrono::minutes(1);
+  constexpr std::uint64_t kUsualCount = 10'000;
+  if (world_.traces == nullptr) return refusal("the gateway is stopped");
+  TraceChoice choice{.client = request.client, .bridge = request.bridge, .filter = request.filter};
+  if (!request.bridge.empty() && !(request.client.empty() && request.address.empty())) {
+    return refusal("a trace is of a bridge, or of clients");
+  }
+  if (!request.bridge.empty() && !world_.has_bridge(request.bridge)) return refusal(no_bridge(request.bridge));
+  if (!request.address.empty()) {
+    const auto network = IpNetwork::parse(request.address);
+    if (!network) return refusal("address: " + network.error().message());
+    choice.address = *network;
+  }
+  choice.payloads = request.payload;
+  choice.count = request.limit.value_or(kUsualCount);
+  const std::chrono::seconds length = request.length.value_or(kUsualLength);
+  if (choice.count > Traces::kCountMax || length > Traces::kLengthMax) {
+    return refusal("a trace has an hour and " + std::to_string(Traces::kCountMax) + " packets at most");
+  }
+  auto answer = world_.traces->begin(std::move(choice), length, now);
+  if (!answer) return refusal(std::to_string(Traces::kMax) + " traces run already, which is the most");
+  // Who looks is no secret; what is seen is for the reader alone.
+  world_.log.write(LogLevel::Info, "operator.trace",
+                   {{"client", request.client},
+                    {"bridge", request.bridge},
+                    {"address", request.address},
+                    {"filter", request.filter},
+                    {"payloads", request.payload ? "beginning" : "no"},
+                    {"for", std::to_string(length.count()) + "s"},
+                    {"uid", std::uint64_t{uid}}});
+  return answer;
 }
 
 std::unique_ptr<Answer> Desk::when_durable(JsonObject end) {

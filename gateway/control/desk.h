@@ -15,6 +15,7 @@
 #include "gateway/control/answer.h"
 #include "gateway/control/client_answers.h"
 #include "gateway/control/request.h"
+#include "gateway/control/traces.h"
 #include "gateway/engine/engine.h"
 
 namespace furrow::gateway {
@@ -28,6 +29,8 @@ class Desk {
     HasTls has_tls;
     // Whether the configuration has a bridge of this name.
     std::function<bool(std::string_view name)> has_bridge;
+    // nullptr: the gateway is stopped.
+    Traces* traces = nullptr;
   };
   explicit Desk(World world) : world_(std::move(world)) {}
 
@@ -44,6 +47,7 @@ class Desk {
   std::unique_ptr<Answer> reconnect(const ControlRequest& request, std::uint32_t uid, Instant now);
   std::unique_ptr<Answer> erase_retained(const ControlRequest& request, std::uint32_t uid);
   std::unique_ptr<Answer> purge(const ControlRequest& request, std::uint32_t uid, Instant now);
+  std::unique_ptr<Answer> trace(const ControlRequest& request, std::uint32_t uid, Instant now);
 
   broker::Broker& broker() { return world_.engine.broker(); }
   // nullptr when neither the configuration nor the store has it.

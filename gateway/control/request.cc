@@ -17,7 +17,16 @@ using Command = ControlCommand;
 // A hundred years: what is meant for ever is left out.
 constexpr std::uint64_t kSecondsMax = 100ULL * 366 * 24 * 3600;
 
-enum Field : unsigned { kClient = 1, kBridge = 2, kFilter = 4, kAddress = 8, kOlder = 16, kLength = 32, kLimit = 64 };
+enum Field : unsigned {
+  kClient = 1,
+  kBridge = 2,
+  kFilter = 4,
+  kAddress = 8,
+  kOlder = 16,
+  kLength = 32,
+  kLimit = 64,
+  kPayload = 128,
+};
 
 struct CommandRow {
   Command command;
@@ -26,7 +35,7 @@ struct CommandRow {
   unsigned optional;
 };
 
-constexpr std::array<CommandRow, 15> kCommands{{
+constexpr std::array<CommandRow, 16> kCommands{{
     {Command::ClientsList, "clients.list", 0, 0},
     {Command::ClientsShow, "clients.show", kClient, 0},
     {Command::ClientsKick, "clients.kick", kClient, 0},
@@ -42,6 +51,7 @@ constexpr std::array<CommandRow, 15> kCommands{{
     {Command::RetainedDelete, "retained.delete", kFilter, kOlder},
     {Command::BufferShow, "buffer.show", kBridge, kLimit},
     {Command::BufferPurge, "buffer.purge", kBridge, 0},
+    {Command::Trace, "trace", 0, kClient | kBridge | kAddress | kFilter | kLength | kLimit | kPayload},
 }};
 
 struct FieldRow {
@@ -49,7 +59,7 @@ struct FieldRow {
   std::string_view name;
 };
 
-constexpr std::array<FieldRow, 7> kFields{{
+constexpr std::array<FieldRow, 8> kFields{{
     {kClient, "client"},
     {kBridge, "bridge"},
     {kFilter, "filter"},
@@ -57,6 +67,7 @@ constexpr std::array<FieldRow, 7> kFields{{
     {kOlder, "older_s"},
     {kLength, "for_s"},
     {kLimit, "limit"},
+    {kPayload, "payload"},
 }};
 
 const CommandRow& row_of(Command command) {
@@ -105,6 +116,10 @@ Status read_field(Field field, const Json& value, ControlRequest& request) {
       FURROW_TRY(request.limit, read_number(value, 1));
       return {};
     }
+    case kPayload:
+      if (!value.is_boolean()) return wrong("is to be true or false");
+      request.payload = value.get<bool>();
+      return {};
   }
   return {};
 }
@@ -158,14 +173,19 @@ std::string write_request(const ControlRequest& request) {
   const unsigned fields = row.required | row.optional;
   JsonObject object;
   object.text("command", row.name);
-  if ((fields & kClient) != 0) object.text("client", request.client);
-  if ((fields & kBridge) != 0) object.text("bridge", request.bridge);
-  if ((fields & kFilter) != 0) object.text("filter", request.filter);
-  if ((fields & kAddress) != 0) object.text("address", request.address);
+  const auto text = [&](Field field, std::string_view key, const std::string& value) {
+    const bool is_left_out = (row.optional & field) != 0 && value.empty();
+    if ((fields & field) != 0 && !is_left_out) object.text(key, value);
+  };
+  text(kClient, "client", request.client);
+  text(kBridge, "bridge", request.bridge);
+  text(kFilter, "filter", request.filter);
+  text(kAddress, "address", request.address);
   const auto number = [&object](std::string_view key, std::uint64_t value) { object.number(key, value); };
   if (request.older) number("older_s", static_cast<std::uint64_t>(request.older->count()));
   if (request.length) number("for_s", static_cast<std::uint64_t>(request.length->count()));
   if (request.limit) number("limit", *request.limit);
+  if (request.payload) object.flag("payload", true);
   return object.str();
 }
 

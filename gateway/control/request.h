@@ -35,6 +35,7 @@ enum class ControlCommand : std::uint8_t {
   RetainedDelete,
   BufferShow,
   BufferPurge,
+  Trace,
 };
 
 struct ControlRequest {
@@ -42,10 +43,11 @@ struct ControlRequest {
   std::string client;
   std::string bridge;
   std::string filter = "#";                    // a valid one
-  std::string address;                         // of a far broker
+  std::string address;                         // of a far broker; of clients, for a trace
   std::optional<std::chrono::seconds> older;   // only what is older than that
-  std::optional<std::chrono::seconds> length;  // of a pause
+  std::optional<std::chrono::seconds> length;  // of a pause, or a trace
   std::optional<std::uint64_t> limit;          // of what is shown
+  bool payload = false;                        // the first bytes of payloads are shown
 };
 
 // The error says what is wrong with `line`, for people.

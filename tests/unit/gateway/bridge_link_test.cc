@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/clock.h"
+#include "gateway/control/traces.h"
 #include "gateway/net/event_loop.h"
 #include "tests/support/broker_fixture.h"
 #include "tests/unit/gateway/net/far_ends.h"
@@ -36,7 +37,8 @@ class BridgeLinkTest : public furrow::test::BrokerFixture {
     bridges_.push_back(std::make_unique<bridge::Bridge>(bridge_options, buffers_->of(bridge_options.name), broker(),
                                                         log, clock_.now()));
     links_.push_back(
-        std::make_unique<BridgeLink>(loop_.uv(), *resolver_, clock_, *bridges_.back(), config::Bridge(), [] {}));
+        std::make_unique<BridgeLink>(loop_.uv(), *resolver_, clock_, traces_, *bridges_.back(), config::Bridge(),
+                                     [] {}));
     links_.back()->flush();
     return *bridges_.back();
   }
@@ -50,6 +52,7 @@ class BridgeLinkTest : public furrow::test::BrokerFixture {
   }
 
   Clock clock_;
+  Traces traces_{broker(), [this] { return clock_.wall(); }};
   EventLoop loop_;
   std::optional<Resolver> resolver_;
   std::optional<bridge::Buffers> buffers_;

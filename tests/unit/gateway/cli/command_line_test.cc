@@ -189,5 +189,20 @@ TEST(CommandLine, BufferTakesABridgeAndAFile) {
   EXPECT_EQ(exit_code({"buffer", "replay"}), 2);
 }
 
+TEST(CommandLine, TraceTakesWhatItIsAboutAndItsBounds) {
+  const Command command = parse({"trace", "--topic", "farm/#", "--address", "192.168.4.0/24", "--for", "5m", "--count",
+                                 "20", "--payload", "-c", "a.yaml"});
+  const auto* trace = std::get_if<TraceOptions>(&command);
+  ASSERT_NE(trace, nullptr);
+  EXPECT_EQ(trace->filter, "farm/#");
+  EXPECT_EQ(trace->address, "192.168.4.0/24");
+  EXPECT_EQ(trace->length, std::chrono::seconds(300));
+  EXPECT_EQ(trace->count, 20U);
+  EXPECT_TRUE(trace->payload);
+  EXPECT_EQ(trace->config, "a.yaml");
+  EXPECT_EQ(exit_code({"trace"}), 2);
+  EXPECT_EQ(exit_code({"trace", "--bridge", "region", "--client", "a"}), 2);
+}
+
 }  // namespace
 }  // namespace furrow::gateway

@@ -87,7 +87,7 @@ class DeskTest : public ::testing::Test, private Engine::Edge {
 
   // The lines of the answer; each slice is followed by a turn.
   std::vector<std::string> ask(std::string_view line) {
-    answer_ = desk_.ask(line, 1000, now_);
+    answer_ = desk_->ask(line, 1000, now_);
     slices_ = 0;
     ByteBuffer out;
     for (Step step = Step::More; step != Step::Done; ++slices_) {
@@ -125,10 +125,14 @@ class DeskTest : public ::testing::Test, private Engine::Edge {
                  log_,
                  restored_,
                  now_};
-  Desk desk_{{.engine = engine_,
-              .log = log_,
-              .has_tls = [](std::string_view listener) { return listener == "tls"; },
-              .has_bridge = [](std::string_view name) { return name == "region"; }}};
+  Desk::World world(Traces* traces = nullptr) {
+    return {.engine = engine_,
+            .log = log_,
+            .has_tls = [](std::string_view listener) { return listener == "tls"; },
+            .has_bridge = [](std::string_view name) { return name == "region"; },
+            .traces = traces};
+  }
+  std::optional<Desk> desk_{world()};
   std::unique_ptr<Answer> answer_;
   int slices_ = 0;
 
@@ -171,7 +175,7 @@ TEST_F(DeskTest, ClientsAreListedInSlices) {
 TEST_F(DeskTest, ListGoesOnWhenClientsHaveLeftMeanwhile) {
   std::vector<ConnectionId> clients;
   for (int i = 0; i < 300; ++i) clients.push_back(connect("client-" + std::to_string(i)));
-  const auto answer = desk_.ask(R"({"command":"clients.list"})", 0, now_);
+  const auto answer = desk_->ask(R"({"command":"clients.list"})", 0, now_);
   ByteBuffer out;
   EXPECT_EQ(answer->next(out, now_), Step::More);
   for (const ConnectionId id : clients) broker().handle_closed(id, now_);
@@ -206,7 +210,7 @@ TEST_F(DeskTest, ForgottenSessionIsOffTheDiskBeforeTheAnswer) {
   turn();
   ASSERT_EQ(broker().sessions(), 1U);
   store_answers_ = false;
-  answer_ = desk_.ask(R"({"command":"clients.forget","client":"logger"})", 0, now_);
+  answer_ = desk_->ask(R"({"command":"clients.forget","client":"logger"})", 0, now_);
   ByteBuffer out;
   EXPECT_EQ(answer_->next(out, now_), Step::Wait);
   turn();
@@ -281,7 +285,7 @@ TEST_F(DeskTest, ManyRetainedMessagesAreDeletedInSlicesAndGoUp) {
 TEST_F(DeskTest, DeletionThatTheStoreDoesNotTakeWaits) {
   for (int i = 0; i < 600; ++i) publish("farm/" + std::to_string(i), "x", true);
   store_answers_ = false;
-  answer_ = desk_.ask(R"({"command":"retained.delete","filter":"farm/#"})", 0, now_);
+  answer_ = desk_->ask(R"({"command":"retained.delete","filter":"farm/#"})", 0, now_);
   ByteBuffer out;
   for (int i = 0; i < 100; ++i) {
     ASSERT_NE(answer_->next(out, now_), Step::Done);
@@ -293,7 +297,7 @@ TEST_F(DeskTest, DeletionThatTheStoreDoesNotTakeWaits) {
 TEST_F(DeskTest, AnswerThatNobodyWaitsForEndsWithoutATrace) {
   for (int i = 0; i < 10; ++i) publish("farm/" + std::to_string(i), "x", true);
   store_answers_ = false;
-  answer_ = desk_.ask(R"({"command":"retained.delete","filter":"farm/#"})", 0, now_);
+  answer_ = desk_->ask(R"({"command":"retained.delete","filter":"farm/#"})", 0, now_);
   ByteBuffer out;
   EXPECT_EQ(answer_->next(out, now_), Step::Wait);
   answer_.reset();
@@ -326,7 +330,7 @@ TEST_F(DeskTest, BufferIsShownInOrderFromMemoryAndFromTheStore) {
 TEST_F(DeskTest, BufferThatIsPurgedWhileItIsShownEnds) {
   const std::string filling(2'000, 'x');
   for (int i = 0; i < 1'500; ++i) publish("farm/" + std::to_string(i), filling);
-  answer_ = desk_.ask(R"({"command":"buffer.show","bridge":"region"})", 0, now_);
+  answer_ = desk_->ask(R"({"command":"buffer.show","bridge":"region"})", 0, now_);
   ByteBuffer out;
   EXPECT_EQ(answer_->next(out, now_), Step::More);
   buffer().purge(now_);
@@ -349,6 +353,34 @@ TEST_F(DeskTest, PurgeIsCountedAndDurable) {
   EXPECT_EQ(buffer().outbox().books().drops(broker::DropReason::Purged), 10U);
   EXPECT_EQ(store_.restored().queues.at(0).cursor.messages, 0U);
   EXPECT_THAT(log_.lines, Contains(HasSubstr("operator.purge bridge=region messages=10 uid=1000")));
+}
+
+// --- traces ---
+
+TEST_F(DeskTest, TraceOfAStoppedGatewayIsRefused) {
+  EXPECT_THAT(ask(R"({"command":"trace"})"), ElementsAre(HasSubstr("the gateway is stopped")));
+}
+
+TEST_F(DeskTest, TraceIsALineOfTheLogAndEndsWithItsTime) {
+  Traces traces(broker(), [] { return WallTime{}; });
+  desk_.emplace(world(&traces));
+  const auto answer = desk_->ask(R"({"command":"trace","client":"sensor","for_s":5})", 1000, now_);
+  EXPECT_TRUE(traces.is_on());
+  EXPECT_EQ(traces.next_deadline(), now_ + std::chrono::seconds(5));
+  EXPECT_THAT(log_.lines, Contains(AllOf(HasSubstr("operator.trace client=sensor"), EndsWith("for=5s uid=1000"))));
+}
+
+TEST_F(DeskTest, TraceIsOfABridgeOrOfClientsAndHasBounds) {
+  Traces traces(broker(), [] { return WallTime{}; });
+  desk_.emplace(world(&traces));
+  EXPECT_THAT(ask(R"({"command":"trace","bridge":"region","client":"a"})"), ElementsAre(HasSubstr("or of clients")));
+  EXPECT_THAT(ask(R"({"command":"trace","bridge":"nowhere"})"), ElementsAre(HasSubstr("there is no bridge")));
+  EXPECT_THAT(ask(R"({"command":"trace","address":"192.168.0.5/16"})"), ElementsAre(HasSubstr("address: ")));
+  EXPECT_THAT(ask(R"({"command":"trace","for_s":3601})"), ElementsAre(HasSubstr("an hour")));
+  EXPECT_THAT(ask(R"({"command":"trace","limit":1000001})"), ElementsAre(HasSubstr("packets at most")));
+  std::vector<std::unique_ptr<Answer>> running;
+  for (std::size_t i = 0; i < Traces::kMax; ++i) running.push_back(desk_->ask(R"({"command":"trace"})", 0, now_));
+  EXPECT_THAT(ask(R"({"command":"trace"})"), ElementsAre(HasSubstr("4 traces run already")));
 }
 
 }  // namespace

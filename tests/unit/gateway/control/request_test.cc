@@ -59,5 +59,17 @@ TEST(Request, LineThatIsNoRequestIsRefused) {
   EXPECT_THAT(why_refused(R"({"command":"reboot\u001b"})"), HasSubstr("there is no command 'reboot\\u001b'"));
 }
 
+TEST(Request, TraceSaysOnlyWhatItIsAbout) {
+  const std::string line = write_request({.command = ControlCommand::Trace, .client = "sensor", .payload = true});
+  EXPECT_EQ(line, R"({"command":"trace","client":"sensor","filter":"#","payload":true})");
+  const auto read = parse_request(line);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->client, "sensor");
+  EXPECT_TRUE(read->bridge.empty());
+  EXPECT_TRUE(read->payload);
+  EXPECT_THAT(why_refused(R"({"command":"trace","payload":1})"), HasSubstr("payload: is to be true or false"));
+  EXPECT_THAT(why_refused(R"({"command":"clients.list","payload":true})"), HasSubstr("does not know 'payload'"));
+}
+
 }  // namespace
 }  // namespace furrow::gateway
