@@ -13,7 +13,7 @@
 #include <optional>
 
 #include "gateway/net/descriptor.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 extern char** environ;
 
@@ -27,7 +27,7 @@ struct Pipe {
 
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error(errc_from_errno(errno), "make a pipe: " + errno_text(errno));
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return errno_error("make a pipe");
   return Pipe{.read = Descriptor(ends[0]), .write = Descriptor(ends[1])};
 }
 

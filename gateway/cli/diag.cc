@@ -27,7 +27,7 @@
 #include "gateway/clock.h"
 #include "gateway/net/descriptor.h"
 #include "gateway/process.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 
 extern char** environ;
 
@@ -175,7 +175,7 @@ Result<std::string> read_journal(const DiagOptions& options) {
 
 Result<std::string> read_log_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return Error(errc_from_errno(errno), "open " + path + ": " + errno_text(errno));
+  if (!file) return errno_error("open " + path);
   const auto size = static_cast<std::size_t>(std::max<std::streamoff>(file.tellg(), 0));
   const std::size_t begin = size - std::min(size, kDocumentBytesMax);
   file.seekg(static_cast<std::streamoff>(begin));
@@ -258,7 +258,7 @@ void miss_gateway(DiagDocuments& documents, const Error& why) {
 
 Result<Descriptor> make_archive_file(const std::string& path) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) return Error(errc_from_errno(errno), "make " + path + ": " + errno_text(errno));
+  if (!file) return errno_error("make " + path);
   return file;
 }
 
@@ -287,7 +287,7 @@ std::string about(const DiagDocuments& documents, const std::string& time) {
 Status write_archive(const DiagDocuments& documents, const std::string& folder, const std::string& about_text,
                      std::int64_t time_s, const Descriptor& file) {
   FURROW_TRY_STATUS(filter_into({"gzip", "-n", "-c"}, documents.archive(folder, about_text, time_s), file.get()));
-  return ::fsync(file.get()) == 0 ? Status() : Error(Errc::Io, "sync the archive: " + errno_text(errno));
+  return ::fsync(file.get()) == 0 ? Status() : errno_error("sync the archive");
 }
 
 void collect(DiagDocuments& documents, const DiagOptions& options, const Result<ConfigChoice>& chosen,

@@ -22,7 +22,7 @@
 #include "broker-core/base/bytes.h"
 #include "broker-core/base/printable.h"
 #include "gateway/clock.h"
-#include "gateway/store/data_directory.h"
+#include "gateway/store/errno_error.h"
 #include "gateway/version.h"
 
 namespace furrow::gateway {

@@ -117,7 +117,7 @@ Status read_field(Field field, const Json& value, ControlRequest& request) {
       return {};
     }
     case kPayload:
-      if (!value.is_boolean()) return wrong("is to be true or false");
+      if (!value.is_boolean()) return invalid("is to be true or false");
       request.payload = value.get<bool>();
       return {};
   }

@@ -48,6 +48,7 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "cursor-beyond-stored",
     "newest-lost",
     "numbers-not-stored",
+    "lane-not-stored",
 };
 
 // How seldom what is erased without haste is erased.
@@ -177,6 +178,10 @@ void Mutator::change(broker::Batch& batch) {
     case Mutation::NumbersNotStored:
       std::erase_if(batch.sessions,
                     [](const broker::SessionRow& row) { return broker::is_far_session(row.client_id); });
+      break;
+    case Mutation::LaneNotStored:
+      std::erase_if(batch.queues_created,
+                    [](const broker::QueueRow& row) { return row.kind == broker::QueueKind::Lane; });
       break;
     case Mutation::PassingWillNotStored:
       std::erase_if(batch.sessions, is_will_alone);

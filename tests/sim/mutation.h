@@ -49,8 +49,9 @@ enum class Mutation : std::uint8_t {
   CursorBeyondStored,
   NewestLost,
   NumbersNotStored,
+  LaneNotStored,
 };
-inline constexpr std::size_t kMutations = 31;  // with None
+inline constexpr std::size_t kMutations = 32;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);

@@ -317,7 +317,7 @@ TEST_F(DeskTest, StatusTopicsAreNotDeleted) {
 TEST_F(DeskTest, BufferIsShownInOrderFromMemoryAndFromTheStore) {
   const std::string filling(2'000, 'x');
   for (int i = 0; i < 1'500; ++i) publish("farm/" + std::to_string(i), filling);
-  ASSERT_GT(buffer().outbox().contents().gap_messages(), 0U) << "a part of them is on disk only";
+  ASSERT_GT(buffer().lanes().normal().outbox().contents().gap_messages(), 0U) << "a part of them is on disk only";
   const auto lines = ask(R"({"command":"buffer.show","bridge":"region"})");
   ASSERT_THAT(lines, SizeIs(1'501));
   for (int i = 0; i < 1'500; ++i) {
@@ -346,11 +346,25 @@ TEST_F(DeskTest, ShowEndsAtItsLimit) {
               ElementsAre(HasSubstr("farm/0"), HasSubstr("farm/1"), HasSubstr("farm/2"), R"({"ok":true,"count":3})"));
 }
 
+TEST_F(DeskTest, ShowNamesTheLaneOfWhatIsNotNormal) {
+  bridge::Rule alarms;
+  alarms.filter = "alarm/#";
+  alarms.priority = bridge::Priority::High;
+  bridge::Rule rest;
+  rest.filter = "farm/#";
+  buffer().set_rules({alarms, rest});
+  publish("farm/1", "x");
+  publish("alarm/1", "x");
+  EXPECT_THAT(ask(R"({"command":"buffer.show","bridge":"region"})"),
+              ElementsAre(AllOf(HasSubstr("alarm/1"), HasSubstr(R"("lane":"high")")),
+                          AllOf(HasSubstr("farm/1"), Not(HasSubstr("lane"))), R"({"ok":true,"count":2})"));
+}
+
 TEST_F(DeskTest, PurgeIsCountedAndDurable) {
   for (int i = 0; i < 10; ++i) publish("farm/" + std::to_string(i), "x");
   EXPECT_THAT(ask(R"({"command":"buffer.purge","bridge":"region"})"), ElementsAre(R"({"ok":true,"count":10})"));
   EXPECT_EQ(buffer().waiting(), 0U);
-  EXPECT_EQ(buffer().outbox().books().drops(broker::DropReason::Purged), 10U);
+  EXPECT_EQ(buffer().lanes().normal().outbox().books().drops(broker::DropReason::Purged), 10U);
   EXPECT_EQ(store_.restored().queues.at(0).cursor.messages, 0U);
   EXPECT_THAT(log_.lines, Contains(HasSubstr("operator.purge bridge=region messages=10 uid=1000")));
 }
