@@ -42,7 +42,8 @@ class Lane {
       : owner_(owner),
         rules_(rules),
         journal_(journal),
-        outbox_({.limits = {}, .queue = cursor.queue, .owner = &owner, .stores_books = true}, cursor, journal, books_) {}
+        outbox_({.limits = {}, .queue = cursor.queue, .owner = &owner, .stores_books = true}, cursor, journal, books_) {
+  }
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
@@ -50,8 +51,7 @@ class Lane {
   const broker::Outbox& outbox() const { return outbox_; }
   const broker::Books& books() const { return books_; }
   // Counts a message that did not come through the outbox.
-  void pass(broker::Outbox::Outcome outcome, Instant now,
-            broker::DropReason reason = broker::DropReason::QueueFull) {
+  void pass(broker::Outbox::Outcome outcome, Instant now, broker::DropReason reason = broker::DropReason::QueueFull) {
     outbox_.pass(outcome, now, reason);
   }
 
@@ -80,8 +80,8 @@ class Lane {
   void handle_store_progress(Instant now) { drop_superseded(now); }
 
   // --- what is where ---
-  std::uint64_t backlog() const { return outbox_.backlog(); }             // but for what thinning holds
-  std::uint64_t held() const { return held_; }                            // by thinning: in flight in the outbox
+  std::uint64_t backlog() const { return outbox_.backlog(); }            // but for what thinning holds
+  std::uint64_t held() const { return held_; }                           // by thinning: in flight in the outbox
   std::uint64_t inflight() const { return outbox_.inflight() - held_; }  // of QoS 1 and 2
   // Drops all of it, counted as `purged`.
   void purge(Instant now);
@@ -118,7 +118,7 @@ class Lane {
   struct Superseded {
     Sequence sequence;
     Sequence by;
-    bool dropped = false;          // it has gone, which the other one waits for
+    bool dropped = false;      // it has gone, which the other one waits for
     BatchNumber written = {};  // says so
   };
   std::vector<Superseded> superseded_;

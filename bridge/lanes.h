@@ -1,5 +1,5 @@
-// The queues of a bridge's buffer: one for each priority, and with `drain.order: live-first` a second one for what comes
-// while a backlog of that priority waits.
+// The queues of a bridge's buffer: one for each priority, and with `drain.order: live-first` a second one for what
+// comes while a backlog of that priority waits.
 //
 //   high live, high, normal live, normal, low live, low       in the order of sending
 //

@@ -85,7 +85,8 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
     lowered.packet_id = {};
     lowered.duplicate = false;
   }
-  const auto fields = remote_fields(broker::fields_of(message), *mapping, buffer_.number_of(delivery.queue, delivery.sequence), now);
+  const auto fields =
+      remote_fields(broker::fields_of(message), *mapping, buffer_.number_of(delivery.queue, delivery.sequence), now);
   if (!remote_.write_publish(fields, lowered, now)) return Outcome::TooLarge;
   sent_since_ = std::min(sent_since_, message.received());
   pace(message, now);

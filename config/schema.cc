@@ -836,8 +836,8 @@ const Key kKeys[] = {
      .kind = Kind::Word,
      .standard = "oldest-first",
      .words = "oldest-first | live-first",
-     .doc = "oldest-first: in the order of arrival, and what comes meanwhile behind it. live-first: what comes meanwhile "
-            "goes first; what the far side would retain keeps its place behind the backlog.",
+     .doc = "oldest-first: in the order of arrival, and what comes meanwhile behind it. live-first: what comes "
+            "meanwhile goes first; what the far side would retain keeps its place behind the backlog.",
      .slot = [](Objects& at) -> Slot { return &at.bridge->drain.order; }},
     {.path = "bridges[].drain.messages_per_second",
      .kind = Kind::Count,

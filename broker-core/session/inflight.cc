@@ -152,7 +152,8 @@ bool Inflight::send_next(Outbox& outbox, const Outbox::Entry& entry, Instant now
   }
   const Sequence sequence = entry.sequence;
   const PublishSink::Outcome outcome = sink_->write_publish(
-      *entry.message, {entry.qos, entry.retain, false, {}, entry.subscription_ids.view(), sequence, outbox.queue()}, now);
+      *entry.message, {entry.qos, entry.retain, false, {}, entry.subscription_ids.view(), sequence, outbox.queue()},
+      now);
   switch (outcome) {
     case PublishSink::Outcome::Written:
       outbox.settle(sequence, Outbox::Outcome::Delivered, now);

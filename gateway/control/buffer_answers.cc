@@ -16,9 +16,7 @@ constexpr std::size_t kPageBytes = 128 * KiB;
 
 BufferShowAnswer::BufferShowAnswer(const bridge::Buffer& buffer, broker::Broker& broker,
                                    std::optional<std::uint64_t> limit)
-    : buffer_(buffer),
-      broker_(broker),
-      limit_(limit.value_or(std::numeric_limits<std::uint64_t>::max())) {
+    : buffer_(buffer), broker_(broker), limit_(limit.value_or(std::numeric_limits<std::uint64_t>::max())) {
   buffer.lanes().for_each([&](const bridge::Lane& lane) {
     lanes_.push_back(&lane);
     ends_.push_back(lane.outbox().next_sequence());
@@ -55,8 +53,7 @@ bool BufferShowAnswer::is_unsettled(Sequence sequence) const {
 
 void BufferShowAnswer::ask() {
   asked_end_ = contents().gap_end();
-  asked_ = broker_.journal().read(
-      {.queue = outbox().queue(), .from = from_, .after = after_, .bytes_max = kPageBytes});
+  asked_ = broker_.journal().read({.queue = outbox().queue(), .from = from_, .after = after_, .bytes_max = kPageBytes});
 }
 
 void BufferShowAnswer::handle_page(const broker::Page& page) {
@@ -73,8 +70,7 @@ bool BufferShowAnswer::show_page(ByteBuffer& out, Instant now) {
   while (reading_->segment < reading_->page.segments.size()) {
     const broker::SegmentRow& row = reading_->page.segments[reading_->segment];
     if (!reading_->reader) {
-      reading_->reader =
-          std::make_unique<broker::SegmentReader>(row.directory, row.records, outbox().queue(), stamp);
+      reading_->reader = std::make_unique<broker::SegmentReader>(row.directory, row.records, outbox().queue(), stamp);
     }
     broker::SegmentReader::Record record;
     while (!is_full() && out.size() - before < kSliceBytes && reading_->reader->next(from_, record)) {

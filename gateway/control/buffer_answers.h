@@ -13,8 +13,8 @@
 namespace furrow::gateway {
 
 // The messages of one buffer, lane after lane in the order of sending, and in each as they were accepted: those in
-// memory, and those that are in the store alone, read page by page, so that a million of them take no more memory than a few. Messages that are accepted
-// meanwhile are not shown, nor are those that are settled before it is their turn.
+// memory, and those that are in the store alone, read page by page, so that a million of them take no more memory than
+// a few. Messages that are accepted meanwhile are not shown, nor are those that are settled before it is their turn.
 class BufferShowAnswer final : public Answer {
  public:
   // Shows `limit` messages at most. `buffer` and `broker` must outlive the answer.

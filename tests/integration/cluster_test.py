@@ -45,8 +45,8 @@ class ClusterTest(TestCase):
         self.status_reader.assert_books_balance()
 
     def test_a_node_is_killed_and_comes_back_and_hangs(self):
-        # Never two nodes at a time: RabbitMQ asks most of them whether a client identifier is free, and with one of three
-        # lets nobody in, if the nodes found each other in that when they started.
+        # Never two nodes at a time: RabbitMQ asks most of them whether a client identifier is free, and with one of
+        # three lets nobody in, if the nodes found each other in that when they started.
         before = self.publish()
         self.nodes[0].kill()
         self.assert_published(before, self.publish())
