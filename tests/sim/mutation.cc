@@ -180,8 +180,9 @@ void Mutator::change(broker::Batch& batch) {
                     [](const broker::SessionRow& row) { return broker::is_far_session(row.client_id); });
       break;
     case Mutation::LaneNotStored:
-      std::erase_if(batch.queues_created,
-                    [](const broker::QueueRow& row) { return row.kind == broker::QueueKind::Lane; });
+      for (broker::QueueRow& row : batch.queues_created) {
+        if (row.kind == broker::QueueKind::Lane) row.name.replace(0, row.name.find('/'), "none");
+      }
       break;
     case Mutation::PassingWillNotStored:
       std::erase_if(batch.sessions, is_will_alone);
