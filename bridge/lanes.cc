@@ -13,14 +13,17 @@ using broker::WhenFull;
 
 namespace {
 
-// In the store, before `/` and the name of the bridge; the queue of `normal` has that name alone.
-constexpr std::array<std::string_view, 6> kNames{"high.live", "high", "normal.live", "normal", "low.live", "low"};
+// The names stand in the store, before `/` and the name of the bridge; the queue of `normal` has that name alone. The
+// digits begin the numbers of messages; those of `normal` have none.
+struct Kind {
+  std::string_view name;
+  std::uint64_t digit;
+};
+constexpr std::array<Kind, 6> kKinds{
+    {{"high.live", 2}, {"high", 1}, {"normal.live", 3}, {"normal", 0}, {"low.live", 5}, {"low", 4}}};
 
-// What lanes add to the numbers of their messages: readers may hold numbers in 53 bits.
+// Numbers without a digit lie below this one: readers may hold numbers in 53 bits.
 constexpr std::uint64_t kNumbersOfALane = 1'000'000'000'000'000;
-
-// The digit of each, none for `normal`.
-constexpr std::array<std::uint64_t, 6> kDigits{2, 1, 3, 0, 5, 4};
 
 broker::CursorRow empty_queue(QueueId queue) {
   broker::CursorRow cursor;
@@ -46,7 +49,7 @@ Lanes::Lanes(const std::string& bridge, const Found& found, Lane::Owner& owner, 
   }
   for (const broker::RestoredQueue& queue : found.lanes) {
     const std::string_view name = std::string_view(queue.row.name).substr(0, queue.row.name.find('/'));
-    const auto place = static_cast<std::size_t>(std::ranges::find(kNames, name) - kNames.begin());
+    const auto place = static_cast<std::size_t>(std::ranges::find(kKinds, name, &Kind::name) - kKinds.begin());
     if (place < kCount && lanes_[place] == nullptr) add(place, queue.cursor);
   }
 }
@@ -67,7 +70,7 @@ void Lanes::make(std::size_t place) {
 QueueRow Lanes::row(std::size_t place) const {
   const QueueId queue = lanes_[place]->outbox().queue();
   if (place == kNormal) return {queue, QueueKind::Bridge, bridge_};
-  return {queue, QueueKind::Lane, std::string(kNames[place]) + "/" + bridge_};
+  return {queue, QueueKind::Lane, std::string(kKinds[place].name) + "/" + bridge_};
 }
 
 void Lanes::set_first(Sequence first) {
@@ -103,13 +106,13 @@ Lane* Lanes::find(QueueId queue) const {
 
 std::string_view Lanes::name(const Lane& lane) const {
   const auto place = std::ranges::find(lanes_, &lane, &std::unique_ptr<Lane>::get) - lanes_.begin();
-  return kNames[static_cast<std::size_t>(place)];
+  return kKinds[static_cast<std::size_t>(place)].name;
 }
 
 std::uint64_t Lanes::number(QueueId queue, Sequence sequence) const {
   for (std::size_t place = 0; place < kCount; ++place) {
     if (lanes_[place] == nullptr || lanes_[place]->outbox().queue() != queue) continue;
-    return sequence.value + kDigits[place] * kNumbersOfALane;
+    return sequence.value + kKinds[place].digit * kNumbersOfALane;
   }
   return sequence.value;
 }
