@@ -103,7 +103,7 @@ class BridgeOptionsTest(TestCase):
         region.start()
         archive.start()
         archive.wait_for_payload("log/a", "29")
-        self.assertEqual(archive.log(whole=True).splitlines(),
+        self.assertEqual(archive.arrivals(),
                          [f"{topic} {i}" for topic in reversed(topics) for i in range(30)])
 
     def test_live_values_pass_a_backlog(self):

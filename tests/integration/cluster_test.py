@@ -3,7 +3,7 @@ hangs with its connections open, and comes back to the first when that is well."
 
 import signal
 
-from furrow_testing import Archive, TestCase, bridge, main, publish_lines, skip_all, wait_for
+from furrow_testing import Archive, TestCase, bridge, main, publish_lines, skip_all, undelivered, wait_for
 from regions import RABBIT, Epmd, Rabbit
 
 COUNT = 300
@@ -41,7 +41,7 @@ class ClusterTest(TestCase):
     def wait_until_all_arrived(self):
         wait_for("all of it is in the region", lambda: len(set(self.archive.payloads("us/farm/a"))) == self.published)
         self.status_reader.wait_until("nothing waits",
-                                      lambda one: one["backlog"]["messages"] + one["inflight"] == 0)
+                                      lambda one: undelivered(one) == 0)
         self.status_reader.assert_books_balance()
 
     def test_a_node_is_killed_and_comes_back_and_hangs(self):

@@ -17,8 +17,8 @@ import threading
 import time
 
 import node_packages
-from furrow_testing import (CALLBACKS, PATIENCE, V3_1_1, Archive, Process, Proxy, TestCase, assert_balanced,
-                            bridge_entry, free_port, main, paho, skip_all, wait_for)
+from furrow_testing import (CALLBACKS, PATIENCE, V3_1_1, Archive, Process, TestCase, assert_balanced,
+                            bridge_entry, free_port, main, paho, skip_all, undelivered, wait_for)
 from regions import RABBIT, Rabbit
 
 SECONDS = float(os.environ.get("FURROW_COMPANY_SECONDS", "30"))
@@ -175,7 +175,7 @@ class CompanyTest(TestCase):
         for name in BRIDGES:
             document = self.status_reader.wait_until(
                 f"{name} has delivered everything",
-                lambda one: one["backlog"]["messages"] + one["inflight"] == 0 and one["state"] == "online",
+                lambda one: undelivered(one) == 0 and one["state"] == "online",
                 f"bridge/{name}")
             assert_balanced(document)
             self.assertEqual(sum(document["dropped"].values()), 0, document)

@@ -3,7 +3,7 @@
 import errno
 
 from disk_faults import DiskFaults
-from furrow_testing import CutOffTestCase, main, publish_lines, text
+from furrow_testing import CutOffTestCase, main, publish_lines, text, undelivered
 from preload import FOLDER, library
 
 LIBRARY = library("disk_faults")
@@ -71,7 +71,7 @@ class DiskFaultTest(CutOffTestCase):
 
     def assert_nothing_is_lost(self):
         self.reading.wait_until("the buffer is empty", lambda one: one["state"] == "online"
-                                and one["backlog"]["messages"] + one["inflight"] == 0)
+                                and undelivered(one) == 0)
         self.assert_arrive(COUNT)
         self.reading.assert_books_balance()
         self.assertEqual(sum(self.reading.documents("bridge/region")[-1]["dropped"].values()), 0)

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import unittest
 
-from furrow_testing import Client, CutOffTestCase, TestCase, bridge, main, publish_lines, text, wait_for
+from furrow_testing import Client, CutOffTestCase, TestCase, bridge, main, publish_lines, text, undelivered, wait_for
 
 MIB = 1024 * 1024
 FILLER = "x" * 1000
@@ -94,7 +94,7 @@ class FullDiskTest(TestCase):
         self.addCleanup(self.archive.close)
         self.assert_published(publisher)
         status.wait_until("everything is delivered",
-                          lambda one: one["state"] == "online" and one["backlog"]["messages"] + one["inflight"] == 0)
+                          lambda one: one["state"] == "online" and undelivered(one) == 0)
         self.store_state(status, "ok")
         self.archive.wait("the last message", lambda: text(self.archive.messages[-1]).startswith(f"{self.COUNT - 1} "))
         arrived = dict.fromkeys(int(text(one).split()[0]) for one in self.archive.messages)
@@ -239,7 +239,7 @@ class MediumTest(CutOffTestCase):
         self.wan.open()
         status = self.status(self.barn)
         drained = status.wait_until("the buffer is empty", lambda one: one["state"] == "online"
-                                    and one["backlog"]["messages"] + one["inflight"] == 0)
+                                    and undelivered(one) == 0)
         status.assert_books_balance()
         self.reader.take(drained["delivered"])
         arrived = [int(text(one).split()[0]) for one in self.reader.messages]

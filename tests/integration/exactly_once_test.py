@@ -1,6 +1,6 @@
 """QoS 2 over a WAN that resets connections in mid-flight: each message once, none lost, none twice."""
 
-from furrow_testing import TestCase, bridge, main, publish_lines, wait_for
+from furrow_testing import TestCase, bridge, main, publish_lines, undelivered, wait_for
 
 COUNT = 2000
 CUT_EVERY = 3000  # bytes on the way up: some hundred messages, so that a cut hits PUBLISH, PUBREC and PUBREL alike
@@ -25,7 +25,7 @@ class ExactlyOnceTest(TestCase):
         status = self.status(gateway)
         drained = status.wait_until(
             "everything is delivered",
-            lambda one: one["state"] == "online" and one["backlog"]["messages"] + one["inflight"] == 0)
+            lambda one: one["state"] == "online" and undelivered(one) == 0)
         self.assertEqual(drained["delivered"], 2 * COUNT)
         status.assert_books_balance()
         end = self.client(gateway.port, "end")

@@ -224,12 +224,18 @@ class Archive(Process):
         return self
 
     def start(self):
-        self.spawn(*self.command)
+        """Comes to a broker that is up, and stays: one that finds nobody at its first attempt ends."""
+        self.spawn("stdbuf", "-oL", *self.command, "-d")
+        wait_for(f"{self.name} is let in", lambda: "received CONNACK (0)" in self.log())
         return self
+
+    def arrivals(self):
+        """A line "TOPIC PAYLOAD" for each message, in the order of arrival."""
+        return [line for line in self.log(whole=True).splitlines() if not line.startswith(("Client ", "Subscribed "))]
 
     def payloads(self, topic):
         """What came on `topic`, in the order of arrival."""
-        return [line[len(topic) + 1:] for line in self.log(whole=True).splitlines() if line.startswith(topic + " ")]
+        return [line[len(topic) + 1:] for line in self.arrivals() if line.startswith(topic + " ")]
 
     def wait_for_payload(self, topic, payload):
         wait_for(f"{payload} on {topic} at {self.name}", lambda: payload in self.payloads(topic))
@@ -382,9 +388,14 @@ class StatusReader(Client):
             assert_balanced(one)
 
 
+def undelivered(document):
+    """How many messages of a bridge wait or are in flight: what was sent into a link that is gone is the latter."""
+    return document["backlog"]["messages"] + document["inflight"]
+
+
 def assert_balanced(document):
     """Each message that a bridge has accepted is in one place."""
-    where = (document["delivered"] + document["backlog"]["messages"] + document["inflight"] + document["quarantined"]
+    where = (document["delivered"] + undelivered(document) + document["quarantined"]
              + document["expired"] + sum(document["dropped"].values()))
     assert document["accepted"] == where, f"accepted {document['accepted']}, found {where}: {document}"
 

@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from furrow_testing import Process, TestCase, bridge, free_port, main, run_furrow, wait_for
+from furrow_testing import Process, TestCase, bridge, free_port, main, run_furrow, undelivered, wait_for
 from pki import Authority
 from preload import FOLDER, library, preloaded
 
@@ -106,7 +106,7 @@ class RenameTest(LinkTest):
         self.rename()
         self.reload(self.barn)
         self.assertIn("bridge.renamed", self.barn.log())
-        self.status_of(self.barn, "it shows under its new name", lambda one: one["backlog"]["messages"] == 20, "us")
+        self.status_of(self.barn, "it shows under its new name", lambda one: undelivered(one) == 20, "us")
         self.assert_all_arrived()
         self.barn.kill()
         self.barn.start()

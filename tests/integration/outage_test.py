@@ -5,7 +5,7 @@ import signal
 import socket
 
 import wire
-from furrow_testing import TestCase, bridge, main, publish_lines, text, wait_for
+from furrow_testing import TestCase, bridge, main, publish_lines, text, undelivered, wait_for
 
 COUNT = 10_000  # messages of each publisher
 WINDOW = 1000  # the most that a bridge has in flight
@@ -86,7 +86,7 @@ class OutageTest(TestCase):
 
         wan.open()
         status.wait_until("the buffer is empty",
-                          lambda one: one["state"] == "online" and one["backlog"]["messages"] + one["inflight"] == 0)
+                          lambda one: one["state"] == "online" and undelivered(one) == 0)
         status.assert_books_balance()
         self.finish(region, archives)
         for archive in archives:

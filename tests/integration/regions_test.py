@@ -1,7 +1,7 @@
 """Bridges to regions that are no Mosquitto: RabbitMQ and aedes themselves, over an outage and a kill -9."""
 
 import node_packages
-from furrow_testing import V3_1_1, Archive, TestCase, bridge, main, publish_lines, skip_all
+from furrow_testing import V3_1_1, Archive, TestCase, bridge, main, publish_lines, skip_all, undelivered
 from regions import RABBIT, Aedes, Rabbit
 
 COUNT = 200
@@ -37,7 +37,7 @@ class RegionsTest(TestCase):
     def wait_until_delivered(self, barn):
         status = self.status(barn)
         document = status.wait_until("everything is delivered",
-                                     lambda one: one["backlog"]["messages"] + one["inflight"] == 0)
+                                     lambda one: undelivered(one) == 0)
         status.assert_books_balance()
         return document
 

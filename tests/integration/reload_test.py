@@ -5,7 +5,7 @@ import re
 import signal
 import socket
 
-from furrow_testing import TestCase, bridge, bridge_entry, free_port, main, publish_lines, wait_for
+from furrow_testing import TestCase, bridge, bridge_entry, free_port, main, publish_lines, undelivered, wait_for
 
 COUNT = 10_000
 CHANGES = 20
@@ -69,7 +69,7 @@ class UnderLoadTest(ReloadTest):
         self.assertEqual(bystander.payloads("farm/end"), ["end"])
         self.assertIsNone(bystander.disconnected)
         status = self.status(barn)
-        status.wait_until("everything is delivered", lambda one: one["backlog"]["messages"] + one["inflight"] == 0)
+        status.wait_until("everything is delivered", lambda one: undelivered(one) == 0)
         status.assert_books_balance()
 
 

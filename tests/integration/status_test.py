@@ -3,7 +3,7 @@
 import datetime
 import time
 
-from furrow_testing import Client, TestCase, bridge, main
+from furrow_testing import Client, TestCase, bridge, main, undelivered
 
 GATEWAY_FIELDS = {
     "schema", "seq", "time", "id", "version", "started_at", "uptime_s", "acknowledge", "clients", "messages",
@@ -124,7 +124,7 @@ class StatusTest(TestCase):
         region.stop()
         sensor.publish("farm/a", "x", 1)
         offline = status.wait_until("the outage", lambda one: one["state"] == "backoff"
-                                    and one["backlog"]["messages"] == 1)
+                                    and undelivered(one) == 1)
         self.assertRegex(offline["reason"], "(?i)refused|closed|reset|shutting down")
         self.assertIsNotNone(offline["next_attempt_s"])
         region.start()

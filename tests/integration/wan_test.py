@@ -5,11 +5,10 @@ says what is the matter.
 """
 
 import os
-import subprocess
 import time
 
 import wan
-from furrow_testing import Archive, Mosquitto, TestCase, bridge_entry, main, wait_for
+from furrow_testing import Archive, Mosquitto, TestCase, bridge_entry, main, undelivered, wait_for
 
 SEED = int(os.environ.get("FURROW_WAN_SEED", str(time.time_ns() % 1_000_000)))
 
@@ -70,7 +69,7 @@ class WanTest(TestCase):
         exactly_once = self.archive.payloads("us/farm/2")
         self.assertEqual(len(exactly_once), len(set(exactly_once)))
         document = self.status_reader.wait_until(
-            "nothing waits", lambda one: one["backlog"]["messages"] + one["inflight"] == 0, seconds=seconds)
+            "nothing waits", lambda one: undelivered(one) == 0, seconds=seconds)
         self.assertEqual(document["delivered"], document["accepted"])
         self.status_reader.assert_books_balance()
         lost = self.status_reader.documents("bridge/lost")[-1]
