@@ -228,18 +228,18 @@ void Bridge::handle_sent(Instant now) {
   }
 }
 
-void Bridge::handle_closed(std::string_view reason, Instant now) {
+void Bridge::handle_closed(const Error& why, Instant now) {
   if (std::exchange(disconnect_wanted_, false) || !network_) return;
   network_ = false;
   if (phase_ == Phase::Leaving) {
     leave_now(now);
   } else if (phase_ == Phase::Online) {
-    lose(std::string(reason), LinkHistory::End::Closed, now);
+    lose(why.message(), LinkHistory::End::Closed, now);
   } else if (phase_ == Phase::Handshaking) {
     handle_no_answer(dialect_.handle_closed_silently(),
-                     "the far side ended the connection without CONNACK (" + std::string(reason) + ")", now);
+                     "the far side ended the connection without CONNACK (" + why.message() + ")", now);
   } else {
-    next(std::string(reason), Wait::Growing, now);
+    next(why.message(), Wait::Growing, now);
   }
 }
 

@@ -132,8 +132,8 @@ class Bridge final : private RemoteSession::Handler {
   void handle_taken();
   // The socket has everything that was taken from output().
   void handle_sent(Instant now);
-  // The network connection ended, other than by our Disconnect.
-  void handle_closed(std::string_view reason, Instant now);
+  // The network connection ended, other than by our Disconnect. Errc::Closed: the far side ended it in order.
+  void handle_closed(const Error& why, Instant now);
   void handle_timeout(Instant now);
   Instant next_deadline() const;
   // The minute of the local day, for a window; nothing: the clock is not trusted. At each change of it.

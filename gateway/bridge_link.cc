@@ -249,7 +249,7 @@ void BridgeLink::write() {
     if (!written) {
       note_ended(written.error().message());
       channel_ = {};
-      bridge_.handle_closed(written.error().message(), clock_.now());
+      bridge_.handle_closed(written.error(), clock_.now());
       return;
     }
     if (channel_.writing()) {
@@ -275,23 +275,22 @@ void BridgeLink::on_written(std::size_t) {
   bridge_.handle_sent(clock_.now());
 }
 
-void BridgeLink::on_ended(std::string_view reason) {
-  std::string why(reason);
-  if (!channel_.is_open()) {
-    const std::string_view layer = channel_.opening();
-    why = (layer == kProxyLayer ? "the proxy ended the connection before it was open ("
-                                : "the far side ended the connection while " + std::string(layer) + " was opened (") +
-          why + ")";
+void BridgeLink::on_ended(const Error& why) {
+  if (channel_.is_open()) {
+    on_failed(why);
+    return;
   }
-  note_ended(why);
-  channel_ = {};
-  bridge_.handle_closed(why, clock_.now());
+  const std::string_view layer = channel_.opening();
+  const std::string what = layer == kProxyLayer
+                               ? "the proxy ended the connection before it was open"
+                               : "the far side ended the connection while " + std::string(layer) + " was opened";
+  on_failed({why.code(), what + " (" + why.message() + ")"});
 }
 
 void BridgeLink::on_failed(const Error& why) {
   note_ended(why.message());
   channel_ = {};
-  bridge_.handle_closed(why.message(), clock_.now());
+  bridge_.handle_closed(why, clock_.now());
 }
 
 }  // namespace furrow::gateway

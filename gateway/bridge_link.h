@@ -50,7 +50,7 @@ class BridgeLink final : private Channel::Owner {
  private:
   void on_read(MutableBytes bytes, bool dry) override;
   void on_written(std::size_t bytes) override;
-  void on_ended(std::string_view reason) override;
+  void on_ended(const Error& why) override;
   void on_opened(const LayerStack& layers) override;
   void on_failed(const Error& why) override;
 

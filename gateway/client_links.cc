@@ -92,7 +92,7 @@ class ClientLinks::Link final : public Channel::Owner {
     all_->broker_.handle_sent(id_, bytes, all_->clock_.now());
   }
   // The broker has logged what it wants to say of an end that it caused; of others the client knows best.
-  void on_ended(std::string_view why) override { all_->end(id_, why); }
+  void on_ended(const Error& why) override { all_->end(id_, why.message()); }
   void on_failed(const Error& why) override {
     if (why.code() != Errc::Closed) {
       all_->refusals_.write("", all_->broker_.peer(id_), why.message(), all_->clock_.now());

@@ -59,7 +59,7 @@ class ControlLinks::Link final : public TcpStream::Owner {
   }
   void on_written(std::size_t) override { write(); }
   // Who has said all may still want to read what is answered; who is gone fails with the next write.
-  void on_ended(std::string_view) override {
+  void on_ended(const Error&) override {
     has_ended_ = true;
     if (answer_) answer_->handle_reader_left();
   }

@@ -41,7 +41,7 @@ class DemoClient final : private TcpStream::Owner {
  private:
   void on_read(MutableBytes received, bool dry) override;
   void on_written(std::size_t) override { write(); }
-  void on_ended(std::string_view reason) override { fail(std::string(reason)); }
+  void on_ended(const Error& why) override { fail(why.message()); }
 
   void on_connected(Result<std::unique_ptr<TcpStream>> stream);
   void handle(const mqtt::Connack& connack);

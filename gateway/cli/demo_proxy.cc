@@ -54,7 +54,7 @@ class DemoProxy::Pair {
     Side(Pair& its_pair, bool is_below) : pair(its_pair), below(is_below) {}
     void on_read(MutableBytes bytes, bool) override { pair.forward(*this, bytes); }
     void on_written(std::size_t) override { pair.resume(pair.other(*this)); }
-    void on_ended(std::string_view) override { pair.end(); }
+    void on_ended(const Error&) override { pair.end(); }
 
     Pair& pair;
     const bool below;

@@ -63,7 +63,7 @@ class TopicReader final : private Channel::Owner {
   void on_failed(const Error& why) override { fail(why.message()); }
   void on_read(MutableBytes received, bool dry) override;
   void on_written(std::size_t) override { write(); }
-  void on_ended(std::string_view reason) override { fail(std::string(reason)); }
+  void on_ended(const Error& why) override { fail(why.message()); }
 
   void on_stream(Result<std::unique_ptr<TcpStream>> stream);
   std::vector<std::unique_ptr<Layer>> layers() const;

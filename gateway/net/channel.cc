@@ -61,7 +61,7 @@ class Channel::Layered final : public TcpStream::Owner {
     const std::size_t bytes = std::exchange(unreported_, 0);
     if (survives([&] { owner_->on_written(bytes); })) go_on();
   }
-  void on_ended(std::string_view reason) override { owner_->on_ended(reason); }
+  void on_ended(const Error& why) override { owner_->on_ended(why); }
 
  private:
   // A job on libuv's pool; owned by its callback.
@@ -137,7 +137,7 @@ class Channel::Layered final : public TcpStream::Owner {
   bool flush_or_end() {
     const Status written = flush();
     if (written) return true;
-    owner_->on_ended(written.error().message());
+    owner_->on_ended(written.error());
     return false;
   }
 

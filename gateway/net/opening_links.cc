@@ -35,7 +35,7 @@ class OpeningLinks::Link final : public Channel::Owner {
     all_.refuse(*this, why.message());
     all_.owner_.handle_failed(std::move(channel_));
   }
-  void on_ended(std::string_view) override { all_.take(place_).reset(); }
+  void on_ended(const Error&) override { all_.take(place_).reset(); }
 
   // The first bytes for above come behind on_opened(), when somebody else is the owner.
   void on_read(MutableBytes, bool) override {}

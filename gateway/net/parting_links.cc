@@ -15,7 +15,7 @@ class PartingLinks::Link final : public Channel::Owner {
 
   void on_read(MutableBytes, bool) override {}
   void on_written(std::size_t) override { channel_.finish_parting(); }
-  void on_ended(std::string_view) override { end(); }
+  void on_ended(const Error&) override { end(); }
   void on_failed(const Error&) override { end(); }
 
  private:

@@ -28,6 +28,10 @@ void lend_buffer(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
   *buffer = uv_buf_init(shared.data(), static_cast<unsigned>(shared.size()));
 }
 
+Error uv_error(int code) {
+  return {Errc::Io, std::string(uv_text(code))};
+}
+
 }  // namespace
 
 std::string_view uv_text(int code) {
@@ -80,7 +84,7 @@ void TcpStream::on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buff
   if (count == 0) return;  // nothing there after all
   if (count < 0) {
     (void)uv_read_stop(handle);
-    owner.on_ended(count == UV_EOF ? "closed by the peer" : uv_text(static_cast<int>(count)));
+    owner.on_ended(count == UV_EOF ? Error(Errc::Closed, "closed by the peer") : uv_error(static_cast<int>(count)));
     return;
   }
   const auto size = static_cast<std::size_t>(count);
@@ -95,7 +99,7 @@ Result<std::size_t> TcpStream::write(ByteBuffer& output) {
   FURROW_CHECK(!writing());
   const uv_buf_t buffer = as_buffer(output);
   const int taken = uv_try_write(as_stream(handle_.get()), &buffer, 1);
-  if (taken < 0 && taken != UV_EAGAIN) return Error(Errc::Io, std::string(uv_text(taken)));
+  if (taken < 0 && taken != UV_EAGAIN) return uv_error(taken);
   const std::size_t count = taken < 0 ? 0 : static_cast<std::size_t>(taken);
   output.consume(count);
   if (!output.empty()) begin_write(std::move(output));
@@ -126,7 +130,7 @@ void TcpStream::on_written(uv_write_t* request, int status) {
     owner->on_written(rest->bytes.size());
   } else {
     (void)uv_read_stop(request->handle);
-    owner->on_ended(uv_text(status));
+    owner->on_ended(uv_error(status));
   }
 }
 

@@ -26,8 +26,8 @@ class TcpStream {
     virtual void on_read(MutableBytes bytes, bool dry) = 0;
     // The rest of the last write() has been taken, `bytes` of it.
     virtual void on_written(std::size_t bytes) = 0;
-    // The peer closed, or the connection broke: `reason` in words. Nothing comes after it.
-    virtual void on_ended(std::string_view reason) = 0;
+    // The peer closed (Errc::Closed), or the connection broke. Nothing comes after it.
+    virtual void on_ended(const Error& why) = 0;
 
    protected:
     ~Owner() = default;

@@ -33,7 +33,7 @@ class WebLinks::Link final : public Channel::Owner {
   void on_written(std::size_t) override {
     if (is_answered_) write();
   }
-  void on_ended(std::string_view) override { all_.erase(*this); }
+  void on_ended(const Error&) override { all_.erase(*this); }
   void on_failed(const Error&) override { all_.erase(*this); }
 
  private:

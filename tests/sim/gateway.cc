@@ -310,7 +310,7 @@ void Gateway::take_bytes(Instant now) {
   }
   if (uplink_ && !uplink_->open) {
     uplink_.reset();
-    bridge.handle_closed("connection reset", local(now));
+    bridge.handle_closed({Errc::Io, "connection reset"}, local(now));
   }
 }
 

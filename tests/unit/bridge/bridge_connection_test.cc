@@ -112,7 +112,7 @@ TEST_F(BridgeConnection, ReportsOfAConnectionGivenUpAreIgnored) {
   link();
   now += 10s;
   bridge().handle_timeout(now);  // no CONNACK: given up, and the caller has not yet been told
-  bridge().handle_closed("reset", now);
+  bridge().handle_closed({Errc::Io, "reset"}, now);
   EXPECT_EQ(bridge().poll_command(), std::nullopt) << "it is gone already";
   EXPECT_EQ(state(),
             "backoff: far:1883 says nothing to CONNECT: no CONNACK within 10 s; if it wants TLS, use mqtts://far:1883");
@@ -434,7 +434,7 @@ TEST_F(BridgeConnection, ThirdLossSoonAfterBeingOnlineAsksForAnotherClient) {
     accept();
     EXPECT_EQ(state(), "online");
     pass(20s);
-    cut("closed by the peer");
+    cut({Errc::Closed, "closed by the peer"});
     EXPECT_EQ(state(), i < 3 ? "backoff: closed by the peer"
                              : "backoff: closed by the peer, again and again soon after it was online: does another "
                                "client use client id gw?");
@@ -450,7 +450,7 @@ TEST_F(BridgeConnection, ThirdLossSoonAfterBeingOnlineAsksForAnotherClient) {
     pass(20s);
     far(mqtt::Pingresp{});
   }
-  cut("closed by the peer");
+  cut({Errc::Closed, "closed by the peer"});
   EXPECT_EQ(state(), "backoff: closed by the peer") << "it has lasted";
 }
 

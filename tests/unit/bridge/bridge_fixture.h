@@ -117,7 +117,7 @@ class BridgeFixture : public BrokerFixture {
     bridge_->handle_connect_failed(why, now);
     turn();
   }
-  void cut(std::string_view why = "connection reset") {
+  void cut(const Error& why = {Errc::Io, "connection reset"}) {
     ASSERT_TRUE(linked_);
     linked_ = false;
     bridge_->handle_closed(why, now);

@@ -72,7 +72,7 @@ class Pair : public BrokerFixture, public testing::WithParamInterface<mqtt::Vers
   void cut_wan() {
     wan_up_ = false;
     if (link_) region_.broker().handle_closed(std::exchange(link_, {}), now);
-    bridge_->handle_closed("connection reset", now);
+    bridge_->handle_closed({Errc::Io, "connection reset"}, now);
     turn();
   }
   void heal_wan() {
@@ -132,7 +132,7 @@ class Pair : public BrokerFixture, public testing::WithParamInterface<mqtt::Vers
     }
     if (link_ && region_.broker().closing(link_)) {
       region_.broker().handle_closed(std::exchange(link_, {}), now);
-      bridge_->handle_closed("closed by the far broker", now);
+      bridge_->handle_closed({Errc::Closed, "closed by the far broker"}, now);
       moved = true;
     }
     return moved;

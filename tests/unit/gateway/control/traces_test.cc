@@ -465,7 +465,7 @@ TEST_F(BridgeTracesTest, NewConnectionIsReadFromItsBeginning) {
   const auto trace = begin({.bridge = "region"});
   connect();
   traces().note_ended(*bridge_, "reset by peer", now);
-  bridge_->handle_closed("reset by peer", now);
+  bridge_->handle_closed({Errc::Io, "reset by peer"}, now);
   advance(2s);
   while (bridge_->next_deadline() > now) now = bridge_->next_deadline();
   bridge_->handle_timeout(now);

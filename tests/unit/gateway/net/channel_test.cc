@@ -32,7 +32,7 @@ class Near final : public Channel::Owner {
     if (then) then();
   }
   void on_written(std::size_t bytes) override { written += bytes; }
-  void on_ended(std::string_view reason) override { events += std::string(reason) + ";"; }
+  void on_ended(const Error& why) override { events += why.message() + ";"; }
   void on_failed(const Error& why) override { events += why.message() + ";"; }
 
   std::function<void()> then;  // in every call that may destroy the channel
@@ -46,7 +46,7 @@ class Far final : public TcpStream::Owner {
  public:
   void on_read(MutableBytes bytes, bool) override { received += as_text(bytes); }
   void on_written(std::size_t) override {}
-  void on_ended(std::string_view reason) override { ended = reason; }
+  void on_ended(const Error& why) override { ended = why.message(); }
 
   std::string received;
   std::string ended;

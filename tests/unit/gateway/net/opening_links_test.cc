@@ -31,7 +31,7 @@ class OpeningClient final : public TcpStream::Owner {
   }
   void on_read(MutableBytes bytes, bool) override { received += as_text(bytes); }
   void on_written(std::size_t) override {}
-  void on_ended(std::string_view) override { is_closed = true; }
+  void on_ended(const Error&) override { is_closed = true; }
 
   std::string received;
   bool is_closed = false;
@@ -56,7 +56,7 @@ class Arrived final : public OpeningLinks::Owner, public Channel::Owner {
 
   void on_read(MutableBytes bytes, bool) override { received += as_text(bytes); }
   void on_written(std::size_t) override {}
-  void on_ended(std::string_view) override {}
+  void on_ended(const Error&) override {}
   void on_failed(const Error&) override {}
 
   Instant time{seconds(1000)};

@@ -30,8 +30,8 @@ class StreamEnd final : public TcpStream::Owner {
     written_later += bytes;
     if (wanted == 0) loop_.stop();
   }
-  void on_ended(std::string_view why) override {
-    reason = why;
+  void on_ended(const Error& why) override {
+    reason = why.message();
     stream.reset();  // allowed from within
     loop_.stop();
   }

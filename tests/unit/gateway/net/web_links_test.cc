@@ -27,7 +27,7 @@ class Asker final : public TcpStream::Owner {
   }
   void on_read(MutableBytes bytes, bool) override { received += as_text(bytes); }
   void on_written(std::size_t) override {}
-  void on_ended(std::string_view) override { is_closed = true; }
+  void on_ended(const Error&) override { is_closed = true; }
 
   std::string received;
   bool is_closed = false;
