@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker-core/base/printable.h"
+
 namespace furrow::bridge {
 
 using mqtt::ReasonCode;
@@ -21,6 +23,8 @@ constexpr Duration kFailbackMax = std::chrono::hours(1);
 constexpr Duration kFinishTimeout = std::chrono::seconds(10);
 // Far brokers that send us on and on are not followed further.
 constexpr unsigned kRedirectsMax = 3;
+// Of a topic that a reason names.
+constexpr std::size_t kTopicBytesShown = 100;
 // How long DISCONNECT may take to leave.
 constexpr Duration kLeaveTimeout = std::chrono::seconds(2);
 // Two take-overs of our client identifier within this time: two clients share it, and would push each other out for
@@ -49,6 +53,23 @@ std::uint16_t receive_maximum(const broker::Limits& limits) {
 
 bool lets_nothing_through(State state) {
   return state == State::Connecting || state == State::Backoff || state == State::Stalled;
+}
+
+// Reasons of a DISCONNECT with which a far broker may mean a message that it does not bear.
+bool may_be_for_a_message(ReasonCode code) {
+  switch (code) {
+    case ReasonCode::MalformedPacket:
+    case ReasonCode::ProtocolError:
+    case ReasonCode::NotAuthorized:
+    case ReasonCode::TopicNameInvalid:
+    case ReasonCode::PayloadFormatInvalid:
+    case ReasonCode::PacketTooLarge:
+    case ReasonCode::RetainNotSupported:
+    case ReasonCode::QosNotSupported:
+      return true;
+    default:
+      return false;
+  }
 }
 
 constexpr std::string_view kNothingAcknowledged = "nothing was acknowledged on the last two connections";
@@ -233,6 +254,8 @@ void Bridge::handle_closed(const Error& why, Instant now) {
   network_ = false;
   if (phase_ == Phase::Leaving) {
     leave_now(now);
+  } else if (phase_ == Phase::Online && why.code() == Errc::Closed) {
+    handle_ended(why.message(), LinkHistory::End::Closed, now);
   } else if (phase_ == Phase::Online) {
     lose(why.message(), LinkHistory::End::Closed, now);
   } else if (phase_ == Phase::Handshaking) {
@@ -433,6 +456,8 @@ void Bridge::handle_lost(std::string_view why, ReasonCode code, Instant now) {
     next(std::string(why), Wait::Growing, now);
   } else if (code == ReasonCode::SessionTakenOver) {
     handle_takeover(now);
+  } else if (may_be_for_a_message(code)) {
+    handle_ended(std::string(why), LinkHistory::End::Other, now);
   } else {
     lose(std::string(why), LinkHistory::End::Other, now);
   }
@@ -450,6 +475,7 @@ void Bridge::handle_takeover(Instant now) {
 void Bridge::handle_stall(Instant now) {
   std::string reason = "no acknowledgement for " + in_seconds(options_.ack_timeout);
   if (!odd_answer_.empty()) reason += "; its last odd answer was " + odd_answer_;
+  up_.forget_suspects();
   lose(std::move(reason), LinkHistory::End::Stalled, now);
 }
 
@@ -464,10 +490,25 @@ LinkHistory::Verdict Bridge::end_connection(LinkHistory::End how, Instant now) {
   return verdict;
 }
 
+void Bridge::handle_ended(std::string reason, LinkHistory::End how, Instant now) {
+  const auto culprit = up_.handle_ended_by_far_broker(now);
+  if (culprit) {
+    reports_.set_aside(*culprit);
+    backoff_.reset();
+    reason += "; it does not take a message on '" + printable(culprit->topic, kTopicBytesShown) + "'" +
+              ", which was set aside";
+  } else if (up_.wants_quiet()) {
+    reason +=
+        ", again and again soon after a message was sent: one at a time now, to see whether it is for one of them";
+  }
+  lose(std::move(reason), how, now);
+}
+
 void Bridge::lose(std::string reason, LinkHistory::End how, Instant now) {
   const LinkHistory::Verdict verdict = end_connection(how, now);
   if (verdict.good) backoff_.reset();
-  if (verdict.may_be_pushed_out) {
+  const bool pushed_out = verdict.may_be_pushed_out && up_.suspicious_ends() == 0;
+  if (pushed_out) {
     reason +=
         ", again and again soon after it was online: does another client use client id " + remote_.client_id() + "?";
   }
@@ -476,7 +517,7 @@ void Bridge::lose(std::string reason, LinkHistory::End how, Instant now) {
   // Back off, and then try the same address again if the connection was good, else the next one; that at once if it is
   // only this address that fails.
   const bool elsewhere = !(verdict.good && is_gone) && addresses_.advance();
-  if (elsewhere && is_gone && !verdict.may_be_pushed_out) {
+  if (elsewhere && is_gone && !pushed_out) {
     reports_.offline(reason, Duration::zero(), waiting(), now);
     dial(std::move(reason), now);
   } else {
@@ -498,6 +539,9 @@ void Bridge::review(Instant now) {
   if (phase_ != Phase::Online) return;
   review_times(now);
   if (phase_ != Phase::Online) return;
+  if (up_.wants_quiet()) {
+    up_.set_quiet(presence_.is_settled() && buffer_.far_session().subscriptions().is_settled(), now);
+  }
   if (buffer_.waiting() == 0) history_.forgive();
   review_drain(now);
   if (history_.owing()) {

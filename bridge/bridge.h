@@ -71,8 +71,8 @@ struct Options {
   std::uint16_t inflight_max = 0;                   // 0: what the far broker allows, at most 1000;
                                                     // in 3.1.1 100, but no QoS 2 beyond 20
   std::uint32_t session_expiry_s = 7 * 24 * 3600;
-  RemoteLimits known;                           // of the far broker, where it does not say less
-  std::string gateway_id;                       // for stamps, and paths
+  RemoteLimits known;      // of the far broker, where it does not say less
+  std::string gateway_id;  // for stamps, and paths
   LoopGuard loop_guard;
   StampOptions stamp;                           // of what goes up
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
@@ -220,6 +220,8 @@ class Bridge final : private RemoteSession::Handler {
   void handle_no_answer(Dialect::Verdict verdict, std::string why, Instant now);
   // The connection, online until now, is given up; messages in flight wait again. Returns what it was worth.
   LinkHistory::Verdict end_connection(LinkHistory::End how, Instant now);
+  // The far broker has ended the connection, online until now, in order: perhaps for what it was sent.
+  void handle_ended(std::string reason, LinkHistory::End how, Instant now);
   // The connection, online until now, is lost.
   void lose(std::string reason, LinkHistory::End how, Instant now);
   void back_off(std::string reason, Wait how, Instant now);

@@ -27,6 +27,7 @@ Buffer::Buffer(const std::string& name, const Found& found, broker::Broker& brok
       broker_(broker),
       subscriber_(broker.add_destination(*this)),
       lanes_(name, found, *this, rules_, broker),
+      quarantine_(name, found, *this, rules_, lanes_, broker),
       inflight_(*this, lanes_.normal().outbox().queue(), broker.journal(), broker::Inflight::OnQuota::Retry),
       far_session_(name, lanes_.normal().outbox().queue(), found.exchanges, found.session, broker.journal()) {
   if (found.pause) pause_ = decode_pause(*found.pause);
@@ -62,6 +63,7 @@ Buffer::~Buffer() {
 void Buffer::rename(const std::string& name) {
   name_ = name;
   lanes_.rename(name);
+  quarantine_.rename(name);
   far_session_.rename(name);
 }
 
@@ -281,6 +283,26 @@ void Buffer::expire(Instant now) {
   lanes_.for_each([&](Lane& lane) { (void)lane.outbox().expire(now); });
 }
 
+// --- quarantine ---
+
+Buffer::SetAside Buffer::set_aside(QueueId queue, Sequence sequence, Instant now) {
+  Lane& lane = *lanes_.find(queue);
+  SetAside done;
+  if (const Outbox::Entry* const entry = lane.outbox().find(sequence)) {
+    done = {
+        .topic = std::string(entry->message->topic()), .bytes = entry->message->payload().size(), .qos = entry->qos};
+  }
+  if (inflight_.forsake(queue, sequence, now)) {
+    done.now = quarantine_.take(lane, sequence, now) ? SetAside::Now::InQuarantine : SetAside::Now::Dropped;
+  }
+  return done;
+}
+
+bool Buffer::has(QueueId queue, Sequence sequence) const {
+  const Lane* const lane = lanes_.find(queue);
+  return lane != nullptr && !lane->outbox().has_lost(sequence);
+}
+
 // --- numbers ---
 
 std::optional<WallTime> Buffer::wall_time(Instant then, Instant now) const {
@@ -319,6 +341,7 @@ void Buffer::await_store() {
 void Buffer::handle_store_progress(Instant now) {
   awaits_store_ = false;
   lanes_.for_each([&](Lane& lane) { lane.handle_store_progress(now); });
+  quarantine_.handle_store_progress(now);
   handle_progress(now);
 }
 
@@ -351,6 +374,7 @@ void Buffer::describe(Snapshot& snapshot) const {
   const std::uint64_t uncounted = sender_ != nullptr ? sender_->uncounted() : 0;
   snapshot.books = {};
   lanes_.for_each([&](const Lane& lane) { snapshot.books += lane.books(); });
+  quarantine_.add_to(snapshot.books);
   snapshot.books.accepted += uncounted;
   snapshot.backlog_messages = lanes_.sum([](const Lane& lane) { return lane.backlog() + lane.held(); });
   snapshot.backlog_bytes = lanes_.bytes();

@@ -20,6 +20,7 @@
 #include "bridge/lanes.h"
 #include "bridge/loop_guard.h"
 #include "bridge/pause.h"
+#include "bridge/quarantine.h"
 #include "bridge/rule_set.h"
 #include "bridge/snapshot.h"
 #include "broker-core/broker.h"
@@ -117,6 +118,21 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   void pass(broker::Outbox::Outcome outcome, Instant now, broker::DropReason reason = broker::DropReason::QueueFull) {
     lanes_.normal().pass(outcome, now, reason);
   }
+
+  // --- quarantine ---
+  // The far broker does not take a message that is in flight, and is asked no more: unless it has the message already,
+  // the quarantine gets it. REQUIRES: Inflight::open_messages() has it.
+  struct SetAside {
+    std::string topic;        // empty: it has left memory, as the far broker has it
+    std::uint64_t bytes = 0;  // of the payload
+    mqtt::Qos qos = mqtt::Qos::ExactlyOnce;
+    enum class Now : std::uint8_t { InQuarantine, AtFarBroker, Dropped } now = Now::AtFarBroker;
+  };
+  SetAside set_aside(QueueId queue, Sequence sequence, Instant now);
+  // Whether it is still to be delivered.
+  bool has(QueueId queue, Sequence sequence) const;
+  Quarantine& quarantine() { return quarantine_; }
+  const Quarantine& quarantine() const { return quarantine_; }
 
   // --- numbers ---
   // The sequence of a message is its number for the far side, once it is on disk that no other message gets it. Whether
@@ -222,6 +238,7 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
 
   broker::SubscriberId subscriber_;
   Lanes lanes_;
+  Quarantine quarantine_;
   broker::Inflight inflight_;
   FarSession far_session_;
   Sender* sender_ = nullptr;

@@ -82,6 +82,10 @@ void FarSubscriptions::forget_unwanted() {
 }
 
 // Wanted ones come first: when one filter takes the place of another, nothing is missed in between.
+bool FarSubscriptions::is_settled() const {
+  return std::ranges::none_of(all_, [](const One& one) { return one.step == Step::ToSay || one.step == Step::Asked; });
+}
+
 FarSubscriptions::One* FarSubscriptions::next() {
   for (const bool wanted : {true, false}) {
     const auto found = std::ranges::find_if(

@@ -51,6 +51,8 @@ class FarSubscriptions {
   void want(const std::vector<Rule>& rules);
   // A connection begins: everything is to be said that the far session has not been seen to have; with `repeats` all.
   void connect(bool session_present, bool repeats);
+  // Whether all has been said and answered.
+  bool is_settled() const;
   // The next to be said; nullptr when there is none. Then, that it was said with `packet_id`.
   One* next();
   void note_said(One& one, PacketId packet_id);

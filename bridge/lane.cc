@@ -164,6 +164,13 @@ void Lane::handle_rules_changed() {
   judged_ = {};
 }
 
+void Lane::hand_over(Sequence sequence, Instant now) {
+  if (outbox_.find(sequence) == nullptr) return;  // purged meanwhile
+  --held_;
+  outbox_.settle(sequence, Outbox::Outcome::HandedOver, now);
+  (void)outbox_.write_settled();
+}
+
 void Lane::purge(Instant now) {
   outbox_.drop_all(DropReason::Purged, now);
   for (std::size_t i = thinning_.give_up().size(); i > 0; --i) pass(Outbox::Outcome::Dropped, now, DropReason::Purged);

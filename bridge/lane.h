@@ -80,11 +80,16 @@ class Lane {
   void handle_store_progress(Instant now) { drop_superseded(now); }
 
   // --- what is where ---
-  std::uint64_t backlog() const { return outbox_.backlog(); }            // but for what thinning holds
-  std::uint64_t held() const { return held_; }                           // by thinning: in flight in the outbox
+  std::uint64_t backlog() const { return outbox_.backlog(); }            // but for what is held
+  std::uint64_t held() const { return held_; }                           // in flight in the outbox, and of no window
   std::uint64_t inflight() const { return outbox_.inflight() - held_; }  // of QoS 1 and 2
   // Drops all of it, counted as `purged`.
   void purge(Instant now);
+
+  // --- quarantine ---
+  // A message in flight, of no window, is held here until hand_over() settles it: another queue has it then.
+  void set_aside() { ++held_; }
+  void hand_over(Sequence sequence, Instant now);
 
  private:
   // How thinning sees a message, and the terms of its rule; nothing where that thins nothing.
@@ -113,7 +118,7 @@ class Lane {
   Thinning thinning_;
   Sequence noted_;          // the messages up to here were noted by it
   Sequence judged_;         // and those up to here judged, of those that wait
-  std::uint64_t held_ = 0;  // messages of the outbox that it holds, or has dropped
+  std::uint64_t held_ = 0;  // messages of the outbox that it holds, or has dropped, and those that are set aside
   // Those that it has dropped: each goes once the one that stands for it is safe.
   struct Superseded {
     Sequence sequence;

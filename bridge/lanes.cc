@@ -25,13 +25,6 @@ constexpr std::array<Kind, 6> kKinds{
 // Numbers without a digit lie below this one: readers may hold numbers in 53 bits.
 constexpr std::uint64_t kNumbersOfALane = 1'000'000'000'000'000;
 
-broker::CursorRow empty_queue(QueueId queue) {
-  broker::CursorRow cursor;
-  cursor.queue = queue;
-  cursor.next = Sequence{1};
-  return cursor;
-}
-
 // Of a limit, which is none where it is 0, what others leave.
 std::uint64_t rest_of(std::uint64_t limit, std::uint64_t taken) {
   return limit == 0 ? 0 : std::max<std::uint64_t>(limit - std::min(limit, taken), 1);
@@ -63,7 +56,7 @@ void Lanes::add(std::size_t place, const broker::CursorRow& cursor) {
 
 // A new queue is restored like one that was found empty.
 void Lanes::make(std::size_t place) {
-  add(place, empty_queue(broker_.new_queue()));
+  add(place, broker::empty_queue(broker_.new_queue()));
   (void)broker_.journal().put(row(place));
 }
 

@@ -58,6 +58,8 @@ class Lanes {
 
   // Whether a message of `bytes` is to be refused: only under WhenFull::Refuse.
   bool refuses(const Lane& lane, std::size_t bytes) const;
+  // Whether a message of `bytes` fits without a drop.
+  bool has_place(std::size_t bytes) const { return !is_over(bytes); }
   // Accepts a message into the lane, as Outbox::push() does. Where others of as high a priority, or higher, leave no
   // room, it is dropped.
   template <typename CommitmentOf>

@@ -33,6 +33,8 @@ class Presence {
   // Whether the far broker takes news now; and whether it has had none on this connection.
   bool is_ready() const { return is_wanted() && remote_.writable() && !unanswered_; }
   bool is_news() const { return is_ready() && !is_said_; }
+  // Whether the far broker has answered what it was told on this connection.
+  bool is_settled() const { return !is_wanted() || (is_said_ && !unanswered_); }
   // REQUIRES: is_ready().
   void say(std::string_view payload, PacketId packet_id, Instant now);
   // REQUIRES: is_wanted().

@@ -95,6 +95,21 @@ void Reports::circling(const Circling& message, Instant now) {
               {"then", "not passed on; see dropped in the status"}});
 }
 
+void Reports::set_aside(const Buffer::SetAside& message) {
+  using Now = Buffer::SetAside::Now;
+  const std::string_view then = message.now == Now::InQuarantine ? "kept: furrow buffer show --quarantine"
+                                : message.now == Now::AtFarBroker
+                                    ? "counted as delivered: it had taken it before"
+                                    : "dropped, as refused_remote: the quarantine is full";
+  log_.write(LogLevel::Warning, "bridge.set_aside",
+             {{"name", name_},
+              {"topic", message.topic},
+              {"qos", static_cast<std::uint64_t>(message.qos)},
+              {"bytes", message.bytes},
+              {"reason", "the far broker ends the connection each time that it gets it"},
+              {"then", then}});
+}
+
 void Reports::oddity(std::string_view event, std::string_view what, std::string_view then) {
   if (!oddities_.emplace(what).second) return;
   log_.write(LogLevel::Warning, event, {{"name", name_}, {"answer", what}, {"then", then}});

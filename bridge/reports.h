@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "bridge/buffer.h"
 #include "bridge/drain.h"
 #include "bridge/loop_guard.h"
 #include "broker-core/base/log.h"
@@ -43,6 +44,8 @@ class Reports {
   void drained(const Drain::Result& result);
   // A message was not passed on, because of the gateways that it came by: said once an hour.
   void circling(const Circling& message, Instant now);
+  // The far broker does not take a message.
+  void set_aside(const Buffer::SetAside& message);
   // The far broker did something that does not fit: said once for each `what`.
   void oddity(std::string_view event, std::string_view what, std::string_view then);
   void refused(std::string_view event, std::string_view reason, std::string_view then = {});

@@ -19,6 +19,8 @@ namespace {
 
 // How far behind the send index is looked for outdated messages while nothing is sent.
 constexpr std::size_t kLookaheadMax = 1000;
+// A connection that the far broker ends so soon after a message was sent may have been ended for it.
+constexpr Duration kSoonAfter = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -91,6 +93,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   sent_since_ = std::min(sent_since_, message.received());
   pace(message, now);
   if (lowered.qos != Qos::AtMostOnce) {
+    last_sent_ = now;
     if (!timed_ && !delivery.duplicate) {
       timed_ = delivery.packet_id;
       timed_since_ = now;
@@ -111,9 +114,10 @@ Qos WayUp::maximum_qos() const {
 }
 
 // By what CONNACK said: a far broker that turned out to lack QoS 2 only later may have sent this one's PUBREC before.
-void WayUp::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
+void WayUp::write_pubrel(PacketId packet_id, Instant now) {
   if (remote_.limits().maximum_qos == Qos::ExactlyOnce) {
-    remote_.write_acknowledgement(PacketType::Pubrel, packet_id, reason);
+    last_sent_ = now;
+    remote_.write_acknowledgement(PacketType::Pubrel, packet_id, mqtt::ReasonCode::Success);
   } else {
     answers_.push_back({PacketType::Pubcomp, packet_id});
   }
@@ -165,6 +169,7 @@ void WayUp::expire(Instant now) {
 
 void WayUp::connect(broker::Inflight::Windows windows, bool session_present, bool held, Instant now) {
   inflight_since_.reset();
+  is_quiet_ = false;
   lacks_exactly_once_ = false;
   sent_since_ = kNever;
   held_ = held;
@@ -221,8 +226,38 @@ void WayUp::note_answered(PacketId packet_id, Instant now) {
 }
 
 bool WayUp::note_progress(bool acknowledged, Instant now) {
-  if (acknowledged) last_acknowledgement_ = now;
-  return acknowledged;
+  if (!acknowledged) return false;
+  last_acknowledgement_ = now;
+  if (suspects_.closes() > 0) {
+    suspects_.handle_answer([this](const Suspects::Message& one) { return buffer_.has(one.queue, one.sequence); });
+  }
+  return true;
+}
+
+// --- a message that the far broker does not bear ---
+
+std::optional<Buffer::SetAside> WayUp::handle_ended_by_far_broker(Instant now) {
+  if (last_sent_ < now - kSoonAfter) return std::nullopt;
+  std::deque<Suspects::Message> in_flight;
+  std::vector<Suspects::Alone> sent;
+  for (const broker::Inflight::Open& one : window().open_messages()) {
+    const Suspects::Message message{one.queue, one.sequence};
+    if (buffer_.has(one.queue, one.sequence)) in_flight.push_back(message);
+    if (one.sent) sent.push_back({message, one.released});
+  }
+  if (in_flight.empty()) return std::nullopt;
+  std::optional<Suspects::Alone> alone;
+  if (is_quiet_ && sent.size() == 1 && std::ranges::find(in_flight, sent.front().message) != in_flight.end()) {
+    alone = sent.front();
+  }
+  const auto culprit = suspects_.handle_close(std::move(in_flight), alone, now);
+  if (!culprit) return std::nullopt;
+  return buffer_.set_aside(culprit->queue, culprit->sequence, now);
+}
+
+void WayUp::set_quiet(bool quiet, Instant now) {
+  if (std::exchange(is_quiet_, quiet) == quiet || !quiet) return;
+  pump(now);
 }
 
 std::optional<WayUp::Oddity> WayUp::handle_puback(PacketId packet_id, mqtt::ReasonCode reason, Instant now) {

@@ -16,6 +16,7 @@
 #include "bridge/buffer.h"
 #include "bridge/remote_session.h"
 #include "bridge/retained_offers.h"
+#include "bridge/suspects.h"
 #include "broker-core/base/histogram.h"
 #include "broker-core/publish_pace.h"
 #include "broker-core/session/inflight.h"
@@ -57,6 +58,17 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
                                                Instant now);
   // The far broker has answered QoS 2 with PUBACK on this connection: messages go at QoS 1.
   bool lacks_exactly_once() const { return lacks_exactly_once_; }
+  // The far broker ends the connection, in order; disconnect() follows. Returns the message that it does so for each
+  // time, which was set aside.
+  std::optional<Buffer::SetAside> handle_ended_by_far_broker(Instant now);
+  // How often it has done so in a row with messages in flight that had just been sent. Then, that this says nothing of
+  // them.
+  unsigned suspicious_ends() const { return suspects_.closes(); }
+  void forget_suspects() { suspects_.forget(); }
+  // Whether one message at a time is sent, and that while set_quiet() has said that nothing else waits for an answer of
+  // the far broker.
+  bool wants_quiet() const { return suspects_.one_at_a_time(); }
+  void set_quiet(bool quiet, Instant now);
   // The caller has taken all of the output; then, the socket has all that was taken.
   void handle_taken();
   void handle_sent(Instant now);
@@ -106,7 +118,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   // broker::PublishSink
   bool writable() const override { return takes_more(turn_) && numbers_are_ready(); }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
-  void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
+  void write_pubrel(PacketId packet_id, Instant now) override;
 
   broker::Inflight& window() { return buffer_.window(); }
   const broker::Inflight& window() const { return buffer_.window(); }
@@ -115,8 +127,10 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
                                         std::uint64_t number, Instant now);
   static UserProperties path_property(const Options& options);
   bool takes_more(Turn turn) const {
-    return remote_.writable() && (turn.urgent || !held_) && !(turn.paced && paced_until_);
+    return remote_.writable() && (turn.urgent || !held_) && !(turn.paced && paced_until_) && !waits_for_answer();
   }
+  // One message at a time is sent, and it is not the time.
+  bool waits_for_answer() const { return suspects_.one_at_a_time() && (!is_quiet_ || window().count() > 0); }
   bool numbers_are_ready() const { return !options_.stamp.sequence || buffer_.numbers_are_ready(); }
   void send_waiting(Instant now);
   // The highest QoS at which messages go.
@@ -149,6 +163,9 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   Unsent taken_out_;             // by the caller, whose socket has no room for it yet
   std::vector<Answer> answers_;  // due now
   std::optional<Instant> inflight_since_;
+  Suspects suspects_;
+  bool is_quiet_ = false;               // see set_quiet()
+  Instant last_sent_ = Instant::min();  // a message whose answer is waited for
   std::optional<Instant> last_acknowledgement_;
   // The message that is timed, from when it was written; 0: none.
   PacketId timed_;

@@ -518,6 +518,10 @@ PublishSink::Outcome Connection::write_publish(const Message& message, const Del
   return Outcome::Written;
 }
 
+void Connection::write_pubrel(PacketId packet_id, Instant) {
+  write_pubrel(packet_id, mqtt::ReasonCode::Success);
+}
+
 void Connection::write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) {
   const std::size_t begin = output_.size();
   encode_acknowledgement(mqtt::PacketType::Pubrel, packet_id, reason, {}, version(), output_);

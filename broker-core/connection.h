@@ -158,7 +158,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
 
   bool writable() const override;
   Outcome write_publish(const Message& message, const Delivery& delivery, Instant now) override;
-  void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) override;
+  void write_pubrel(PacketId packet_id, Instant now) override;
+  void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason);
   void write_acknowledgement(mqtt::PacketType type, PacketId packet_id, mqtt::ReasonCode reason) override;
 
   // When handle_timeout() comes next.
@@ -373,8 +374,8 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   bool greeted_ : 1 = false;    // CONNACK has been written
   bool announced_ : 1 = false;  // the log knows of the client
   bool session_present_ : 1 = false;
-  bool in_held_ : 1 = false;    // the agenda has it, by note_held()
-  Instant last_received_;  // until CONNECT: when the connection was accepted; while closing: since when
+  bool in_held_ : 1 = false;  // the agenda has it, by note_held()
+  Instant last_received_;     // until CONNECT: when the connection was accepted; while closing: since when
   Instant armed_;
 };
 static_assert(sizeof(Connection) <= 184, "every idle client has one");

@@ -30,8 +30,8 @@ inline Bytes copy_of(ByteView bytes) {
 enum class QueueKind : std::uint8_t { Bridge = 1, Session = 2, Group = 3, Lane = 4 };
 
 // A durable outbox comes into being, or gets another name. The name is the bridge's name, the session's client
-// identifier, the filter of a shared subscription, `$share/…`, or of a further queue of a bridge its lane and the
-// bridge's name: `high/region`.
+// identifier, the filter of a shared subscription, `$share/…`, or of a further queue of a bridge what it is for and the
+// bridge's name: `high/region`, `quarantine/region`.
 struct QueueRow {
   QueueId id;
   QueueKind kind = QueueKind::Bridge;
@@ -58,6 +58,13 @@ struct CursorRow {
   std::uint64_t bytes = 0;
   Bytes counters;  // the books, opaque to the store; balanced with the rows of the same transaction
 };
+// That of a new queue.
+inline CursorRow empty_queue(QueueId queue) {
+  CursorRow cursor;
+  cursor.queue = queue;
+  cursor.next = Sequence{1};
+  return cursor;
+}
 
 // An exchange that must outlive a crash: of QoS 2, or of QoS 1 where its receiver alone may finish it. Outbound: we
 // sent the PUBLISH; inbound: we received it.

@@ -92,6 +92,32 @@ void Inflight::end(Instant now) {
   for (Outbox* outbox : given_back) outbox->wake_owner(now);
 }
 
+std::vector<Inflight::Open> Inflight::open_messages() const {
+  std::vector<Open> open;
+  for (std::size_t i = 0; i < exchanges_.size(); ++i) {
+    const Exchange& exchange = exchanges_[i];
+    if (exchange.state == State::Done) continue;
+    const bool released = exchange.state == State::Released;
+    const bool sent = (exchange.state == State::Sent || released) && !exchange.resend;
+    open.push_back({exchange.outbox->queue(), exchange.sequence, sent, released});
+  }
+  return open;
+}
+
+bool Inflight::forsake(QueueId queue, Sequence sequence, Instant now) {
+  for (std::size_t i = 0; i < exchanges_.size(); ++i) {
+    Exchange& exchange = exchanges_[i];
+    if (exchange.state == State::Done || exchange.sequence != sequence || exchange.outbox->queue() != queue) continue;
+    const bool is_there = exchange.state == State::Received || exchange.state == State::Released;
+    if (is_there) exchange.outbox->settle(sequence, Outbox::Outcome::Delivered, now);
+    if (!exchange.resend) --count_;
+    close(exchange, now);
+    pop_done();
+    return !is_there;
+  }
+  return false;
+}
+
 // The row is erased without haste, also when the peer has lost its session and the message is sent anew under another
 // identifier: that is stored before it leaves, in this batch or a later one. A crash before finds the old identifier,
 // which nothing else of QoS 2 has had meanwhile: the peer takes a PUBLISH under it for new, or answers PUBREL.
@@ -315,7 +341,7 @@ void Inflight::resend(Exchange& exchange, Instant now) {
   exchange.resend = false;
   ++count_;
   if (exchange.state == State::Released) {
-    sink_->write_pubrel(exchange.packet_id, mqtt::ReasonCode::Success);
+    sink_->write_pubrel(exchange.packet_id, now);
   } else if (exchange.state == State::Sent) {
     publish(exchange, true, now);
   } else if (may_continue(exchange)) {
@@ -334,7 +360,7 @@ void Inflight::continue_durable(Exchange& exchange, Instant now) {
   --durable_waits_;
   if (exchange.state == State::Received) {
     exchange.state = State::Released;
-    sink_->write_pubrel(exchange.packet_id, mqtt::ReasonCode::Success);
+    sink_->write_pubrel(exchange.packet_id, now);
   } else {
     exchange.state = State::Sent;
     publish(exchange, false, now);
@@ -452,12 +478,12 @@ bool Inflight::handle_pubrec(PacketId packet_id, mqtt::ReasonCode reason, Instan
   sample(*exchange, now);
   note_accepted(*exchange);
   if (exchange->state == State::Released) {
-    sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);  // a repeated PUBREC
+    sink_->write_pubrel(packet_id, now);  // a repeated PUBREC
   } else if (exchange->state == State::Sent) {
     if (std::exchange(exchange->resend, false)) ++count_;
     if (!identifiers_) {
       exchange->state = State::Released;
-      sink_->write_pubrel(packet_id, mqtt::ReasonCode::Success);
+      sink_->write_pubrel(packet_id, now);
       return true;
     }
     exchange->state = State::Received;

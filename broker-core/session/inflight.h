@@ -50,7 +50,7 @@ class PublishSink {
   // Whether more should be written now; false while enough waits for the socket.
   virtual bool writable() const = 0;
   virtual Outcome write_publish(const Message& message, const Delivery& delivery, Instant now) = 0;
-  virtual void write_pubrel(PacketId packet_id, mqtt::ReasonCode reason) = 0;
+  virtual void write_pubrel(PacketId packet_id, Instant now) = 0;
 
  protected:
   ~PublishSink() = default;
@@ -135,6 +135,18 @@ class Inflight final : private StoreWaiter {
   PacketId next_packet_id();
 
   std::uint32_t count() const { return count_; }
+  struct Open {
+    QueueId queue;
+    Sequence sequence;
+    bool sent = false;      // on this connection, and not answered
+    bool released = false;  // QoS 2: PUBREC came
+  };
+  // The messages in flight, in the order of sending.
+  std::vector<Open> open_messages() const;
+  // Ends the exchange of a message without an answer. Where the receiver has it already (QoS 2 after PUBREC) it counts
+  // as delivered; else it stays in flight in its outbox, for the caller to settle, and true is returned. REQUIRES: it
+  // is in flight.
+  bool forsake(QueueId queue, Sequence sequence, Instant now);
   bool window_full() const { return count_ >= windows_.all; }
   // Whether a message of another outbox may be sent now.
   bool can_take() const { return connected() && !window_full() && !resending_ && in_range(); }

@@ -146,9 +146,6 @@ void Outbox::count(Outcome outcome, DropReason reason, Instant now, std::uint64_
     case Outcome::Expired:
       books_.expired += messages;
       break;
-    case Outcome::Quarantined:
-      books_.quarantined += messages;
-      break;
     case Outcome::Dropped:
       books_.drops(reason) += messages;
       break;

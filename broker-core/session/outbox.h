@@ -113,7 +113,7 @@ class Outbox {
   bool has_leases() const { return inflight() > 0 || !restored_.empty(); }
 
   // HandedOver: the message leaves the books, and its new keeper says with pass() what became of it.
-  enum class Outcome : std::uint8_t { Delivered, Expired, Quarantined, Dropped, HandedOver };
+  enum class Outcome : std::uint8_t { Delivered, Expired, Dropped, HandedOver };
   // Ends a message; `reason` counts for Outcome::Dropped. REQUIRES: it waits in memory, or is in flight.
   void settle(Sequence sequence, Outcome outcome, Instant now, DropReason reason = DropReason::QueueFull);
   // Counts a message that did not come through the queue: QoS 0 written to the socket, or dropped.
@@ -151,6 +151,7 @@ class Outbox {
   std::optional<Instant> oldest() const { return contents_.oldest(); }
   // What the next accepted message gets; and from now on no less than `sequence`.
   Sequence next_sequence() const { return contents_.next_sequence(); }
+  Sequence last_sequence() const { return Sequence{next_sequence().value - 1}; }
   void skip_to(Sequence sequence) { contents_.skip_to(sequence); }
   const Books& books() const { return books_; }
   const PagedQueue& contents() const { return contents_; }

@@ -67,6 +67,15 @@ Status list(GatewayAccess& gateway, const BufferOptions& options) {
   return {};
 }
 
+// How many messages the action is about.
+std::uint64_t count_of(const BridgeItem& bridge, const BufferOptions& options) {
+  return options.quarantine ? bridge.quarantined : bridge.backlog + bridge.inflight;
+}
+
+std::string messages(std::uint64_t count) {
+  return std::to_string(count) + (count == 1 ? " message" : " messages");
+}
+
 Status show(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options) {
   std::uint64_t count = 0;
   const auto print_item = [&](std::string_view line) {
@@ -77,11 +86,14 @@ Status show(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOption
       std::fputs(waiting_line(*message).c_str(), stdout);
     }
   };
-  const ControlRequest request{.command = ControlCommand::BufferShow, .bridge = bridge.bridge, .limit = options.limit};
+  const ControlRequest request{.command = ControlCommand::BufferShow,
+                               .bridge = bridge.bridge,
+                               .limit = options.limit,
+                               .quarantine = options.quarantine};
   FURROW_TRY(const std::string end, gateway.ask(request, print_item));
   if (options.json) return {};
-  const std::uint64_t all = bridge.backlog + bridge.inflight;
-  if (count == 0) std::fputs("nothing waits\n", stdout);
+  const std::uint64_t all = count_of(bridge, options);
+  if (count == 0) std::fputs(options.quarantine ? "nothing was set aside\n" : "nothing waits\n", stdout);
   if (all > count && count == options.limit) {
     std::printf("… of %llu; --limit shows more, and furrow buffer export has all\n",
                 static_cast<unsigned long long>(all));
@@ -89,9 +101,10 @@ Status show(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOption
   return {};
 }
 
-Status write_out(GatewayAccess& gateway, const BridgeItem& bridge, std::FILE* file) {
-  ProgressBar progress(bridge.backlog + bridge.inflight, ::isatty(STDERR_FILENO) == 1 && ::isatty(::fileno(file)) != 1);
-  const ControlRequest request{.command = ControlCommand::BufferShow, .bridge = bridge.bridge};
+Status write_out(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options, std::FILE* file) {
+  ProgressBar progress(count_of(bridge, options), ::isatty(STDERR_FILENO) == 1 && ::isatty(::fileno(file)) != 1);
+  const ControlRequest request{
+      .command = ControlCommand::BufferShow, .bridge = bridge.bridge, .quarantine = options.quarantine};
   FURROW_TRY(const std::string end, gateway.ask(request, [&](std::string_view line) {
     write_line(file, line);
     progress.advance();
@@ -101,29 +114,47 @@ Status write_out(GatewayAccess& gateway, const BridgeItem& bridge, std::FILE* fi
   return {};
 }
 
-Status export_all(GatewayAccess& gateway, const BridgeItem& bridge, std::FILE* file) {
-  if (file == nullptr) return write_out(gateway, bridge, stdout);
-  FURROW_TRY_STATUS(write_out(gateway, bridge, file));
+Status export_all(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options, std::FILE* file) {
+  if (file == nullptr) return write_out(gateway, bridge, options, stdout);
+  FURROW_TRY_STATUS(write_out(gateway, bridge, options, file));
   return ::fsync(::fileno(file)) == 0 ? Status() : errno_error("sync what was written");
 }
 
 Status purge(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options) {
   const std::string name = shown(bridge.bridge);
   if (!options.yes) {
-    const std::uint64_t all = bridge.backlog + bridge.inflight;
-    FURROW_TRY(const bool agreed, confirm("Drop " + std::to_string(all) + (all == 1 ? " message" : " messages") +
-                                          " that the buffer of bridge " + name + " has?"));
+    FURROW_TRY(const bool agreed,
+               confirm("Drop " + messages(count_of(bridge, options)) + " that the " +
+                       (options.quarantine ? "quarantine" : "buffer") + " of bridge " + name + " has?"));
     if (!agreed) return Error(Errc::Closed, "nothing was dropped");
   }
-  const ControlRequest request{.command = ControlCommand::BufferPurge, .bridge = bridge.bridge};
+  const ControlRequest request{
+      .command = ControlCommand::BufferPurge, .bridge = bridge.bridge, .quarantine = options.quarantine};
   FURROW_TRY(const std::string end, gateway.ask(request, {}));
   if (options.json) {
     print_line(end);
   } else {
-    const std::uint64_t count = read_end_number(end, "count");
-    std::printf("%s: %llu %s dropped, counted as purged\n", name.c_str(), static_cast<unsigned long long>(count),
-                count == 1 ? "message" : "messages");
+    std::printf("%s: %s dropped, counted as purged\n", name.c_str(), messages(read_end_number(end, "count")).c_str());
   }
+  return {};
+}
+
+Status replay(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options) {
+  const std::string name = shown(bridge.bridge);
+  if (!options.yes) {
+    FURROW_TRY(const bool agreed,
+               confirm("Send " + messages(bridge.quarantined) + " that bridge " + name + " has set aside again?"));
+    if (!agreed) return Error(Errc::Closed, "nothing was changed");
+  }
+  const ControlRequest request{.command = ControlCommand::BufferReplay, .bridge = bridge.bridge};
+  FURROW_TRY(const std::string end, gateway.ask(request, {}));
+  if (options.json) {
+    print_line(end);
+    return {};
+  }
+  std::printf("%s: %s from quarantine to the buffer\n", name.c_str(), messages(read_end_number(end, "count")).c_str());
+  const std::uint64_t left = read_end_number(end, "left");
+  if (left > 0) std::printf("%s left, as the buffer is full\n", messages(left).c_str());
   return {};
 }
 
@@ -132,7 +163,8 @@ Status run(GatewayAccess& gateway, const BufferOptions& options, std::FILE* file
   if (options.action == Action::List) return list(gateway, options);
   FURROW_TRY(const BridgeItem bridge, choose(gateway, options));
   if (options.action == Action::Show) return show(gateway, bridge, options);
-  if (options.action == Action::Export) return export_all(gateway, bridge, file);
+  if (options.action == Action::Export) return export_all(gateway, bridge, options, file);
+  if (options.action == Action::Replay) return replay(gateway, bridge, options);
   return purge(gateway, bridge, options);
 }
 

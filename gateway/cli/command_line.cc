@@ -126,7 +126,8 @@ class Parser {
         *app_.add_subcommand("clients", "Show who is connected or has a session; end connections and sessions"));
     add_bridge(*app_.add_subcommand("bridge", "Show bridges, pause them, and move them to another connection"));
     add_retained(*app_.add_subcommand("retained", "Show and delete retained messages"));
-    add_buffer(*app_.add_subcommand("buffer", "Look into what waits for the far brokers, write it out, or drop it"));
+    add_buffer(*app_.add_subcommand(
+        "buffer", "Look into what waits for the far brokers or was set aside, write it out, or drop it"));
     add_trace(*app_.add_subcommand("trace", "Show the packets of a client, topic, address or bridge as they pass"));
     add_diag(*app_.add_subcommand("diag", "Gather what a maintainer asks for in one file, without secrets"));
     CLI::App* const route =
@@ -363,15 +364,23 @@ class Parser {
       one.add_option("--bridge", buffer_.bridge, "Whose buffer; not needed where there is only one")->type_name("NAME");
       return one;
     };
+    const auto add_of_both = [&](const std::string& action, const std::string& text) -> CLI::App& {
+      CLI::App& one = add_of_bridge(action, text);
+      one.add_flag("--quarantine", buffer_.quarantine,
+                   "Of what was set aside, as the far broker ends the connection when it gets it");
+      return one;
+    };
     add("list", "The buffers of all bridges, and what waits in them");
-    add_of_bridge("show", "The messages that are the next to leave")
+    add_of_both("show", "The messages that are the next to leave")
         .add_option("--limit", buffer_.limit, "How many at most; default: 20")
         ->type_name("COUNT")
         ->check(CLI::Range(1, 1'000'000));
-    add_of_bridge("export", "Write all messages as lines of JSON; they stay where they are")
+    add_of_both("export", "Write all messages as lines of JSON; they stay where they are")
         .add_option("-o,--output", buffer_.output, "A new file, for its owner alone; default: standard output")
         ->type_name("FILE");
-    add_of_bridge("purge", "Drop all messages, counted as purged").add_flag("--yes", buffer_.yes, "Do not ask");
+    add_of_both("purge", "Drop all messages, counted as purged").add_flag("--yes", buffer_.yes, "Do not ask");
+    add_of_bridge("replay", "Send what was set aside again, behind what waits")
+        .add_flag("--yes", buffer_.yes, "Do not ask");
   }
 
   Command buffer() {
@@ -380,6 +389,7 @@ class Parser {
     buffer_.action = action == "list"     ? Action::List
                      : action == "show"   ? Action::Show
                      : action == "export" ? Action::Export
+                     : action == "replay" ? Action::Replay
                                           : Action::Purge;
     return buffer_;
   }

@@ -109,6 +109,7 @@ std::optional<BridgeItem> read_bridge(std::string_view line) {
                     .bytes = count_in(*object, "bytes"),
                     .inflight = count_in(*object, "inflight"),
                     .on_disk = count_in(*object, "on_disk"),
+                    .quarantined = count_in(*object, "quarantined"),
                     .oldest_s = seconds_in(*object, "oldest_s")};
 }
 

@@ -55,6 +55,7 @@ struct BridgeItem {
   std::uint64_t bytes = 0;
   std::uint64_t inflight = 0;
   std::uint64_t on_disk = 0;
+  std::uint64_t quarantined = 0;
   std::optional<double> oldest_s;
 };
 

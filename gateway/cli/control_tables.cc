@@ -62,13 +62,14 @@ std::string bridge_row(const std::vector<std::string>& cells) {
 }
 
 std::string buffer_row(const std::vector<std::string>& cells) {
-  return row({{cells[0], 20},
+  return row({{cells[0], 16},
               {cells[1], 10},
               {cells[2], 8, Side::Right},
               {cells[3], 9, Side::Right},
               {cells[4], 8, Side::Right},
               {cells[5], 6, Side::Right},
-              {cells[6], 8, Side::Right}});
+              {cells[6], 8, Side::Right},
+              {cells[7], 7, Side::Right}});
 }
 
 std::string sheet_line(std::string_view what, const std::string& value) {
@@ -133,10 +134,11 @@ std::string bridge_table(const std::vector<BridgeItem>& bridges, bool colour) {
 
 std::string buffer_table(const std::vector<BridgeItem>& bridges, bool colour) {
   std::string all =
-      heading(buffer_row({"BRIDGE", "STATE", "WAITING", "IN FLIGHT", "SIZE", "OLDEST", "ON DISK"}), colour);
+      heading(buffer_row({"BRIDGE", "STATE", "WAITING", "IN FLIGHT", "SIZE", "OLDEST", "ON DISK", "ASIDE"}), colour);
   for (const BridgeItem& one : bridges) {
     all += buffer_row({shown(one.bridge), shown(one.state), short_count(one.backlog), short_count(one.inflight),
-                       short_size(one.bytes), time_or_none(one.oldest_s), short_count(one.on_disk)});
+                       short_size(one.bytes), time_or_none(one.oldest_s), short_count(one.on_disk),
+                       short_count(one.quarantined)});
   }
   return all;
 }

@@ -59,6 +59,7 @@ bool changes_something(ControlCommand command) {
     case ControlCommand::BridgeResume:
     case ControlCommand::RetainedDelete:
     case ControlCommand::BufferPurge:
+    case ControlCommand::BufferReplay:
       return true;
     default:
       return false;

@@ -34,6 +34,7 @@ JsonObject bridge_item(const bridge::Buffer& buffer, const bridge::Bridge* bridg
   item.flag("paused", buffer.pause().has_value());
   item.number("backlog", held.backlog_messages).number("bytes", held.backlog_bytes);
   item.number("inflight", held.inflight).number("on_disk", held.disk_messages);
+  item.number("quarantined", held.quarantined);
   item.seconds_or_null("oldest_s", held.oldest ? std::optional(now - *held.oldest) : std::nullopt);
   return item;
 }

@@ -1,5 +1,6 @@
 #include "gateway/control/buffer_answers.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -14,16 +15,21 @@ constexpr std::size_t kPageBytes = 128 * KiB;
 
 }  // namespace
 
-BufferShowAnswer::BufferShowAnswer(const bridge::Buffer& buffer, broker::Broker& broker,
+BufferShowAnswer::BufferShowAnswer(const bridge::Buffer& buffer, What what, broker::Broker& broker,
                                    std::optional<std::uint64_t> limit)
-    : buffer_(buffer), broker_(broker), limit_(limit.value_or(std::numeric_limits<std::uint64_t>::max())) {
-  buffer.lanes().for_each([&](const bridge::Lane& lane) {
-    lanes_.push_back(&lane);
-    ends_.push_back(lane.outbox().next_sequence());
-  });
+    : broker_(broker), limit_(limit.value_or(std::numeric_limits<std::uint64_t>::max())) {
+  if (what == What::Quarantine) {
+    if (const broker::Outbox* const outbox = buffer.quarantine().outbox()) add(*outbox, "normal");
+  } else {
+    buffer.lanes().for_each([&](const bridge::Lane& lane) { add(lane.outbox(), buffer.lanes().name(lane)); });
+  }
 }
 
-void BufferShowAnswer::begin_lane() {
+void BufferShowAnswer::add(const broker::Outbox& outbox, std::string_view lane) {
+  queues_.push_back({outbox, lane, outbox.next_sequence()});
+}
+
+void BufferShowAnswer::begin_queue() {
   from_ = Sequence{1};
   after_ = {};
   asked_end_ = read_end_ = {};
@@ -39,7 +45,7 @@ void BufferShowAnswer::show(ByteBuffer& out, const Shown& shown, Instant now) {
   const Instant expires = message.expires_at();
   if (expires != kNever) object.seconds("expires_s", expires - now);
   object.text("state", shown.inflight ? "inflight" : "waiting").flag("on_disk", shown.on_disk);
-  const std::string_view lane = buffer_.lanes().name(*lanes_[lane_]);
+  const std::string_view lane = queues_[place_].lane;
   if (lane != "normal") object.text("lane", lane);
   add_properties(object, message.properties());
   write_line(out, object);
@@ -74,7 +80,7 @@ bool BufferShowAnswer::show_page(ByteBuffer& out, Instant now) {
     }
     broker::SegmentReader::Record record;
     while (!is_full() && out.size() - before < kSliceBytes && reading_->reader->next(from_, record)) {
-      if (record.sequence >= ends_[lane_]) break;
+      if (record.sequence >= queues_[place_].end) break;
       from_ = Sequence{record.sequence.value + 1};
       if (!is_unsettled(record.sequence)) continue;
       const broker::PagedQueue::Entry* const entry = contents().find(record.sequence);
@@ -91,7 +97,7 @@ bool BufferShowAnswer::show_page(ByteBuffer& out, Instant now) {
 bool BufferShowAnswer::show_memory(ByteBuffer& out, Instant now) {
   const std::size_t before = out.size();
   std::size_t shown = 0;
-  for (std::size_t probes = 0; from_ < ends_[lane_]; ++probes) {
+  for (std::size_t probes = 0; from_ < queues_[place_].end; ++probes) {
     if (is_full() || shown == kStepsMax || probes == kProbesMax || out.size() - before >= kSliceBytes) return true;
     if (const broker::PagedQueue::Entry* const entry = contents().find(from_)) {
       const bool inflight = entry->state == broker::PagedQueue::State::InFlight;
@@ -109,15 +115,31 @@ bool BufferShowAnswer::show_memory(ByteBuffer& out, Instant now) {
 Answer::Step BufferShowAnswer::next(ByteBuffer& out, Instant now) {
   if (asked_) return Step::Wait;
   if (reading_ && !show_page(out, now)) reading_.reset();
-  const bool goes_on = reading_ || show_memory(out, now);
+  const bool goes_on = reading_ || (!queues_.empty() && show_memory(out, now));
   if (goes_on && !is_full()) return asked_ ? Step::Wait : Step::More;
-  if (!is_full() && lane_ + 1 < lanes_.size()) {
-    ++lane_;
-    begin_lane();
+  if (!is_full() && place_ + 1 < queues_.size()) {
+    ++place_;
+    begin_queue();
     return Step::More;
   }
   write_line(out, JsonObject().flag("ok", true).number("count", count_));
   return Step::Done;
+}
+
+ReplayAnswer::ReplayAnswer(bridge::Buffer& buffer, broker::Broker& broker, Instant now)
+    : buffer_(buffer), broker_(broker), before_(buffer.quarantine().messages()) {
+  buffer_.quarantine().replay(now);
+}
+
+Answer::Step ReplayAnswer::next(ByteBuffer& out, Instant now) {
+  if (buffer_.quarantine().is_moving()) return Step::Wait;
+  if (!end_) {
+    const std::uint64_t left = buffer_.quarantine().messages();
+    end_ = std::make_unique<DurableAnswer>(
+        broker_.journal(),
+        JsonObject().flag("ok", true).number("count", before_ - std::min(left, before_)).number("left", left));
+  }
+  return end_->next(out, now);
 }
 
 }  // namespace furrow::gateway

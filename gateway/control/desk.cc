@@ -72,8 +72,12 @@ std::unique_ptr<Answer> Desk::answer(const ControlRequest& request, std::uint32_
     case ControlCommand::BufferShow: {
       const bridge::Buffer* const buffer = find_buffer(request.bridge);
       if (buffer == nullptr) return refusal(no_bridge(request.bridge));
-      return std::make_unique<BufferShowAnswer>(*buffer, broker(), request.limit);
+      using What = BufferShowAnswer::What;
+      return std::make_unique<BufferShowAnswer>(*buffer, request.quarantine ? What::Quarantine : What::Waiting,
+                                                broker(), request.limit);
     }
+    case ControlCommand::BufferReplay:
+      return replay(request, uid, now);
     case ControlCommand::Trace:
       return trace(request, uid, now);
     case ControlCommand::BufferPurge:
@@ -186,11 +190,25 @@ std::unique_ptr<Answer> Desk::erase_retained(const ControlRequest& request, std:
 std::unique_ptr<Answer> Desk::purge(const ControlRequest& request, std::uint32_t uid, Instant now) {
   bridge::Buffer* const buffer = find_buffer(request.bridge);
   if (buffer == nullptr) return refusal(no_bridge(request.bridge));
-  const std::uint64_t count = buffer->waiting();
-  buffer->purge(now);
-  world_.log.write(LogLevel::Info, "operator.purge",
+  bridge::Quarantine& quarantine = buffer->quarantine();
+  const std::uint64_t count = request.quarantine ? quarantine.messages() : buffer->waiting();
+  if (request.quarantine) {
+    quarantine.purge(now);
+  } else {
+    buffer->purge(now);
+  }
+  world_.log.write(LogLevel::Info, request.quarantine ? "operator.purge_quarantine" : "operator.purge",
                    {{"bridge", request.bridge}, {"messages", count}, {"uid", std::uint64_t{uid}}});
   return when_durable(JsonObject().flag("ok", true).number("count", count));
+}
+
+std::unique_ptr<Answer> Desk::replay(const ControlRequest& request, std::uint32_t uid, Instant now) {
+  bridge::Buffer* const buffer = find_buffer(request.bridge);
+  if (buffer == nullptr) return refusal(no_bridge(request.bridge));
+  world_.log.write(
+      LogLevel::Info, "operator.replay",
+      {{"bridge", request.bridge}, {"messages", buffer->quarantine().messages()}, {"uid", std::uint64_t{uid}}});
+  return std::make_unique<ReplayAnswer>(*buffer, broker(), now);
 }
 
 // --- traces ---

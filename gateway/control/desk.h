@@ -47,6 +47,7 @@ class Desk {
   std::unique_ptr<Answer> reconnect(const ControlRequest& request, std::uint32_t uid, Instant now);
   std::unique_ptr<Answer> erase_retained(const ControlRequest& request, std::uint32_t uid);
   std::unique_ptr<Answer> purge(const ControlRequest& request, std::uint32_t uid, Instant now);
+  std::unique_ptr<Answer> replay(const ControlRequest& request, std::uint32_t uid, Instant now);
   std::unique_ptr<Answer> trace(const ControlRequest& request, std::uint32_t uid, Instant now);
 
   broker::Broker& broker() { return world_.engine.broker(); }

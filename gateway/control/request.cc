@@ -26,6 +26,7 @@ enum Field : unsigned {
   kLength = 32,
   kLimit = 64,
   kPayload = 128,
+  kQuarantine = 256,
 };
 
 struct CommandRow {
@@ -35,7 +36,7 @@ struct CommandRow {
   unsigned optional;
 };
 
-constexpr std::array<CommandRow, 16> kCommands{{
+constexpr std::array<CommandRow, 17> kCommands{{
     {Command::ClientsList, "clients.list", 0, 0},
     {Command::ClientsShow, "clients.show", kClient, 0},
     {Command::ClientsKick, "clients.kick", kClient, 0},
@@ -49,8 +50,9 @@ constexpr std::array<CommandRow, 16> kCommands{{
     {Command::RetainedShow, "retained.show", kFilter, kOlder},
     {Command::RetainedCount, "retained.count", 0, kFilter | kOlder},
     {Command::RetainedDelete, "retained.delete", kFilter, kOlder},
-    {Command::BufferShow, "buffer.show", kBridge, kLimit},
-    {Command::BufferPurge, "buffer.purge", kBridge, 0},
+    {Command::BufferShow, "buffer.show", kBridge, kLimit | kQuarantine},
+    {Command::BufferPurge, "buffer.purge", kBridge, kQuarantine},
+    {Command::BufferReplay, "buffer.replay", kBridge, 0},
     {Command::Trace, "trace", 0, kClient | kBridge | kAddress | kFilter | kLength | kLimit | kPayload},
 }};
 
@@ -59,7 +61,7 @@ struct FieldRow {
   std::string_view name;
 };
 
-constexpr std::array<FieldRow, 8> kFields{{
+constexpr std::array<FieldRow, 9> kFields{{
     {kClient, "client"},
     {kBridge, "bridge"},
     {kFilter, "filter"},
@@ -68,6 +70,7 @@ constexpr std::array<FieldRow, 8> kFields{{
     {kLength, "for_s"},
     {kLimit, "limit"},
     {kPayload, "payload"},
+    {kQuarantine, "quarantine"},
 }};
 
 const CommandRow& row_of(Command command) {
@@ -85,6 +88,12 @@ Result<std::uint64_t> read_number(const Json& value, std::uint64_t least) {
   const auto number = value.get<std::uint64_t>();
   if (number < least || number > kSecondsMax) return invalid("is out of range");
   return number;
+}
+
+Status read_flag(const Json& value, bool& flag) {
+  if (!value.is_boolean()) return invalid("is to be true or false");
+  flag = value.get<bool>();
+  return {};
 }
 
 Status read_filter(const Json& value, std::string& filter) {
@@ -117,9 +126,9 @@ Status read_field(Field field, const Json& value, ControlRequest& request) {
       return {};
     }
     case kPayload:
-      if (!value.is_boolean()) return invalid("is to be true or false");
-      request.payload = value.get<bool>();
-      return {};
+      return read_flag(value, request.payload);
+    case kQuarantine:
+      return read_flag(value, request.quarantine);
   }
   return {};
 }
@@ -186,6 +195,7 @@ std::string write_request(const ControlRequest& request) {
   if (request.length) number("for_s", static_cast<std::uint64_t>(request.length->count()));
   if (request.limit) number("limit", *request.limit);
   if (request.payload) object.flag("payload", true);
+  if (request.quarantine) object.flag("quarantine", true);
   return object.str();
 }
 

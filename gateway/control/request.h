@@ -35,6 +35,7 @@ enum class ControlCommand : std::uint8_t {
   RetainedDelete,
   BufferShow,
   BufferPurge,
+  BufferReplay,
   Trace,
 };
 
@@ -48,6 +49,7 @@ struct ControlRequest {
   std::optional<std::chrono::seconds> length;  // of a pause, or a trace
   std::optional<std::uint64_t> limit;          // of what is shown
   bool payload = false;                        // the first bytes of payloads are shown
+  bool quarantine = false;                     // of a buffer: what was set aside, instead of what waits
 };
 
 // The error says what is wrong with `line`, for people.

@@ -396,7 +396,7 @@ class BufferTest(ControlTestCase):
         self.assertRegex(lines[21], r"^… of 30; --limit shows more")
         self.assertEqual(len(self.furrow("buffer", "show", "--limit", "5").splitlines()), 7)
         table = self.furrow("buffer", "list").splitlines()
-        self.assertRegex(table[0], r"^BRIDGE +STATE +WAITING +IN FLIGHT +SIZE +OLDEST +ON DISK$")
+        self.assertRegex(table[0], r"^BRIDGE +STATE +WAITING +IN FLIGHT +SIZE +OLDEST +ON DISK +ASIDE$")
         self.assertRegex(table[1], r"^region +\w+ +30 +0 +\d+ B +\d+ s +30$")
 
     def test_export_has_what_is_in_memory_and_what_is_on_disk_only(self):

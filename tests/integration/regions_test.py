@@ -49,8 +49,12 @@ class RegionsTest(TestCase):
             self.assertIn("set qos: 1", drained["reason"])
 
     def test_aedes(self):
-        # Not at QoS 2: it closes the connection at a PUBREL that comes again, each time.
         self.tell(self.own(Aedes("aedes", self.folder)).start(), 1)
+
+    def test_aedes_at_qos_2(self):
+        """It ends the connection at a PUBREL that comes again, each time."""
+        region = self.own(Aedes("aedes", self.folder)).start()
+        self.tell(region, 2)
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ std::uint64_t dropped(const broker::Books& books) {
   return std::accumulate(books.dropped.begin(), books.dropped.end(), std::uint64_t{0});
 }
 
-// Of what was acknowledged: nobody is promised anything of QoS 0.
+// Of what was acknowledged, and does not arrive: nobody is promised anything of QoS 0.
 std::uint64_t lost(const broker::Books& books) {
   using broker::DropReason;
-  std::uint64_t count = books.expired + dropped(books);
+  std::uint64_t count = books.expired + dropped(books) + books.quarantined;
   for (const DropReason reason : {DropReason::Qos0Offline, DropReason::RefusedQos0, DropReason::StoreFailed}) {
     count -= books.drops(reason);
   }
@@ -309,8 +309,10 @@ void Gateway::take_bytes(Instant now) {
     bridge.handle_bytes(bytes, true, local(now));
   }
   if (uplink_ && !uplink_->open) {
+    const bool in_order = uplink_->closed_by_server;
     uplink_.reset();
-    bridge.handle_closed({Errc::Io, "connection reset"}, local(now));
+    bridge.handle_closed(in_order ? Error(Errc::Closed, "closed by the region") : Error(Errc::Io, "connection reset"),
+                         local(now));
   }
 }
 
@@ -429,9 +431,10 @@ void Gateway::check() {
   // subscription to it, which nobody had confirmed.
   const std::uint64_t ended = options_.members > 0 ? sessions.drops(broker::DropReason::SessionEnded) : 0;
   const std::uint64_t thinned = options_.thins() ? s.books.drops(broker::DropReason::Thinned) : 0;
+  if (s.quarantined > 0 && !options_.poison) ledger_.fail(setup_.name + ": a message was set aside for nothing");
   if (options_.limited()) {
     check_limits(s);
-  } else if (lost(s.books) - thinned + s.received_dropped + lost(sessions) > ended) {
+  } else if (lost(s.books) - thinned - s.quarantined + s.received_dropped + lost(sessions) > ended) {
     ledger_.fail(setup_.name + ": messages were dropped, and no limit was reached; bridge: " + reasons(s.books) +
                  "; sessions: " + reasons(sessions));
   }

@@ -49,7 +49,17 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "newest-lost",
     "numbers-not-stored",
     "lane-not-stored",
+    "quarantine-not-stored",
 };
+
+bool is_quarantine(const broker::QueueRow& row) {
+  return row.kind == broker::QueueKind::Lane && row.name.starts_with("quarantine/");
+}
+
+// Nobody knows any more what the queue was for.
+void hide(broker::QueueRow& row) {
+  row.name.replace(0, row.name.find('/'), "none");
+}
 
 // How seldom what is erased without haste is erased.
 constexpr std::uint64_t kLazyBatches = 50;
@@ -181,7 +191,12 @@ void Mutator::change(broker::Batch& batch) {
       break;
     case Mutation::LaneNotStored:
       for (broker::QueueRow& row : batch.queues_created) {
-        if (row.kind == broker::QueueKind::Lane) row.name.replace(0, row.name.find('/'), "none");
+        if (row.kind == broker::QueueKind::Lane && !is_quarantine(row)) hide(row);
+      }
+      break;
+    case Mutation::QuarantineNotStored:
+      for (broker::QueueRow& row : batch.queues_created) {
+        if (is_quarantine(row)) hide(row);
       }
       break;
     case Mutation::PassingWillNotStored:

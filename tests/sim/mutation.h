@@ -50,8 +50,9 @@ enum class Mutation : std::uint8_t {
   NewestLost,
   NumbersNotStored,
   LaneNotStored,
+  QuarantineNotStored,
 };
-inline constexpr std::size_t kMutations = 32;  // with None
+inline constexpr std::size_t kMutations = 33;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);

@@ -202,6 +202,7 @@ Options draw_options(std::uint64_t seed) {
   options.numbered = options.region_version == mqtt::Version::V5 && random.chance(20);
   options.priorities = random.chance(20);
   options.live_first = random.chance(10);
+  options.poison = !options.calm() && !options.thins() && random.chance(15);
   return options;
 }
 
@@ -251,6 +252,7 @@ std::string describe(const Options& options) {
   if (options.numbered) line += " numbered";
   if (options.priorities) line += " priorities";
   if (options.live_first) line += " live_first";
+  if (options.poison) line += " poison";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";
   if (options.warm_up) line += " warm_up";

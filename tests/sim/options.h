@@ -88,6 +88,7 @@ struct Options {
   bool numbered = false;     // what goes up says its number
   bool priorities = false;   // rules have different ones
   bool live_first = false;   // what comes while a backlog waits goes up before it
+  bool poison = false;       // the region ends the connection when it gets a certain message of each gateway
   bool verbose = false;
 
   Duration& every(Fault fault) { return mean_time[static_cast<std::size_t>(fault)]; }

@@ -163,6 +163,10 @@ std::string Region::topic_of(Connection& connection, const mqtt::Publish& publis
 void Region::handle_publish(Connection& connection, const mqtt::Publish& publish, Instant now) {
   Session& session = *connection.session;
   const std::string topic = topic_of(connection, publish);
+  if (const auto parsed = parse_payload(publish.payload); parsed && poison_.contains(*parsed)) {
+    connection.end.link().close_by_server();
+    return;
+  }
   if (refuse(connection, publish, now)) return;
   if (!session.incoming.handle(publish, options_.answer_after, now, random_, ledger_)) return;
   check_number(session, publish);

@@ -6,8 +6,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/endpoint.h"
@@ -40,6 +43,8 @@ class Region {
   Instant next_deadline() const;
   // It crashes: connections break. A broker with a store keeps its sessions; one without loses them.
   void restart(bool forgets);
+  // It ends the connection in order when it gets this message from a bridge.
+  void add_poison(StreamId stream, std::uint32_t number) { poison_.emplace(stream, number); }
   // It takes no messages until then, and says so to who speaks MQTT 5.
   void fill(Instant until) { full_until_ = until; }
 
@@ -96,6 +101,7 @@ class Region {
   std::map<std::string, Session, std::less<>> sessions_;  // by client identifier
   std::vector<std::unique_ptr<Connection>> connections_;
   std::map<std::string, std::string> retained_;
+  std::set<std::pair<StreamId, std::uint32_t>> poison_;
 };
 
 }  // namespace furrow::sim

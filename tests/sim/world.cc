@@ -16,6 +16,8 @@ namespace {
 constexpr Duration kWarmUpMax = seconds(60);
 constexpr Duration kPhaseOneMax = seconds(600);
 constexpr Duration kPatience = seconds(120);  // in phase two, for the next message to arrive
+// Where a message has to be set aside: a crash may leave it in two places, and the second is for later.
+constexpr Duration kPatienceWithPoison = std::chrono::minutes(20);
 // A file of more than this of which little is in use is made small after a while without commits.
 constexpr std::uint64_t kFileSmall = 16 * MiB;
 constexpr Duration kRestMax = seconds(60);
@@ -128,6 +130,7 @@ void World::build_site(std::size_t index) {
     }
   }
   region_.add_bridge(name, prefix, site.region);
+  if (options_.poison) region_.add_poison(site.farm.front(), static_cast<std::uint32_t>(options_.messages / 2));
   site.gateway = std::make_unique<Gateway>(Gateway::Setup{.name = name, .remote_prefix = prefix}, options_,
                                            make_medium(), region_, ledger_, log_, random_, now_);
   add_mortals(site, index);
@@ -645,7 +648,7 @@ bool World::run() {
   std::optional<std::pair<std::uint64_t, std::size_t>> seen;
   while (seen != progress()) {
     seen = progress();
-    step_until([&] { return finished(); }, kPatience);
+    step_until([&] { return finished(); }, options_.poison ? kPatienceWithPoison : kPatience);
   }
   if (failures().empty() && !finished()) {
     check_losses();

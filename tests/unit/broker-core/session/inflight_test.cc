@@ -33,7 +33,7 @@ class PublishWire final : public PublishSink {
     last_id = delivery.packet_id;
     return Outcome::Written;
   }
-  void write_pubrel(PacketId packet_id, mqtt::ReasonCode /*reason*/) override {
+  void write_pubrel(PacketId packet_id, Instant /*now*/) override {
     lines.push_back("rel " + std::to_string(packet_id.value));
   }
   Lines take() { return std::exchange(lines, {}); }

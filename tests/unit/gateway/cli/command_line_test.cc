@@ -186,7 +186,8 @@ TEST(CommandLine, BufferTakesABridgeAndAFile) {
   EXPECT_EQ(buffer->bridge, "region");
   EXPECT_EQ(buffer->output, "file");
   EXPECT_EQ(exit_code({"buffer", "show", "--limit", "0"}), 2);
-  EXPECT_EQ(exit_code({"buffer", "replay"}), 2);
+  EXPECT_EQ(exit_code({"buffer", "replay", "--quarantine"}), 2);
+  EXPECT_EQ(exit_code({"buffer", "repeat"}), 2);
 }
 
 TEST(CommandLine, TraceTakesWhatItIsAboutAndItsBounds) {

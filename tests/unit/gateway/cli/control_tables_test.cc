@@ -116,10 +116,12 @@ TEST(BufferTable, SaysWhatWaitsWhere) {
                        .bytes = 123'456'789,
                        .inflight = 20,
                        .on_disk = 999'990,
+                       .quarantined = 3,
                        .oldest_s = 86400};
   EXPECT_EQ(buffer_table({one}, false),
-            "BRIDGE               STATE       WAITING IN FLIGHT     SIZE OLDEST  ON DISK\n"
-            "region               backoff        1.0M        20  118 MiB   24 h     1.0M\n");
+            "BRIDGE           STATE       WAITING IN FLIGHT     SIZE OLDEST  ON DISK   ASIDE\n"
+            "region           backoff        1.0M        20  118 MiB   24 h     1.0M       3\n");
+  expect_80_columns(buffer_table({one}, false));
 }
 
 TEST(RetainedLine, EndsWithTheWholeTopic) {

@@ -108,6 +108,15 @@ class DeskTest : public ::testing::Test, private Engine::Edge {
     }
     return lines;
   }
+  // A message comes, and is set aside.
+  void set_aside(const std::string& topic) {
+    publish(topic, "x");
+    bridge::Lane& lane = *buffer().lanes().find(buffer().lanes().normal().outbox().queue());
+    const Sequence sequence = lane.outbox().last_sequence();
+    lane.outbox().hold(sequence);
+    ASSERT_TRUE(buffer().quarantine().take(lane, sequence, now_));
+    turn();
+  }
   broker::Broker& broker() { return engine_.broker(); }
   bridge::Buffer& buffer() { return engine_.buffers().of("region"); }
 
@@ -367,6 +376,45 @@ TEST_F(DeskTest, PurgeIsCountedAndDurable) {
   EXPECT_EQ(buffer().lanes().normal().outbox().books().drops(broker::DropReason::Purged), 10U);
   EXPECT_EQ(store_.restored().queues.at(0).cursor.messages, 0U);
   EXPECT_THAT(log_.lines, Contains(HasSubstr("operator.purge bridge=region messages=10 uid=1000")));
+}
+
+TEST_F(DeskTest, QuarantineIsShownPurgedAndSentAgain) {
+  for (int i = 0; i < 3; ++i) set_aside("farm/" + std::to_string(i));
+  publish("farm/waits", "x");
+  EXPECT_THAT(ask(R"({"command":"buffer.show","bridge":"region","quarantine":true})"),
+              ElementsAre(HasSubstr("farm/0"), HasSubstr("farm/1"), HasSubstr("farm/2"), R"({"ok":true,"count":3})"));
+  EXPECT_THAT(ask(R"({"command":"bridge.list"})"), Contains(HasSubstr(R"("quarantined":3)")));
+  EXPECT_THAT(ask(R"({"command":"buffer.replay","bridge":"region"})"),
+              ElementsAre(R"({"ok":true,"count":3,"left":0})"));
+  EXPECT_THAT(ask(R"({"command":"buffer.show","bridge":"region"})"),
+              ElementsAre(HasSubstr("farm/waits"), HasSubstr("farm/0"), HasSubstr("farm/1"), HasSubstr("farm/2"),
+                          R"({"ok":true,"count":4})"));
+  EXPECT_THAT(ask(R"({"command":"buffer.show","bridge":"region","quarantine":true})"),
+              ElementsAre(R"({"ok":true,"count":0})"));
+  set_aside("farm/4");
+  EXPECT_THAT(ask(R"({"command":"buffer.purge","bridge":"region","quarantine":true})"),
+              ElementsAre(R"({"ok":true,"count":1})"));
+  EXPECT_EQ(buffer().quarantine().messages(), 0U);
+  EXPECT_EQ(buffer().waiting(), 4U) << "what waits stays";
+  EXPECT_THAT(log_.lines, Contains(HasSubstr("operator.replay bridge=region messages=3 uid=1000")));
+  EXPECT_THAT(log_.lines, Contains(HasSubstr("operator.purge_quarantine bridge=region messages=1 uid=1000")));
+}
+
+TEST_F(DeskTest, ReplayIsSaidToBeDoneOnceItIsOnDisk) {
+  set_aside("farm/1");
+  store_answers_ = false;
+  answer_ = desk_->ask(R"({"command":"buffer.replay","bridge":"region"})", 0, now_);
+  ByteBuffer out;
+  for (int i = 0; i < 10; ++i, turn()) ASSERT_EQ(answer_->next(out, now_), Step::Wait);
+  store_answers_ = true;
+  turn();
+  for (int i = 0; i < 10; ++i, turn()) {
+    if (answer_->next(out, now_) == Step::Done) break;
+  }
+  EXPECT_THAT(std::string(as_text(out.view())), HasSubstr(R"("count":1)"));
+  std::uint64_t stored = 0;
+  for (const auto& queue : store_.restored().queues) stored += queue.cursor.messages;
+  EXPECT_EQ(stored, 1U) << "in one place";
 }
 
 // --- traces ---
