@@ -255,7 +255,9 @@ void Bridge::handle_closed(const Error& why, Instant now) {
   if (phase_ == Phase::Leaving) {
     leave_now(now);
   } else if (phase_ == Phase::Online && why.code() == Errc::Closed) {
-    handle_ended(why.message(), LinkHistory::End::Closed, now);
+    handle_ended(why.message(), LinkHistory::End::Closed, WayUp::Ending::InOrder, now);
+  } else if (phase_ == Phase::Online && why.code() == Errc::Reset) {
+    handle_ended(why.message(), LinkHistory::End::Closed, WayUp::Ending::Reset, now);
   } else if (phase_ == Phase::Online) {
     lose(why.message(), LinkHistory::End::Closed, now);
   } else if (phase_ == Phase::Handshaking) {
@@ -457,7 +459,7 @@ void Bridge::handle_lost(std::string_view why, ReasonCode code, Instant now) {
   } else if (code == ReasonCode::SessionTakenOver) {
     handle_takeover(now);
   } else if (may_be_for_a_message(code)) {
-    handle_ended(std::string(why), LinkHistory::End::Other, now);
+    handle_ended(std::string(why), LinkHistory::End::Other, WayUp::Ending::InOrder, now);
   } else {
     lose(std::string(why), LinkHistory::End::Other, now);
   }
@@ -490,8 +492,8 @@ LinkHistory::Verdict Bridge::end_connection(LinkHistory::End how, Instant now) {
   return verdict;
 }
 
-void Bridge::handle_ended(std::string reason, LinkHistory::End how, Instant now) {
-  const auto culprit = up_.handle_ended_by_far_broker(now);
+void Bridge::handle_ended(std::string reason, LinkHistory::End how, WayUp::Ending ending, Instant now) {
+  const auto culprit = up_.handle_ended_by_far_broker(ending, now);
   if (culprit) {
     reports_.set_aside(*culprit);
     backoff_.reset();

@@ -132,7 +132,8 @@ class Bridge final : private RemoteSession::Handler {
   void handle_taken();
   // The socket has everything that was taken from output().
   void handle_sent(Instant now);
-  // The network connection ended, other than by our Disconnect. Errc::Closed: the far side ended it in order.
+  // The network connection ended, other than by our Disconnect. Errc::Closed: the far side ended it in order;
+  // Errc::Reset: perhaps it did, with bytes of ours unread.
   void handle_closed(const Error& why, Instant now);
   void handle_timeout(Instant now);
   Instant next_deadline() const;
@@ -220,8 +221,8 @@ class Bridge final : private RemoteSession::Handler {
   void handle_no_answer(Dialect::Verdict verdict, std::string why, Instant now);
   // The connection, online until now, is given up; messages in flight wait again. Returns what it was worth.
   LinkHistory::Verdict end_connection(LinkHistory::End how, Instant now);
-  // The far broker has ended the connection, online until now, in order: perhaps for what it was sent.
-  void handle_ended(std::string reason, LinkHistory::End how, Instant now);
+  // The far broker has ended the connection, online until now: perhaps for what it was sent.
+  void handle_ended(std::string reason, LinkHistory::End how, WayUp::Ending ending, Instant now);
   // The connection, online until now, is lost.
   void lose(std::string reason, LinkHistory::End how, Instant now);
   void back_off(std::string reason, Wait how, Instant now);

@@ -93,7 +93,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   sent_since_ = std::min(sent_since_, message.received());
   pace(message, now);
   if (lowered.qos != Qos::AtMostOnce) {
-    last_sent_ = now;
+    note_sent(message, delivery.packet_id, now);
     if (!timed_ && !delivery.duplicate) {
       timed_ = delivery.packet_id;
       timed_since_ = now;
@@ -186,6 +186,7 @@ void WayUp::disconnect(Instant now) {
   offers_.cancel();
   inflight_since_.reset();
   timed_ = {};
+  large_.clear();
   answers_.clear();
   paced_until_.reset();
   handle_taken();
@@ -220,6 +221,10 @@ void WayUp::answer(const Answer& answer, Instant now) {
 }
 
 void WayUp::note_answered(PacketId packet_id, Instant now) {
+  if (const auto large = std::ranges::find(large_, packet_id, &Large::packet_id); large != large_.end()) {
+    largest_answered_ = std::max(largest_answered_, large->bytes);
+    std::erase_if(large_, [this](const Large& one) { return one.bytes <= largest_answered_; });
+  }
   if (!timed_ || timed_ != packet_id) return;
   timed_ = {};
   acknowledgement_times_.add(now - timed_since_);
@@ -236,8 +241,14 @@ bool WayUp::note_progress(bool acknowledged, Instant now) {
 
 // --- a message that the far broker does not bear ---
 
-std::optional<Buffer::SetAside> WayUp::handle_ended_by_far_broker(Instant now) {
-  if (last_sent_ < now - kSoonAfter) return std::nullopt;
+void WayUp::note_sent(const broker::Message& message, PacketId packet_id, Instant now) {
+  last_sent_ = now;
+  const std::size_t bytes = message.bytes_size();
+  if (bytes > largest_answered_) large_.push_back({packet_id, bytes});
+}
+
+std::optional<Buffer::SetAside> WayUp::handle_ended_by_far_broker(Ending ending, Instant now) {
+  if (last_sent_ < now - kSoonAfter || (ending == Ending::Reset && large_.empty())) return std::nullopt;
   std::deque<Suspects::Message> in_flight;
   std::vector<Suspects::Alone> sent;
   for (const broker::Inflight::Open& one : window().open_messages()) {

@@ -58,9 +58,11 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
                                                Instant now);
   // The far broker has answered QoS 2 with PUBACK on this connection: messages go at QoS 1.
   bool lacks_exactly_once() const { return lacks_exactly_once_; }
-  // The far broker ends the connection, in order; disconnect() follows. Returns the message that it does so for each
-  // time, which was set aside.
-  std::optional<Buffer::SetAside> handle_ended_by_far_broker(Instant now);
+  // The far broker ends the connection; disconnect() follows. Returns the message that it does so for each time, which
+  // was set aside. Reset: it may have been the network. That is thought of a message only which is large, and larger
+  // than all that were answered: a broker reads no more of one than its length, and TCP resets what is unread.
+  enum class Ending : std::uint8_t { InOrder, Reset };
+  std::optional<Buffer::SetAside> handle_ended_by_far_broker(Ending ending, Instant now);
   // How often it has done so in a row with messages in flight that had just been sent. Then, that this says nothing of
   // them.
   unsigned suspicious_ends() const { return suspects_.closes(); }
@@ -143,7 +145,11 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   void answer(const Answer& answer, Instant now);
   void pace(const broker::Message& message, Instant now);
   void note_answered(PacketId packet_id, Instant now);
+  void note_sent(const broker::Message& message, PacketId packet_id, Instant now);
   std::size_t lookahead() const;
+
+  // A message of no more is not large for any broker.
+  static constexpr std::size_t kSmallBytes = 1 * KiB;
 
   // Constant after construction.
   Buffer& buffer_;
@@ -163,6 +169,13 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   Unsent taken_out_;             // by the caller, whose socket has no room for it yet
   std::vector<Answer> answers_;  // due now
   std::optional<Instant> inflight_since_;
+  // Messages in flight, on this connection, that are larger than all that were ever answered.
+  struct Large {
+    PacketId packet_id;
+    std::size_t bytes;
+  };
+  std::vector<Large> large_;
+  std::size_t largest_answered_ = kSmallBytes;
   Suspects suspects_;
   bool is_quiet_ = false;               // see set_quiet()
   Instant last_sent_ = Instant::min();  // a message whose answer is waited for

@@ -26,6 +26,7 @@ enum class Errc : unsigned char {
   Corrupt,   // stored bytes do not check out
   Unsupported,
   Closed,  // the peer has said goodbye, as it should
+  Reset,   // the connection was broken off, by the peer or by somebody on the way
 };
 
 // What was attempted and why it failed, composed outward:

@@ -29,7 +29,8 @@ void lend_buffer(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
 }
 
 Error uv_error(int code) {
-  return {Errc::Io, std::string(uv_text(code))};
+  const bool is_reset = code == UV_ECONNRESET || code == UV_EPIPE;
+  return {is_reset ? Errc::Reset : Errc::Io, std::string(uv_text(code))};
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ class TcpStream {
     virtual void on_read(MutableBytes bytes, bool dry) = 0;
     // The rest of the last write() has been taken, `bytes` of it.
     virtual void on_written(std::size_t bytes) = 0;
-    // The peer closed (Errc::Closed), or the connection broke. Nothing comes after it.
+    // The peer closed (Errc::Closed), or the connection broke (Errc::Reset, Errc::Io). Nothing comes after it.
     virtual void on_ended(const Error& why) = 0;
 
    protected:

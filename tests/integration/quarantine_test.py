@@ -13,8 +13,8 @@ LARGE = "x" * 2000
 class QuarantineTest(TestCase):
     def setUp(self):
         self.region = self.mosquitto(LIMIT).start()
-        self.archive = self.archive(self.region.port, "us/#", 1).start()
-        self.barn = self.gateway(bridge(self.region.port, "{filter: farm/#, remote_prefix: us/}",
+        self.archive = self.archive(self.region.port, "us/#", 2).start()
+        self.barn = self.gateway(bridge(self.region.port, "{filter: farm/#, remote_prefix: us/, qos: 2}",
                                         settings="mqtt_version: 3.1.1")).start()
         self.reader = self.status(self.barn)
         self.sensor = self.client(self.barn.port, "sensor")

@@ -163,7 +163,7 @@ TEST_F(QuarantineTest, DisconnectThatMeansAMessageCounts) {
 TEST_F(QuarantineTest, NoOtherEndSaysAnythingOfAMessage) {
   const std::vector<std::function<void()>> ends{
       [this] {
-        cut({Errc::Io, "connection reset by peer"});
+        cut({Errc::Reset, "connection reset by peer"});
       },
       [this] {
         far(mqtt::Disconnect{ReasonCode::ServerShuttingDown, {}});
@@ -183,6 +183,23 @@ TEST_F(QuarantineTest, NoOtherEndSaysAnythingOfAMessage) {
   EXPECT_EQ(snapshot().quarantined, 0U);
   EXPECT_EQ(snapshot().backlog_messages + snapshot().inflight, 3U);
   EXPECT_THAT(log.lines, testing::Not(Contains(HasSubstr("set_aside"))));
+}
+
+// A broker that reads no further than the length of a packet leaves the rest to TCP, which resets the connection.
+TEST_F(QuarantineTest, ResetCountsForAMessageThatIsLargerThanAllThatWereAnswered) {
+  end_connection_ = [this] { cut({Errc::Reset, "connection reset by peer"}); };
+  start();
+  publish("farm/1", "x", Qos::AtLeastOnce);
+  publish("farm/bad", std::string(2000, 'x'), Qos::AtLeastOnce);
+  publish("farm/2", "x", Qos::AtLeastOnce);
+  play();
+  EXPECT_EQ(snapshot().quarantined, 1U);
+  EXPECT_THAT(arrived_, ElementsAre("farm/1", "farm/2"));
+
+  publish("farm/3", std::string(3000, 'x'), Qos::AtLeastOnce);
+  publish("farm/bad", std::string(2000, 'x'), Qos::AtLeastOnce);
+  play(8);
+  EXPECT_EQ(snapshot().quarantined, 1U) << "it takes larger ones";
 }
 
 TEST_F(QuarantineTest, RegionThatTakesNothingHasOneMessageInTenMinutesSetAside) {
