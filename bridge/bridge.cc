@@ -500,8 +500,9 @@ void Bridge::handle_ended(std::string reason, LinkHistory::End how, WayUp::Endin
     reason += "; it does not take a message on '" + printable(culprit->topic, kTopicBytesShown) + "'" +
               ", which was set aside";
   } else if (up_.wants_quiet()) {
-    reason +=
-        ", again and again soon after a message was sent: one at a time now, to see whether it is for one of them";
+    reason += ", again and again soon after a message was sent: ";
+    reason += buffer_.quarantine().has_place() ? "one at a time now, to see whether it is for one of them"
+                                               : "the quarantine is full, see furrow buffer show --quarantine";
   }
   lose(std::move(reason), how, now);
 }

@@ -292,15 +292,21 @@ Buffer::SetAside Buffer::set_aside(QueueId queue, Sequence sequence, Instant now
     done = {
         .topic = std::string(entry->message->topic()), .bytes = entry->message->payload().size(), .qos = entry->qos};
   }
-  if (inflight_.forsake(queue, sequence, now)) {
-    done.now = quarantine_.take(lane, sequence, now) ? SetAside::Now::InQuarantine : SetAside::Now::Dropped;
-  }
+  done.is_kept = inflight_.forsake(queue, sequence, now);
+  if (done.is_kept) quarantine_.take(lane, sequence, now);
   return done;
 }
 
 bool Buffer::has(QueueId queue, Sequence sequence) const {
   const Lane* const lane = lanes_.find(queue);
   return lane != nullptr && !lane->outbox().has_lost(sequence);
+}
+
+std::uint64_t Buffer::hash_of(QueueId queue, Sequence sequence) const {
+  const Outbox::Entry* const entry = lanes_.find(queue)->outbox().find(sequence);
+  if (entry == nullptr) return 0;
+  const std::hash<std::string_view> hash;
+  return hash(entry->message->topic()) * 31 + hash(as_text(entry->message->payload()));
 }
 
 // --- numbers ---

@@ -121,16 +121,17 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
 
   // --- quarantine ---
   // The far broker does not take a message that is in flight, and is asked no more: unless it has the message already,
-  // the quarantine gets it. REQUIRES: Inflight::open_messages() has it.
+  // the quarantine gets it. REQUIRES: Inflight::open_messages() has it, and the quarantine a place.
   struct SetAside {
     std::string topic;        // empty: it has left memory, as the far broker has it
     std::uint64_t bytes = 0;  // of the payload
     mqtt::Qos qos = mqtt::Qos::ExactlyOnce;
-    enum class Now : std::uint8_t { InQuarantine, AtFarBroker, Dropped } now = Now::AtFarBroker;
+    bool is_kept = false;  // in the quarantine; else the far broker has it
   };
   SetAside set_aside(QueueId queue, Sequence sequence, Instant now);
-  // Whether it is still to be delivered.
+  // Whether it is still to be delivered; and a hash of its topic and payload, 0 when it has left memory.
   bool has(QueueId queue, Sequence sequence) const;
+  std::uint64_t hash_of(QueueId queue, Sequence sequence) const;
   Quarantine& quarantine() { return quarantine_; }
   const Quarantine& quarantine() const { return quarantine_; }
 

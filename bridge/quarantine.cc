@@ -10,9 +10,10 @@ using broker::Outbox;
 
 namespace {
 
-// Whoever looks at them has seen enough by then, and the disk is for those that can be delivered.
-constexpr broker::OutboxLimits kLimits{
-    .messages_max = 1'000, .bytes_max = 64 * MiB, .age_max = {}, .when_full = broker::WhenFull::DropNewest};
+// Whoever looks at them has seen enough by then, and the disk is for those that can be delivered. The last one may be
+// larger than what is left: it is not dropped.
+constexpr std::uint64_t kMessagesMax = 1'000;
+constexpr std::uint64_t kBytesMax = 64 * MiB;
 // What stands before the name of the bridge in the store.
 constexpr std::string_view kName = "quarantine/";
 
@@ -39,7 +40,7 @@ Quarantine::Quarantine(const std::string& bridge, const Found& found, Lane::Owne
 
 void Quarantine::make(const broker::CursorRow& cursor) {
   outbox_ = std::make_unique<Outbox>(
-      Outbox::Options{.limits = kLimits, .queue = cursor.queue, .owner = this, .stores_books = true}, cursor,
+      Outbox::Options{.limits = {}, .queue = cursor.queue, .owner = this, .stores_books = true}, cursor,
       broker_.journal(), books_);
 }
 
@@ -55,17 +56,17 @@ void Quarantine::rename(const std::string& bridge) {
 
 // --- in ---
 
-bool Quarantine::take(Lane& lane, Sequence sequence, Instant now) {
+bool Quarantine::has_place() const {
+  return !outbox_ || (outbox_->messages() < kMessagesMax && outbox_->bytes() < kBytesMax);
+}
+
+void Quarantine::take(Lane& lane, Sequence sequence, Instant now) {
   if (!outbox_) {
     make(broker::empty_queue(broker_.new_queue()));
     store_row();
   }
   const Outbox::Entry& entry = *lane.outbox().find(sequence);
   const broker::MessageRef message = entry.message;
-  if (!outbox_->has_place(1, message->bytes_size())) {
-    lane.outbox().settle(sequence, Outbox::Outcome::Dropped, now, DropReason::RefusedRemote);
-    return false;
-  }
   store_copy(broker_.journal(), message, [&](auto commitment) {
     outbox_->push(message, {entry.qos, entry.retain, {}}, Duration::zero(), now, commitment);
   });
@@ -73,7 +74,6 @@ bool Quarantine::take(Lane& lane, Sequence sequence, Instant now) {
   lane.set_aside();
   moves_.push_back({Move::To::Quarantine, &lane, sequence, outbox_->last_sequence()});
   end_moves(now);
-  return true;
 }
 
 // --- back ---

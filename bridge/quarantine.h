@@ -1,6 +1,6 @@
 // Messages of a bridge that its far broker does not take, set aside until an operator has looked at them.
 //
-// A queue of its own in the store, of no more than a thousand messages, which nothing is sent from. A message comes
+// A queue of its own in the store, of a thousand messages, which nothing is sent from. A message comes
 // here, and goes back to the lanes, as a copy, and leaves the place where it was once the copy is safe. Until then it
 // counts there; a crash in between leaves both, which only an operator who sends the quarantine again will notice.
 // Thread: loop. Time: passed in.
@@ -29,9 +29,10 @@ class Quarantine final : private broker::OutboxOwner {
   // The bridge is called `bridge` from now on: so is its queue, with the next batch.
   void rename(const std::string& bridge);
 
-  // Sets a message aside. False where there is no place for one more: it is dropped, as `refused_remote`. REQUIRES: it
-  // is in flight in the lane, and of no window.
-  bool take(Lane& lane, Sequence sequence, Instant now);
+  // Whether there is a place for one more message.
+  bool has_place() const;
+  // Sets a message aside. REQUIRES: has_place(), and it is in flight in the lane, and of no window.
+  void take(Lane& lane, Sequence sequence, Instant now);
   // Gives all that is here to the lanes, behind what waits there; ends where these have no room for more.
   void replay(Instant now);
   // Whether messages are on their way back or here, and not safe there.

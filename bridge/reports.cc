@@ -96,11 +96,8 @@ void Reports::circling(const Circling& message, Instant now) {
 }
 
 void Reports::set_aside(const Buffer::SetAside& message) {
-  using Now = Buffer::SetAside::Now;
-  const std::string_view then = message.now == Now::InQuarantine ? "kept: furrow buffer show --quarantine"
-                                : message.now == Now::AtFarBroker
-                                    ? "counted as delivered: it had taken it before"
-                                    : "dropped, as refused_remote: the quarantine is full";
+  const std::string_view then =
+      message.is_kept ? "kept: furrow buffer show --quarantine" : "counted as delivered: it had taken it before";
   log_.write(LogLevel::Warning, "bridge.set_aside",
              {{"name", name_},
               {"topic", message.topic},

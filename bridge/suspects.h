@@ -7,10 +7,12 @@
 // All is well again once everything that was in flight at the last close was answered. Only what the far broker does in
 // order counts: a link that breaks says nothing of a message. A far broker that takes nothing at all, as one in
 // maintenance may, must not have a whole buffer set aside: there is no second culprit before another message was
-// answered, or before some time has passed. A message that it has already, and whose PUBREL it does not bear, is not
-// lost by that: others like it may follow, each at its first close. Pure. Thread: loop. Time: passed in.
+// answered, or before some time has passed. Two kinds follow at their first close: what equals the last culprit, as a
+// message may that was published again or was brought back by a crash, and after a message that the far broker has
+// already, and whose PUBREL it does not bear, others that it has. Pure. Thread: loop. Time: passed in.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -36,7 +38,8 @@ class Suspects {
   // What was sent on a connection with nothing else unanswered beside it.
   struct Alone {
     Message message;
-    bool is_there = false;  // PUBREL was sent: the far broker has the message
+    std::uint64_t hash = 0;  // of its topic and payload
+    bool is_there = false;   // PUBREL was sent: the far broker has the message
   };
   // The far broker has ended the connection. `in_flight` is what it had to answer, in the order of sending and not
   // empty. Returns the message that is to be set aside.
@@ -52,6 +55,8 @@ class Suspects {
   void forget();
 
  private:
+  bool is_like_the_last(const Alone& alone) const;
+
   static constexpr unsigned kClosesBefore = 2;
   static constexpr unsigned kClosesAlone = 3;
   static constexpr Duration kNextCulpritAfter = std::chrono::minutes(10);
@@ -60,8 +65,8 @@ class Suspects {
   std::deque<Message> in_flight_;  // at the last close, and unanswered since
   std::optional<Message> suspect_;
   unsigned closes_of_suspect_ = 0;
-  bool has_answered_ = true;             // since the last culprit
-  bool last_culprit_was_there_ = false;  // and that was one
+  bool has_answered_ = true;  // since the last culprit
+  std::optional<Alone> last_culprit_;
   Instant next_culprit_from_ = Instant::min();
 };
 

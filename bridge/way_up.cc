@@ -254,12 +254,15 @@ std::optional<Buffer::SetAside> WayUp::handle_ended_by_far_broker(Ending ending,
   for (const broker::Inflight::Open& one : window().open_messages()) {
     const Suspects::Message message{one.queue, one.sequence};
     if (buffer_.has(one.queue, one.sequence)) in_flight.push_back(message);
-    if (one.sent) sent.push_back({message, one.released});
+    if (one.sent) sent.push_back({message, 0, one.released});
   }
   if (in_flight.empty()) return std::nullopt;
   std::optional<Suspects::Alone> alone;
   if (is_quiet_ && sent.size() == 1 && std::ranges::find(in_flight, sent.front().message) != in_flight.end()) {
     alone = sent.front();
+    alone->hash = buffer_.hash_of(alone->message.queue, alone->message.sequence);
+    // A full quarantine takes none, and none is dropped for that.
+    if (!alone->is_there && !buffer_.quarantine().has_place()) alone.reset();
   }
   const auto culprit = suspects_.handle_close(std::move(in_flight), alone, now);
   if (!culprit) return std::nullopt;

@@ -66,6 +66,8 @@ class Gateway final : private gateway::Engine::Edge {
   // Nothing waits for the region or is under way to it.
   bool drained() const;
   bool online() const;
+  // When the present life began, or the next one begins.
+  Instant started() const { return start_at_; }
   // Of the present life.
   std::uint64_t delivered() const { return seen_.delivered; }
   std::uint64_t ends() const { return ends_; }

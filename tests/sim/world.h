@@ -104,9 +104,9 @@ class World {
   bool published() const;
   std::string pending() const;
   // All that is retained is there to be read.
-  bool auditing() const { return healed_ && published() && wills_are_afar(); }
-  // The region has the retained wills, so that they are here, too.
-  bool wills_are_afar() const;
+  bool auditing() const { return healed_ && published() && wills_are_published(); }
+  // The region has the retained wills, so that they are here, too, and none will be published again.
+  bool wills_are_published() const;
   // The number of the value that the region has.
   std::optional<std::uint32_t> far_value(const Site& site, StreamId stream) const;
   bool audits_wills() const { return options_.retained_wills && !options_.limited(); }

@@ -243,6 +243,13 @@ TEST_F(QuarantineTest, PurgeCountsWhatWasSetAside) {
   EXPECT_EQ(dropped(DropReason::Purged), 1U);
 }
 
+TEST_F(QuarantineTest, MessageThatEqualsTheLastOneFollowsAtOnce) {
+  start();
+  for (int i = 0; i < 5; ++i) publish("farm/bad", "x", Qos::AtLeastOnce);
+  play(9);
+  EXPECT_EQ(snapshot().quarantined, 5U);
+}
+
 TEST_F(QuarantineTest, IsRenamedWithItsBridge) {
   start();
   publish_four(Qos::AtLeastOnce);
@@ -256,18 +263,22 @@ TEST_F(QuarantineTest, IsRenamedWithItsBridge) {
   EXPECT_EQ(snapshot().quarantined, 1U);
 }
 
-TEST_F(QuarantineTest, TakesAThousandMessagesAndDropsWhatIsMore) {
+TEST_F(QuarantineTest, TakesAThousandMessagesAndThenTheBridgeWaits) {
   start();
   accept(true);
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < 10; ++round) {
     for (int i = 0; i < 100; ++i) publish("farm/" + std::to_string(i), "x", Qos::AtLeastOnce);
     const auto open = buffer().window().open_messages();
     ASSERT_EQ(open.size(), 100U);
     for (const auto& one : open) (void)buffer().set_aside(one.queue, one.sequence, now);
     turn();
   }
+  ASSERT_EQ(snapshot().quarantined, 1000U);
+  publish("farm/bad", "x", Qos::AtLeastOnce);
+  play(12);
   EXPECT_EQ(snapshot().quarantined, 1000U);
-  EXPECT_EQ(dropped(DropReason::RefusedRemote), 200U);
+  EXPECT_THAT(state(), HasSubstr("the quarantine is full"));
+  EXPECT_EQ(snapshot().backlog_messages + snapshot().inflight, 1U) << "none is lost";
 }
 
 TEST_F(QuarantineTest, ReplayEndsWhereTheBufferHasNoRoom) {

@@ -20,7 +20,8 @@ class SuspectsTest : public testing::Test {
   }
   std::optional<Message> close(std::deque<Message> in_flight, Message alone, bool is_there = false) {
     now_ += 1s;
-    return suspects_.handle_close(std::move(in_flight), Suspects::Alone{alone, is_there}, now_);
+    return suspects_.handle_close(std::move(in_flight), Suspects::Alone{alone, alone.sequence.value % 10, is_there},
+                                  now_);
   }
   // `sequence` has been answered: what follows it is open.
   void answer(std::uint64_t sequence) {
@@ -87,6 +88,15 @@ TEST_F(SuspectsTest, SecondCulpritComesAtOnceAfterAnAnswer) {
   answer(2);
   for (int i = 0; i < 2; ++i) EXPECT_EQ(close({message(3)}, message(3)), std::nullopt);
   EXPECT_EQ(close({message(3)}, message(3)), message(3));
+}
+
+TEST_F(SuspectsTest, WhatEqualsTheLastCulpritFollowsAtItsFirstClose) {
+  const std::deque<Message> all{message(1), message(11), message(2)};
+  for (int i = 0; i < 2; ++i) close(all);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(close(all, message(1)), std::nullopt);
+  EXPECT_EQ(close(all, message(1)), message(1));
+  EXPECT_EQ(close({message(11), message(2)}, message(11)), message(11));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(close({message(2)}, message(2)), std::nullopt);
 }
 
 TEST_F(SuspectsTest, OthersThatAreThereFollowAtTheirFirstClose) {
