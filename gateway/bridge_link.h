@@ -4,7 +4,6 @@
 #include <uv.h>
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,10 +15,9 @@
 #include "gateway/clock.h"
 #include "gateway/control/traces.h"
 #include "gateway/net/channel.h"
-#include "gateway/net/proxy_choice.h"
 #include "gateway/net/resolver.h"
 #include "gateway/net/tcp_connector.h"
-#include "gateway/net/tls_layer.h"
+#include "gateway/remote_way.h"
 
 namespace furrow::gateway {
 
@@ -57,13 +55,8 @@ class BridgeLink final : private Channel::Owner {
   void perform(const bridge::Connect& command);
   void perform(const bridge::Disconnect& command);
   void perform(const bridge::Probe& command);
-  // The way to an address: the proxy that it leads through, if there is one.
-  using Way = std::optional<ProxyChoice>;
-  // Begins to connect to the far side, or to the proxy before it.
-  std::unique_ptr<TcpConnector> connect(const bridge::Address& address, const Way& way, TcpConnector::Done done);
-  void on_connected(const bridge::Address& address, const Way& way, Result<std::unique_ptr<TcpStream>> stream);
-  Result<std::vector<std::unique_ptr<Layer>>> layers_to(const bridge::Address& address, const Way& way);
-  Result<std::unique_ptr<Layer>> proxy_layer(const bridge::Address& address, const ProxyChoice& choice) const;
+  void on_connected(const bridge::Address& address, const RemoteWay::Proxy& proxy,
+                    Result<std::unique_ptr<TcpStream>> stream);
   void fail_connect(const Error& why);
   // The channel is open, and the bridge may speak.
   void begin();
@@ -73,20 +66,14 @@ class BridgeLink final : private Channel::Owner {
   // For a trace.
   void note_ended(std::string_view why);
 
-  uv_loop_t& loop_;
-  Resolver& resolver_;
   const Clock& clock_;
   Traces& traces_;
-  const config::Bridge settings_;
+  RemoteWay way_;
   const std::function<void()> after_piece_;
   bridge::Bridge& bridge_;
   // At most one of the two: on the way to a connection, or connected.
   std::unique_ptr<TcpConnector> connector_;
   std::unique_ptr<TcpConnector> probe_;  // beside them
-  // Each host and port that was connected to, and its address that worked last.
-  std::map<std::string, SocketAddress> reached_;
-  // By the same, what TLS can resume there.
-  std::map<std::string, std::shared_ptr<TlsMemory>> tls_memory_;
   Channel channel_;
   // Of the password that the present connection has begun with.
   std::optional<WallTime> token_end_;
