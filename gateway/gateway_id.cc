@@ -28,12 +28,16 @@ std::string make_gateway_id(std::string_view host_name, std::string_view machine
   return id + digits.data();
 }
 
+std::string gateway_id_of_machine() {
+  const auto machine = read_first_line("/etc/machine-id");
+  return make_gateway_id(host_name(), machine ? *machine : "");
+}
+
 Result<std::string> gateway_id(const std::string& configured, SqliteStore& store) {
   if (!configured.empty()) return configured;
   FURROW_TRY(const std::optional<std::string> kept, store.meta(kMetaKey));
   if (kept) return *kept;
-  const auto machine = read_first_line("/etc/machine-id");
-  const std::string id = make_gateway_id(host_name(), machine ? *machine : "");
+  const std::string id = gateway_id_of_machine();
   FURROW_TRY_STATUS(store.set_meta(kMetaKey, id));
   return id;
 }

@@ -13,6 +13,9 @@ namespace furrow::gateway {
 // machine-id(5) asks for that. What a client identifier had better not have in it becomes '-'.
 std::string make_gateway_id(std::string_view host_name, std::string_view machine_id);
 
+// That of this machine.
+std::string gateway_id_of_machine();
+
 // `configured`, unless it is empty: then the id that the store keeps, made at the first start, so that a host that is
 // renamed stays the same gateway to the far side.
 Result<std::string> gateway_id(const std::string& configured, SqliteStore& store);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
+#include "gateway/cli/check_link.h"
 #include "gateway/cli/check_machine.h"
 #include "gateway/cli/config_choice.h"
 #include "gateway/cli/exit_code.h"
@@ -37,14 +39,16 @@ CheckReport check_report(const CheckOptions& options) {
   report.text += choice->name + ": " + count_text(diagnostics, config::Severity::Error, "error") + ", " +
                  count_text(diagnostics, config::Severity::Warning, "warning") + "\n";
   report.exit_code = config::has_errors(diagnostics) ? kExitUsage : kExitFine;
+  report.config = std::move(loaded.config);
   return report;
 }
 
 int run_check(const CheckOptions& options) {
   const CheckReport report = check_report(options);
   if (!report.error.empty()) return complain(report.error, report.exit_code);
-  std::fputs(report.text.c_str(), stdout);
-  return report.exit_code;
+  if (!options.json || report.exit_code != kExitFine) std::fputs(report.text.c_str(), stdout);
+  if (report.exit_code != kExitFine || !options.connect) return report.exit_code;
+  return check_links(report.config, options.bridge, options.json);
 }
 
 }  // namespace furrow::gateway

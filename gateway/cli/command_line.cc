@@ -120,6 +120,11 @@ class Parser {
         app_.add_subcommand("check", "Check a configuration, and say what would not survive an outage");
     check->add_option("-c,--config,FILE", check_.config, "Configuration; default as for run")->type_name("FILE");
     check->add_option("--data", check_.data, "Data directory, instead of the configured one")->type_name("DIR");
+    CLI::Option* const connect = check->add_option(
+        "--connect", check_.bridge,
+        "Try the way of a bridge, or of all, step by step: name, TCP, TLS, login, rules; changes nothing");
+    connect->type_name("BRIDGE")->expected(0, 1);
+    check->add_flag("--json", check_.json, "Print a line of JSON for each step that was tried")->needs(connect);
     add_status(*app_.add_subcommand("status", "Show what a running gateway does: bridges, what waits, and why"));
     add_fleet(*app_.add_subcommand("fleet", "Show all gateways of a region that tell it whether they are there"));
     add_clients(
@@ -197,7 +202,7 @@ class Parser {
       return refuse(std::string(error.what()) + "; see " + help_command());
     }
     if (app_.got_subcommand("run")) return run_;
-    if (app_.got_subcommand("check")) return check_;
+    if (app_.got_subcommand("check")) return check();
     if (app_.got_subcommand("status")) return status_;
     if (app_.got_subcommand("fleet")) return fleet_;
     if (app_.got_subcommand("clients")) return clients();
@@ -381,6 +386,12 @@ class Parser {
     add_of_both("purge", "Drop all messages, counted as purged").add_flag("--yes", buffer_.yes, "Do not ask");
     add_of_bridge("replay", "Send what was set aside again, behind what waits")
         .add_flag("--yes", buffer_.yes, "Do not ask");
+  }
+
+  Command check() {
+    check_.connect = app_.get_subcommand("check")->count("--connect") > 0;
+    if (check_.bridge && check_.bridge->empty()) check_.bridge.reset();
+    return check_;
   }
 
   Command buffer() {

@@ -115,6 +115,8 @@ class Layer {
     return {};
   }
 
+  // What the peers have agreed on, for people; empty: nothing that is worth a word. REQUIRES: not opening.
+  virtual std::string agreed() const { return {}; }
   // Adds what the layer has found out. REQUIRES: not opening.
   virtual void introduce(Introduction& introduction) const { (void)introduction; }
 };

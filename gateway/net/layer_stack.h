@@ -34,6 +34,11 @@ class LayerStack {
   std::string_view opening() const;
   // As Layer::judge(), of all layers. A busy one is still to be judged.
   Status judge(WallTime now);
+  // Each layer, the one next to the socket first.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (const Level& level : levels_) visit(*level.layer);
+  }
   // REQUIRES: is_open().
   void introduce(Introduction& introduction) const;
 

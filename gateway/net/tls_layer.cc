@@ -497,6 +497,18 @@ Status TlsLayer::judge(WallTime now) {
   return phase_ == Phase::Open ? engine_->judge_dates(now) : Status();
 }
 
+std::string TlsLayer::agreed() const {
+  std::string text = version();
+  if (X509* const peer = SSL_get0_peer_certificate(engine_->ssl())) {
+    text += ", certificate of " + subject_text(*peer) + ", which ends " + date_text(not_after(*peer));
+  }
+  if (const STACK_OF(X509_NAME)* const authorities = SSL_get0_peer_CA_list(engine_->ssl());
+      authorities != nullptr && sk_X509_NAME_num(authorities) > 0) {
+    text += ", and it asks for ours";
+  }
+  return text;
+}
+
 void TlsLayer::introduce(Introduction& introduction) const {
   if (engine_->user()) introduction.vouched_user = engine_->user();
 }

@@ -51,6 +51,7 @@ class TlsLayer final : public Layer {
   std::unique_ptr<Job> take_job() override;
   Status give_back(std::unique_ptr<Job> job, ByteBuffer& below) override;
   Status judge(WallTime now) override;
+  std::string agreed() const override;
   void introduce(Introduction& introduction) const override;
 
   // Whether a session of before was resumed. REQUIRES: open.

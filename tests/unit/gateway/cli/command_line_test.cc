@@ -42,6 +42,20 @@ TEST(CommandLine, CheckTakesAFile) {
   const auto* check = std::get_if<CheckOptions>(&command);
   ASSERT_NE(check, nullptr);
   EXPECT_EQ(check->config, "a.yaml");
+  EXPECT_FALSE(check->connect);
+}
+
+TEST(CommandLine, CheckTriesOneBridgeOrAll) {
+  const Command all = parse({"check", "a.yaml", "--connect"});
+  ASSERT_NE(std::get_if<CheckOptions>(&all), nullptr);
+  EXPECT_TRUE(std::get<CheckOptions>(all).connect);
+  EXPECT_EQ(std::get<CheckOptions>(all).config, "a.yaml");
+  EXPECT_EQ(std::get<CheckOptions>(all).bridge, std::nullopt);
+  const Command one = parse({"check", "-c", "a.yaml", "--connect", "region", "--json"});
+  ASSERT_NE(std::get_if<CheckOptions>(&one), nullptr);
+  EXPECT_EQ(std::get<CheckOptions>(one).bridge, "region");
+  EXPECT_TRUE(std::get<CheckOptions>(one).json);
+  EXPECT_EQ(exit_code({"check", "a.yaml", "--json"}), 2) << "without a step there is no line";
 }
 
 TEST(CommandLine, DemoHasAnOutageOfTenSecondsAndNoEnd) {
