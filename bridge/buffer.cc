@@ -204,7 +204,11 @@ void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& 
   lanes_.push(lane, message, {qos.there, retain, {}}, wait, now,
               [&]() -> broker::Commitment& { return publication.commitment(); });
   // Otherwise older messages wait before this one, and an acknowledgement or a new connection will set them going.
-  if (at_once) sender_->pump(now);
+  if (at_once) {
+    sender_->pump(now);
+  } else if (map().rule(mapping).keep_latest) {
+    lane.note_latest(now);
+  }
 }
 
 // How long an acknowledgement of the far broker is waited for before the message is written.

@@ -29,6 +29,10 @@ bool Lane::thin(std::size_t room, Instant now) {
   release_held(now);
   drop_superseded(now);
   if (outbox_.next_waiting(now) == nullptr) return false;
+  if (rules_.keeps_latest()) {
+    note_latest_waiting();
+    drop_superseded(now);
+  }
   note_waiting(now);
   drop_replaced(now);
   const Sequence judged = std::exchange(judged_, judge_waiting(room, now));
@@ -115,7 +119,7 @@ bool Lane::must_wait(const Outbox::Entry& entry, Instant now) {
 void Lane::drop_replaced(Instant now) {
   while (const auto one = thinning_.poll_replaced()) {
     if (one->held.sequence) {
-      superseded_.push_back({one->held.sequence, one->by});
+      superseded_.push_back({one->held.sequence, one->by, DropReason::Thinned});
     } else {
       pass(Outbox::Outcome::Dropped, now, DropReason::Thinned);
     }
@@ -128,7 +132,7 @@ void Lane::drop_superseded(Instant now) {
   const auto drop = [&](Superseded& one) {
     if (one.dropped || !outbox_.is_safe(one.by)) return false;
     --held_;
-    outbox_.settle(one.sequence, Outbox::Outcome::Dropped, now, DropReason::Thinned);
+    outbox_.settle(one.sequence, Outbox::Outcome::Dropped, now, one.reason);
     const Outbox::Entry* const by = outbox_.find(one.by);
     one.dropped = by != nullptr && by->qos == Qos::ExactlyOnce;
     is_awaited = is_awaited || one.dropped;
@@ -146,6 +150,59 @@ void Lane::drop_superseded(Instant now) {
   if (!superseded_.empty()) owner_.await_store();
 }
 
+// --- only the latest ---
+
+bool Lane::keeps_latest(const Outbox::Entry& entry) const {
+  const auto mapping = rules_.map().up(entry.message->topic());
+  return mapping && rules_.map().rule(*mapping).keep_latest;
+}
+
+void Lane::note_latest(Instant now) {
+  const Outbox::Entry* const entry = outbox_.find(outbox_.last_sequence());
+  if (entry == nullptr || entry->state != broker::PagedQueue::State::Waiting) return;
+  note_latest(*entry);
+  drop_superseded(now);
+}
+
+// Of those before the gap alone: what lies behind it is looked at once it was read.
+void Lane::note_latest_waiting() {
+  std::vector<Sequence> waiting;
+  const Sequence first{latest_noted_.value + 1};
+  outbox_.contents().for_each_between(first, outbox_.next_sequence(), [&](const Outbox::Entry& entry) {
+    latest_noted_ = entry.sequence;
+    const bool waits = entry.state == broker::PagedQueue::State::Waiting;
+    if (waits && keeps_latest(entry)) waiting.push_back(entry.sequence);
+  });
+  for (const Sequence sequence : waiting) {
+    const Outbox::Entry* const entry = outbox_.find(sequence);
+    if (entry->state == broker::PagedQueue::State::Waiting) note_latest(*entry);
+  }
+}
+
+// What the far side retains gives way to what it retains, too.
+void Lane::note_latest(const Outbox::Entry& entry) {
+  const Latest that{entry.sequence, entry.retain};
+  if (latest_.size() >= kLatestMax && !latest_.contains(std::string(entry.message->topic()))) return;
+  Latest& latest = latest_[std::string(entry.message->topic())];
+  if (latest.sequence > that.sequence) {
+    if (latest.retain || !that.retain) supersede(that.sequence, latest.sequence, DropReason::Replaced);
+    return;
+  }
+  const Latest older = std::exchange(latest, that);
+  if (older.sequence == that.sequence || (older.retain && !that.retain)) return;
+  const Outbox::Entry* const old = outbox_.find(older.sequence);
+  const bool waits = old != nullptr && old->state == broker::PagedQueue::State::Waiting;
+  if (waits) supersede(older.sequence, that.sequence, DropReason::Replaced);
+}
+
+void Lane::supersede(Sequence older, Sequence by, DropReason reason) {
+  const Ring<Outbox::Entry>& front = outbox_.contents().front();
+  if (front.empty() || older > front.back().sequence) return;  // later, when it is before what waits on disk
+  outbox_.hold(older);
+  ++held_;
+  superseded_.push_back({older, by, reason});
+}
+
 // --- what is held ---
 
 void Lane::release_held(Instant now) {
@@ -161,6 +218,8 @@ void Lane::release_held(Instant now) {
 
 void Lane::handle_rules_changed() {
   thinning_.release_all();
+  latest_.clear();
+  latest_noted_ = {};
   judged_ = {};
 }
 

@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -67,6 +69,8 @@ class Lane {
   Sequence send_last() const { return rules_.thins() ? judged_ : kLastSequence; }
   // Whether a message of QoS 0 that need not wait crosses at once; else it is held, or dropped.
   bool crosses(broker::Publication& publication, const Rule& rule, bool retain);
+  // The message that was taken last waits, and is of a rule that keeps the latest: an older one of its topic gives way.
+  void note_latest(Instant now);
   // When values that are held leave; then, lets them.
   Instant thinning_due() const { return thinning_.next_due(); }
   void release_held(Instant now);
@@ -99,6 +103,10 @@ class Lane {
   };
   std::optional<Thinned> thinned(const broker::Outbox::Entry& entry) const;
   bool is_outdated(const broker::Outbox::Entry& entry, Instant now) const;
+  bool keeps_latest(const broker::Outbox::Entry& entry) const;
+  void note_latest(const broker::Outbox::Entry& entry);
+  void note_latest_waiting();
+  void supersede(Sequence older, Sequence by, broker::DropReason reason);
   void note_waiting(Instant now);
   // Returns the last that was judged.
   Sequence judge_waiting(std::size_t room, Instant now);
@@ -123,10 +131,21 @@ class Lane {
   struct Superseded {
     Sequence sequence;
     Sequence by;
+    broker::DropReason reason;
     bool dropped = false;      // it has gone, which the other one waits for
     BatchNumber written = {};  // says so
   };
   std::vector<Superseded> superseded_;
+
+  // Of rules that keep the latest: the newest message of each topic that waits, or has waited. A topic that has no
+  // room here keeps all.
+  static constexpr std::size_t kLatestMax = 10'000;
+  struct Latest {
+    Sequence sequence;
+    bool retain = false;
+  };
+  std::unordered_map<std::string, Latest> latest_;
+  Sequence latest_noted_;  // the messages up to here were noted there, once they were in memory before those on disk
 };
 
 }  // namespace furrow::bridge

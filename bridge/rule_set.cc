@@ -30,7 +30,8 @@ void RuleSet::set(std::vector<Rule> rules) {
     if (counts[i].key == 0) counts[i].key = ++last_key_;
   }
   expires_ = std::ranges::any_of(rules, [](const Rule& rule) { return rule.expire_after > Duration::zero(); });
-  thins_ = std::ranges::any_of(rules, [](const Rule& rule) { return rule.thinning.any(); });
+  keeps_latest_ = std::ranges::any_of(rules, &Rule::keep_latest);
+  thins_ = keeps_latest_ || std::ranges::any_of(rules, [](const Rule& rule) { return rule.thinning.any(); });
   additions_.clear();
   for (const Rule& rule : rules) additions_.emplace_back(rule.properties);
   map_ = TopicMap(std::move(rules));

@@ -20,9 +20,10 @@ class RuleSet {
 
   // Its place does not change.
   const TopicMap& map() const { return map_; }
-  // Whether any rule has expire_after; whether any thins.
+  // Whether any rule has expire_after; whether any lets messages give way to newer ones; whether any keeps the latest.
   bool expires() const { return expires_; }
   bool thins() const { return thins_; }
+  bool keeps_latest() const { return keeps_latest_; }
   // What the rule adds to its messages.
   const UserProperties& additions(std::size_t rule) const { return additions_[rule]; }
   void count_up(std::size_t rule) { ++counts_[rule].up; }
@@ -44,6 +45,7 @@ class RuleSet {
   std::vector<Counts> counts_;             // likewise
   bool expires_ = false;
   bool thins_ = false;
+  bool keeps_latest_ = false;
   std::uint32_t last_key_ = 0;
 };
 

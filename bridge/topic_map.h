@@ -41,6 +41,7 @@ struct Rule {
   bool buffer_qos0 = false;                    // QoS 0 waits in the buffer while the link is down
   Duration expire_after{};                     // on the way up; 0 = as the message says
   ThinningTerms thinning;                      // on the way up
+  bool keep_latest = false;                    // likewise: of what waits only the newest of each topic
   Priority priority = Priority::Normal;        // on the way up
   std::vector<UserProperty> properties;        // added on the way up
 

@@ -223,6 +223,7 @@ struct UserProperty {
 
 enum class Direction : std::uint8_t { Up, Down, Both };
 enum class RetainFlag : std::uint8_t { Keep, Clear };
+enum class Keep : std::uint8_t { All, Latest };
 enum class Priority : std::uint8_t { High, Normal, Low };
 
 // One rule of a bridge. With X for whatever `filter` matches:
@@ -238,6 +239,7 @@ struct TopicRule {
   std::vector<std::string> except;  // filters of X that this rule leaves alone
   RetainFlag retain = RetainFlag::Keep;
   bool buffer_qos0 = false;              // QoS 0 messages are buffered too while the link is down
+  Keep keep = Keep::All;                 // of what waits, on the way up
   Priority priority = Priority::Normal;  // on the way up
   Duration expire_after = Seconds(0);    // 0 = as the message says
   Duration every = Seconds(0);           // of each topic no more than one value in so long; 0 = all
@@ -339,7 +341,7 @@ struct Bridge {
   Provider provider = Provider::None;  // see within_provider()
   DailyWindow window;                  // of local time; connects in these hours alone
   Demand demand;
-  std::vector<std::string> stamp;      // of received_at, gateway, sequence
+  std::vector<std::string> stamp;  // of received_at, gateway, sequence
   LoopGuard loop_guard = LoopGuard::Transit;
   std::uint8_t hop_limit = 4;
   std::vector<TopicRule> topics;  // per direction, the first that matches decides

@@ -49,15 +49,15 @@ struct Objects {
 };
 
 // Where the value of a key goes. Its type decides how the text is read, and agrees with the key's kind.
-using Slot =
-    std::variant<bool*, std::uint8_t*, std::uint16_t*, std::uint64_t*, std::optional<std::uint16_t>*, Duration*,
-                 std::optional<Duration>*, std::optional<bool>*, std::string*, std::filesystem::path*,
-                 std::optional<std::filesystem::path>*, std::vector<std::string>*, std::vector<IpNetwork>*,
-                 std::vector<WebOrigin>*, Bind*, Proxy*, DailyWindow*, std::vector<Address>*, std::vector<Listener>*,
-                 std::vector<Bridge>*, std::vector<TopicRule>*, std::optional<std::vector<AccessRule>>*,
-                 std::vector<UserGroup>*, std::vector<TopicWatch>*, std::vector<UserProperty>*, ClientIdPolicy*,
-                 Denied*, WhenFull*, Protocol*, Acknowledge*, RetainedDurability*, Direction*, RetainFlag*, DrainOrder*,
-                 Priority*, Provider*, MqttVersion*, LoopGuard*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
+using Slot = std::variant<bool*, std::uint8_t*, std::uint16_t*, std::uint64_t*, std::optional<std::uint16_t>*,
+                          Duration*, std::optional<Duration>*, std::optional<bool>*, std::string*,
+                          std::filesystem::path*, std::optional<std::filesystem::path>*, std::vector<std::string>*,
+                          std::vector<IpNetwork>*, std::vector<WebOrigin>*, Bind*, Proxy*, DailyWindow*,
+                          std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*, std::vector<TopicRule>*,
+                          std::optional<std::vector<AccessRule>>*, std::vector<UserGroup>*, std::vector<TopicWatch>*,
+                          std::vector<UserProperty>*, ClientIdPolicy*, Denied*, WhenFull*, Protocol*, Acknowledge*,
+                          RetainedDurability*, Direction*, RetainFlag*, DrainOrder*, Keep*, Priority*, Provider*,
+                          MqttVersion*, LoopGuard*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;

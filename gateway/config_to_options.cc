@@ -170,6 +170,7 @@ bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, 
           .buffer_qos0 = from.buffer_qos0,
           .expire_after = from.expire_after,
           .thinning = {.every = from.every, .changed_only = from.changed_only, .heartbeat = from.heartbeat},
+          .keep_latest = from.keep == config::Keep::Latest,
           .priority = priority(from.priority),
           .properties = std::move(properties)};
 }

@@ -57,6 +57,7 @@ std::vector<bridge::Rule> rules_up(const Options& options, const std::string& re
     rules.push_back(rule(filter, remote_prefix, bridge::Direction::Up));
     rules.back().buffer_qos0 = options.buffer_qos0;
     rules.back().thinning.every = options.thinned_every;
+    rules.back().keep_latest = options.keep_latest;
     rules.back().priority = priority;
   };
   add("farm/#", bridge::Priority::Normal);
@@ -430,7 +431,9 @@ void Gateway::check() {
   // A session that ends takes messages of QoS 2 with it; and a crash may leave what a group was given, and not the only
   // subscription to it, which nobody had confirmed.
   const std::uint64_t ended = options_.members > 0 ? sessions.drops(broker::DropReason::SessionEnded) : 0;
-  const std::uint64_t thinned = options_.thins() ? s.books.drops(broker::DropReason::Thinned) : 0;
+  const std::uint64_t thinned =
+      s.books.drops(broker::DropReason::Thinned) + s.books.drops(broker::DropReason::Replaced);
+  if (thinned > 0 && !options_.thins()) ledger_.fail(setup_.name + ": a value gave way, and no rule wants that");
   if (s.quarantined > 0 && !options_.poison) ledger_.fail(setup_.name + ": a message was set aside for nothing");
   if (options_.limited()) {
     check_limits(s);

@@ -202,6 +202,7 @@ Options draw_options(std::uint64_t seed) {
   options.numbered = options.region_version == mqtt::Version::V5 && random.chance(20);
   options.priorities = random.chance(20);
   options.live_first = random.chance(10);
+  options.keep_latest = !options.shared && !options.calm() && random.chance(12);
   options.poison = !options.calm() && !options.thins() && random.chance(15);
   return options;
 }
@@ -248,10 +249,11 @@ std::string describe(const Options& options) {
     line += " values=" + std::to_string(options.values) + " readers=" + std::to_string(options.readers);
   }
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
-  if (options.thins()) line += " every=" + text(options.thinned_every);
+  if (options.thinned_every > Duration::zero()) line += " every=" + text(options.thinned_every);
   if (options.numbered) line += " numbered";
   if (options.priorities) line += " priorities";
   if (options.live_first) line += " live_first";
+  if (options.keep_latest) line += " keep_latest";
   if (options.poison) line += " poison";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";

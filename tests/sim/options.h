@@ -88,6 +88,7 @@ struct Options {
   bool numbered = false;     // what goes up says its number
   bool priorities = false;   // rules have different ones
   bool live_first = false;   // what comes while a backlog waits goes up before it
+  bool keep_latest = false;  // of what waits only the newest of each topic goes up
   bool poison = false;       // the region ends the connection when it gets a certain message of each gateway
   bool verbose = false;
 
@@ -101,7 +102,7 @@ struct Options {
   // Whether messages may be dropped or may expire.
   bool limited() const;
   // Whether values give way to newer ones.
-  bool thins() const { return thinned_every > Duration::zero(); }
+  bool thins() const { return thinned_every > Duration::zero() || keep_latest; }
   // Without faults and limits: QoS 0 arrives, too.
   bool calm() const;
   // Whether sessions end before their time.
