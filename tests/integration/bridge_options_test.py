@@ -114,9 +114,8 @@ class BridgeOptionsTest(TestCase):
         self.wait_away()
         for life in range(3):
             sensor = self.client(barn.port, f"sensor-{life}")
-            for i in range(20):
-                for topic in ("farm/a", "farm/b", "log/a"):
-                    sensor.publish(topic, str(20 * life + i), 1)
+            sensor.publish_each([(topic, str(20 * life + i), 1) for i in range(20)
+                                 for topic in ("farm/a", "farm/b", "log/a")])
             barn.kill()
             barn.start()
         region.start()
