@@ -1,4 +1,4 @@
-"""`furrow check --connect`: what it says of real regions, of such as do not let us in, and of ways that end too soon."""
+"""`furrow check --connect`: what it says of real regions, of such as do not let us in, and of ways that end early."""
 
 import json
 
@@ -94,7 +94,8 @@ class CheckLinkTest(TlsBridgeTestCase):
 
     def test_a_rule_that_is_refused_and_the_others_go_on(self):
         # A furrow as the region: Mosquitto grants what nobody may read.
-        far = self.gateway("access: {anonymous: true, rules: [{everyone: true, subscribe: command/#}]}\n", name="far").start()
+        access = "access: {anonymous: true, rules: [{everyone: true, subscribe: command/#}]}\n"
+        far = self.gateway(access, name="far").start()
         steps = self.check(f"mqtt://127.0.0.1:{far.port}", UP, DOWN, BOTH, expect=1)
         self.assert_fails_at(steps, "subscribe", r"^news/#: not_authorized")
         self.assertIn(("subscribe", True, "command/#: QoS 2"), steps)
