@@ -397,7 +397,7 @@ class BufferTest(ControlTestCase):
         self.assertEqual(len(self.furrow("buffer", "show", "--limit", "5").splitlines()), 7)
         table = self.furrow("buffer", "list").splitlines()
         self.assertRegex(table[0], r"^BRIDGE +STATE +WAITING +IN FLIGHT +SIZE +OLDEST +ON DISK +ASIDE$")
-        self.assertRegex(table[1], r"^region +\w+ +30 +0 +\d+ B +\d+ s +30$")
+        self.assertRegex(table[1], r"^region +\w+ +30 +0 +\d+ B +\d+ s +30 +0$")
 
     def test_export_has_what_is_in_memory_and_what_is_on_disk_only(self):
         self.fill(3000, size=2000)  # six times what stays in memory

@@ -164,6 +164,27 @@ class BridgeFixture : public BrokerFixture {
   // What the bridge said since the last call.
   std::vector<std::string> said() { return std::exchange(said_, {}); }
 
+  // It has a session of the bridge, and lets it in.
+  void online() {
+    if (!dialing()) redial();
+    accept(true);
+  }
+  // What of that are messages, as `farm/1=21`.
+  std::vector<std::string> published() {
+    std::vector<std::string> all;
+    for (const std::string& line : said()) {
+      if (!line.starts_with("PUBLISH ")) continue;
+      std::vector<std::string> quoted;
+      for (std::size_t at = line.find('"'); at != std::string::npos && quoted.size() < 2; at = line.find('"', at + 1)) {
+        const std::size_t end = line.find('"', at + 1);
+        quoted.push_back(line.substr(at + 1, end - at - 1));
+        at = end;
+      }
+      all.push_back(quoted.at(0) + "=" + quoted.at(1));
+    }
+    return all;
+  }
+
   // --- the local side ---
   // A sensor publishes; its acknowledgements are in sensor().received().
   void publish(std::string_view topic, std::string_view payload, mqtt::Qos qos,

@@ -30,25 +30,6 @@ class LanesTest : public BridgeFixture {
     bridge_options.rules = {rule_of("alarm/#", Priority::High), rule_of("farm/#", Priority::Normal),
                             rule_of("log/#", Priority::Low)};
   }
-  void online() {
-    if (!dialing()) redial();
-    accept(true);
-  }
-  // Topics and payloads of what the bridge has published since the last call.
-  std::vector<std::string> published() {
-    std::vector<std::string> all;
-    for (const std::string& line : said()) {
-      if (!line.starts_with("PUBLISH ")) continue;
-      std::vector<std::string> quoted;
-      for (std::size_t at = line.find('"'); at != std::string::npos && quoted.size() < 2; at = line.find('"', at + 1)) {
-        const std::size_t end = line.find('"', at + 1);
-        quoted.push_back(line.substr(at + 1, end - at - 1));
-        at = end;
-      }
-      all.push_back(quoted.at(0) + "=" + quoted.at(1));
-    }
-    return all;
-  }
   void puback(std::uint16_t id) { far(mqtt::Puback{PacketId{id}, ReasonCode::Success, {}}); }
 };
 

@@ -16,18 +16,6 @@ using testing::SizeIs;
 class LatestTest : public BridgeFixture {
  protected:
   LatestTest() { bridge_options.rules.front().keep_latest = true; }
-  void online() {
-    if (!dialing()) redial();
-    accept(true);
-  }
-  // Topics and payloads of what was published, without acknowledging it.
-  std::vector<std::string> published() {
-    std::vector<std::string> all;
-    for (const std::string& line : said()) {
-      if (line.starts_with("PUBLISH ")) all.push_back(line.substr(8, line.find(" qos=") - 8));
-    }
-    return all;
-  }
   void publish_rounds(int rounds, Qos qos) {
     for (int round = 1; round <= rounds; ++round) {
       for (const char* topic : {"farm/a", "farm/b", "farm/c"}) publish(topic, std::to_string(round), qos);
@@ -46,7 +34,7 @@ TEST_P(LatestAtQosTest, AfterAnOutageOnlyTheNewestOfEachTopicCrosses) {
   EXPECT_EQ(dropped(DropReason::Replaced), 12U);
   online();
   pass(1s);
-  EXPECT_THAT(published(), ElementsAre(R"("farm/a" "5")", R"("farm/b" "5")", R"("farm/c" "5")"));
+  EXPECT_THAT(published(), ElementsAre("farm/a=5", "farm/b=5", "farm/c=5"));
 }
 
 TEST_P(LatestAtQosTest, OlderOneStaysUntilTheNewerIsSafe) {
@@ -61,7 +49,7 @@ TEST_P(LatestAtQosTest, OlderOneStaysUntilTheNewerIsSafe) {
   EXPECT_EQ(snapshot().backlog_messages, 1U);
   online();
   pass(1s);
-  EXPECT_THAT(published(), ElementsAre(R"("farm/a" "1")"));
+  EXPECT_THAT(published(), ElementsAre("farm/a=1"));
 }
 
 TEST_P(LatestAtQosTest, NewerOnesReplaceWhatWaitedBeforeARestart) {
@@ -72,7 +60,7 @@ TEST_P(LatestAtQosTest, NewerOnesReplaceWhatWaitedBeforeARestart) {
   publish("farm/b", "3", GetParam());
   online();
   pass(1s);
-  EXPECT_THAT(published(), ElementsAre(R"("farm/a" "2")", R"("farm/c" "2")", R"("farm/b" "3")"));
+  EXPECT_THAT(published(), ElementsAre("farm/a=2", "farm/c=2", "farm/b=3"));
   EXPECT_EQ(dropped(DropReason::Replaced), 4U);
 }
 
@@ -83,11 +71,11 @@ TEST_F(LatestTest, OlderOneDoesNotComeBehindTheNewerAfterACrash) {
   publish("farm/a", "2", Qos::ExactlyOnce);
   online();
   pass(1s);
-  ASSERT_THAT(published(), ElementsAre(R"("farm/a" "2")"));
+  ASSERT_THAT(published(), ElementsAre("farm/a=2"));
   crash_and_restart();
   online();
   pass(1s);
-  EXPECT_THAT(published(), ElementsAre(R"("farm/a" "2")"));
+  EXPECT_THAT(published(), ElementsAre("farm/a=2"));
 }
 
 TEST_F(LatestTest, WhatIsRetainedGivesWayToWhatIsRetained) {
@@ -99,7 +87,7 @@ TEST_F(LatestTest, WhatIsRetainedGivesWayToWhatIsRetained) {
   EXPECT_EQ(snapshot().backlog_messages, 2U) << "the far side would retain nothing without the first";
   publish("farm/a", "4", Qos::AtLeastOnce, {.retain = true});
   online();
-  EXPECT_THAT(published(), ElementsAre(R"("farm/a" "4")"));
+  EXPECT_THAT(published(), ElementsAre("farm/a=4"));
 }
 
 TEST_F(LatestTest, WhileTheLinkIsUpEachCrosses) {
@@ -116,7 +104,7 @@ TEST_F(LatestTest, OtherRulesKeepAll) {
   for (const char* payload : {"1", "2"}) publish("log/a", payload, Qos::AtLeastOnce);
   for (const char* payload : {"1", "2"}) publish("farm/a", payload, Qos::AtLeastOnce);
   online();
-  EXPECT_THAT(published(), ElementsAre(R"("log/a" "1")", R"("log/a" "2")", R"("farm/a" "2")"));
+  EXPECT_THAT(published(), ElementsAre("log/a=1", "log/a=2", "farm/a=2"));
 }
 
 // More topics than memory has room for messages: the older ones are found when they are read.
