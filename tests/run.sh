@@ -29,11 +29,11 @@ skipped() {
     -e '/^\[ RUN +\] /{s///;h}' -e '/: Skipped$/{n;G;s/^(.*)\n(.*)$/  \2: \1/p}' "$1"
 }
 
-# Runs the tests of preset $1 and shows what was skipped, then CTest's summary. Three times as many at a time as there
-# are processors: most of the long ones wait.
+# Runs the tests of preset $1 and shows what was skipped, then CTest's summary. Twice as many at a time as there are
+# processors: most of the long ones wait.
 run() {
   local folder="build/$1" status=0 summary='% tests passed, '
-  ctest --preset "$1" --parallel "$((3 * jobs))" | tee "$folder/ctest.log" | sed -u "/$summary/,\$d" || status=$?
+  ctest --preset "$1" --parallel "$((2 * jobs))" | tee "$folder/ctest.log" | sed -u "/$summary/,\$d" || status=$?
   echo "Skipped, and why:"
   skipped "$folder/Testing/Temporary/LastTest.log" | grep . || echo "  nothing"
   sed -n "/$summary/,\$p" "$folder/ctest.log"
