@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "gateway/cli/check_link.h"
 #include "gateway/cli/check_machine.h"
 #include "gateway/cli/config_choice.h"
 #include "gateway/cli/exit_code.h"
+#include "gateway/net/resolver.h"
 
 namespace furrow::gateway {
 namespace {
@@ -48,7 +50,10 @@ int run_check(const CheckOptions& options) {
   if (!report.error.empty()) return complain(report.error, report.exit_code);
   if (!options.json || report.exit_code != kExitFine) std::fputs(report.text.c_str(), stdout);
   if (report.exit_code != kExitFine || !options.connect) return report.exit_code;
-  return check_links(report.config, options.bridge, options.json);
+  const int exit_code = check_links(report.config, options.bridge, options.json);
+  // Nobody waits for a name that is still being looked up, and its thread may use what exit() takes apart.
+  if (Resolver::any_under_way()) std::_Exit(exit_code);
+  return exit_code;
 }
 
 }  // namespace furrow::gateway
