@@ -182,8 +182,9 @@ void Lane::note_latest_waiting() {
 // What the far side retains gives way to what it retains, too.
 void Lane::note_latest(const Outbox::Entry& entry) {
   const Latest that{entry.sequence, entry.retain};
-  if (latest_.size() >= kLatestMax && !latest_.contains(std::string(entry.message->topic()))) return;
-  Latest& latest = latest_[std::string(entry.message->topic())];
+  const std::string topic(entry.message->topic());
+  if (latest_.size() >= kLatestMax && !latest_.contains(topic)) return;
+  Latest& latest = latest_[topic];
   if (latest.sequence > that.sequence) {
     if (latest.retain || !that.retain) supersede(that.sequence, latest.sequence, DropReason::Replaced);
     return;

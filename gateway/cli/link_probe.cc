@@ -1,6 +1,5 @@
 #include "gateway/cli/link_probe.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "bridge/diagnosis.h"
