@@ -72,10 +72,6 @@ std::uint64_t count_of(const BridgeItem& bridge, const BufferOptions& options) {
   return options.quarantine ? bridge.quarantined : bridge.backlog + bridge.inflight;
 }
 
-std::string messages(std::uint64_t count) {
-  return std::to_string(count) + (count == 1 ? " message" : " messages");
-}
-
 Status show(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options) {
   std::uint64_t count = 0;
   const auto print_item = [&](std::string_view line) {
@@ -124,7 +120,7 @@ Status purge(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptio
   const std::string name = shown(bridge.bridge);
   if (!options.yes) {
     FURROW_TRY(const bool agreed,
-               confirm("Drop " + messages(count_of(bridge, options)) + " that the " +
+               confirm("Drop " + counted(count_of(bridge, options), "message") + " that the " +
                        (options.quarantine ? "quarantine" : "buffer") + " of bridge " + name + " has?"));
     if (!agreed) return Error(Errc::Closed, "nothing was dropped");
   }
@@ -134,7 +130,8 @@ Status purge(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptio
   if (options.json) {
     print_line(end);
   } else {
-    std::printf("%s: %s dropped, counted as purged\n", name.c_str(), messages(read_end_number(end, "count")).c_str());
+    std::printf("%s: %s dropped, counted as purged\n", name.c_str(),
+                counted(read_end_number(end, "count"), "message").c_str());
   }
   return {};
 }
@@ -142,8 +139,8 @@ Status purge(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptio
 Status replay(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOptions& options) {
   const std::string name = shown(bridge.bridge);
   if (!options.yes) {
-    FURROW_TRY(const bool agreed,
-               confirm("Send " + messages(bridge.quarantined) + " that bridge " + name + " has set aside again?"));
+    FURROW_TRY(const bool agreed, confirm("Send " + counted(bridge.quarantined, "message") + " that bridge " + name +
+                                          " has set aside again?"));
     if (!agreed) return Error(Errc::Closed, "nothing was changed");
   }
   const ControlRequest request{.command = ControlCommand::BufferReplay, .bridge = bridge.bridge};
@@ -152,9 +149,10 @@ Status replay(GatewayAccess& gateway, const BridgeItem& bridge, const BufferOpti
     print_line(end);
     return {};
   }
-  std::printf("%s: %s from quarantine to the buffer\n", name.c_str(), messages(read_end_number(end, "count")).c_str());
+  std::printf("%s: %s from quarantine to the buffer\n", name.c_str(),
+              counted(read_end_number(end, "count"), "message").c_str());
   const std::uint64_t left = read_end_number(end, "left");
-  if (left > 0) std::printf("%s left, as the buffer is full\n", messages(left).c_str());
+  if (left > 0) std::printf("%s left, as the buffer is full\n", counted(left, "message").c_str());
   return {};
 }
 

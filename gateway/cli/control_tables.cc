@@ -76,10 +76,6 @@ std::string sheet_line(std::string_view what, const std::string& value) {
   return left(what, 14) + value + "\n";
 }
 
-std::string counted(std::uint64_t count, std::string_view thing) {
-  return std::to_string(count) + " " + std::string(thing) + (count == 1 ? "" : "s");
-}
-
 std::string connection_lines(const ClientItem& client) {
   const std::string since = shown(client.since_at) + " (" + short_time(client.since_s) + ")";
   if (!client.connected) {

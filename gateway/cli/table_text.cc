@@ -70,6 +70,10 @@ std::string wrapped(std::string_view text, std::string_view indent) {
   return is_begun ? all + line + "\n" : all;
 }
 
+std::string counted(std::uint64_t count, std::string_view thing) {
+  return std::to_string(count) + " " + std::string(thing) + (count == 1 ? "" : "s");
+}
+
 void print(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,9 @@ std::string right(std::string_view text, std::size_t columns);
 std::string painted(std::string_view text, std::string_view with, bool colour);
 // In lines of kColumns, broken between words, each with `indent` before it.
 std::string wrapped(std::string_view text, std::string_view indent);
+
+// `1 message`, `2 messages`.
+std::string counted(std::uint64_t count, std::string_view thing);
 
 // To standard output, as it is and as a line.
 void print(std::string_view text);
