@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "gateway/net/descriptor.h"
+#include "gateway/process.h"
 #include "gateway/store/errno_error.h"
 
 extern char** environ;
@@ -102,6 +103,7 @@ Result<ChildOutput> run_program(const std::vector<std::string>& arguments, std::
 }
 
 Status filter_into(const std::vector<std::string>& arguments, std::string_view input, int output) {
+  ignore_broken_pipes();
   FURROW_TRY(Pipe pipe, make_pipe());
   FURROW_TRY(const pid_t child, spawn_program(arguments, pipe.read.get(), output, STDERR_FILENO));
   pipe.read = Descriptor();

@@ -21,7 +21,8 @@ struct ChildOutput {
 Result<ChildOutput> run_program(const std::vector<std::string>& arguments, std::size_t bytes_max,
                                 std::chrono::seconds patience);
 
-// Gives `input` to the program and lets it write to the open file `output`.
+// Gives `input` to the program and lets it write to the open file `output`. From then on this process ignores broken
+// pipes: the program may end before it has read all.
 Status filter_into(const std::vector<std::string>& arguments, std::string_view input, int output);
 
 }  // namespace furrow::gateway

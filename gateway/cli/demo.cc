@@ -20,7 +20,6 @@
 #include "gateway/clock.h"
 #include "gateway/log_sink.h"
 #include "gateway/net/event_loop.h"
-#include "gateway/process.h"
 #include "gateway/signals.h"
 #include "gateway/status/json.h"
 #include "gateway/www/page_files.h"
@@ -313,7 +312,6 @@ class Demo {
 }  // namespace
 
 int run_demo(const DemoOptions& options) {
-  ignore_broken_pipes();
   const auto directory = TemporaryDirectory::make();
   if (!directory) return complain(directory.error().message());
   const Clock clock;

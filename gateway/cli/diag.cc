@@ -319,7 +319,6 @@ void collect(DiagDocuments& documents, const DiagOptions& options, const Result<
 }  // namespace
 
 int run_diag(const DiagOptions& options) {
-  ignore_broken_pipes();
   const WallTime now = Clock().wall();
   const auto chosen = choose_config(options.config, kDefaultConfigFile);
   const std::string id = name_part(chosen ? chosen->loaded.config.gateway.id : std::string());

@@ -62,7 +62,7 @@ int run_gateway(const RunOptions& options) {
   raise_descriptor_limit();
   keep_files_private();
   keep_memory_private();
-  ignore_broken_pipes();
+  ignore_broken_pipes();  // whoever reads the log may be gone
   Clock clock;
   LogSink log(log_options(choice->loaded.config.log), clock);
   SystemdNotify notify([](const char* name) -> const char* { return std::getenv(name); });

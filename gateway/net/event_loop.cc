@@ -1,10 +1,12 @@
 #include "gateway/net/event_loop.h"
 
 #include "broker-core/base/check.h"
+#include "gateway/process.h"
 
 namespace furrow::gateway {
 
 EventLoop::EventLoop() : read_buffer_(std::make_unique<ReadBuffer>()), loop_(std::make_unique<uv_loop_t>()) {
+  ignore_broken_pipes();
   FURROW_CHECK(uv_loop_init(loop_.get()) == 0);
   loop_->data = read_buffer_.get();
 }

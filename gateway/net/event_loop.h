@@ -12,6 +12,7 @@ namespace furrow::gateway {
 
 class EventLoop {
  public:
+  // From then on the process ignores broken pipes: libuv writes to connections that may be gone.
   EventLoop();
   // As close().
   ~EventLoop();

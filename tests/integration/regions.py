@@ -42,7 +42,7 @@ class Rabbit(Process):
 
     def wait_started(self):
         wait_for(f"RabbitMQ {self.name} has started", lambda: "completed with" in self.log(), seconds=180)
-        # The nodes of a cluster first agree who leads them in the matter of client identifiers.
+        # A node first finds out who leads in the matter of client identifiers.
         wait_for(f"RabbitMQ {self.name} lets clients in", self.lets_in)
 
     def lets_in(self):

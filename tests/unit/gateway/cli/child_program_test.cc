@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
+#include <string>
 
 #include "gateway/net/descriptor.h"
 
@@ -49,7 +51,13 @@ TEST(ChildProgram, FilterWritesToTheFile) {
   std::array<char, 16> text{};
   EXPECT_EQ(::pread(file.get(), text.data(), text.size(), 0), 5);
   EXPECT_STREQ(text.data(), "HELLO");
-  EXPECT_FALSE(filter_into({"false"}, "hello", file.get()));
+}
+
+TEST(ChildProgram, FilterSaysThatTheProgramEndedBeforeItReadAll) {
+  (void)std::signal(SIGPIPE, SIG_DFL);  // which ends a program
+  const auto filtered = filter_into({"false"}, std::string(1000000, 'x'), STDOUT_FILENO);
+  ASSERT_FALSE(filtered);
+  EXPECT_EQ(filtered.error().message(), "false ended with 1");
 }
 
 }  // namespace
