@@ -131,11 +131,11 @@ bool Buffer::refuses(const broker::Publication& publication, const broker::Route
   const auto mapping = map().up(publication.fields().topic);
   if (!mapping || map().rule(*mapping).qos_max == Qos::AtMostOnce) return false;
   const Rule& rule = map().rule(*mapping);
-  const Lane& lane = lane_of(rule, delivery.retain);
+  const Lane& lane = lane_of(mapping->rule, delivery.retain);
   if (broker_.journal().condition().failing()) {
     // QoS 2 is written before it is sent; QoS 1 unless its acknowledgement can be expected.
     const bool once = rule.qos_of(delivery.qos) == Qos::AtLeastOnce;
-    if (!once || !is_direct(lane) || inflight_.window_full()) return true;
+    if (!once || !is_direct(lane, publication.now()) || inflight_.window_full()) return true;
   }
   return lanes_.refuses(lane, publication.bytes_size());
 }
@@ -147,11 +147,14 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   rules_.count_up(mapping->rule);
   if (circles(publication)) return;
   const Qos qos = rule.qos_of(delivery.qos);
-  Lane& lane = lane_of(rule, delivery.retain);
-  const auto follows_queued = [&] { return !is_direct(lane) || lane.holds(publication.fields().topic); };
-  if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && follows_queued())) {
+  Lane& lane = lane_of(mapping->rule, delivery.retain);
+  const auto follows_queued = [&] {
+    return !is_direct(lane, publication.now()) || lane.holds(publication.fields().topic);
+  };
+  const bool may_leave = sender_ != nullptr && sender_->takes_once(rule.priority == Priority::High);
+  if (qos != Qos::AtMostOnce || (rule.buffer_qos0 && follows_queued()) || (rule.is_paced() && may_leave)) {
     enqueue(publication, *mapping, lane, {delivery.qos, qos}, delivery.retain);
-  } else if (sender_ != nullptr && sender_->takes_once(rule.priority == Priority::High)) {
+  } else if (may_leave) {
     if (!lane.crosses(publication, rule, delivery.retain)) return;
     sender_->send_once(publication.fields(), *mapping, delivery.retain, publication.now());
   } else {
@@ -162,9 +165,9 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
 }
 
 // What the far side retains keeps its place among the rest: it would keep the one that comes last.
-Lane& Buffer::lane_of(const Rule& rule, bool retain) const {
-  const bool passes = live_first_ && sender_ != nullptr && inflight_.connected() && !(retain && rule.retain_keep);
-  return lanes_.of(rule.priority, passes);
+Lane& Buffer::lane_of(std::size_t rule, bool retain) const {
+  const bool stays = retain && map().rules()[rule].retain_keep;
+  return lanes_.of(rule, live_first_ && sender_ != nullptr && inflight_.connected() && !stays);
 }
 
 bool Buffer::circles(const broker::Publication& publication) {
@@ -195,7 +198,7 @@ void Buffer::enqueue(broker::Publication& publication, const TopicMap::Mapping& 
     pass(Outbox::Outcome::Dropped, now, DropReason::RefusedQos0);
     return;
   }
-  const bool at_once = is_direct(lane);
+  const bool at_once = is_direct(lane, now);
   if (at_once && !sender_->fits(publication, mapping, qos.there)) {
     pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
     return;
@@ -240,7 +243,7 @@ void Buffer::send_released(Lane& lane, const Thinning::Held& held, Instant now) 
     lane.pass(Outbox::Outcome::Dropped, now, DropReason::RuleRemoved);
   } else if (held.message->expires_at() <= now) {
     lane.pass(Outbox::Outcome::Expired, now);
-  } else if (sender_ != nullptr && sender_->takes_once(lanes_.is_urgent(lane))) {
+  } else if (sender_ != nullptr && sender_->takes_once(lane.place().urgent())) {
     sender_->send_once(broker::fields_of(*held.message), *mapping, held.retain, now);
   } else {
     lane.pass(Outbox::Outcome::Dropped, now, DropReason::Qos0Offline);
@@ -253,16 +256,21 @@ void Buffer::drop_outdated(std::size_t room, Instant now) {
 
 bool Buffer::thin(std::size_t room, Instant now) {
   bool more_may_leave = false;
-  lanes_.for_each([&](Lane& lane) { more_may_leave = lane.thin(room, now) || more_may_leave; });
+  lanes_.for_each([&](Lane& lane) {
+    if (!lane.holds_back(now)) more_may_leave = lane.thin(room, now) || more_may_leave;
+  });
   return more_may_leave;
 }
 
 // While a lane waits for a page or for its pace, those behind it go on.
 void Buffer::send(Instant now) {
-  sender_->begin_turn({.paced = false, .urgent = true});
+  sender_->begin_turn({.drained = false, .urgent = true});
   inflight_.resume(now);
+  lanes_.review_paces(now);
   lanes_.for_each([&](Lane& lane) {
-    sender_->begin_turn({.paced = lanes_.is_paced(lane), .urgent = lanes_.is_urgent(lane)});
+    if (lane.holds_back(now)) return;
+    const Lane::Place& place = lane.place();
+    sender_->begin_turn({.drained = place.drained, .urgent = place.urgent(), .pace = place.pace});
     inflight_.send_from(lane.outbox(), lane.send_last(), now);
   });
   sender_->begin_turn({});
@@ -357,14 +365,15 @@ void Buffer::handle_store_progress(Instant now) {
 
 // --- what is where ---
 
-bool Buffer::direct() const {
+bool Buffer::direct(Instant now) const {
   bool is_clear = sender_ != nullptr && sender_->ready(false);
-  lanes_.for_each([&](const Lane& lane) { is_clear = is_clear && !lane.outbox().has_waiting(); });
+  lanes_.for_each(
+      [&](const Lane& lane) { is_clear = is_clear && (!lane.outbox().has_waiting() || lane.holds_back(now)); });
   return is_clear;
 }
 
 bool Buffer::has_urgent() const {
-  return lanes_.sum([&](const Lane& lane) { return lanes_.is_urgent(lane) ? lane.outbox().messages() : 0; }) > 0;
+  return lanes_.sum([&](const Lane& lane) { return lane.place().urgent() ? lane.outbox().messages() : 0; }) > 0;
 }
 
 std::optional<Instant> Buffer::oldest() const {

@@ -51,10 +51,12 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
     virtual std::uint64_t uncounted() const = 0;
     // More can be sent than before.
     virtual void pump(Instant now) = 0;
-    // Whose turn it is: of a backlog that leaves no faster than it may; urgent.
+    // Whose turn it is: of a backlog that leaves at the pace of the drain; urgent; of a rule that has a pace of its
+    // own.
     struct Turn {
-      bool paced = false;
+      bool drained = false;
       bool urgent = false;
+      RulePace* pace = nullptr;
     };
     virtual void begin_turn(Turn turn) = 0;
     // A retained value was removed by a message that was dropped, because nothing can be sent.
@@ -108,6 +110,8 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   void send(Instant now);
   // A connection begins: what waits is the backlog.
   void begin_connection() { lanes_.begin_backlogs(); }
+  // When the next message that its rule holds back may leave.
+  Instant pace_due() const { return lanes_.pace_due(); }
   // When values that are held leave; then, lets them.
   Instant thinning_due() const;
   void release_held(Instant now);
@@ -160,8 +164,8 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
     if (rule) rules_.count_down(*rule);
   }
 
-  // Whether a message may go out now, with nothing waiting before it.
-  bool direct() const;
+  // Whether a message may go out now, with nothing waiting before it but what its rule holds back.
+  bool direct(Instant now) const;
 
   // --- for the operator ---
   const Lanes& lanes() const { return lanes_; }
@@ -211,9 +215,10 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   void enqueue(broker::Publication& publication, const TopicMap::Mapping& mapping, Lane& lane, QosPair qos,
                bool retain);
   // That of a message of the rule which comes now.
-  Lane& lane_of(const Rule& rule, bool retain) const;
-  bool is_direct(const Lane& lane) const {
-    return sender_ != nullptr && sender_->ready(lanes_.is_urgent(lane)) && !lane.outbox().has_waiting();
+  Lane& lane_of(std::size_t rule, bool retain) const;
+  bool is_direct(const Lane& lane, Instant now) const {
+    return sender_ != nullptr && sender_->ready(lane.place().urgent()) && !lane.outbox().has_waiting() &&
+           !lane.holds_back(now);
   }
   // Whether it would circle; then it is dropped.
   bool circles(const broker::Publication& publication);

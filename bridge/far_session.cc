@@ -56,17 +56,6 @@ std::vector<std::uint64_t> take_offered(ByteView& in) {
   return offered;
 }
 
-// A rule by its names here and at the far broker. FNV-1a: the same over restarts.
-std::uint64_t hash_of(const Rule& rule) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const std::string_view part : {std::string_view(rule.filter), std::string_view(rule.local_prefix),
-                                      std::string_view(rule.remote_prefix), std::string_view(rule.remote)}) {
-    for (const char one : part) hash = (hash ^ static_cast<std::uint8_t>(one)) * 0x100000001b3;
-    hash = (hash ^ 0xff) * 0x100000001b3;  // no byte of UTF-8
-  }
-  return hash;
-}
-
 Sequence take_numbers(ByteView& in) {
   if (in.empty() || in.front() != kNumbers) return {};
   in = in.subspan(1);
@@ -131,13 +120,13 @@ void FarSession::store_old_broker_lazily(Instant now) {
 }
 
 bool FarSession::was_offered(const Rule& rule) const {
-  return std::ranges::find(offered_, hash_of(rule)) != offered_.end();
+  return std::ranges::find(offered_, rule.names_hash()) != offered_.end();
 }
 
 void FarSession::note_offered(const std::vector<Rule>& rules, Instant now) {
   std::vector<std::uint64_t> hashes;
   for (const Rule& rule : rules) {
-    if (rule.goes_up() && rule.retain_keep && hashes.size() < kOfferedMax) hashes.push_back(hash_of(rule));
+    if (rule.goes_up() && rule.retain_keep && hashes.size() < kOfferedMax) hashes.push_back(rule.names_hash());
   }
   if (hashes == offered_) return;
   offered_ = std::move(hashes);

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "bridge/rule_pace.h"
 #include "bridge/rule_set.h"
 #include "bridge/thinning.h"
 #include "broker-core/publication.h"
@@ -48,6 +49,19 @@ class Lane {
   }
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
+
+  // What its place among the others means to its messages.
+  struct Place {
+    Priority priority = Priority::Normal;
+    bool drained = false;      // those of a backlog leave at the pace of the drain; for others nobody would wait
+    RulePace* pace = nullptr;  // that of their rule, which must outlive this; nullptr: none
+
+    // Whether they wait for no window, no demand and no drain.
+    bool urgent() const { return priority == Priority::High; }
+  };
+  void set_place(const Place& place) { place_ = place; }
+  const Place& place() const { return place_; }
+  bool holds_back(Instant now) const { return place_.pace != nullptr && place_.pace->holds_back(now); }
 
   broker::Outbox& outbox() { return outbox_; }
   const broker::Outbox& outbox() const { return outbox_; }
@@ -119,6 +133,7 @@ class Lane {
   const RuleSet& rules_;
   broker::Journal& journal_;
 
+  Place place_;
   broker::Books books_;
   broker::Outbox outbox_;
   Sequence restored_;

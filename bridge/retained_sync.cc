@@ -77,7 +77,7 @@ void RetainedSync::offer(Instant now) {
     return;
   }
   std::size_t steps = RetainedOffers::kStepsMax;
-  while (buffer_.direct() && !buffer_.window().window_full()) {
+  while (buffer_.direct(now) && !buffer_.window().window_full()) {
     const broker::MessageRef value = offers.next(buffer_.map(), broker_.retained(), up_.sent_since(), now, steps);
     if (!value) break;
     if (down_.has_shown(value->topic())) continue;

@@ -44,6 +44,17 @@ std::string Rule::remote_filter() const {
   return remote.empty() ? remote_prefix + filter : pattern_of(*this).made_filter();
 }
 
+// FNV-1a.
+std::uint64_t Rule::names_hash() const {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const std::string_view part : {std::string_view(filter), std::string_view(local_prefix),
+                                      std::string_view(remote_prefix), std::string_view(remote)}) {
+    for (const char one : part) hash = (hash ^ static_cast<std::uint8_t>(one)) * 0x100000001b3;
+    hash = (hash ^ 0xff) * 0x100000001b3;  // no byte of UTF-8
+  }
+  return hash;
+}
+
 TopicMap::TopicMap(std::vector<Rule> rules) : rules_(std::move(rules)) {
   for (const Rule& rule : rules_) names_.push_back(names_of(rule));
 }

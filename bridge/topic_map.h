@@ -43,14 +43,18 @@ struct Rule {
   ThinningTerms thinning;                      // on the way up
   bool keep_latest = false;                    // likewise: of what waits only the newest of each topic
   Priority priority = Priority::Normal;        // on the way up
+  std::uint32_t messages_per_second = 0;       // at most, on the way up; 0 = no limit
   std::vector<UserProperty> properties;        // added on the way up
 
   // At which a message of `qos` crosses.
   mqtt::Qos qos_of(mqtt::Qos qos) const { return std::clamp(qos, qos_min, qos_max); }
   bool goes_up() const { return direction != Direction::Down; }
   bool comes_down() const { return direction != Direction::Up; }
+  bool is_paced() const { return messages_per_second > 0; }
   std::string local_filter() const { return local_prefix + filter; }
   std::string remote_filter() const;
+  // Of its names here and at the far broker: the same over restarts.
+  std::uint64_t names_hash() const;
 };
 
 class TopicMap {

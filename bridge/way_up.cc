@@ -125,13 +125,17 @@ void WayUp::write_pubrel(PacketId packet_id, Instant now) {
 
 // A backlog leaves no faster than it may; without one there is nothing to hold back.
 void WayUp::pace(const broker::Message& message, Instant now) {
-  if (!turn_.paced || !options_.drain.is_limited() || buffer_.backlog() == 0) return;
+  if (turn_.pace != nullptr) {
+    turn_.pace->take(now);
+    turn_is_over_ = turn_.pace->holds_back(now);
+  }
+  if (!turn_.drained || !options_.drain.is_limited() || buffer_.backlog() == 0) return;
   const Instant until = pace_.take(message.topic().size() + message.payload().size(), options_.drain, now);
   if (until > now) paced_until_ = until;
 }
 
 void WayUp::pump(Instant now) {
-  if (pace_due() <= now) paced_until_.reset();
+  if (paced_until_ && *paced_until_ <= now) paced_until_.reset();
   send_waiting(now);
   while (!answers_.empty()) {
     for (const Answer& one : std::exchange(answers_, {})) answer(one, now);

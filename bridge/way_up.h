@@ -77,8 +77,10 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   void pump(Instant now) override;
   // Counts messages that have expired while nothing is sent.
   void expire(Instant now);
-  // When pump() goes on with a backlog that leaves no faster than it may; never while nothing holds it back.
-  Instant pace_due() const { return paced_until_.value_or(kNever); }
+  // When pump() goes on with messages that leave no faster than they may; never while nothing holds any back.
+  Instant pace_due() const {
+    return window().connected() ? std::min(paced_until_.value_or(kNever), buffer_.pace_due()) : kNever;
+  }
   // Whether the far broker takes nothing for now; and when pump() tries it again.
   bool refused() const { return window().refused(); }
   Instant retry_due() const { return window().retry_due(); }
@@ -114,11 +116,14 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   void note_removed(std::string_view topic) override {
     if (options_.notes_removed) offers_.note_removed(topic);
   }
-  void begin_turn(Turn turn) override { turn_ = turn; }
+  void begin_turn(Turn turn) override {
+    turn_ = turn;
+    turn_is_over_ = false;
+  }
   std::uint64_t uncounted() const override { return in_output_.once + taken_out_.once; }
 
   // broker::PublishSink
-  bool writable() const override { return takes_more(turn_) && numbers_are_ready(); }
+  bool writable() const override { return !turn_is_over_ && takes_more(turn_) && numbers_are_ready(); }
   Outcome write_publish(const broker::Message& message, const broker::Delivery& delivery, Instant now) override;
   void write_pubrel(PacketId packet_id, Instant now) override;
 
@@ -129,7 +134,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
                                         std::uint64_t number, Instant now);
   static UserProperties path_property(const Options& options);
   bool takes_more(Turn turn) const {
-    return remote_.writable() && (turn.urgent || !held_) && !(turn.paced && paced_until_) && !waits_for_answer();
+    return remote_.writable() && (turn.urgent || !held_) && !(turn.drained && paced_until_) && !waits_for_answer();
   }
   // One message at a time is sent, and it is not the time.
   bool waits_for_answer() const { return suspects_.one_at_a_time() && (!is_quiet_ || window().count() > 0); }
@@ -160,6 +165,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   broker::PublishPace pace_;
   std::optional<Instant> paced_until_;
   Turn turn_;                     // whose messages are sent now
+  bool turn_is_over_ = false;     // the next of them waits for the pace of its rule
   std::uint16_t window_max_ = 0;  // of the present connection
   bool held_ = false;             // likewise; see hold()
   bool lacks_exactly_once_ = false;

@@ -1085,6 +1085,16 @@ const Key kKeys[] = {
      .doc = "With changed_only: a payload that has not changed crosses all the same once so much time has passed since "
             "the one before; 0s: never.",
      .slot = [](Objects& at) -> Slot { return &at.rule->heartbeat; }},
+    {.path = "bridges[].topics[].messages_per_second",
+     .kind = Kind::Count,
+     .standard = "0",
+     .least = "0",
+     .most = "1000000",
+     .doc = "Up: at most so many messages of this rule leave in a second, after a pause as many at once; more of them "
+            "wait in the buffer, those of QoS 0 too, and hold up no other rule; 0: no limit.",
+     .danger = "A rule that always has more fills the buffer, and its messages become old there.",
+     .also = "rate | max_rate | throttle_rate",
+     .slot = [](Objects& at) -> Slot { return &at.rule->messages_per_second; }},
     {.path = "bridges[].topics[].properties",
      .kind = Kind::Pairs,
      .doc = "Up: user properties for the far side, where it speaks MQTT 5; {gateway} and {bridge} stand for the names "
@@ -1093,7 +1103,6 @@ const Key kKeys[] = {
      .also = "user_properties",
      .may_be_left_out = true,
      .slot = [](Objects& at) -> Slot { return &at.rule->properties; }},
-    planned("bridges[].topics[].messages_per_second", "How fast what waits for this rule leaves."),
     planned("bridges[].topics[].subscribe", "Subscribing at the far side only while a local client wants it."),
 
     {.path = "include",

@@ -135,6 +135,7 @@ void check_way_up_options(const TopicRule& rule, const std::string& path, Report
   warn(is_down && rule.expire_after > Duration::zero(), "expire_after", way_down);
   warn(is_down && rule.every > Duration::zero(), "every", way_down);
   warn(is_down && rule.changed_only, "changed_only", way_down);
+  warn(is_down && rule.messages_per_second > 0, "messages_per_second", way_down);
   warn(is_down && !rule.properties.empty(), "properties", way_down);
   warn(rule.heartbeat > Duration::zero() && !rule.changed_only, "heartbeat", "without changed_only: true");
 }

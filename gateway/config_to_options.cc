@@ -172,6 +172,7 @@ bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, 
           .thinning = {.every = from.every, .changed_only = from.changed_only, .heartbeat = from.heartbeat},
           .keep_latest = from.keep == config::Keep::Latest,
           .priority = priority(from.priority),
+          .messages_per_second = clamp_to<std::uint32_t>(from.messages_per_second),
           .properties = std::move(properties)};
 }
 

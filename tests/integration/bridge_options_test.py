@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-from furrow_testing import TestCase, bridge, main, undelivered
+from furrow_testing import TestCase, bridge, main, publish_lines, undelivered
 
 
 class BridgeOptionsTest(TestCase):
@@ -84,6 +84,21 @@ class BridgeOptionsTest(TestCase):
         region.start()
         self.reader.wait_until("it drains", lambda one: one["state"] == "draining" and 0 < one["delivered"] < 60)
         self.reader.wait_until("it has drained", lambda one: one["delivered"] == 60)
+        self.reader.assert_books_balance()
+
+    def test_a_rule_with_a_pace_holds_up_no_other_also_after_a_crash(self):
+        region = self.mosquitto().start()
+        barn = self.bridged(bridge(region.port, "{filter: log/#, messages_per_second: 5}", "{filter: farm/#}"))
+        archive = self.archive(region.port, "#", 1).start()
+        self.assert_published(*(publish_lines(barn.port, topic, range(60)) for topic in ("log/a", "farm/a")))
+        archive.wait_for_payload("farm/a", "59")
+        self.assertLess(len(archive.payloads("log/a")), 60)
+        barn.kill()
+        barn.start()
+        archive.wait_for_payload("log/a", "59")
+        self.assertEqual(sorted(set(map(int, archive.payloads("log/a")))), list(range(60)))
+        self.reader = self.status(barn)
+        self.reader.wait_until("nothing waits", lambda one: undelivered(one) == 0)
         self.reader.assert_books_balance()
 
     def test_what_is_high_goes_first_and_what_is_low_last_also_after_a_crash(self):

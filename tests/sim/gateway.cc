@@ -61,6 +61,7 @@ std::vector<bridge::Rule> rules_up(const Options& options, const std::string& re
     rules.back().priority = priority;
   };
   add("farm/#", bridge::Priority::Normal);
+  rules.back().messages_per_second = options.paced;
   if (!options.priorities) return rules;
   for (const char* topic : {"farm/+/0", "farm/+/state-0", "farm/+/will-0"}) {
     rules.front().except.emplace_back(topic);

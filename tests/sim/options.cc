@@ -204,6 +204,7 @@ Options draw_options(std::uint64_t seed) {
   options.live_first = random.chance(10);
   options.keep_latest = !options.shared && !options.calm() && random.chance(12);
   options.poison = !options.calm() && !options.thins() && random.chance(15);
+  if (!options.calm() && random.chance(12)) options.paced = static_cast<std::uint32_t>(20 + random.below(200));
   return options;
 }
 
@@ -254,6 +255,7 @@ std::string describe(const Options& options) {
   if (options.priorities) line += " priorities";
   if (options.live_first) line += " live_first";
   if (options.keep_latest) line += " keep_latest";
+  if (options.paced > 0) line += " paced=" + std::to_string(options.paced);
   if (options.poison) line += " poison";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";

@@ -14,9 +14,13 @@ using bridge::Priority;
 using broker::DropReason;
 using mqtt::Qos;
 using mqtt::ReasonCode;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 bridge::Rule rule_of(std::string filter, Priority priority) {
   bridge::Rule made = rule(Direction::Up, std::move(filter));
@@ -119,8 +123,8 @@ TEST_F(LanesTest, NoNumberIsGivenInTwoLanes) {
   for (const char* topic : {"alarm/1", "farm/1", "log/1"}) publish(topic, "x", Qos::AtLeastOnce);
   online();
   pass(1s);
-  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("\"seq\":\"1000000000000001\""),
-                                  HasSubstr("\"seq\":\"1\""), HasSubstr("\"seq\":\"4000000000000001\"")));
+  EXPECT_THAT(said(), ElementsAre(StartsWith("CONNECT"), HasSubstr("\"seq\":\"10000000000001\""),
+                                  HasSubstr("\"seq\":\"1\""), HasSubstr("\"seq\":\"40000000000001\"")));
 }
 
 TEST_F(LanesTest, RenamedBridgeKeepsItsLanes) {
@@ -158,6 +162,145 @@ TEST_F(LanesTest, PaceOfADrainHoldsBackNoAlarm) {
   publish("alarm/1", "now", Qos::AtLeastOnce);
   publish("farm/2", "at once", Qos::AtMostOnce);
   EXPECT_THAT(published(), ElementsAre("alarm/1=now", "farm/2=at once"));
+}
+
+// --- a rule with a pace ---
+
+class PacedRuleTest : public LanesTest {
+ protected:
+  PacedRuleTest() {
+    bridge_options.rules = {rule_of("log/#", Priority::Normal), rule_of("farm/#", Priority::Normal)};
+    bridge_options.rules.front().messages_per_second = 2;
+  }
+  void publish_each(const std::string& topic, std::initializer_list<const char*> payloads, Qos qos) {
+    for (const char* payload : payloads) publish(topic, payload, qos);
+  }
+};
+
+TEST_F(PacedRuleTest, MessagesOfTheRuleWaitAndHoldUpNoOther) {
+  start();
+  online();
+  publish_each("log/1", {"1", "2", "3", "4", "5", "6"}, Qos::AtLeastOnce);
+  publish("farm/1", "now", Qos::AtLeastOnce);
+  EXPECT_THAT(published(), ElementsAre("log/1=1", "log/1=2", "log/1=3", "farm/1=now")) << "a second's worth, and one";
+  pass(499ms);
+  EXPECT_THAT(published(), IsEmpty());
+  pass(1ms);
+  EXPECT_THAT(published(), ElementsAre("log/1=4"));
+  pass(1s);
+  EXPECT_THAT(published(), ElementsAre("log/1=5", "log/1=6"));
+  publish("log/1", "7", Qos::AtLeastOnce);
+  EXPECT_THAT(published(), IsEmpty());
+  pass(5s);
+  EXPECT_THAT(published(), ElementsAre("log/1=7"));
+  EXPECT_GE(bridge().next_deadline() - now, 5s) << "nothing waits: nobody is woken for the pace";
+}
+
+TEST_F(PacedRuleTest, BacklogOfTheRuleIsPacedAsWell) {
+  start();
+  publish_each("log/1", {"1", "2", "3", "4", "5"}, Qos::AtLeastOnce);
+  publish_each("farm/1", {"a", "b"}, Qos::AtLeastOnce);
+  online();
+  EXPECT_THAT(published(), ElementsAre("farm/1=a", "farm/1=b", "log/1=1", "log/1=2", "log/1=3"));
+  pass(1s);
+  EXPECT_THAT(published(), ElementsAre("log/1=4", "log/1=5"));
+}
+
+TEST_F(PacedRuleTest, QosZeroWaitsForThePaceButNotForTheLink) {
+  start();
+  publish("log/1", "lost", Qos::AtMostOnce);
+  EXPECT_EQ(dropped(DropReason::Qos0Offline), 1U);
+  online();
+  publish_each("log/1", {"1", "2", "3", "4"}, Qos::AtMostOnce);
+  EXPECT_THAT(published(), ElementsAre("log/1=1", "log/1=2", "log/1=3"));
+  EXPECT_EQ(snapshot().backlog_messages, 1U);
+  pass(1s);
+  EXPECT_THAT(published(), ElementsAre("log/1=4"));
+  pass(1s);
+  EXPECT_EQ(snapshot().delivered, 4U);
+}
+
+TEST_F(PacedRuleTest, LaneOfTheRuleIsKeptOverAPowerCut) {
+  start();
+  online();
+  publish_each("log/1", {"1", "2", "3", "4", "5"}, Qos::AtLeastOnce);
+  pass(400ms);
+  (void)published();
+  crash_and_restart();
+  EXPECT_EQ(snapshot().backlog_messages + snapshot().inflight, 5U);
+  online();
+  EXPECT_THAT(published(), ElementsAre("log/1=1", "log/1=2", "log/1=3"));
+  pass(1s);
+  EXPECT_THAT(published(), ElementsAre("log/1=4", "log/1=5"));
+}
+
+TEST_F(PacedRuleTest, RuleWithoutAPaceAnyMoreSendsWhatWaits) {
+  start();
+  publish_each("log/1", {"1", "2", "3", "4", "5"}, Qos::AtLeastOnce);
+  bridge_options.rules.front().messages_per_second = 0;
+  set_rules(bridge_options.rules);
+  online();
+  EXPECT_THAT(published(), SizeIs(5));
+}
+
+TEST_F(PacedRuleTest, EmptyLaneOfARuleThatIsGoneServesTheNext) {
+  bridge_options.stamp.sequence = true;
+  start();
+  publish("log/1", "x", Qos::AtLeastOnce);
+  online();
+  pass(1s);
+  EXPECT_THAT(said(), Contains(HasSubstr("" seq ":" 60000000000001 "")));
+  puback(1);
+  bridge_options.rules.front().filter = "event/#";
+  set_rules(bridge_options.rules);
+  publish("event/1", "x", Qos::AtLeastOnce);
+  pass(1s);
+  EXPECT_THAT(said(), Contains(HasSubstr("" seq ":" 60000000000002 "")));
+  crash_and_restart();
+  std::size_t count = 0;
+  buffer().lanes().for_each([&](const bridge::Lane&) { ++count; });
+  EXPECT_EQ(count, 2U);
+}
+
+TEST_F(PacedRuleTest, LaneThatIsNotEmptyServesNoOtherRule) {
+  start();
+  publish_each("log/1", {"1", "2", "3", "4"}, Qos::AtLeastOnce);
+  bridge_options.rules.front().messages_per_second = 0;
+  bridge_options.rules.back().messages_per_second = 1;
+  set_rules(bridge_options.rules);
+  publish_each("farm/1", {"a", "b", "c"}, Qos::AtLeastOnce);
+  online();
+  EXPECT_THAT(published(), UnorderedElementsAre("log/1=1", "log/1=2", "log/1=3", "log/1=4", "farm/1=a", "farm/1=b"));
+}
+
+TEST_F(PacedRuleTest, InAFullBufferTheOldestGoesWhicheverLaneOfItsPriorityHasIt) {
+  bridge_options.buffer.messages_max = 3;
+  start();
+  publish("farm/1", "a", Qos::AtLeastOnce);
+  pass(1ms);
+  publish("log/1", "b", Qos::AtLeastOnce);
+  pass(1ms);
+  publish("farm/1", "c", Qos::AtLeastOnce);
+  pass(1ms);
+  publish("log/1", "d", Qos::AtLeastOnce);  // instead of a
+  pass(1ms);
+  publish("farm/1", "e", Qos::AtLeastOnce);  // instead of b
+  EXPECT_EQ(dropped(DropReason::QueueFull), 2U);
+  online();
+  EXPECT_THAT(published(), ElementsAre("farm/1=c", "farm/1=e", "log/1=d"));
+}
+
+TEST_F(PacedRuleTest, WhatIsThinnedAndPacedWaitsInTheBuffer) {
+  bridge_options.rules.front().thinning.every = 10s;
+  start();
+  online();
+  for (const char* topic : {"log/1", "log/2", "log/3", "log/4"}) publish(topic, "old", Qos::AtMostOnce);
+  EXPECT_THAT(published(), ElementsAre("log/1=old", "log/2=old", "log/3=old"));
+  publish("log/4", "new", Qos::AtMostOnce);
+  pass(1s);
+  EXPECT_THAT(published(), ElementsAre("log/4=old")) << "it was there first; the next follows in ten seconds";
+  pass(10s);
+  EXPECT_THAT(published(), ElementsAre("log/4=new"));
 }
 
 // --- a bridge that is not always connected ---
