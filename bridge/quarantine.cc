@@ -106,7 +106,7 @@ void Quarantine::give_back(const Outbox::Entry& entry, Instant now) {
   const broker::MessageRef message = entry.message;
   const Sequence sequence = entry.sequence;
   const auto mapping = rules_.map().up(message->topic());
-  Lane& lane = mapping ? lanes_.of(rules_.map().rule(*mapping).priority, false) : lanes_.normal();
+  Lane& lane = mapping ? lanes_.of(mapping->rule, false) : lanes_.normal();
   store_copy(broker_.journal(), message, [&](auto commitment) {
     lanes_.push(lane, message, {entry.qos, entry.retain, {}}, Duration::zero(), now, commitment);
   });

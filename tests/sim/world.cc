@@ -70,7 +70,7 @@ World::World(const Options& options)
               options.mutation, ledger_, random_) {
   next_strike_.fill(kNever);
   if (demands_qos0(options_)) ledger_.demand_qos0();
-  if (options_.buffer_qos0) ledger_.allow_qos0_revival();
+  if (options_.buffer_qos0 || options_.paced > 0) ledger_.allow_qos0_revival();
   if (options_.limited() || options_.thins()) ledger_.allow_drops();
   if (options_.refuses()) ledger_.allow_refusals();
   sites_.resize(options_.gateways);
