@@ -93,6 +93,7 @@ void Buffer::subscribe(const std::vector<std::string>& had, const std::vector<st
 void Buffer::set_rules(std::vector<Rule> rules, bool live_first) {
   const std::vector<std::string> had = local_filters();
   rules_.set(std::move(rules));
+  may_come_back_ = map().may_come_back();
   live_first_ = live_first;
   lanes_.handle_rules_changed(live_first);
   subscribe(had, local_filters());
@@ -145,7 +146,7 @@ void Buffer::deliver(broker::Publication& publication, const broker::RoutedDeliv
   if (!mapping) return;  // an exception of every rule whose filter it matches
   const Rule& rule = map().rule(*mapping);
   rules_.count_up(mapping->rule);
-  if (circles(publication)) return;
+  if (circles(publication, *mapping)) return;
   const Qos qos = rule.qos_of(delivery.qos);
   Lane& lane = lane_of(mapping->rule, delivery.retain);
   const auto follows_queued = [&] {
@@ -170,7 +171,11 @@ Lane& Buffer::lane_of(std::size_t rule, bool retain) const {
   return lanes_.of(rule, live_first_ && sender_ != nullptr && inflight_.connected() && !stays);
 }
 
-bool Buffer::circles(const broker::Publication& publication) {
+bool Buffer::circles(const broker::Publication& publication, const TopicMap::Mapping& mapping) {
+  if (may_come_back_ && echoes_.is_stopped(mapping, publication.fields().payload, publication.now())) {
+    pass(Outbox::Outcome::Dropped, publication.now(), DropReason::Loop);
+    return true;
+  }
   const mqtt::PropertyView properties = publication.fields().properties;
   if (properties.empty()) return false;
   const std::string_view path = broker::path_of(properties);

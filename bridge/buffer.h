@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge/echoes.h"
 #include "bridge/far_session.h"
 #include "bridge/found.h"
 #include "bridge/lane.h"
@@ -91,6 +92,10 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   const std::string& gateway_id() const { return gateway_id_; }
   // A message since the last call that was not passed on for the gateways that it came by.
   std::optional<Circling> poll_circling() { return std::exchange(circling_, std::nullopt); }
+  // What we send and the far side sends back, where a rule lets down what another lets up; nullptr where none does.
+  Echoes* echoes() { return may_come_back_ ? &echoes_ : nullptr; }
+  // A message that circles, in words, while it is not sent; empty: there is none.
+  std::string loop(Instant now) const { return echoes_.reason(now); }
   // Whether an operator wants the bridge to rest; the buffer takes messages as before. The row goes with the next
   // batch. The bridge is to be told: Bridge::handle_pause_changed().
   const std::optional<Pause>& pause() const { return pause_; }
@@ -221,7 +226,7 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
            !lane.holds_back(now);
   }
   // Whether it would circle; then it is dropped.
-  bool circles(const broker::Publication& publication);
+  bool circles(const broker::Publication& publication, const TopicMap::Mapping& mapping);
   Duration patience() const;
   void restore(const broker::ExchangeRow& row);
   // Subscribes locally to the filters that only `wanted` has, and unsubscribes those that only `had` has.
@@ -240,6 +245,8 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   LoopGuard loop_guard_;
   std::string gateway_id_;
   std::optional<Circling> circling_;
+  Echoes echoes_;
+  bool may_come_back_ = false;  // what goes up, by the rules
   std::optional<Pause> pause_;
 
   broker::SubscriberId subscriber_;

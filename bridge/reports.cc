@@ -95,6 +95,14 @@ void Reports::circling(const Circling& message, Instant now) {
               {"then", "not passed on; see dropped in the status"}});
 }
 
+void Reports::stopped(const Echoes::Stopped& message) {
+  log_.write(LogLevel::Warning, "bridge.circling",
+             {{"name", name_},
+              {"topic", message.topic},
+              {"why", "it comes back from the far side each time that it is sent"},
+              {"then", "this message is not sent for " + in_seconds(message.time)}});
+}
+
 void Reports::set_aside(const Buffer::SetAside& message) {
   const std::string_view then =
       message.is_kept ? "kept: furrow buffer show --quarantine" : "counted as delivered: it had taken it before";

@@ -44,6 +44,7 @@ class Reports {
   void drained(const Drain::Result& result);
   // A message was not passed on, because of the gateways that it came by: said once an hour.
   void circling(const Circling& message, Instant now);
+  void stopped(const Echoes::Stopped& message);
   // The far broker does not take a message.
   void set_aside(const Buffer::SetAside& message);
   // The far broker did something that does not fit: said once for each `what`.

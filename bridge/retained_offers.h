@@ -62,7 +62,7 @@ class RetainedOffers {
   // Over what one rule takes.
   struct Pass {
     std::size_t rule;
-    bool all;                // else what crosses at QoS 0
+    bool all;               // else what crosses at QoS 0
     std::string from = {};  // the topic where it goes on
   };
   void look_for_passes(const TopicMap& map, const Far& far, Instant now);

@@ -59,6 +59,15 @@ TopicMap::TopicMap(std::vector<Rule> rules) : rules_(std::move(rules)) {
   for (const Rule& rule : rules_) names_.push_back(names_of(rule));
 }
 
+bool TopicMap::may_come_back() const {
+  const auto comes_back = [&](const Rule& up) {
+    return up.goes_up() && std::ranges::any_of(rules_, [&](const Rule& down) {
+             return down.comes_down() && mqtt::overlaps(up.remote_filter(), down.remote_filter());
+           });
+  };
+  return std::ranges::any_of(rules_, comes_back);
+}
+
 TopicMap::Names TopicMap::names_of(const Rule& rule) {
   Names names{rule.local_filter(), rule.remote_filter(), {}, {}};
   if (rule.remote.empty()) return names;

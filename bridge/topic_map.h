@@ -86,6 +86,9 @@ class TopicMap {
   // As down(), by one rule only: the one whose subscription the far broker names.
   std::optional<Mapping> down_by(std::size_t rule, std::string_view remote) const;
 
+  // Whether a rule lets down what another, or the same one, lets up.
+  bool may_come_back() const;
+
   // The name under which an answer must be asked for: a response topic crosses with its request, the answer comes back
   // against the arrow, so the rules of the other direction map it.
   std::optional<Mapping> answer_up(std::string_view local) const;

@@ -82,7 +82,9 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   void begin_subscriptions();
   void say_subscriptions();
   void subscribe(const FarSubscriptions::One& one, PacketId packet_id);
-  std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish, Instant now) const;
+  // How the message is called here; nothing for what is not taken.
+  std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish, Instant now);
+  bool is_echo(const mqtt::Publish& publish, Instant now);
   std::optional<TopicMap::Mapping> find_rule(const mqtt::Publish& publish, Instant now) const;
   // Whether a retained value is neither what we have, nor older than that.
   bool is_news(const broker::Message::Fields& fields, const Rule& rule, Instant now);
@@ -109,7 +111,7 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   Instant shown_until_ = Instant::min();
   Instant shown_at_most_until_ = Instant::min();
   std::unordered_set<std::size_t> shown_;  // hashes of topics whose values are the same here and there
-  bool subscribing_ = false;  // what is to be said is said at once
+  bool subscribing_ = false;               // what is to be said is said at once
   Ref<broker::AckQueue> acknowledgements_;
   Ref<broker::AckQueue> forgetting_;  // SUBSCRIBE, while it waits for identifiers to leave the disk
   std::unique_ptr<broker::HeldPublishes> held_;

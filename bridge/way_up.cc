@@ -70,6 +70,7 @@ void WayUp::send_once(const broker::Message::Fields& fields, const TopicMap::Map
   broker::Delivery delivery;
   delivery.retain = retain && buffer_.map().rule(mapping).retain_keep;
   if (remote_.write_publish(remote_fields(fields, mapping, {}, now), delivery, now)) {
+    note_echo(fields.payload, now);
     ++in_output_.once;
   } else {
     buffer_.pass(Outbox::Outcome::Dropped, now, DropReason::TooLarge);
@@ -90,6 +91,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   const auto fields =
       remote_fields(broker::fields_of(message), *mapping, buffer_.number_of(delivery.queue, delivery.sequence), now);
   if (!remote_.write_publish(fields, lowered, now)) return Outcome::TooLarge;
+  note_echo(fields.payload, now);
   sent_since_ = std::min(sent_since_, message.received());
   pace(message, now);
   if (lowered.qos != Qos::AtMostOnce) {
@@ -106,6 +108,12 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
   }
   in_output_.answers.push_back({PacketType::Puback, delivery.packet_id});
   return Outcome::Written;
+}
+
+// The message that was written last may come back.
+void WayUp::note_echo(ByteView payload, Instant now) {
+  Echoes* const echoes = buffer_.echoes();
+  if (echoes != nullptr && buffer_.map().down(topic_)) echoes->note_sent(topic_, payload, now);
 }
 
 Qos WayUp::maximum_qos() const {

@@ -148,6 +148,7 @@ class WayUp final : private Buffer::Sender, private broker::PublishSink {
   // Returns `acknowledged`: whether the far broker has answered a message.
   bool note_progress(bool acknowledged, Instant now);
   void answer(const Answer& answer, Instant now);
+  void note_echo(ByteView payload, Instant now);
   void pace(const broker::Message& message, Instant now);
   void note_answered(PacketId packet_id, Instant now);
   void note_sent(const broker::Message& message, PacketId packet_id, Instant now);

@@ -100,7 +100,7 @@ std::string escaped(std::string_view user) {
 
 std::string Proxy::text() const {
   if (kind == Kind::None) return {};
-  if (kind == Kind::Environment) return std::string(kEnvironment);
+  if (kind == Kind::FromEnvironment) return std::string(kEnvironment);
   const std::string scheme = kind == Kind::Http ? "http" : "socks5h";
   const std::string login = user.empty() ? "" : escaped(user) + "@";
   const bool is_v6 = host.find(':') != std::string::npos;
@@ -110,7 +110,7 @@ std::string Proxy::text() const {
 Result<Proxy> parse_proxy(std::string_view text) {
   constexpr std::string_view kForms = "http://HOST:PORT, socks5h://HOST:PORT or env";
   if (text.empty()) return Proxy{};
-  if (text == kEnvironment) return Proxy{.kind = Proxy::Kind::Environment, .user = {}, .host = {}, .port = 0};
+  if (text == kEnvironment) return Proxy{.kind = Proxy::Kind::FromEnvironment, .user = {}, .host = {}, .port = 0};
   const Parts parts = split(text);
   if (parts.has_password) {
     return invalid(

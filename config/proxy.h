@@ -15,7 +15,7 @@
 namespace furrow::config {
 
 struct Proxy {
-  enum class Kind : std::uint8_t { None, Environment, Http, Socks5 };
+  enum class Kind : std::uint8_t { None, FromEnvironment, Http, Socks5 };
 
   Kind kind = Kind::None;
   std::string user;  // empty: none

@@ -208,9 +208,11 @@ void check_echo(const Bridge& bridge, std::size_t index, Report& report) {
     for (std::size_t down = 0; down < bridge.topics.size(); ++down) {
       if (!comparable[up] || !comparable[down]) continue;
       if (circle_of(bridge.topics[down], bridge.topics[up]) == Circle::None) continue;
-      report.warning(rule_path(index, up) + ".filter",
-                     "what this rule sends up comes back down by the rule " + in_line(bridge.topics[down].place) +
-                         " unless the far broker knows bridges: MQTT 3.1.1 has no No Local");
+      report.warning(
+          rule_path(index, up) + ".filter",
+          "what this rule sends up comes back down by the rule " + in_line(bridge.topics[down].place) +
+              " unless the far broker knows bridges: MQTT 3.1.1 has no No Local; then what equals a message that has "
+              "just gone up is taken for its echo");
       break;
     }
   }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Everything that CI checks: installs the packages that are missing, builds, and runs the tests of preset `dev` (ASan,
 # UBSan) once, with the release binary, as its package has it, for the integration tests, and a simulator of the same
-# build for its many seeds. --full adds a longer simulation, more crashes of the real binary, preset `tsan`, the package
-# built once more elsewhere (tests/package/same_bytes.sh), and as root the package (tests/package/fresh.sh) and both
-# commands of the README (tests/fresh.sh) on bare Debians.
+# build for its many seeds. --full adds a longer simulation, more crashes of the real binary, preset `tsan`, each file
+# compiled by itself, the package built once more elsewhere (tests/package/same_bytes.sh), and as root the package
+# (tests/package/fresh.sh) and both commands of the README (tests/fresh.sh) on bare Debians.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -52,6 +52,8 @@ if "$full"; then
   tests/package/same_bytes.sh "$package" || status=$?
   build tsan all -DFURROW_TEST_SIM="$sim"
   run tsan || status=$?
+  cmake --preset release -B build/alone -DCMAKE_UNITY_BUILD=OFF
+  cmake --build build/alone --parallel "$jobs" --target furrow
   if ((EUID == 0)); then
     tests/package/fresh.sh "$package" || status=$?
     tests/fresh.sh || status=$?

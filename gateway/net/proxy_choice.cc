@@ -60,7 +60,7 @@ bool is_reached_directly(std::string_view no_proxy, std::string_view host) {
 Result<std::optional<ProxyChoice>> choose_proxy(const Proxy& configured, const bridge::Address& address,
                                                 const config::Environment& environment) {
   if (configured.kind == Proxy::Kind::None) return std::optional<ProxyChoice>();
-  if (configured.kind != Proxy::Kind::Environment) return std::optional(ProxyChoice{configured, std::nullopt});
+  if (configured.kind != Proxy::Kind::FromEnvironment) return std::optional(ProxyChoice{configured, std::nullopt});
   const auto variable = proxy_variable(address, environment);
   if (!variable) return std::optional<ProxyChoice>();
   const auto exceptions = first_set(environment, {"no_proxy", "NO_PROXY"});

@@ -56,7 +56,8 @@ MutableBytes FrameReader::read(MutableBytes bytes) {
     if (left_ == 0) {
       end_frame();
     } else {
-      std::rotate(mask_.begin(), mask_.begin() + size % mask_.size(), mask_.end());
+      const FrameMask before = mask_;
+      for (std::size_t i = 0; i < mask_.size(); ++i) mask_[i] = before[(i + size) % before.size()];
     }
   }
   return {front, back};
