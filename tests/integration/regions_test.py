@@ -41,15 +41,32 @@ class RegionsTest(TestCase):
         status.assert_books_balance()
         return document
 
+    def hear_no_echo(self, region):
+        """A rule of both directions: what goes up stays up, though the region sends it back."""
+        barn = self.gateway(bridge(region.port, "{filter: field/#, direction: both}"), name="both").start()
+        status = self.status(barn)
+        status.wait_until("online", lambda one: one["state"] == "online")
+        reader = self.client(barn.port, "reader")
+        reader.subscribe("field/#", 1)
+        self.assert_published(publish_lines(barn.port, "field/a", range(50), 1))
+        # Once the operator's value is here, so are the echoes of what the region had before it.
+        status.wait_until("all of it is there", lambda one: undelivered(one) == 0)
+        self.client(region.port, "operator", V3_1_1).publish("field/b", "theirs", 1)
+        self.assertEqual([one.payload for one in reader.take(51)], [*(b"%d" % i for i in range(50)), b"theirs"])
+        return status.wait_until("all came", lambda one: one["received"] > 0)
+
     def test_rabbitmq_which_has_no_qos_2(self):
         region = self.own(Rabbit("rabbit", self.folder)).start()
         self.tell(region, 1)
         drained = self.tell(region, 2)
         if "mqtt_version=3.1.1" in self.processes[-1].log():  # in MQTT 5, which 3.13 has, it says so with CONNACK
             self.assertIn("set qos: 1", drained["reason"])
+        self.hear_no_echo(region)
 
     def test_aedes(self):
-        self.tell(self.own(Aedes("aedes", self.folder)).start(), 1)
+        region = self.own(Aedes("aedes", self.folder)).start()
+        self.tell(region, 1)
+        self.hear_no_echo(region)
 
     def test_aedes_at_qos_2(self):
         """It ends the connection at a PUBREL that comes again, each time."""
