@@ -513,6 +513,7 @@ void Bridge::lose(std::string reason, LinkHistory::End how, Instant now) {
   if (verdict.good) backoff_.reset();
   const bool pushed_out = verdict.may_be_pushed_out && up_.suspicious_ends() == 0;
   if (pushed_out) {
+    pushed_out_ = now;
     reason +=
         ", again and again soon after it was online: does another client use client id " + remote_.client_id() + "?";
   }
@@ -871,6 +872,7 @@ Snapshot Bridge::snapshot() const {
   buffer_.describe(snapshot);
   snapshot.last_ack = up_.last_acknowledgement();
   snapshot.contested = contested_;
+  snapshot.pushed_out = pushed_out_;
   snapshot.acknowledgement_times = up_.acknowledgement_times();
   if (phase_ == Phase::Backoff) snapshot.next_attempt = deadline_;
   if (phase_ == Phase::Waiting) snapshot.next_attempt = times_.opens_at();

@@ -283,11 +283,12 @@ class Bridge final : private RemoteSession::Handler {
   Instant expiry_due_{};               // when to look again for expired messages in the buffer
   Instant patience_until_{};           // no stall before: acknowledgements may lie unread in the socket
   std::optional<Instant> last_takeover_;
-  std::optional<Instant> contested_;  // the last one that came soon after another
-  Instant finished_by_ = kNever;      // the window has closed: what is in flight has until then
-  std::uint64_t moved_ = 0;           // messages of either direction that have come to their end, as of the last event
-  bool network_ = false;              // the caller has a connection for us, or is making one
-  bool sending_ = false;              // the socket has not all of what the caller took
+  std::optional<Instant> contested_;   // the last one that came soon after another
+  std::optional<Instant> pushed_out_;  // the last one that is only supposed
+  Instant finished_by_ = kNever;       // the window has closed: what is in flight has until then
+  std::uint64_t moved_ = 0;            // messages of either direction that have come to their end, as of the last event
+  bool network_ = false;               // the caller has a connection for us, or is making one
+  bool sending_ = false;               // the socket has not all of what the caller took
   bool disconnect_wanted_ = false;
   std::optional<Instant> gathering_until_;  // output waits for more; see review_output()
   std::optional<Address> connect_wanted_;

@@ -50,7 +50,8 @@ struct Snapshot {
   broker::Books books;
   std::optional<Instant> oldest;  // when the oldest waiting message in memory was received
   std::optional<Instant> last_ack;
-  std::optional<Instant> contested;  // when another client last took our session over, for the second time in a minute
+  std::optional<Instant> contested;   // when another client last took our session over, for the second time in a minute
+  std::optional<Instant> pushed_out;  // when a connection last ended as if another client had done so, again and again
   std::optional<Instant> next_attempt;
   Histogram acknowledgement_times;  // since start; see WayUp
   std::uint64_t connects = 0;       // CONNACKs of success

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 #include "broker-core/base/printable.h"
 
@@ -101,16 +102,24 @@ void find_quarantine(const BridgeStatus& bridge, Instant now, std::vector<Findin
                            .todo = "furrow buffer show --quarantine --bridge " + bridge.name}});
 }
 
+// A far broker need not say that it ended a connection for another one.
 void find_contested_session(const BridgeStatus& bridge, Instant now, std::vector<Finding>& all) {
   const bridge::Snapshot& snapshot = bridge.snapshot;
-  if (!snapshot.contested || now - *snapshot.contested > kContestedKept) return;
-  all.push_back({.alarm = {.id = "client_id/bridge " + bridge.name,
-                           .severity = Severity::Error,
-                           .since = now,
-                           .about = "bridge " + bridge.name,
-                           .what = "and another client take the client id " + shown(snapshot.client_id) +
-                                   " from each other at " + snapshot.remote,
-                           .todo = "give each gateway a gateway.id of its own, or this bridge another client_id"}});
+  const auto is_recent = [now](std::optional<Instant> at) { return at && now - *at <= kContestedKept; };
+  if (!is_recent(snapshot.contested) && !is_recent(snapshot.pushed_out)) return;
+  const std::string id = shown(snapshot.client_id);
+  Alarm alarm{.id = "client_id/bridge " + bridge.name,
+              .severity = Severity::Error,
+              .since = now,
+              .about = "bridge " + bridge.name,
+              .what = "and another client take the client id " + id + " from each other at " + snapshot.remote,
+              .todo = "give each gateway a gateway.id of its own, or this bridge another client_id"};
+  if (!is_recent(snapshot.contested)) {
+    alarm.severity = Severity::Warning;
+    alarm.what = "loses its connection to " + snapshot.remote +
+                 " soon after each CONNACK: does another client use client id " + id + "?";
+  }
+  all.push_back({.alarm = std::move(alarm)});
 }
 
 void find_of_bridges(const StatusModel& model, std::vector<Finding>& all) {

@@ -113,6 +113,16 @@ TEST_F(FindingsTest, BridgeThatSharesItsClientIdIsSaidForTenMinutes) {
   EXPECT_THAT(findings(model), IsEmpty());
 }
 
+TEST_F(FindingsTest, BridgeThatMayShareItsClientIdIsAWarning) {
+  region().client_id = "barn-region";
+  region().pushed_out = model.moment.now - minutes(10);
+  EXPECT_EQ(found().alarm.id, "client_id/bridge region");
+  EXPECT_EQ(found().alarm.severity, Severity::Warning);
+  EXPECT_THAT(found().alarm.what, HasSubstr("does another client use client id barn-region?"));
+  region().contested = model.moment.now;
+  EXPECT_EQ(found().alarm.severity, Severity::Error) << "the far broker says so";
+}
+
 TEST_F(FindingsTest, StoreThatIsSlowIsGivenTimeAndOneThatFailsIsNot) {
   model.store.since = model.moment.now;
   model.store.health = {.state = broker::StoreState::Slow, .reason = ""};
