@@ -297,7 +297,7 @@ def main():
                 for name, each in runs.items():
                     print(f"{scenario.name}: round {number + 1}, {name}", file=sys.stderr)
                     each.append(scenario.run(make[name](), arguments.load, arguments.quick))
-            rows += evaluate(scenario, runs)
+            rows += evaluate(scenario, runs, {})
     except Lost as lost:
         sys.exit(f"failed: {lost}")
     print_table(rows, goals=not arguments.quick, names=("mosquitto", "furrow"))

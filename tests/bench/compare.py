@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests/integration"))
 
 from ports import free_port  # noqa: E402
-from scenarios import SCENARIOS  # noqa: E402
+from scenarios import PASSWORD, SCENARIOS, USER  # noqa: E402
 
 START_SECONDS = 20  # until a broker accepts; a loaded machine is slow
 LOAD_SECONDS = 3600  # until a run counts as hanging; furrow_load gives up much earlier when nothing comes
@@ -39,16 +39,32 @@ class Lost(Exception):
 class Broker:
     """A process with a configuration and a data directory of its own. Use as a context manager."""
 
+    over = "tcp"
+    users = False
+
     def __init__(self, program):
         self.program = program
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="furrow-bench-")
         self.path = pathlib.Path(self.folder.name)
+        if self.over == "tls":
+            self.make_certificate()
+        if self.users:
+            self.make_passwords()
         self.log_path = self.path / "log"
         self.command = [str(part) for part in self.configure()]
         self.launch()
         return self
+
+    def make_certificate(self):
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=localhost", "-keyout", self.path / "server.key", "-out", self.path / "server.crt")
+
+    def make_passwords(self):
+        """As Mosquitto hashes them, which furrow reads too: both do the same work for a login."""
+        (self.path / "passwords").touch(0o600)
+        run("mosquitto_passwd", "-b", self.path / "passwords", USER, PASSWORD)
 
     def launch(self, environment=None):
         """Returns how long it took until the broker accepted, in seconds."""
@@ -91,8 +107,11 @@ class Furrow(Broker):
 
     def configure(self):
         config = self.path / "furrow.yaml"
+        more = {"tcp": "", "websocket": ", protocol: websocket",
+                "tls": f", tls: {{certificate: {self.path}/server.crt, key: {self.path}/server.key}}"}[self.over]
+        access = f"access: {{anonymous: false, password_file: {self.path}/passwords}}\n" if self.users else ""
         config.write_text(f"gateway: {{id: bench, data: {self.path / 'data'}}}\n"
-                          "listeners: [{bind: 127.0.0.1:0}]\n"
+                          f"listeners: [{{bind: '127.0.0.1:0'{more}}}]\n" + access +
                           "sessions: {queue: {messages: 0, bytes: 0MiB}}\n"
                           "limits: {connections: 0, subscriptions: 0, retained: {messages: 0, bytes: 0MiB}}\n")
         return [self.program, "run", "-c", config]
@@ -108,7 +127,13 @@ class Mosquitto(Broker):
         self.port = free_port()
         (self.path / "data").mkdir()
         config = self.path / "mosquitto.conf"
-        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nlog_type error\n"
+        more = {"tcp": "", "websocket": "protocol websockets\n",
+                "tls": f"certfile {self.path}/server.crt\nkeyfile {self.path}/server.key\n"}[self.over]
+        access = f"password_file {self.path}/passwords\n" if self.users else ""
+        # 2.0.11 does not start with nothing but WebSocket.
+        other = f"listener 0 {self.path}/other.sock\n" if self.over == "websocket" else ""
+        config.write_text(f"listener {self.port} 127.0.0.1\n{more}{other}{access}"
+                          f"allow_anonymous {str(not self.users).lower()}\nlog_type error\n"
                           f"persistence true\npersistence_location {self.path / 'data'}/\n"
                           f"user {getpass.getuser()}\n"  # else root's mosquitto becomes another user
                           "max_queued_messages 0\n" + self.more())
@@ -132,14 +157,19 @@ def first_line(*command):
     return output.splitlines()[0] if output else "unknown"
 
 
+def run(*command):
+    """A program that makes something, and must not fail."""
+    subprocess.run([str(part) for part in command], capture_output=True, check=True)
+
+
 def run_load(load, broker, arguments):
     """The numbers of one run."""
     command = [load, *arguments, "--port", broker.port, "--pid", broker.process.pid]
-    run = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=LOAD_SECONDS,
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=LOAD_SECONDS,
                          check=False)
-    if run.returncode != 0:
-        raise Lost(f"{broker.name}: {' '.join(str(part) for part in arguments)}: {run.stderr.strip()}")
-    return json.loads(run.stdout)
+    if done.returncode != 0:
+        raise Lost(f"{broker.name}: {' '.join(str(part) for part in arguments)}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
 
 
 def measure(scenario, brokers, load, rounds, quick):
@@ -150,16 +180,19 @@ def measure(scenario, brokers, load, rounds, quick):
     for number in range(rounds):
         for broker in able:
             print(f"{scenario.name}: round {number + 1} of {rounds}, {broker.name}", file=sys.stderr)
+            broker.over, broker.users = scenario.over, scenario.users
             with broker:
                 runs[broker.name].append(run_load(load, broker, scenario.arguments(quick)))
     return runs
 
 
-def evaluate(scenario, runs):
-    """One row for each figure of the scenario."""
+def evaluate(scenario, runs, own):
+    """One row for each figure of the scenario. `own`: furrow's first figure of each scenario so far."""
     for figure in scenario.figures:
         medians = {name: statistics.median(run[figure.key] for run in each) for name, each in runs.items()}
-        bound = figure.goal.bound(medians)
+        bound = figure.goal.bound(medians, own)
+        if "furrow" in medians:
+            own.setdefault(scenario.name, medians["furrow"])
         row = {"scenario": scenario.name, "figure": figure.key, "unit": figure.unit, "goal": str(figure.goal)}
         row["median"] = {name: rounded(value) for name, value in medians.items()}
         row["runs"] = {name: [rounded(run[figure.key]) for run in each] for name, each in runs.items()}
@@ -239,11 +272,11 @@ def main():
     brokers = [Relay(arguments.load), Mosquitto(arguments.mosquitto), Furrow(arguments.furrow)]
     brokers = [broker for broker in brokers if broker.name in (arguments.broker or [broker.name])]
     rounds = 1 if arguments.quick else arguments.rounds
-    rows = []
+    rows, own = [], {}
     try:
         for scenario in SCENARIOS:
             if scenario.name in (arguments.scenario or [scenario.name]):
-                rows += evaluate(scenario, measure(scenario, brokers, arguments.load, rounds, arguments.quick))
+                rows += evaluate(scenario, measure(scenario, brokers, arguments.load, rounds, arguments.quick), own)
     except Lost as lost:
         sys.exit(f"failed: {lost}")
     print_table(rows, goals=not arguments.quick)

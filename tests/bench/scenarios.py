@@ -11,7 +11,7 @@ class AtMost:
     """An absolute bound."""
     value: float
 
-    def bound(self, medians):
+    def bound(self, medians, own):
         return self.value
 
     def met(self, value, bound):
@@ -25,7 +25,7 @@ class AtMost:
 class AtLeast:
     value: float
 
-    def bound(self, medians):
+    def bound(self, medians, own):
         return self.value
 
     def met(self, value, bound):
@@ -41,7 +41,7 @@ class AtMostTimes:
     factor: float
     broker: str
 
-    def bound(self, medians):
+    def bound(self, medians, own):
         return self.factor * medians[self.broker] if self.broker in medians else None
 
     def met(self, value, bound):
@@ -56,7 +56,7 @@ class AtLeastAs:
     """No less than another broker in the same run."""
     broker: str
 
-    def bound(self, medians):
+    def bound(self, medians, own):
         return medians.get(self.broker)
 
     def met(self, value, bound):
@@ -66,10 +66,26 @@ class AtLeastAs:
         return f"≥ {self.broker}"
 
 
+@dataclasses.dataclass(frozen=True)
+class AtMostTimesOwn:
+    """A bound relative to furrow's own figure in another scenario of the same run."""
+    factor: float
+    scenario: str
+
+    def bound(self, medians, own):
+        return self.factor * own[self.scenario] if self.scenario in own else None
+
+    def met(self, value, bound):
+        return value <= bound
+
+    def __str__(self):
+        return f"≤ {self.factor:g} × {self.scenario}"
+
+
 class NoGoal:
     """What explains the other figures."""
 
-    def bound(self, medians):
+    def bound(self, medians, own):
         return None
 
     def __str__(self):
@@ -90,9 +106,12 @@ class Scenario:
     figures: tuple
     quick: str  # arguments that make it short
     relay: bool = False  # whether the relay can do it: wildcards that match everything, or plain topics
+    over: str = "tcp"    # or tls, websocket
+    users: bool = False  # whether clients log in, with a password
 
     def arguments(self, quick):
-        return self.load.split() + (self.quick.split() if quick else [])
+        arguments = self.load.split() + (self.quick.split() if quick else []) + ["--over", self.over]
+        return arguments + (["--user", USER, "--password", PASSWORD] if self.users else [])
 
 
 def cpu(goal):
@@ -106,6 +125,9 @@ def latency(p50, p99, prefix="", what=""):
 def delivery(p50, p99):
     return latency(p50, p99, "delivery_", "delivery ")
 
+
+USER = "sensor"
+PASSWORD = "secret"
 
 SCENARIOS = (
     Scenario("fan-in", "fan --messages 1000000", cpu(AtMost(0.25)), "--messages 20000", relay=True),
@@ -130,4 +152,13 @@ SCENARIOS = (
     Scenario("retained", "retained --messages 100000",
              (Figure("replay_cpu_s", "replay CPU s", AtMost(0.05)), Figure("bytes_each", "bytes each", AtMost(300))),
              "--messages 5000 --quiet-ms 300"),
+    Scenario("tls-fan-in", "fan --messages 500000", cpu(AtMost(0.45)), "--messages 20000", over="tls"),
+    Scenario("tls-fan-in-one-per-write", "fan --one-per-write --messages 300000",
+             cpu(AtMostTimesOwn(1.4, "fan-in-one-per-write")), "--messages 10000", over="tls"),
+    Scenario("tls-idle", "idle --connections 10000", (Figure("bytes_each", "bytes each", AtMost(16 * 1024)),),
+             "--connections 300 --quiet-ms 300", over="tls"),
+    Scenario("tls-storm", "latency --qos 1 --rate 500 --messages 500 --storm 2000",
+             latency(NoGoal(), AtMostTimes(0.25, "mosquitto")), "--messages 50 --storm 50", over="tls", users=True),
+    Scenario("websocket-fan-in", "fan --messages 1000000", cpu(AtMostTimesOwn(1.3, "fan-in")), "--messages 20000",
+             over="websocket"),
 )

@@ -12,7 +12,7 @@ namespace {
 class Fan {
  public:
   Fan(const Broker& broker, const FanOptions& options)
-      : broker_(broker), options_(options), fleet_(broker.port, broker.patience), sent_by_(options.publishers) {
+      : broker_(broker), options_(options), fleet_(broker), sent_by_(options.publishers) {
     received_.resize(options.subscribers);
     checks_.assign(options.subscribers, OrderCheck(options.publishers));
     for (std::size_t i = 0; i < options.publishers; ++i)

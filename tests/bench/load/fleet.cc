@@ -25,8 +25,7 @@ void Client::flush() {
   fleet_.write(*this);
 }
 
-Fleet::Fleet(std::uint16_t port, std::chrono::seconds patience, std::string name)
-    : port_(port), patience_(patience), name_(std::move(name)), buffer_(kReadBytes) {}
+Fleet::Fleet(const Broker& broker, std::string name) : broker_(broker), name_(std::move(name)), buffer_(kReadBytes) {}
 
 void Fleet::connect(std::size_t count) {
   const std::size_t wanted = clients_.size() + count;
@@ -34,9 +33,10 @@ void Fleet::connect(std::size_t count) {
   while (connected_ < wanted) {
     while (clients_.size() < wanted && clients_.size() - connected_ < kConnectingMax) {
       const auto index = static_cast<std::uint32_t>(clients_.size());
-      Client& client = clients_.emplace_back(*this, index, Socket::connect_to(port_));
+      Client& client = clients_.emplace_back(*this, index, Socket::connect_to(broker_.port), broker_.over);
       epoll_.add(client.socket_, index);
-      append_connect(client.output(), name_ + "-" + std::to_string(index));
+      if (client.transport_ != nullptr) client.transport_->open(client.wire_);
+      append_connect(client.output(), name_ + "-" + std::to_string(index), broker_.user, broker_.password);
       client.flush();
     }
     turn();
@@ -53,7 +53,7 @@ void Fleet::subscribe(Client& client, std::span<const std::string> filters, unsi
 
 void Fleet::turn() {
   write_all();
-  if (handle_events(patience_) == 0) stall();
+  if (handle_events(broker_.patience) == 0) stall();
   write_all();
 }
 
@@ -85,6 +85,12 @@ void Fleet::read(Client& client) {
   const std::ptrdiff_t count = client.socket_.read(std::span(buffer_).subspan(left));
   if (count < 0) fail("the broker closed the connection of client " + std::to_string(client.index_));
   std::string_view bytes(buffer_.data(), left + static_cast<std::size_t>(count));
+  if (client.transport_ != nullptr) {
+    plain_.assign(client.rest_);
+    client.transport_->read(bytes.substr(left), plain_, client.wire_);
+    bytes = plain_;
+    write(client);
+  }
   while (const std::optional<Frame> frame = take_frame(bytes)) handle_frame(client, *frame);
   client.rest_.assign(bytes);
 }
@@ -109,7 +115,11 @@ void Fleet::handle_frame(Client& client, const Frame& frame) {
 
 void Fleet::write(Client& client) {
   if (client.blocked_) return;
-  std::string& output = client.output_;
+  if (client.transport_ != nullptr && !client.output_.empty()) {
+    client.transport_->write(client.output_, client.wire_);
+    client.output_.clear();
+  }
+  std::string& output = client.transport_ != nullptr ? client.wire_ : client.output_;
   while (client.written_ < output.size()) {
     const std::ptrdiff_t count = client.socket_.write(std::string_view(output).substr(client.written_));
     if (count < 0) fail("the broker closed the connection of client " + std::to_string(client.index_));
@@ -133,7 +143,7 @@ void Fleet::write_all() {
 }
 
 void Fleet::stall() {
-  fail("nothing came for " + std::to_string(patience_.count()) + " s; missing: " + missing());
+  fail("nothing came for " + std::to_string(broker_.patience.count()) + " s; missing: " + missing());
 }
 
 }  // namespace furrow::load

@@ -10,12 +10,15 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "tests/bench/load/broker.h"
 #include "tests/bench/load/frames.h"
 #include "tests/bench/load/sockets.h"
+#include "tests/bench/load/transport.h"
 
 namespace furrow::load {
 
@@ -23,7 +26,8 @@ class Fleet;
 
 class Client {
  public:
-  Client(Fleet& fleet, std::uint32_t index, Socket socket) : index_(index), fleet_(fleet), socket_(std::move(socket)) {}
+  Client(Fleet& fleet, std::uint32_t index, Socket socket, Transport::Kind transport)
+      : index_(index), fleet_(fleet), socket_(std::move(socket)), transport_(Transport::make(transport)) {}
 
   // In order of connecting, from 0.
   std::uint32_t index() const { return index_; }
@@ -39,8 +43,10 @@ class Client {
   const std::uint32_t index_;
   Fleet& fleet_;
   Socket socket_;
+  const std::unique_ptr<Transport> transport_;  // nullptr: TCP alone
   std::string output_;
-  std::size_t written_ = 0;  // of output_
+  std::string wire_;         // what the transport has made of it
+  std::size_t written_ = 0;  // of what goes to the socket
   std::string rest_;         // an unfinished frame
   bool dirty_ = false;       // in the fleet's list of clients with output
   bool blocked_ = false;     // the socket takes no more for now
@@ -51,7 +57,7 @@ class Client {
 class Fleet {
  public:
   // Client ids are `name`, a hyphen and the index.
-  Fleet(std::uint16_t port, std::chrono::seconds patience, std::string name = "load");
+  explicit Fleet(const Broker& broker, std::string name = "load");
 
   // Connects `count` more clients and waits until the broker has accepted them.
   void connect(std::size_t count);
@@ -82,13 +88,13 @@ class Fleet {
   void write_all();
   void stall();
 
-  const std::uint16_t port_;
-  const std::chrono::seconds patience_;
+  const Broker& broker_;
   const std::string name_;
   Epoll epoll_;
   std::deque<Client> clients_;
   std::vector<Client*> dirty_;
   std::vector<char> buffer_;
+  std::string plain_;  // of what was read, where it came by a transport
   std::size_t connected_ = 0;
 };
 

@@ -79,16 +79,22 @@ std::uint16_t read_id(const Frame& frame) {
   return take_u16(rest);
 }
 
-void append_connect(std::string& out, std::string_view client_id) {
+void append_connect(std::string& out, std::string_view client_id, std::string_view user, std::string_view password) {
   constexpr std::string_view kProtocol = "MQTT";
   constexpr char kLevel = 4;
-  constexpr char kCleanSession = 2;
-  append_head(out, FrameType::Connect, 0, 2 + kProtocol.size() + 4 + 2 + client_id.size());
+  constexpr unsigned kCleanSession = 2;
+  constexpr unsigned kUserAndPassword = 0xC0;
+  const bool logs_in = !user.empty();
+  const std::size_t login_size = logs_in ? 2 + user.size() + 2 + password.size() : 0;
+  append_head(out, FrameType::Connect, 0, 2 + kProtocol.size() + 4 + 2 + client_id.size() + login_size);
   append_text(out, kProtocol);
   out += kLevel;
-  out += kCleanSession;
+  out += static_cast<char>(kCleanSession | (logs_in ? kUserAndPassword : 0));
   append_u16(out, 0);  // keep-alive
   append_text(out, client_id);
+  if (!logs_in) return;
+  append_text(out, user);
+  append_text(out, password);
 }
 
 void append_publish(std::string& out, const Publish& publish) {

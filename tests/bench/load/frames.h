@@ -55,7 +55,8 @@ void skip_properties(std::string_view& payload);
 std::uint16_t read_id(const Frame& frame);
 
 // MQTT 3.1.1, clean session, no keep-alive.
-void append_connect(std::string& out, std::string_view client_id);
+// Without a `user`, of nobody in particular.
+void append_connect(std::string& out, std::string_view client_id, std::string_view user, std::string_view password);
 void append_publish(std::string& out, const Publish& publish);
 void append_subscribe(std::string& out, std::uint16_t id, std::span<const std::string> filters, unsigned qos);
 // PUBACK, PUBREC, PUBREL or PUBCOMP.

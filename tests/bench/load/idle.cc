@@ -6,7 +6,7 @@
 namespace furrow::load {
 
 Report run_idle(const Broker& broker, const IdleOptions& options) {
-  Fleet fleet(broker.port, broker.patience);
+  Fleet fleet(broker);
   fleet.on_frame = [](Client&, const Frame&) {};
   const std::chrono::milliseconds quiet(options.quiet_ms);
   broker.process.wait_until_idle(quiet);

@@ -1,5 +1,7 @@
+#include <atomic>
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/bench/load/fail.h"
@@ -17,29 +19,54 @@ constexpr std::chrono::microseconds kPollTimeMax(50);
 // A broker that takes longer is waited for asleep: on a busy machine it may need this very processor.
 constexpr std::chrono::milliseconds kPollingMax(1);
 
+// Clients that connect meanwhile, on a thread of their own, as many at a time as Fleet lets.
+class Storm {
+ public:
+  Storm(const Broker& broker, std::size_t connections) : over_(connections == 0) {
+    if (connections == 0) return;
+    thread_ = std::thread([this, &broker, connections] {
+      Fleet fleet(broker, "storm");
+      fleet.on_frame = [](Client&, const Frame&) {};
+      fleet.connect(connections);
+      over_ = true;
+    });
+  }
+  ~Storm() {
+    if (thread_.joinable()) thread_.join();
+  }
+  Storm(const Storm&) = delete;
+  Storm& operator=(const Storm&) = delete;
+
+  bool is_over() const { return over_; }
+
+ private:
+  std::atomic<bool> over_;
+  std::thread thread_;
+};
+
 // One publisher, one subscriber. The generator polls without sleeping: what it would take to wake it up is no latency
 // of the broker's. Nor is the time in which others have its processor: a message that was on its way then does not
 // count.
 class Latency {
  public:
-  Latency(const Broker& broker, const LatencyOptions& options)
-      : broker_(broker), options_(options), fleet_(broker.port, broker.patience) {
+  Latency(const Broker& broker, const LatencyOptions& options) : broker_(broker), options_(options), fleet_(broker) {
     fleet_.on_frame = [this](Client& client, const Frame& frame) { handle_frame(client, frame); };
   }
 
   Report run() {
     fleet_.connect(2);
+    Storm storm(broker_, options_.storm);
     fleet_.subscribe(fleet_[kSubscriber], kTopic, options_.qos);
     fleet_.missing = [this] { return "message " + std::to_string(sent_.size() - 1) + ", or its acknowledgement"; };
 
     const Measurement measurement(broker_.process);
     Clock::time_point due = Clock::now();
-    while (through_ < options_.messages) {
+    while (through_ < options_.messages || !storm.is_over()) {
       const Clock::time_point now = Clock::now();
       look_for_gap(now);
       polled_ = now;
       const bool all_through = through_ == sent_.size();
-      if (sent_.size() < options_.messages && (options_.rate == 0 ? all_through : now >= due)) {
+      if ((sent_.size() < options_.messages || !storm.is_over()) && (options_.rate == 0 ? all_through : now >= due)) {
         send(now);
         if (options_.rate > 0) due += std::chrono::nanoseconds(std::chrono::seconds(1)) / options_.rate;
       } else if (!all_through && now - sent_[through_] > kPollingMax) {
@@ -52,9 +79,9 @@ class Latency {
       }
     }
     Report report;
-    measurement.finish(options_.messages, report);
+    measurement.finish(sent_.size(), report);
     if (times_.empty()) fail("others had the processor all the time");
-    report.add("disturbed", 1 - static_cast<double>(times_.size()) / static_cast<double>(options_.messages));
+    report.add("disturbed", 1 - static_cast<double>(times_.size()) / static_cast<double>(sent_.size()));
     report.add_percentiles(times_);
     report.add_percentiles(delivery_times_, "delivery_");
     return report;

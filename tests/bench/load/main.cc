@@ -1,5 +1,6 @@
 // furrow_load: one scenario against one broker, measured from outside of it; or the relay, to be measured itself.
 #include <CLI/CLI.hpp>
+#include <map>
 #include <string>
 
 #include "tests/bench/load/broker_process.h"
@@ -45,6 +46,7 @@ class CommandLine {
     CLI::App& latency = add("latency", "One publisher, one subscriber, few messages", latency_, run_latency);
     latency.add_option("--qos", latency_.qos)->check(CLI::Range(0, 1))->capture_default_str();
     add_option(latency, "--messages", latency_.messages);
+    latency.add_option("--storm", latency_.storm, "Connections that are made meanwhile")->capture_default_str();
     latency.add_option("--rate", latency_.rate, "Messages a second; 0: the next once one is through")
         ->capture_default_str();
 
@@ -121,11 +123,19 @@ class CommandLine {
     CLI::App& command = *app_.add_subcommand(name, what);
     command.add_option("--port", port_, "Port of the broker on 127.0.0.1")->required();
     command.add_option("--pid", pid_, "The broker's process")->required();
+    command.add_option("--over", over_, "tcp, tls, or websocket")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, Transport::Kind>{
+            {"tcp", Transport::Kind::Tcp}, {"tls", Transport::Kind::Tls}, {"websocket", Transport::Kind::WebSocket}}));
+    command.add_option("--user", user_, "Who connects");
+    command.add_option("--password", password_);
     command.add_option("--patience", patience_s_, "Seconds until what is missing is lost")->capture_default_str();
     command.callback([this, &options, scenario] {
       raise_descriptor_limit();
       const BrokerProcess process(pid_);
-      scenario({.port = port_, .process = process, .patience = std::chrono::seconds(patience_s_)}, options).print();
+      const std::chrono::seconds patience(patience_s_);
+      const Broker broker{
+          .port = port_, .process = process, .patience = patience, .over = over_, .user = user_, .password = password_};
+      scenario(broker, options).print();
     });
     return command;
   }
@@ -134,6 +144,9 @@ class CommandLine {
   std::uint16_t port_ = 0;
   pid_t pid_ = 0;
   unsigned patience_s_ = 20;
+  Transport::Kind over_ = Transport::Kind::Tcp;
+  std::string user_;
+  std::string password_;
   FanOptions fan_;
   PairsOptions pairs_;
   RoutingOptions routing_;

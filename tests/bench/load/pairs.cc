@@ -13,7 +13,7 @@ namespace {
 class Pairs {
  public:
   Pairs(const Broker& broker, const PairsOptions& options)
-      : broker_(broker), options_(options), fleet_(broker.port, broker.patience), pairs_(options.pairs) {
+      : broker_(broker), options_(options), fleet_(broker), pairs_(options.pairs) {
     const std::size_t share = options.messages / options.pairs;
     for (std::size_t i = 0; i < options.pairs; ++i) {
       pairs_[i].topic = "farm/field-" + std::to_string(i) + "/moisture";

@@ -13,7 +13,7 @@ std::uint16_t id_of(std::size_t number) {
 
 Readings::Readings(const Broker& broker, const ReadingsOptions& options)
     : options_(options),
-      fleet_(broker.port, broker.patience, "field"),
+      fleet_(broker, "field"),
       publishers_(options.publishers),
       payload_(options.bytes) {
   std::size_t number = options.first_topic;

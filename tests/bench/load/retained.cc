@@ -16,7 +16,7 @@ constexpr std::size_t kBatch = 1000;  // between two PINGREQs, whose answers say
 class Retained {
  public:
   Retained(const Broker& broker, const RetainedOptions& options)
-      : broker_(broker), options_(options), fleet_(broker.port, broker.patience), seen_(options.messages) {
+      : broker_(broker), options_(options), fleet_(broker), seen_(options.messages) {
     fleet_.on_frame = [this](Client&, const Frame& frame) { handle_frame(frame); };
   }
 

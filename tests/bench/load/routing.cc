@@ -91,7 +91,7 @@ class Routing {
   Routing(const Broker& broker, const RoutingOptions& options)
       : broker_(broker),
         options_(options),
-        fleet_(broker.port, broker.patience),
+        fleet_(broker),
         filters_(options.subscribers),
         expected_(options.subscribers),
         received_(options.subscribers),

@@ -2,21 +2,14 @@
 // are on their way and no more, so that no broker has a reason to lose one, and a missing one fails the run.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "tests/bench/load/broker_process.h"
+#include "tests/bench/load/broker.h"
 #include "tests/bench/load/report.h"
 
 namespace furrow::load {
-
-struct Broker {
-  std::uint16_t port;
-  const BrokerProcess& process;
-  std::chrono::seconds patience;  // until a missing message counts as lost
-};
 
 // QoS 0, every subscriber gets everything. `messages` and `window` count deliveries per subscriber.
 struct FanOptions {
@@ -55,6 +48,7 @@ struct LatencyOptions {
   unsigned qos = 0;
   std::size_t messages = 20'000;
   std::size_t rate = 2'000;  // a second; 0: the next one as soon as one is through
+  std::size_t storm = 0;     // connections that are made meanwhile; the messages go on until all are
 };
 Report run_latency(const Broker& broker, const LatencyOptions& options);
 
