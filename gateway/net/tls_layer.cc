@@ -143,7 +143,7 @@ class TlsLayer::Engine {
         break;
       }
       std::size_t count = 0;
-      ERR_clear_error();
+      clear_errors();
       if (SSL_read_ex(ssl_.get(), plain.data() + result.size, plain.size() - result.size, &count) == 1) {
         result.size += count;
         continue;
@@ -177,10 +177,12 @@ class TlsLayer::Engine {
     MutableBytes nothing;
     const Lent lent(*this, nothing, below);
     std::size_t count = 0;
-    ERR_clear_error();
+    clear_errors();
     const bool is_written = SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &count) == 1 && count == plain.size();
-    if (!is_written) fault_.code = take_tls_error();
-    ERR_clear_error();
+    if (!is_written) {
+      fault_.code = take_tls_error();
+      ERR_clear_error();
+    }
     return is_written;
   }
   void say_goodbye(ByteBuffer& below) {
@@ -210,6 +212,11 @@ class TlsLayer::Engine {
     MutableBytes& bytes_;
   };
 
+  // What others have left on this thread would be taken for the outcome of the next call. ERR_clear_error() by itself
+  // costs a tenth of what a small record does.
+  static void clear_errors() {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+  }
   bool has_input() const { return !arrived_.empty() || !borrowed_.empty() || SSL_has_pending(ssl_.get()) == 1; }
   const std::string& wanted_host() const { return context_->server_name().empty() ? host_ : context_->server_name(); }
 
