@@ -28,6 +28,15 @@ enum class Direction : std::uint8_t { Up, Down, Both };
 // Which messages leave first on the way up, in this order.
 enum class Priority : std::uint8_t { High, Normal, Low };
 
+// Whether the bridge is subscribed at the far broker to all that a rule lets down, or to no more than what somebody
+// here wants of it (wants.h).
+struct WantedTerms {
+  bool only = false;
+  // The whole filter of the rule is subscribed to instead of more filters than this, or of one with more levels.
+  std::size_t filters_max = 100;
+  std::size_t levels_max = 128;
+};
+
 struct Rule {
   std::string filter;
   std::string local_prefix;
@@ -44,11 +53,13 @@ struct Rule {
   bool keep_latest = false;                    // likewise: of what waits only the newest of each topic
   Priority priority = Priority::Normal;        // on the way up
   std::vector<UserProperty> properties;        // added on the way up
+  WantedTerms wanted;                          // on the way down
 
   // At which a message of `qos` crosses.
   mqtt::Qos qos_of(mqtt::Qos qos) const { return std::clamp(qos, qos_min, qos_max); }
   bool goes_up() const { return direction != Direction::Down; }
   bool comes_down() const { return direction != Direction::Up; }
+  bool comes_down_if_wanted() const { return comes_down() && wanted.only; }
   std::string local_filter() const { return local_prefix + filter; }
   std::string remote_filter() const;
 };
@@ -81,6 +92,9 @@ class TopicMap {
   std::optional<Mapping> down(std::string_view remote) const;
   // As down(), by one rule only: the one whose subscription the far broker names.
   std::optional<Mapping> down_by(std::size_t rule, std::string_view remote) const;
+
+  // The remote filter of what the rule brings down to a local one; nothing when that is no topic.
+  std::optional<std::string> down_to(std::size_t rule, std::string_view local_filter) const;
 
   // The name under which an answer must be asked for: a response topic crosses with its request, the answer comes back
   // against the arrow, so the rules of the other direction map it.
