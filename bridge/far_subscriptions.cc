@@ -46,7 +46,10 @@ std::vector<broker::Subscription> FarSubscriptions::record() const {
 
 std::vector<std::string> FarSubscriptions::filters() const {
   std::vector<std::string> filters;
-  for (const One& one : all_) filters.push_back(one.filter);
+  for (const One& one : all_) {
+    const bool is_ending = !one.rule && one.step != Step::ToSay;
+    if (!is_ending) filters.push_back(one.filter);
+  }
   return filters;
 }
 

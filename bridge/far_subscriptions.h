@@ -67,7 +67,7 @@ class FarSubscriptions {
   };
   // From now on what `wishes` say, one for each rule, and nothing else.
   void want(const std::vector<Wish>& wishes, Instant now);
-  // All that the far broker is to have, or may have.
+  // All that the far broker is to have, or may have, but for what it has been asked to end.
   std::vector<std::string> filters() const;
   // A connection begins: everything is to be said that the far session has not been seen to have; with `repeats` all.
   void connect(bool session_present, bool repeats);

@@ -32,9 +32,11 @@ enum class Priority : std::uint8_t { High, Normal, Low };
 // here wants of it (wants.h).
 struct WantedTerms {
   bool only = false;
-  // The whole filter of the rule is subscribed to instead of more filters than this, or of one with more levels.
+  // The whole filter of the rule is subscribed to instead of more filters than this, or of one that is longer or
+  // deeper: clients choose them, and some brokers end the connection at one that they do not take.
   std::size_t filters_max = 100;
   std::size_t levels_max = 128;
+  std::size_t bytes_max = 1'024;
 };
 
 struct Rule {

@@ -11,9 +11,10 @@ namespace furrow::bridge {
 
 namespace {
 
-// Whether no broker takes it for malformed: some end the connection at a character that is advised against
-// [MQTT 5.0 §1.5.4], and clients here may have subscribed to it.
-bool is_undisputed(std::string_view filter) {
+// Whether no broker takes it for more than it bears, or for malformed: some end the connection at a character that is
+// advised against [MQTT 5.0 §1.5.4], and clients here may have subscribed to it.
+bool is_undisputed(std::string_view filter, const WantedTerms& terms) {
+  if (filter.size() > terms.bytes_max || mqtt::level_count(filter) > terms.levels_max) return false;
   if (mqtt::has_control_character(filter)) return false;
   while (!filter.empty()) {
     const char32_t code = take_character(filter).code;
@@ -127,7 +128,7 @@ std::vector<std::string> Wants::choose(std::size_t place, Instant now) {
   std::vector<std::string> chosen;
   for (const auto& want : rule.wants) {
     const std::string& filter = want.first;
-    if (mqtt::level_count(filter) > terms.levels_max || !is_undisputed(filter)) return {whole};
+    if (!is_undisputed(filter, terms)) return {whole};
     const auto covers_it = [&](const std::string& other) { return mqtt::covers(other, filter); };
     if (std::ranges::any_of(chosen, covers_it)) continue;
     std::erase_if(chosen, [&](const std::string& other) { return mqtt::covers(filter, other); });

@@ -168,9 +168,11 @@ TEST_F(WantsTest, WhatLingersCountsToo) {
 
 // A far broker may end the connection at what is legal and advised against, or deeper than it takes.
 TEST_F(WantsTest, FilterThatAFarBrokerMayTakeForMalformedIsNotPassedOn) {
-  for (const std::string_view odd : {"command/\x01", "command/\xC2\x85", "command/\xEF\xBF\xBF", "command/1/2/3/4"}) {
+  for (const std::string_view odd :
+       {"command/\x01", "command/\xC2\x85", "command/\xEF\xBF\xBF", "command/1/2/3/4", "command/longer-than-that"}) {
     std::vector<Rule> rules{wanted("command/#")};
     rules[0].wanted.levels_max = 4;
+    rules[0].wanted.bytes_max = 20;
     set_rules(rules);
     wants_.add(odd);
     EXPECT_THAT(filters(), ElementsAre("command/#")) << odd;
