@@ -204,6 +204,7 @@ Options draw_options(std::uint64_t seed) {
   options.live_first = random.chance(10);
   options.keep_latest = !options.shared && !options.calm() && random.chance(12);
   options.poison = !options.calm() && !options.thins() && random.chance(15);
+  options.wanted = options.commands > 0 && !options.shared && random.chance(50);
   return options;
 }
 
@@ -255,6 +256,7 @@ std::string describe(const Options& options) {
   if (options.live_first) line += " live_first";
   if (options.keep_latest) line += " keep_latest";
   if (options.poison) line += " poison";
+  if (options.wanted) line += " wanted";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";
   if (options.warm_up) line += " warm_up";

@@ -89,6 +89,7 @@ struct Options {
   bool priorities = false;   // rules have different ones
   bool live_first = false;   // what comes while a backlog waits goes up before it
   bool keep_latest = false;  // of what waits only the newest of each topic goes up
+  bool wanted = false;       // of commands only what somebody is subscribed to comes down
   bool poison = false;       // the region ends the connection when it gets a certain message of each gateway
   bool verbose = false;
 
