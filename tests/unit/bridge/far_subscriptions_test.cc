@@ -220,6 +220,16 @@ TEST_F(FarSubscriptionsTest, WhatTheFarBrokerMayHaveIsSaidWithoutTheStore) {
   EXPECT_EQ(subscriptions_.next(false)->filter, "a/1");
 }
 
+TEST_F(FarSubscriptionsTest, WhatIsBeingEndedCountsAsThereNoMore) {
+  subscriptions_.restore({{"stored", {.qos = mqtt::Qos::AtLeastOnce, .subscription_id = 9}}});
+  EXPECT_THAT(subscriptions_.filters(), ElementsAre("stored"));
+  online({wanted({"a/1", "a/2"})});
+  want({wanted({"a/1"})});
+  EXPECT_THAT(subscriptions_.filters(), ElementsAre("a/1", "a/2")) << "nothing was said yet";
+  say();
+  EXPECT_THAT(subscriptions_.filters(), ElementsAre("a/1")) << "a reload does not take it up again";
+}
+
 TEST_F(FarSubscriptionsTest, IdentifierIsNotGivenAgainSoon) {
   online({wanted({"a/1"})});
   want({wanted({})});
