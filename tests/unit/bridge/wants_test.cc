@@ -61,12 +61,13 @@ TEST_F(WantsTest, FiltersThatAnotherOneCoversAreLeftOutUntilItGoes) {
   set_rules({wanted("command/#")});
   wants_.add("command/7/valve");
   wants_.add("command/7/#");
+  wants_.add("command/7");
   wants_.add("command/7/pump");
   EXPECT_THAT(filters(), ElementsAre("command/7/#"));
   wants_.remove("command/7/#");
   EXPECT_THAT(filters(), ElementsAre("command/7/#"));
   pass(1min);
-  EXPECT_THAT(filters(), ElementsAre("command/7/pump", "command/7/valve"));
+  EXPECT_THAT(filters(), ElementsAre("command/7", "command/7/pump", "command/7/valve"));
 }
 
 TEST_F(WantsTest, WhoeverWantsEverythingGetsTheWholeFilter) {
