@@ -108,7 +108,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
       since_(now) {
   move_rates(now);
   buffer_.set_limits(options_.buffer);
-  buffer_.set_rules(options_.rules, options_.live_first);
+  buffer_.set_rules(options_.rules, options_.live_first, now);
   buffer_.set_loop_guard(options_.loop_guard, options_.gateway_id);
   buffer_.set_taking(options_.enabled && !options_.addresses.empty());
   look_at_pause(now);
@@ -654,7 +654,7 @@ Instant Bridge::stall_due() const {
 
 Instant Bridge::next_deadline() const {
   Instant due = std::min({deadline_, remote_.deadline(), stall_due(), up_.retry_due(), up_.pace_due(), failback_due_,
-                          retained_.next_deadline(), buffer_.thinning_due(), pause_look_due_});
+                          retained_.next_deadline(), buffer_.thinning_due(), buffer_.wants_due(), pause_look_due_});
   if (phase_ == Phase::Waiting) due = std::min(due, times_.wanted_due(queue()));
   if (phase_ == Phase::Online) due = std::min({due, times_.idle_due(), finished_by_});
   if (gathering_until_ && !sending_) due = std::min(due, *gathering_until_);
@@ -669,6 +669,7 @@ void Bridge::handle_timeout(Instant now) {
     expiry_due_ = now + kExpiryInterval;
   }
   if (pause_look_due_ <= now) look_at_pause(now);
+  if (buffer_.wants_due() <= now && buffer_.review_wants(now)) down_.handle_rules_changed();
   const bool releases = buffer_.thinning_due() <= now;
   if (releases) buffer_.release_held(now);
   if (phase_ == Phase::Waiting) {
@@ -730,7 +731,7 @@ void Bridge::handle_minute(std::optional<std::uint16_t> minute, Instant now) {
 
 void Bridge::set_rules(std::vector<Rule> rules, Instant now) {
   const bool came_down = buffer_.map().comes_down();
-  buffer_.set_rules(std::move(rules), options_.live_first);
+  buffer_.set_rules(std::move(rules), options_.live_first, now);
   const bool comes_down = buffer_.map().comes_down();
   if (comes_down != came_down) dialect_ = make_dialect(comes_down, now);
   // The bridge bit, which keeps echoes away in 3.1.1, is asked for by CONNECT.

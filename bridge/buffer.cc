@@ -25,6 +25,7 @@ constexpr std::uint64_t kNumbersReserved = 1'000'000;
 Buffer::Buffer(const std::string& name, const Found& found, broker::Broker& broker)
     : name_(name),
       broker_(broker),
+      wants_(rules_.map()),
       subscriber_(broker.add_destination(*this)),
       lanes_(name, found, *this, rules_, broker),
       quarantine_(name, found, *this, rules_, lanes_, broker),
@@ -53,6 +54,7 @@ void Buffer::restore(const ExchangeRow& row) {
 
 Buffer::~Buffer() {
   set_taking(false);
+  broker_.router().unwatch(*this);
   broker_.journal().forget(*this);
   broker_.remove_destination(subscriber_);
 }
@@ -90,15 +92,64 @@ void Buffer::subscribe(const std::vector<std::string>& had, const std::vector<st
   }
 }
 
-void Buffer::set_rules(std::vector<Rule> rules, bool live_first) {
+void Buffer::set_rules(std::vector<Rule> rules, bool live_first, Instant now) {
   const std::vector<std::string> had = local_filters();
   rules_.set(std::move(rules));
   may_come_back_ = map().may_come_back();
   live_first_ = live_first;
   lanes_.handle_rules_changed(live_first);
   subscribe(had, local_filters());
-  far_session_.subscriptions().want(map().rules());
+  look_for_wants();
+  (void)wants_.review(now);
+  far_session_.subscriptions().want(wishes(), now);
   broker_.journal().condition().note_opening();  // for messages that no rule refuses any more
+}
+
+void Buffer::look_for_wants() {
+  wants_.handle_rules_changed(far_session_.subscriptions().filters());
+  if (wants_.any() != watches_) {
+    watches_ = !watches_;
+    if (watches_) {
+      broker_.router().watch(*this);
+    } else {
+      broker_.router().unwatch(*this);
+    }
+  }
+  if (!watches_) return;
+  broker_.router().for_each_subscription(
+      [this](std::string_view filter, broker::SubscriberId subscriber) { handle_subscribed(filter, subscriber); });
+}
+
+void Buffer::handle_subscribed(std::string_view filter, broker::SubscriberId subscriber) {
+  if (subscriber != subscriber_) wants_.add(filter);
+}
+
+void Buffer::handle_unsubscribed(std::string_view filter, broker::SubscriberId subscriber) {
+  if (subscriber != subscriber_) wants_.remove(filter);
+}
+
+bool Buffer::review_wants(Instant now) {
+  if (!wants_.review(now)) return false;
+  far_session_.subscriptions().want(wishes(), now);
+  return true;
+}
+
+std::vector<FarSubscriptions::Wish> Buffer::wishes() const {
+  std::vector<FarSubscriptions::Wish> wishes;
+  for (std::size_t i = 0; i < map().rules().size(); ++i) {
+    const Rule& rule = map().rules()[i];
+    wishes.push_back({.key = rules_.key(i),
+                      .filters = {},
+                      .qos = rule.qos_max,
+                      .goes_up = rule.goes_up(),
+                      .only_wanted = rule.comes_down_if_wanted()});
+    if (rule.comes_down_if_wanted()) {
+      wishes.back().filters = wants_.filters(i);
+    } else if (rule.comes_down()) {
+      wishes.back().filters = {rule.remote_filter()};
+    }
+  }
+  return wishes;
 }
 
 void Buffer::set_taking(bool taking) {
@@ -416,6 +467,9 @@ void Buffer::describe(Snapshot& snapshot) const {
   snapshot.received_dropped = received_ - routed_;
   snapshot.oldest = oldest();
   snapshot.rules = rules_.status();
+  for (std::size_t i = 0; i < snapshot.rules.size(); ++i) {
+    if (map().rules()[i].comes_down_if_wanted()) snapshot.rules[i].wanted = wants_.filters(i).size();
+  }
 }
 
 // --- all of them ---

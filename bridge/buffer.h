@@ -24,15 +24,20 @@
 #include "bridge/quarantine.h"
 #include "bridge/rule_set.h"
 #include "bridge/snapshot.h"
+#include "bridge/wants.h"
 #include "broker-core/broker.h"
 #include "broker-core/publication.h"
 #include "broker-core/session/books.h"
 #include "broker-core/session/inflight.h"
 #include "broker-core/session/outbox.h"
+#include "broker-core/subscription_watch.h"
 
 namespace furrow::bridge {
 
-class Buffer final : private broker::Destination, private Lane::Owner, private broker::StoreWaiter {
+class Buffer final : private broker::Destination,
+                     private broker::SubscriptionWatch,
+                     private Lane::Owner,
+                     private broker::StoreWaiter {
  public:
   // The way up of a bridge, which sends from the buffer.
   class Sender {
@@ -83,7 +88,7 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
 
   // --- what may change while it runs ---
   // REQUIRES: as TopicMap. With `live_first`, what comes while a backlog waits leaves before it.
-  void set_rules(std::vector<Rule> rules, bool live_first = false);
+  void set_rules(std::vector<Rule> rules, bool live_first, Instant now);
   // Messages over a lowered limit stay until others come that need their room.
   void set_limits(const broker::OutboxLimits& limits);
   void set_taking(bool taking);
@@ -162,6 +167,9 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   FarSession& far_session() { return far_session_; }
   const TopicMap& map() const { return rules_.map(); }
   const RuleSet& rules() const { return rules_; }
+  // Looks at what is wanted now of rules that bring down no more than that. True when the subscriptions have changed.
+  bool review_wants(Instant now);
+  Instant wants_due() const { return wants_.next_deadline(); }
   // A message came; then, it was routed by this rule, unless that has gone meanwhile.
   void count_received() { ++received_; }
   void count_routed(std::optional<std::size_t> rule) {
@@ -205,6 +213,10 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   bool may_refuse() const override { return limits_.when_full == broker::WhenFull::Refuse; }
   bool guards_path() const override { return loop_guard_.mode != LoopGuard::Mode::Off; }
 
+  // SubscriptionWatch: everybody's, also that of another bridge
+  void handle_subscribed(std::string_view filter, broker::SubscriberId subscriber) override;
+  void handle_unsubscribed(std::string_view filter, broker::SubscriberId subscriber) override;
+
   // Lane::Owner
   void handle_progress(Instant now) override;
   void await_store() override;
@@ -232,6 +244,9 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   // Subscribes locally to the filters that only `wanted` has, and unsubscribes those that only `had` has.
   void subscribe(const std::vector<std::string>& had, const std::vector<std::string>& wanted);
   std::vector<std::string> local_filters() const;
+  // Looks at all subscriptions there are, where a rule asks for it.
+  void look_for_wants();
+  std::vector<FarSubscriptions::Wish> wishes() const;
 
   std::string name_;  // changes with rename()
   // Constant after construction.
@@ -240,6 +255,8 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   // Changes with set_*().
   broker::OutboxLimits limits_;
   RuleSet rules_;
+  Wants wants_;
+  bool watches_ = false;  // subscriptions, for wants_
   bool live_first_ = false;
   bool taking_ = false;
   LoopGuard loop_guard_;

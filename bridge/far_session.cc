@@ -167,7 +167,7 @@ bool FarSession::poll_change() {
 }
 
 void FarSession::store() {
-  if (poll_change()) (void)journal_.put(session_row());
+  if (poll_change()) stored_in_ = journal_.put(session_row());
 }
 
 void FarSession::store_lazily(Instant now) {

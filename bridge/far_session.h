@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "bridge/far_subscriptions.h"
+#include "bridge/topic_map.h"
 #include "broker-core/base/ids.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/store.h"
@@ -90,9 +91,11 @@ class FarSession {
   FarSubscriptions& subscriptions() { return subscriptions_; }
   const FarSubscriptions& subscriptions() const { return subscriptions_; }
 
-  // Stores subscriptions and dialect with the next batch if they have changed; called before SUBSCRIBE leaves, which
-  // does not wait for the batch: messages of a subscription that a crash made us forget come in vain, and are dropped.
+  // Stores subscriptions and dialect with the next batch if they have changed; called before SUBSCRIBE leaves. That of
+  // a rule of the configuration does not wait for the batch: after a crash the rule is there again. One of something
+  // that is wanted waits until is_stored(), as it may not be wanted any more then.
   void store();
+  bool is_stored() const { return journal_.is_durable(stored_in_); }
   void store_lazily(Instant now);
 
  private:
@@ -113,6 +116,7 @@ class FarSession {
   std::unordered_set<PacketId> received_;
   BatchNumber forgotten_in_;
   FarSubscriptions subscriptions_;
+  BatchNumber stored_in_;
   std::optional<OldBroker> old_broker_;
   bool old_broker_changed_ = false;
   std::vector<std::uint64_t> offered_;  // hashes of rules

@@ -23,6 +23,8 @@ struct RuleStatus {
   Direction direction = Direction::Up;
   std::uint64_t up = 0;    // messages taken on the way up
   std::uint64_t down = 0;  // and on the way down
+  std::optional<std::size_t> wanted =
+      std::nullopt;  // filters that are subscribed to, of a rule that asks who wants any
 };
 
 // Always: accepted = delivered + backlog_messages + inflight + quarantined + expired + sum of books.dropped,

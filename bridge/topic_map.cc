@@ -158,6 +158,21 @@ std::optional<TopicMap::Mapping> TopicMap::down_by(std::size_t rule, std::string
   return to_local(rule, remote);
 }
 
+// What both filters have in common has the levels of the rule's, with narrower wildcards, so it is renamed as a topic
+// is.
+std::optional<std::string> TopicMap::down_to(std::size_t rule, std::string_view local_filter) const {
+  const Names& names = names_[rule];
+  const std::string& prefix = rules_[rule].local_prefix;
+  const auto both = mqtt::intersection(names.local_filter, local_filter);
+  // `a/#` has `a` in common with `a`, which does not come of the prefix `a/`.
+  if (!both || !both->starts_with(prefix)) return std::nullopt;
+  const std::string x = both->substr(prefix.size());
+  const auto remote = names.to_remote ? names.to_remote->make(x) : rules_[rule].remote_prefix + x;
+  // Behind a prefix here a topic may begin with `$` which at the far side no wildcard names.
+  const bool is_named = remote && mqtt::is_valid_filter(*remote) && mqtt::covers(names.remote_filter, *remote);
+  return is_named ? remote : std::nullopt;
+}
+
 std::optional<TopicMap::Mapping> TopicMap::answer_up(std::string_view local) const {
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     if (!rules_[i].comes_down()) continue;

@@ -28,6 +28,17 @@ enum class Direction : std::uint8_t { Up, Down, Both };
 // Which messages leave first on the way up, in this order.
 enum class Priority : std::uint8_t { High, Normal, Low };
 
+// Whether the bridge is subscribed at the far broker to all that a rule lets down, or to no more than what somebody
+// here wants of it (wants.h).
+struct WantedTerms {
+  bool only = false;
+  // The whole filter of the rule is subscribed to instead of more filters than this, or of one that is longer or
+  // deeper: clients choose them, and some brokers end the connection at one that they do not take.
+  std::size_t filters_max = 100;
+  std::size_t levels_max = 128;
+  std::size_t bytes_max = 1'024;
+};
+
 struct Rule {
   std::string filter;
   std::string local_prefix;
@@ -45,12 +56,14 @@ struct Rule {
   Priority priority = Priority::Normal;        // on the way up
   std::uint32_t messages_per_second = 0;       // at most, on the way up; 0 = no limit
   std::vector<UserProperty> properties;        // added on the way up
+  WantedTerms wanted;                          // on the way down
 
   // At which a message of `qos` crosses.
   mqtt::Qos qos_of(mqtt::Qos qos) const { return std::clamp(qos, qos_min, qos_max); }
   bool goes_up() const { return direction != Direction::Down; }
   bool comes_down() const { return direction != Direction::Up; }
   bool is_paced() const { return messages_per_second > 0; }
+  bool comes_down_if_wanted() const { return comes_down() && wanted.only; }
   std::string local_filter() const { return local_prefix + filter; }
   std::string remote_filter() const;
   // Of its names here and at the far broker: the same over restarts.
@@ -88,6 +101,8 @@ class TopicMap {
 
   // Whether a rule lets down what another, or the same one, lets up.
   bool may_come_back() const;
+  // The remote filter of what the rule brings down to a local one; nothing when that is no topic.
+  std::optional<std::string> down_to(std::size_t rule, std::string_view local_filter) const;
 
   // The name under which an answer must be asked for: a response topic crosses with its request, the answer comes back
   // against the arrow, so the rules of the other direction map it.

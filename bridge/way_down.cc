@@ -41,18 +41,22 @@ void WayDown::connect(Welcome welcome) {
   // 3.1.1 sends retained messages at every SUBSCRIBE, so it is not repeated without need.
   session_.subscriptions().connect(welcome_.session_present,
                                    welcome_.doubtful || welcome_.refresh || remote_.version() == mqtt::Version::V5);
-  broker::Journal& journal = broker_.journal();
-  if (journal.is_durable(session_.forgotten_in())) {
+  if (broker_.journal().is_durable(session_.forgotten_in())) {
     begin_subscriptions();
     return;
   }
-  // Rows alone: while a disk is full they are written, and messages are not.
-  forgetting_ = broker::AckQueue::make(*this);
-  journal.complete_with_rows({forgetting_, forgetting_->open(PacketType::Subscribe, {})});
+  say_once_stored();
+}
+
+// Rows alone: while a disk is full they are written, and messages are not.
+void WayDown::say_once_stored() {
+  if (storing_ && storing_->waiting() > 0) return;
+  storing_ = broker::AckQueue::make(*this);
+  broker_.journal().complete_with_rows({storing_, storing_->open(PacketType::Subscribe, {})});
 }
 
 void WayDown::disconnect() {
-  for (Ref<broker::AckQueue>* const queue : {&acknowledgements_, &forgetting_}) {
+  for (Ref<broker::AckQueue>* const queue : {&acknowledgements_, &storing_}) {
     if (*queue) (*queue)->detach();
     *queue = {};
   }
@@ -80,16 +84,18 @@ void WayDown::begin_subscriptions() {
 }
 
 void WayDown::say_subscriptions() {
+  FarSubscriptions& subscriptions = session_.subscriptions();
   session_.store();
-  while (FarSubscriptions::One* const one = session_.subscriptions().next()) {
+  while (FarSubscriptions::One* const one = subscriptions.next(session_.is_stored())) {
     const PacketId packet_id = buffer_.window().next_packet_id();
     if (one->rule) {
       subscribe(*one, packet_id);
     } else {
       remote_.write_unsubscribe(packet_id, one->filter);
     }
-    session_.subscriptions().note_said(*one, packet_id);
+    subscriptions.note_said(*one, packet_id);
   }
+  if (!session_.is_stored() && subscriptions.next() != nullptr) say_once_stored();
 }
 
 void WayDown::subscribe(const FarSubscriptions::One& one, PacketId packet_id) {
@@ -98,8 +104,10 @@ void WayDown::subscribe(const FarSubscriptions::One& one, PacketId packet_id) {
   request.qos = one.qos;
   request.no_local = one.no_local;
   request.retain_as_published = true;
-  // With the session, the far broker has the subscription already, and has sent its retained messages.
-  const bool is_known = (welcome_.session_present || one.may_be_there) && !welcome_.refresh;
+  // With the session, the far broker has the subscription already, and has sent its retained messages; not where it
+  // became wanted since.
+  const bool is_with_session = welcome_.session_present && !one.is_late;
+  const bool is_known = (is_with_session || one.may_be_there) && !welcome_.refresh;
   request.retain_handling = is_known ? mqtt::RetainHandling::SendIfNew : mqtt::RetainHandling::Send;
   const bool is_shown = !is_known || remote_.version() != mqtt::Version::V5;
   if (is_shown && welcome_.compares) shown_until_ = kNever;
@@ -159,21 +167,20 @@ bool WayDown::is_echo(const mqtt::Publish& publish, Instant now) {
 // A rule whose subscription the far broker has refused, or did not have yet when it kept the message, leaves it to the
 // next.
 std::optional<TopicMap::Mapping> WayDown::find_rule(const mqtt::Publish& publish, Instant now) const {
-  const auto is_named = [&](std::uint32_t id) {
+  const FarSubscriptions& subscriptions = session_.subscriptions();
+  const auto names = [&](auto is_meant) {
     for (const mqtt::Property& property : publish.properties) {
-      if (property.id == mqtt::PropertyId::SubscriptionIdentifier && property.number == id) return true;
+      if (property.id == mqtt::PropertyId::SubscriptionIdentifier && is_meant(property.number)) return true;
     }
     return false;
   };
-  const bool names_any = publish.properties.number(mqtt::PropertyId::SubscriptionIdentifier).has_value();
-  if (!names_any) return buffer_.map().down(publish.topic);
-  const FarSubscriptions& subscriptions = session_.subscriptions();
+  if (!names([](std::uint32_t) { return true; })) return buffer_.map().down(publish.topic);
+  const bool names_any_of_ours = names([&](std::uint32_t id) { return subscriptions.rule_of(id).has_value(); });
   for (std::size_t rule = 0; rule < buffer_.map().rules().size(); ++rule) {
     auto mapping = buffer_.map().down_by(rule, publish.topic);
     if (!mapping) continue;
-    const std::uint32_t id = subscriptions.id_of(rule);
-    if (is_named(id)) return mapping;
-    if (subscriptions.is_complete(id, now)) return std::nullopt;
+    if (names([&](std::uint32_t id) { return subscriptions.brings(id, rule); })) return mapping;
+    if (subscriptions.is_spare_copy(rule, publish.topic, names_any_of_ours, now)) return std::nullopt;
   }
   // It is for a rule that has changed or gone.
   return buffer_.map().down(publish.topic);

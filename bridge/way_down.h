@@ -51,7 +51,7 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   // CONNACK came: subscribes, once nothing that the far session may send can be taken for something else, and
   // unsubscribes what no rule wants any more.
   void connect(Welcome welcome);
-  // The rules of the buffer have changed: says the difference, if there is a connection.
+  // The rules of the buffer have changed, or what is wanted of them: says the difference, if there is a connection.
   void handle_rules_changed();
   // Asks the far broker again what it retains.
   void refresh();
@@ -81,6 +81,8 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   // Subscribes: from now on no message that the far session may send can be taken for another one.
   void begin_subscriptions();
   void say_subscriptions();
+  // Says them once all rows that were put are on disk.
+  void say_once_stored();
   void subscribe(const FarSubscriptions::One& one, PacketId packet_id);
   // How the message is called here; nothing for what is not taken.
   std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish, Instant now);
@@ -113,7 +115,8 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   std::unordered_set<std::size_t> shown_;  // hashes of topics whose values are the same here and there
   bool subscribing_ = false;               // what is to be said is said at once
   Ref<broker::AckQueue> acknowledgements_;
-  Ref<broker::AckQueue> forgetting_;  // SUBSCRIBE, while it waits for identifiers to leave the disk
+  // SUBSCRIBE, while it waits for identifiers to leave the disk, or for itself to be there.
+  Ref<broker::AckQueue> storing_;
   std::unique_ptr<broker::HeldPublishes> held_;
   std::unordered_set<PacketId> doubted_ids_;  // received, and whether the far session knows them is not known
 

@@ -23,6 +23,7 @@
 #include "broker-core/stats.h"
 #include "broker-core/store.h"
 #include "broker-core/subscribers.h"
+#include "broker-core/subscription_watch.h"
 
 namespace furrow::broker {
 
@@ -46,9 +47,22 @@ class Router final {
   // Destinations refuse what they did not refuse before, or no longer.
   void handle_refusals_changed();
   void subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options) {
-    tree_.insert(filter, subscriber, options);
+    if (!tree_.insert(filter, subscriber, options)) return;
+    for (SubscriptionWatch* const watch : watches_) watch->handle_subscribed(filter, subscriber);
   }
-  void unsubscribe(SubscriberId subscriber, std::string_view filter) { tree_.erase(filter, subscriber); }
+  void unsubscribe(SubscriberId subscriber, std::string_view filter) {
+    if (!tree_.erase(filter, subscriber)) return;
+    for (SubscriptionWatch* const watch : watches_) watch->handle_unsubscribed(filter, subscriber);
+  }
+
+  // --- who watches subscriptions ---
+  // `watch` must live until unwatch(). It is told of changes; for what is there already, for_each_subscription().
+  void watch(SubscriptionWatch& watch) { watches_.push_back(&watch); }
+  void unwatch(SubscriptionWatch& watch) { std::erase(watches_, &watch); }
+  // As SubscriptionTree::for_each().
+  void for_each_subscription(const std::function<void(std::string_view filter, SubscriberId subscriber)>& visit) const {
+    tree_.for_each(visit);
+  }
 
   // --- messages ---
   struct Published {
@@ -113,6 +127,7 @@ class Router final {
   Stats& stats_;
 
   Subscribers subscribers_;
+  std::vector<SubscriptionWatch*> watches_;
   SubscriptionTree tree_;
   RouteCache routes_;
   RetainedStore retained_;

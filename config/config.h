@@ -225,6 +225,7 @@ enum class Direction : std::uint8_t { Up, Down, Both };
 enum class RetainFlag : std::uint8_t { Keep, Clear };
 enum class Keep : std::uint8_t { All, Latest };
 enum class Priority : std::uint8_t { High, Normal, Low };
+enum class Subscribe : std::uint8_t { Always, Wanted };
 
 // One rule of a bridge. With X for whatever `filter` matches:
 // the local topic is local_prefix + X, the remote topic remote_prefix + X, or what `remote` makes of X.
@@ -238,15 +239,16 @@ struct TopicRule {
   std::string remote;               // mqtt/topic_pattern.h; empty: prefixes alone
   std::vector<std::string> except;  // filters of X that this rule leaves alone
   RetainFlag retain = RetainFlag::Keep;
-  bool buffer_qos0 = false;               // QoS 0 messages are buffered too while the link is down
-  Keep keep = Keep::All;                  // of what waits, on the way up
-  Priority priority = Priority::Normal;   // on the way up
-  Duration expire_after = Seconds(0);     // 0 = as the message says
-  Duration every = Seconds(0);            // of each topic no more than one value in so long; 0 = all
-  bool changed_only = false;              // of each topic no value that equals the one before
-  Duration heartbeat = Seconds(0);        // but one in so long; 0 = none
-  std::uint64_t messages_per_second = 0;  // on the way up; 0 = no limit
-  std::vector<UserProperty> properties;   // added on the way up; see expand_names() for the values
+  bool buffer_qos0 = false;                 // QoS 0 messages are buffered too while the link is down
+  Keep keep = Keep::All;                    // of what waits, on the way up
+  Priority priority = Priority::Normal;     // on the way up
+  Duration expire_after = Seconds(0);       // 0 = as the message says
+  Duration every = Seconds(0);              // of each topic no more than one value in so long; 0 = all
+  bool changed_only = false;                // of each topic no value that equals the one before
+  Duration heartbeat = Seconds(0);          // but one in so long; 0 = none
+  std::uint64_t messages_per_second = 0;    // on the way up; 0 = no limit
+  std::vector<UserProperty> properties;     // added on the way up; see expand_names() for the values
+  Subscribe subscribe = Subscribe::Always;  // at the far side: Wanted: to what somebody here is subscribed to
   Place place;
 
   bool goes_up() const { return direction != Direction::Down; }

@@ -1103,7 +1103,18 @@ const Key kKeys[] = {
      .also = "user_properties",
      .may_be_left_out = true,
      .slot = [](Objects& at) -> Slot { return &at.rule->properties; }},
-    planned("bridges[].topics[].subscribe", "Subscribing at the far side only while a local client wants it."),
+    {.path = "bridges[].topics[].subscribe",
+     .kind = Kind::Word,
+     .standard = "always",
+     .words = "always | wanted",
+     .doc = "Down: wanted: at the far side the bridge is subscribed to no more of filter than what somebody here is "
+            "subscribed to: clients, also those away whose sessions are kept, and rules up of other bridges. What "
+            "nobody wants any more is given up after a minute. If that would be more than 100 filters, or filters "
+            "that overlap partly, it is subscribed to all of filter.",
+     .danger = "wanted: what is retained here and nobody wanted for a while may be out of date: who subscribes gets "
+               "that first, then the far side's.",
+     .also = "on_demand | lazy",
+     .slot = [](Objects& at) -> Slot { return &at.rule->subscribe; }},
 
     {.path = "include",
      .kind = Kind::Texts,

@@ -56,8 +56,8 @@ using Slot = std::variant<bool*, std::uint8_t*, std::uint16_t*, std::uint64_t*, 
                           std::vector<Address>*, std::vector<Listener>*, std::vector<Bridge>*, std::vector<TopicRule>*,
                           std::optional<std::vector<AccessRule>>*, std::vector<UserGroup>*, std::vector<TopicWatch>*,
                           std::vector<UserProperty>*, ClientIdPolicy*, Denied*, WhenFull*, Protocol*, Acknowledge*,
-                          RetainedDurability*, Direction*, RetainFlag*, DrainOrder*, Keep*, Priority*, Provider*,
-                          MqttVersion*, LoopGuard*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
+                          RetainedDurability*, Direction*, RetainFlag*, DrainOrder*, Keep*, Priority*, Subscribe*,
+                          Provider*, MqttVersion*, LoopGuard*, TlsVersion*, UsernameFrom*, LogLevel*, LogFormat*>;
 
 struct Key {
   std::string_view path;

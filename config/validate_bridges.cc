@@ -123,7 +123,7 @@ void check_bridge(const Config& config, std::size_t index, Report& report) {
     report.warning(path, "bridge " + in_quotes(bridge.name) + " has no topics: nothing crosses it");
   }
   for (std::size_t rule = 0; rule < bridge.topics.size(); ++rule) {
-    check_rule(bridge.topics[rule], rule_path(index, rule), report);
+    check_rule(bridge.topics[rule], bridge.retain_sync, rule_path(index, rule), report);
   }
   check_link(bridge, path, report);
   check_provider(config, index, report);

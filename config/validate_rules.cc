@@ -140,6 +140,22 @@ void check_way_up_options(const TopicRule& rule, const std::string& path, Report
   warn(rule.heartbeat > Duration::zero() && !rule.changed_only, "heartbeat", "without changed_only: true");
 }
 
+// Without a subscription the far side does not show what it retains, so a value of ours would take the place of a newer
+// one there.
+void check_wanted(const TopicRule& rule, bool retain_sync, const std::string& path, Report& report) {
+  if (rule.subscribe == Subscribe::Always) return;
+  const std::string subject = "bridges[].topics[].subscribe: wanted ";
+  if (!rule.comes_down()) {
+    report.warning(path + ".subscribe", subject + "has no effect on the way up");
+  } else if (rule.goes_up() && retain_sync) {
+    report.error(path + ".subscribe",
+                 subject +
+                     "does not go with retain_sync where messages go both ways: a value retained here could take "
+                     "the place of a newer one at the far side, which is not seen while nobody wants it; write "
+                     "subscribe: always");
+  }
+}
+
 // Rules whose filters cannot be compared were reported already.
 std::vector<bool> comparable_rules(const Bridge& bridge) {
   std::vector<bool> comparable;
@@ -149,7 +165,7 @@ std::vector<bool> comparable_rules(const Bridge& bridge) {
 
 }  // namespace
 
-void check_rule(const TopicRule& rule, const std::string& path, Report& report) {
+void check_rule(const TopicRule& rule, bool retain_sync, const std::string& path, Report& report) {
   const std::string filter_path = path + ".filter";
   if (report.places().is_spoiled(filter_path)) return;
   if (!report.places().is_written(filter_path)) {
@@ -177,6 +193,7 @@ void check_rule(const TopicRule& rule, const std::string& path, Report& report) 
                                         std::to_string(rule.qos_min) + " and " + std::to_string(rule.qos));
   }
   check_way_up_options(rule, path, report);
+  check_wanted(rule, retain_sync, path, report);
 }
 
 void check_shadowed_rules(const Bridge& bridge, std::size_t index, Report& report) {

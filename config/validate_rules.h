@@ -9,8 +9,8 @@
 
 namespace furrow::config {
 
-// Its filter, prefixes and exceptions.
-void check_rule(const TopicRule& rule, const std::string& path, Report& report);
+// A rule of a bridge that has `retain_sync`, or has not: its filter, prefixes, exceptions and options.
+void check_rule(const TopicRule& rule, bool retain_sync, const std::string& path, Report& report);
 
 // Warns about rules of `bridge`, the one at `index`, that never get a message because one before takes it.
 void check_shadowed_rules(const Bridge& bridge, std::size_t index, Report& report);

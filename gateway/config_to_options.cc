@@ -154,7 +154,25 @@ bridge::Priority priority(config::Priority choice) {
   return bridge::Priority::Normal;
 }
 
-bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, const std::string& bridge_name) {
+// A local client chooses what is subscribed to, and a provider may end the connection at more than it takes: the
+// subscriptions that it leaves are shared out among the rules.
+bridge::WantedTerms wanted_terms(const config::TopicRule& rule, const config::Bridge& bridge) {
+  bridge::WantedTerms terms{.only = rule.subscribe == config::Subscribe::Wanted};
+  const config::ProviderLimits* provider = config::provider_limits(bridge.provider);
+  if (provider == nullptr) return terms;
+  if (provider->topic_levels_max > 0) terms.levels_max = provider->topic_levels_max;
+  if (provider->topic_bytes_max > 0) terms.bytes_max = provider->topic_bytes_max;
+  const auto rules = static_cast<std::size_t>(std::ranges::count_if(bridge.topics, &config::TopicRule::comes_down));
+  if (provider->subscriptions_max > 0 && rules > 0) {
+    // Half of them: those of filters that are not wanted any more end after those of others have begun.
+    const std::size_t share = provider->subscriptions_max / rules / 2;
+    terms.filters_max = std::clamp<std::size_t>(share, 1, terms.filters_max);
+  }
+  return terms;
+}
+
+bridge::Rule rule(const config::TopicRule& from, const config::Bridge& of, const std::string& gateway_id) {
+  const std::string& bridge_name = of.name;
   const auto expand = [&](const std::string& prefix) { return config::expand_names(prefix, gateway_id, bridge_name); };
   std::vector<bridge::UserProperty> properties;
   for (const config::UserProperty& one : from.properties) properties.emplace_back(one.name, expand(one.value));
@@ -173,7 +191,8 @@ bridge::Rule rule(const config::TopicRule& from, const std::string& gateway_id, 
           .keep_latest = from.keep == config::Keep::Latest,
           .priority = priority(from.priority),
           .messages_per_second = clamp_to<std::uint32_t>(from.messages_per_second),
-          .properties = std::move(properties)};
+          .properties = std::move(properties),
+          .wanted = wanted_terms(from, of)};
 }
 
 bridge::LoopGuard::Mode loop_guard(config::LoopGuard choice) {
@@ -264,7 +283,7 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
                     .bytes_max = bridge.buffer.bytes_max,
                     .age_max = bridge.buffer.age_max,
                     .when_full = when_full(bridge.buffer.when_full)};
-  for (const config::TopicRule& one : bridge.topics) options.rules.push_back(rule(one, gateway_id, bridge.name));
+  for (const config::TopicRule& one : bridge.topics) options.rules.push_back(rule(one, bridge, gateway_id));
   options.seed = seed;
   return options;
 }

@@ -45,6 +45,11 @@ bool begins_with_wildcard(std::string_view filter) {
   return filter.starts_with('+') || filter.starts_with('#');
 }
 
+// Whether one of them is about topics that begin with `$`, which the other does not match [MQTT-4.7.2-1].
+bool are_parted_by_dollar(std::string_view one, std::string_view other) {
+  return (one.starts_with('$') && begins_with_wildcard(other)) || (other.starts_with('$') && begins_with_wildcard(one));
+}
+
 }  // namespace
 
 std::size_t level_count(std::string_view topic) {
@@ -98,8 +103,7 @@ bool covers(std::string_view outer, std::string_view inner) {
 }
 
 bool overlaps(std::string_view one, std::string_view other) {
-  if (one.starts_with('$') && begins_with_wildcard(other)) return false;
-  if (other.starts_with('$') && begins_with_wildcard(one)) return false;
+  if (are_parted_by_dollar(one, other)) return false;
   TopicLevels one_levels(one);
   TopicLevels other_levels(other);
   std::string_view a;
@@ -111,6 +115,34 @@ bool overlaps(std::string_view one, std::string_view other) {
     if (!has_a || !has_b) return has_a == has_b;
     if (a != b && a != "+" && b != "+") return false;
   }
+}
+
+std::optional<std::string> intersection(std::string_view one, std::string_view other) {
+  if (are_parted_by_dollar(one, other)) return std::nullopt;
+  std::string both;
+  TopicLevels one_levels(one);
+  TopicLevels other_levels(other);
+  std::string_view a;
+  std::string_view b;
+  for (bool first = true;; first = false) {
+    const bool has_a = one_levels.next(a);
+    const bool has_b = other_levels.next(b);
+    // `#` takes all that the other one has left, and the parent level where that ends here.
+    const bool takes_rest = (has_a && a == "#") || (has_b && b == "#");
+    if (!takes_rest && has_a != has_b) return std::nullopt;
+    if (!has_a || !has_b) break;
+    if (!first) both += '/';
+    if (takes_rest) {
+      const std::string_view left = a == "#" ? b : a;
+      const std::string_view whole = a == "#" ? other : one;
+      both += whole.substr(static_cast<std::size_t>(left.data() - whole.data()));
+      break;
+    }
+    if (a != b && a != "+" && b != "+") return std::nullopt;
+    both += a == "+" ? b : a;
+  }
+  if (both.empty()) return std::nullopt;  // `/#` and `+` have the topic without a character in common, which is none
+  return both;
 }
 
 bool parse_shared(std::string_view filter, SharedFilter& shared) {

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace furrow::mqtt {
@@ -53,6 +55,10 @@ bool covers(std::string_view outer, std::string_view inner);
 
 // Whether some topic matches both. REQUIRES: both valid filters.
 bool overlaps(std::string_view one, std::string_view other);
+
+// The filter of the topics that match both; nothing when there are none. One filter always is enough: in each level one
+// of the two says what the other lets through. REQUIRES: both valid filters.
+std::optional<std::string> intersection(std::string_view one, std::string_view other);
 
 // `$share/GROUP/FILTER` taken apart [MQTT 5.0 §4.8.2]; `group` is empty for an ordinary filter.
 struct SharedFilter {

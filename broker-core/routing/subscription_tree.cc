@@ -1,5 +1,6 @@
 #include "broker-core/routing/subscription_tree.h"
 
+#include <string>
 #include <utility>
 
 #include "broker-core/base/check.h"
@@ -79,6 +80,38 @@ void SubscriptionTree::match(std::string_view topic, std::vector<Match>& out) co
     for (const NodeIndex index : standing_) lists_.append_to(node(index).below, out);
   }
   for (const NodeIndex index : standing_) lists_.append_to(node(index).here, out);
+}
+
+// The levels from the first one down to this node, as a filter has them; empty for the root.
+std::string SubscriptionTree::levels_to(NodeIndex index) const {
+  std::vector<std::string_view> levels;
+  for (; index != kRoot; index = node(index).parent) {
+    const bool is_plus = node(node(index).parent).plus == index;
+    levels.push_back(is_plus ? "+" : node(index).level.view());
+  }
+  std::string filter;
+  for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
+    if (level != levels.rbegin()) filter += '/';
+    filter += *level;
+  }
+  return filter;
+}
+
+void SubscriptionTree::for_each(
+    const std::function<void(std::string_view filter, SubscriberId subscriber)>& visit) const {
+  std::vector<Match> ends;
+  const auto visit_all = [&](const SubscriberList& list, const std::string& filter) {
+    ends.clear();
+    lists_.append_to(list, ends);
+    for (const Match& end : ends) visit(filter, end.subscriber);
+  };
+  for (NodeIndex index = 0; index < nodes_used_; ++index) {
+    const Node& one = node(index);
+    if (one.here.empty() && one.below.empty()) continue;  // free ones, too
+    const std::string levels = levels_to(index);
+    visit_all(one.here, levels);
+    visit_all(one.below, index == kRoot ? "#" : levels + "/#");
+  }
 }
 
 // Moves from the nodes stood on to those of their children that take `level`.

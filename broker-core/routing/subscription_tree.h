@@ -11,7 +11,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -40,6 +42,9 @@ class SubscriptionTree {
   // Appends every subscription whose filter matches `topic`; a subscriber appears once for each. Filters that begin
   // with a wildcard match no topic that begins with `$` [MQTT-4.7.2-1]. REQUIRES: mqtt::is_valid_name(topic).
   void match(std::string_view topic, std::vector<Match>& out) const;
+
+  // Calls `visit` with each subscription, in no order. Walks the whole tree. `visit` may change nothing of it.
+  void for_each(const std::function<void(std::string_view filter, SubscriberId subscriber)>& visit) const;
 
   // The number of subscriptions.
   std::size_t size() const { return size_; }
@@ -81,6 +86,7 @@ class SubscriptionTree {
   NodeIndex take_node();
   void give_node(NodeIndex index);
   void prune(NodeIndex index);
+  std::string levels_to(NodeIndex index) const;
   void descend(std::string_view level, bool with_plus) const;
 
   // Constant after construction.

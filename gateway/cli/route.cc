@@ -43,6 +43,7 @@ std::string terms(const bridge::Rule& rule, Way way) {
                                : rule.qos_min == rule.qos_max        ? most
                                                                      : least + " to " + most);
   text += rule.retain_keep ? ", retain flag kept" : ", retain flag cleared";
+  if (way == Way::Down && rule.wanted.only) text += ", while somebody here is subscribed to it";
   if (way == Way::Down || rule.qos_min > mqtt::Qos::AtMostOnce) return text;
   if (rule.qos_max == mqtt::Qos::AtMostOnce || !rule.buffer_qos0) text += ", QoS 0 only while the link is up";
   return text;

@@ -96,7 +96,7 @@ class StoppedGateway final : public GatewayAccess, private Engine::Edge {
       bridge::Options options = bridge_options(one, gateway_id, 0);
       bridge::Buffer& buffer = engine_.buffers().of(one.name);
       buffer.set_limits(options.buffer);
-      buffer.set_rules(std::move(options.rules), options.live_first);
+      buffer.set_rules(std::move(options.rules), options.live_first, clock_.now());
       buffer.set_taking(options.enabled);
     }
   }

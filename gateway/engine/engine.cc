@@ -50,7 +50,7 @@ void Engine::renew_bridge(bridge::Options options, Instant now) {
   Leaving& leaving = begin_leaving(**look_up(options.name), now);
   bridge::Buffer& buffer = buffers_.of(options.name);
   buffer.set_limits(options.buffer);
-  buffer.set_rules(options.rules, options.live_first);
+  buffer.set_rules(options.rules, options.live_first, now);
   buffer.set_taking(options.enabled);
   leaving.successor = std::move(options);
 }

@@ -190,6 +190,7 @@ Json rules_json(const std::vector<bridge::RuleStatus>& rules) {
   for (const bridge::RuleStatus& one : rules) {
     all.push_back(
         {{"filter", one.filter}, {"direction", direction_name(one.direction)}, {"up", one.up}, {"down", one.down}});
+    if (one.wanted) all.back()["wanted"] = *one.wanted;
   }
   return all;
 }

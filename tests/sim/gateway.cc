@@ -111,8 +111,10 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
   options.rules = rules_up(gateway.options_, gateway.setup_.remote_prefix);
   options.live_first = gateway.options_.live_first;
   options.stamp.sequence = gateway.options_.numbered;
-  if (gateway.options_.commands > 0)
+  if (gateway.options_.commands > 0) {
     options.rules.push_back(rule("command/#", gateway.setup_.remote_prefix, bridge::Direction::Down));
+    options.rules.back().wanted.only = gateway.options_.wanted;
+  }
   if (gateway.options_.shared)
     options.rules.push_back(rule("shared/#", std::string(kSharedPrefix), bridge::Direction::Both));
   bridge_options.seed = gateway.random_.next();
@@ -431,7 +433,8 @@ void Gateway::check() {
   const broker::Books& sessions = process_->broker().session_books();
   // A session that ends takes messages of QoS 2 with it; and a crash may leave what a group was given, and not the only
   // subscription to it, which nobody had confirmed.
-  const std::uint64_t ended = options_.members > 0 ? sessions.drops(broker::DropReason::SessionEnded) : 0;
+  const bool ends = options_.members > 0 || options_.wanted;
+  const std::uint64_t ended = ends ? sessions.drops(broker::DropReason::SessionEnded) : 0;
   const std::uint64_t thinned =
       s.books.drops(broker::DropReason::Thinned) + s.books.drops(broker::DropReason::Replaced);
   if (thinned > 0 && !options_.thins()) ledger_.fail(setup_.name + ": a value gave way, and no rule wants that");

@@ -50,6 +50,7 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "numbers-not-stored",
     "lane-not-stored",
     "quarantine-not-stored",
+    "wants-not-stored",
 };
 
 bool is_quarantine(const broker::QueueRow& row) {
@@ -104,6 +105,33 @@ broker::Bytes without_replays(std::string_view client_id, const broker::Bytes& d
   broker::Identity owner;
   const std::optional<broker::SessionRecord> record = broker::decode_session(client_id, data, nullptr, &owner);
   return record ? encode(*record, owner) : data;
+}
+
+// The row of a session at a far broker (bridge/far_session.h) without the part that begins with `left_out`, or, for 0,
+// without subscriptions.
+broker::Bytes far_row_without(std::uint8_t left_out, std::string_view client_id, const broker::Bytes& data) {
+  broker::Bytes changed;
+  ByteView rest = data;
+  while (!rest.empty()) {
+    const std::uint8_t what = rest.front();
+    if (what != 2 && what != 4 && what != 5) break;
+    const ByteView part = rest;
+    rest = rest.subspan(1);
+    std::uint64_t number = 0;
+    ByteView text;
+    if (!take_varint(rest, number) || (what == 2 && !take_bytes(rest, text))) return data;
+    for (std::uint64_t hashes = what == 5 ? number : 0; hashes > 0; --hashes) {
+      if (!take_varint(rest, number)) return data;
+    }
+    const ByteView kept = part.first(part.size() - rest.size());
+    if (what != left_out) changed.insert(changed.end(), kept.begin(), kept.end());
+  }
+  std::optional<broker::SessionRecord> record = broker::decode_session(client_id, rest);
+  if (!record) return data;
+  if (left_out == 0) record->subscriptions.clear();
+  const broker::Bytes end = encode(*record);
+  changed.insert(changed.end(), end.begin(), end.end());
+  return changed;
 }
 
 // Whether the row is of a client that leaves no session.
@@ -186,9 +214,14 @@ void Mutator::change(broker::Batch& batch) {
       reach_beyond_stored(batch);
       break;
     case Mutation::NumbersNotStored:
-      std::erase_if(batch.sessions,
-                    [](const broker::SessionRow& row) { return broker::is_far_session(row.client_id); });
+    case Mutation::WantsNotStored: {
+      const std::uint8_t left_out = mutation_ == Mutation::NumbersNotStored ? 4 : 0;
+      for (broker::SessionRow& row : batch.sessions) {
+        if (!row.data || !broker::is_far_session(row.client_id)) continue;
+        row.data = far_row_without(left_out, row.client_id, *row.data);
+      }
       break;
+    }
     case Mutation::LaneNotStored:
       for (broker::QueueRow& row : batch.queues_created) {
         if (row.kind == broker::QueueKind::Lane && !is_quarantine(row)) hide(row);

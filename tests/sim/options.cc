@@ -205,6 +205,7 @@ Options draw_options(std::uint64_t seed) {
   options.keep_latest = !options.shared && !options.calm() && random.chance(12);
   options.poison = !options.calm() && !options.thins() && random.chance(15);
   if (!options.calm() && random.chance(12)) options.paced = static_cast<std::uint32_t>(20 + random.below(200));
+  options.wanted = options.commands > 0 && !options.shared && random.chance(50);
   return options;
 }
 
@@ -257,6 +258,7 @@ std::string describe(const Options& options) {
   if (options.keep_latest) line += " keep_latest";
   if (options.paced > 0) line += " paced=" + std::to_string(options.paced);
   if (options.poison) line += " poison";
+  if (options.wanted) line += " wanted";
   if (options.calm()) line += " calm";
   if (options.deletions > 0) line += " deletions=" + std::to_string(options.deletions) + "%";
   if (options.warm_up) line += " warm_up";

@@ -90,6 +90,7 @@ struct Options {
   bool live_first = false;   // what comes while a backlog waits goes up before it
   bool keep_latest = false;  // of what waits only the newest of each topic goes up
   std::uint32_t paced = 0;   // so many messages a second of a gateway go up, but for those of priorities; 0 = no limit
+  bool wanted = false;       // of commands only what somebody is subscribed to comes down
   bool poison = false;       // the region ends the connection when it gets a certain message of each gateway
   bool verbose = false;
 

@@ -96,6 +96,8 @@ void Region::handle(Connection& connection, const mqtt::Packet& packet, Instant 
     connection.session->incoming.handle(*pubrel, now);
   } else if (const auto* subscribe = std::get_if<mqtt::Subscribe>(&packet)) {
     handle_subscribe(connection, *subscribe, now);
+  } else if (const auto* unsubscribe = std::get_if<mqtt::Unsubscribe>(&packet)) {
+    handle_unsubscribe(connection, *unsubscribe, now);
   } else if (std::holds_alternative<mqtt::Pingreq>(packet)) {
     connection.end.send(mqtt::Pingresp{}, now);
   } else if (std::holds_alternative<mqtt::Disconnect>(packet)) {
@@ -238,6 +240,18 @@ void Region::handle_subscribe(Connection& connection, const mqtt::Subscribe& sub
   connection.end.send(suback, now);
 }
 
+void Region::handle_unsubscribe(Connection& connection, const mqtt::Unsubscribe& unsubscribe, Instant now) {
+  mqtt::Unsuback unsuback;
+  unsuback.packet_id = unsubscribe.packet_id;
+  std::vector<Subscription>& subscriptions = connection.session->subscriptions;
+  for (const std::string_view filter : unsubscribe.filters) {
+    const bool was_there =
+        std::erase_if(subscriptions, [&](const Subscription& old) { return old.filter == filter; }) > 0;
+    unsuback.reasons.push_back(was_there ? mqtt::ReasonCode::Success : mqtt::ReasonCode::NoSubscriptionExisted);
+  }
+  connection.end.send(unsuback, now);
+}
+
 bool Region::forward(const Outgoing::Item& item, const Session* from, Instant now) {
   bool taken = false;
   for (auto& [id, session] : sessions_) {
@@ -268,8 +282,15 @@ void Region::publish(StreamId stream, const std::string& topic, Instant now) {
 }
 
 bool Region::subscribed(std::size_t filters) const {
-  return std::ranges::all_of(sessions_,
-                             [&](const auto& each) { return each.second.subscriptions.size() >= filters; });
+  return std::ranges::all_of(sessions_, [&](const auto& each) { return each.second.subscriptions.size() >= filters; });
+}
+
+std::string Region::filters_of(std::string_view client_id) const {
+  std::set<std::string> filters;
+  for (const Subscription& one : sessions_.find(client_id)->second.subscriptions) filters.insert(one.filter);
+  std::string text;
+  for (const std::string& filter : filters) text += (text.empty() ? "" : ", ") + filter;
+  return text;
 }
 
 std::size_t Region::unfinished() const {

@@ -52,6 +52,8 @@ class Region {
   void publish(StreamId stream, const std::string& topic, Instant now);
   // Whether every bridge has so many subscriptions.
   bool subscribed(std::size_t filters) const;
+  // What it keeps of a bridge's subscriptions, in the order of the alphabet.
+  std::string filters_of(std::string_view client_id) const;
   // What waits for the bridges.
   std::size_t unfinished() const;
   std::optional<std::string> retained(const std::string& topic) const;
@@ -85,6 +87,7 @@ class Region {
   void handle_connect(Connection& connection, const mqtt::Connect& connect, Instant now);
   void handle_publish(Connection& connection, const mqtt::Publish& publish, Instant now);
   void handle_subscribe(Connection& connection, const mqtt::Subscribe& subscribe, Instant now);
+  void handle_unsubscribe(Connection& connection, const mqtt::Unsubscribe& unsubscribe, Instant now);
   std::string topic_of(Connection& connection, const mqtt::Publish& publish);
   bool refuse(Connection& connection, const mqtt::Publish& publish, Instant now);
   void check_number(Session& session, const mqtt::Publish& publish);

@@ -23,6 +23,9 @@ constexpr std::uint64_t kFileSmall = 16 * MiB;
 constexpr Duration kRestMax = seconds(60);
 constexpr Duration kRestartGrace = seconds(62);  // after a start, for clients to come back before their wills leave
 constexpr Duration kStopMax = seconds(10);
+constexpr std::size_t kPassersBy = 3;
+// Until nothing lingers that nobody wants any more: a minute after the last start, and what a new connection takes.
+constexpr Duration kWantsMax = seconds(180);
 constexpr std::uint64_t kStepsMax = 5'000'000;
 constexpr Duration kYears10 = std::chrono::hours(24 * 365 * 10);
 
@@ -139,6 +142,7 @@ void World::build_site(std::size_t index) {
   for (std::size_t i = 0; i < options_.subscribers; ++i) add_subscriber(site, index, i);
   add_readers(site, index);
   add_members(site, index);
+  add_passers_by(site, index);
   add_auditor(site, index);
   site.retry.resize(site.clients.size() + 1, now_);
 }
@@ -205,7 +209,8 @@ void World::add_subscriber(Site& site, std::size_t index, std::size_t number) {
   const mqtt::Qos qos = drawn_qos();
   subscriber.subscribes.push_back({.filter = "farm/#", .qos = qos, .streams = site.farm});
   if (options_.commands > 0) {
-    subscriber.subscribes.push_back({.filter = "command/#", .qos = qos, .streams = {site.command}});
+    const std::string filter = options_.wanted ? ledger_.stream(site.command).topic : "command/#";
+    subscriber.subscribes.push_back({.filter = filter, .qos = qos, .streams = {site.command}});
   }
   if (options_.shared) {
     std::vector<StreamId> all;
@@ -233,6 +238,23 @@ void World::add_readers(Site& site, std::size_t index) {
     reader.answer_after = options_.answer_after;
     reader.subscribes.push_back({.filter = "values/#", .qos = drawn_qos(), .streams = site.values});
     site.clients.push_back(std::make_unique<Client>(std::move(reader), options_.mutation, ledger_, random_));
+  }
+}
+
+// They make the bridge say something: all but the last one want what is never published, and that one wants all of it.
+void World::add_passers_by(Site& site, std::size_t index) {
+  site.first_passer_by = site.clients.size();
+  for (std::size_t i = 0; options_.wanted && i < kPassersBy; ++i) {
+    Client::Options passer_by;
+    passer_by.id = site_name(index) + "-passer-by-" + std::to_string(i);
+    passer_by.version = drawn_version(random_);
+    passer_by.clean = true;
+    passer_by.receiver = ledger_.add_receiver(passer_by.id, site.session_account);
+    const std::string topic = i + 1 < kPassersBy ? std::to_string(i) : "#";
+    passer_by.subscribes.push_back({.filter = "command/+/" + topic, .qos = drawn_qos(), .streams = {}});
+    ledger_.allow(site.command, passer_by.receiver, mqtt::Qos::AtLeastOnce);
+    ledger_.lift_order(passer_by.receiver);
+    site.clients.push_back(std::make_unique<Client>(std::move(passer_by), options_.mutation, ledger_, random_));
   }
 }
 
@@ -412,6 +434,7 @@ void World::heal() {
     for (std::size_t i = 0; i < options_.mortals; ++i) {
       if (!options_.calm() && random_.chance(50)) site.clients[i]->die(mourned(), now_);
     }
+    for (std::size_t i = site.first_passer_by; i < site.clients.size(); ++i) site.clients[i]->leave(kNever);
     if (options_.last_crash) site.gateway->crash(Gateway::End::PowerCut, now_);
     if (options_.last_stop) site.gateway->restart(now_);
   }
@@ -615,6 +638,16 @@ void World::check_losses() {
   }
 }
 
+bool World::wants_converged(const Site& site, std::string* why) const {
+  const std::string& name = site.gateway->name();
+  const std::string wanted = std::string(kSharedPrefix) + name + "/" + ledger_.stream(site.command).topic;
+  const std::string found = region_.filters_of(name);
+  const std::string expected = options_.subscribers > 0 ? wanted : "";
+  if (found == expected) return true;
+  if (why != nullptr) *why = "the region keeps subscriptions of " + name + " to " + found + ", wanted: " + expected;
+  return false;
+}
+
 void World::check_deliveries() {
   for (const Site& site : sites_) {
     const std::uint64_t arrived = ledger_.arrivals(site.region);
@@ -625,6 +658,14 @@ void World::check_deliveries() {
 }
 
 void World::wind_up() {
+  if (options_.wanted) {
+    step_until(
+        [&] { return std::ranges::all_of(sites_, [&](const Site& site) { return wants_converged(site, nullptr); }); },
+        kWantsMax);
+    for (const Site& site : sites_) {
+      if (std::string why; failures().empty() && !wants_converged(site, &why)) ledger_.fail(why);
+    }
+  }
   const auto is_small = [](const Site& site) { return site.gateway->disk().files().queues <= kFileSmall; };
   step_until([&] { return std::ranges::all_of(sites_, is_small); }, kRestMax);
   if (!std::ranges::all_of(sites_, is_small)) ledger_.fail("a file that is almost empty stays large");

@@ -71,6 +71,7 @@ class World {
     std::size_t archivist = 0;        // of clients: publishes the values
     std::size_t first_reader = 0;     // of clients; readers connect once the values are there
     std::size_t first_member = 0;     // of clients: those with durable sessions, and behind them the passing ones
+    std::size_t first_passer_by = 0;  // of clients: those that want commands for a while, and do not come back
     std::vector<Instant> retry;       // of each client
     std::unique_ptr<Client> auditor;  // reads the retained values in the end
   };
@@ -87,6 +88,7 @@ class World {
   void add_readers(Site& site, std::size_t index);
   void add_members(Site& site, std::size_t index);
   void add_member(Site& site, const std::string& id, bool passing, mqtt::Qos qos);
+  void add_passers_by(Site& site, std::size_t index);
   void add_auditor(Site& site, std::size_t index);
 
   void step();
@@ -100,6 +102,8 @@ class World {
   Client& random_client(Site& site);
   Client* spare_member(Site& site);
   void heal();
+  // Whether the region has those subscriptions alone that somebody wants.
+  bool wants_converged(const Site& site, std::string* why) const;
   bool warm() const;
   bool published() const;
   std::string pending() const;

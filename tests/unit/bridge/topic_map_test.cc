@@ -3,6 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <ostream>
+#include <string>
+#include <vector>
+
+#include "broker-core/base/random.h"
+#include "broker-core/mqtt/topic.h"
+#include "tests/unit/broker-core/routing/random_topics.h"
 
 namespace furrow::bridge {
 namespace {
@@ -172,6 +178,66 @@ TEST(TopicMap, AnAnswerComesBackAgainstTheArrow) {
   EXPECT_EQ(topic(map.answer_up("answer/1")), "barn-7/answer/1");
   EXPECT_EQ(topic(map.answer_up("request/1")), "(none)") << "nothing would bring the answer down";
   EXPECT_EQ(topic(map.answer_down("barn-7/request/1")), "request/1");
+}
+
+std::string down_to(const Rule& rule, std::string_view local_filter) {
+  return TopicMap({rule}).down_to(0, local_filter).value_or("(none)");
+}
+
+TEST(TopicMap, FilterGoesToTheFarSideAsFarAsTheRuleTakesIt) {
+  const Rule prefixed = rule(Direction::Down, "command/#", "in/", "barn-7/");
+  EXPECT_EQ(down_to(prefixed, "#"), "barn-7/command/#");
+  EXPECT_EQ(down_to(prefixed, "in/command/+"), "barn-7/command/+");
+  EXPECT_EQ(down_to(prefixed, "+/+/valve/#"), "barn-7/command/valve/#");
+  EXPECT_EQ(down_to(prefixed, "in/command"), "barn-7/command");
+  EXPECT_EQ(down_to(prefixed, "in"), "(none)");
+  EXPECT_EQ(down_to(prefixed, "command/#"), "(none)");
+  const Rule pattern = renamed(Direction::Down, "+/command/+/#", "v1/{2}/{1}/{rest}", "in/");
+  EXPECT_EQ(down_to(pattern, "in/a/command/7/valve"), "v1/7/a/valve");
+  EXPECT_EQ(down_to(pattern, "in/a/command/#"), "v1/+/a/#");
+  EXPECT_EQ(down_to(pattern, "in/+/+/7"), "v1/7/+");
+  EXPECT_EQ(down_to(pattern, "in/a/#"), "v1/+/a/#");
+}
+
+// What is subscribed to for somebody who subscribes here brings all that the rule has for that subscription, and
+// nothing else. The rules put `$` and empty levels first on one side, and within a topic on the other.
+TEST(TopicMap, FilterAtTheFarSideBringsWhatTheLocalOneTakes) {
+  const Rule rules[] = {
+      rule(Direction::Down, "#"),
+      rule(Direction::Down, "+/b/#", "in/", ""),
+      rule(Direction::Down, "#", "in/", ""),
+      rule(Direction::Down, "#", "", "out/"),
+      rule(Direction::Down, "+/#", "a/b/", "$out/"),
+      rule(Direction::Down, "/#", "in", "out"),
+      renamed(Direction::Down, "a/+/#", "{1}/{rest}", "in/"),
+      renamed(Direction::Down, "+/b/+", "{2}/a/{1}"),
+      renamed(Direction::Down, "a/#", "{rest}", "in/"),
+  };
+  Random random(7);
+  for (const Rule& one : rules) {
+    const TopicMap map({one});
+    std::vector<std::string> topics;
+    for (int i = 0; i < 500; ++i) topics.push_back(broker::random_name(random));
+    for (const std::string& name : {"a/b/", "in/", "out/", "$out/"}) {
+      for (int i = 0; i < 60; ++i) topics.push_back(name + broker::random_name(random));
+    }
+    int brought = 0;
+    for (int i = 0; i < 100; ++i) {
+      const std::string_view head = random.chance(50) ? std::string_view(one.local_prefix) : std::string_view();
+      const std::string filter = std::string(head) + broker::random_filter(random);
+      const auto there = map.down_to(0, filter);
+      ASSERT_TRUE(!there || mqtt::covers(one.remote_filter(), *there)) << *there;
+      for (const std::string& remote : topics) {
+        const auto mapping = map.down(remote);
+        if (!mapping) continue;
+        const bool is_brought = there && mqtt::matches(*there, remote);
+        ASSERT_EQ(is_brought, mqtt::matches(filter, mapping->topic()))
+            << remote << " by " << one.remote_filter() << " for " << filter;
+        brought += is_brought ? 1 : 0;
+      }
+    }
+    EXPECT_GT(brought, 0) << one.remote_filter();
+  }
 }
 
 }  // namespace

@@ -163,6 +163,23 @@ TEST(ConfigToOptions, ABridgeToAProviderKeepsToItsLimits) {
   EXPECT_EQ(options.rules[0].qos_max, mqtt::Qos::AtLeastOnce);
 }
 
+TEST(ConfigToOptions, WhatIsWantedKeepsToTheLimitsOfAProvider) {
+  config::Bridge from;
+  from.topics.resize(5);
+  for (config::TopicRule& rule : from.topics) rule.filter = "a/#";
+  from.topics[0].direction = config::Direction::Down;
+  from.topics[0].subscribe = config::Subscribe::Wanted;
+  from.topics[1].direction = config::Direction::Both;
+  const auto terms = [&](std::size_t rule) { return bridge_options(from, "gw", 1).rules[rule].wanted; };
+  EXPECT_TRUE(terms(0).only);
+  EXPECT_FALSE(terms(1).only);
+  EXPECT_EQ(terms(0).filters_max, 100U);
+  from.provider = config::Provider::AwsIot;
+  EXPECT_EQ(terms(0).filters_max, 12U) << "half of 50, for two rules that come down";
+  EXPECT_EQ(terms(0).levels_max, 8U);
+  EXPECT_EQ(terms(0).bytes_max, 256U);
+}
+
 TEST(ConfigToOptions, ABridgeWithoutUserHasNone) {
   EXPECT_FALSE(bridge_options(config::Bridge{}, "barn", 1).username);
   EXPECT_EQ(bridge_options(config::Bridge{}, "barn", 1).inflight_max, 0);  // as the far broker allows

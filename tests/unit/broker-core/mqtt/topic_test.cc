@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -153,13 +154,17 @@ std::vector<std::string> all_of(const std::vector<std::string>& words, int depth
   return made;
 }
 
+// All valid filters of up to `depth` levels out of `words`.
+std::vector<std::string> filters_of(const std::vector<std::string>& words, int depth) {
+  std::vector<std::string> filters = all_of(words, depth);
+  std::erase_if(filters, [](const std::string& filter) { return !is_valid_filter(filter); });
+  return filters;
+}
+
 // covers() and overlaps() against their definition. One word more in topics than in filters stands for all words that
 // no filter names, and one level more for all depths.
 TEST(TopicMatch, CoversAndOverlapsAreWhatMatchingSays) {
-  std::vector<std::string> filters;
-  for (std::string& filter : all_of({"a", "$s", "+", "#"}, 3)) {
-    if (is_valid_filter(filter)) filters.push_back(std::move(filter));
-  }
+  const std::vector<std::string> filters = filters_of({"a", "$s", "+", "#"}, 3);
   const std::vector<std::string> topics = all_of({"a", "$s", "z"}, 4);
   for (const std::string& one : filters) {
     for (const std::string& other : filters) {
@@ -175,6 +180,36 @@ TEST(TopicMatch, CoversAndOverlapsAreWhatMatchingSays) {
       ASSERT_EQ(overlaps(one, other), overlapping) << one << " and " << other;
     }
   }
+}
+
+// As above; with empty levels, too, since a topic may have those and may not be one.
+TEST(TopicMatch, IntersectionIsWhatMatchesBoth) {
+  const std::vector<std::string> filters = filters_of({"a", "", "$s", "+", "#"}, 3);
+  std::vector<std::string> topics = all_of({"a", "", "$s", "z"}, 4);
+  std::erase_if(topics, [](const std::string& topic) { return !is_valid_name(topic); });
+  for (const std::string& one : filters) {
+    for (const std::string& other : filters) {
+      const std::optional<std::string> both = intersection(one, other);
+      ASSERT_TRUE(!both || is_valid_filter(*both)) << one << " and " << other << " make " << *both;
+      bool is_there = false;
+      for (const std::string& topic : topics) {
+        const bool is_in_both = matches(one, topic) && matches(other, topic);
+        is_there = is_there || is_in_both;
+        ASSERT_EQ(both && matches(*both, topic), is_in_both) << topic << " by " << one << " and " << other;
+      }
+      ASSERT_EQ(both.has_value(), is_there) << one << " and " << other;
+    }
+  }
+}
+
+TEST(TopicMatch, IntersectionExamples) {
+  EXPECT_EQ(intersection("command/#", "command/7/#"), "command/7/#");
+  EXPECT_EQ(intersection("+/7/#", "command/+/valve"), "command/7/valve");
+  EXPECT_EQ(intersection("command/#", "command"), "command");
+  EXPECT_EQ(intersection("command/#", "command/+/#"), "command/+/#");
+  EXPECT_EQ(intersection("#", "+"), "+");
+  EXPECT_EQ(intersection("#", "$SYS/#"), std::nullopt);
+  EXPECT_EQ(intersection("command/+", "command/7/valve"), std::nullopt);
 }
 
 TEST(TopicMatch, CoversExamples) {

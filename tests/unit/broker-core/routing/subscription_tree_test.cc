@@ -251,6 +251,11 @@ TEST(SubscriptionTree, AgreesWithTheRuleOnRandomFilters) {
       for (const Match& match : out) found.emplace(match.subscriber.value, match.options.subscription_id);
       ASSERT_EQ(found, wanted) << "topic '" << topic << "'";
     }
+    std::multiset<std::pair<std::string, std::uint32_t>> all;
+    tree.for_each([&](std::string_view filter, SubscriberId subscriber) { all.emplace(filter, subscriber.value); });
+    std::multiset<std::pair<std::string, std::uint32_t>> keys;
+    for (const auto& [key, options] : expected) keys.insert(key);
+    EXPECT_EQ(all, keys);
     while (!expected.empty()) {
       const auto& [filter, subscriber] = expected.begin()->first;
       ASSERT_TRUE(tree.erase(filter, SubscriberId{subscriber}));

@@ -14,7 +14,7 @@ constexpr std::string_view kConfig = R"(bridges:
     topics:
       - {filter: farm/#, remote_prefix: us/, except: [farm/test/#]}
       - {filter: command/+, direction: down, remote_prefix: us/, qos: 2, retain: clear}
-      - {filter: site/#, direction: both, qos: 0}
+      - {filter: site/#, direction: both, qos: 0, subscribe: wanted}
   - name: lab
     enabled: false
     connect: mqtt://lab.example.org
@@ -65,6 +65,16 @@ TEST(Route, ComesDownAndGoesOnByOtherBridges) {
             "up, from command/7:\n"
             "  lab (disabled): as copy/command/7, QoS 1 at most, retain flag kept, QoS 0 only while the link is up; "
             "rule f.yaml:13 (command/#)\n");
+}
+
+TEST(Route, SaysThatItComesDownOnlyIfItIsWanted) {
+  EXPECT_EQ(routes("site/1", "region").text,
+            "down, from site/1:\n"
+            "  region: as site/1, QoS 0 at most, retain flag kept, while somebody here is subscribed to it; "
+            "rule f.yaml:7 (site/#)\n"
+            "up, from site/1:\n"
+            "  lab (disabled): no, no rule matches it\n");
+  EXPECT_EQ(routes("site/1").text.find("subscribed"), std::string::npos) << "that is not about the way up";
 }
 
 TEST(Route, SaysWhyNothingComesDown) {

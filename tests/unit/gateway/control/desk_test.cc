@@ -361,7 +361,7 @@ TEST_F(DeskTest, ShowNamesTheLaneOfWhatIsNotNormal) {
   alarms.priority = bridge::Priority::High;
   bridge::Rule rest;
   rest.filter = "farm/#";
-  buffer().set_rules({alarms, rest});
+  buffer().set_rules({alarms, rest}, false, now_);
   publish("farm/1", "x");
   publish("alarm/1", "x");
   EXPECT_THAT(ask(R"({"command":"buffer.show","bridge":"region"})"),

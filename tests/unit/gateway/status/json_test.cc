@@ -66,6 +66,8 @@ TEST(BridgeDocument, NamesItsRulesWithTheirCounts) {
   status.snapshot.rules.push_back({.filter = "farm/#", .direction = bridge::Direction::Both, .up = 5, .down = 6});
   EXPECT_THAT(bridge_json(status, kMoment),
               HasSubstr(R"("rules":[{"filter":"farm/#","direction":"both","up":5,"down":6}])"));
+  status.snapshot.rules[0].wanted = 2;
+  EXPECT_THAT(bridge_json(status, kMoment), HasSubstr(R"("up":5,"down":6,"wanted":2}])"));
 }
 
 TEST(BridgeDocument, AReasonThatIsNotUtf8IsReplacedRatherThanFatal) {
