@@ -87,6 +87,8 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   // `gateway_id`: this gateway's, on the paths of messages.
   void set_loop_guard(const LoopGuard& guard, const std::string& gateway_id);
   const std::string& gateway_id() const { return gateway_id_; }
+  // Whether what it takes goes on to other gateways of a mesh (broker-core/mesh.h).
+  void set_meshed(bool meshed);
   // A message since the last call that was not passed on for the gateways that it came by.
   std::optional<Circling> poll_circling() { return std::exchange(circling_, std::nullopt); }
   // Whether an operator wants the bridge to rest; the buffer takes messages as before. The row goes with the next
@@ -195,6 +197,7 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   bool refuses(const broker::Publication& publication, const broker::RoutedDelivery& delivery) const override;
   bool may_refuse() const override { return limits_.when_full == broker::WhenFull::Refuse; }
   bool guards_path() const override { return loop_guard_.mode != LoopGuard::Mode::Off; }
+  bool is_meshed() const override { return meshed_ && taking_; }
 
   // Lane::Owner
   void handle_progress(Instant now) override;
@@ -233,6 +236,7 @@ class Buffer final : private broker::Destination, private Lane::Owner, private b
   bool live_first_ = false;
   bool taking_ = false;
   LoopGuard loop_guard_;
+  bool meshed_ = false;
   std::string gateway_id_;
   std::optional<Circling> circling_;
   std::optional<Pause> pause_;
