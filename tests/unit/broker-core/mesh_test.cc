@@ -224,6 +224,32 @@ TEST_F(Mesh, AtQos2TheSecondHasAnExchangeOfItsOwn) {
   EXPECT_THAT(next.take(), ElementsAre("a:7"));
 }
 
+// Whoever is answered sends the next message: after a crash the first one would come behind it.
+TEST_F(Mesh, AtQos2TheSecondIsAnsweredOnceTheFirstIsOnDisk) {
+  join();
+  Client& a = neighbour("a");
+  Client& c = neighbour("c");
+  store_answers = false;
+  bring(a, "a:7", Qos::ExactlyOnce);
+  bring(c, "a:7", Qos::ExactlyOnce);
+  EXPECT_THAT(c.received(), IsEmpty());
+  while (!store.submitted().empty()) persist();
+  EXPECT_THAT(c.received(), ElementsAre("PUBREC id=2 reason=00"));
+  EXPECT_THAT(next.take(), ElementsAre("a:7"));
+}
+
+// At QoS 1 two gateways would wait for each other.
+TEST_F(Mesh, AtQos1TheSecondIsAnsweredWhileTheFirstWaits) {
+  join();
+  connect_durable("reader").subscribe("farm/#", Qos::AtLeastOnce);
+  Client& a = neighbour("a");
+  Client& c = neighbour("c");
+  bring(a, "a:7");
+  bring(c, "a:7");
+  EXPECT_THAT(a.received(), IsEmpty());
+  EXPECT_THAT(c.received(), ElementsAre("PUBACK id=2 reason=00"));
+}
+
 TEST_F(Mesh, WhatComesBackToItsOriginIsNotRouted) {
   join();
   connect({.client_id = "sensor"}).publish("farm/1", "21");
@@ -337,13 +363,75 @@ TEST_F(Mesh, QoS1WritesNothingForItsIds) {
   EXPECT_EQ(store.batches_written(), before);
 }
 
+// Rows of messages that are not written, and of others that were refused with the batch, go with the next one.
+TEST_F(Mesh, IdsOfABatchThatTheDiskDidNotTakeGoWithTheNext) {
+  join();
+  leave_subscribed("archive", "house/#");
+  Client& a = neighbour("a");
+  bring(a, "a:7");
+  store_answers = false;
+  bring(a, "a:9000", Qos::AtLeastOnce, "house/1");  // in another block
+  advance(200ms);
+  ASSERT_THAT(store.submitted(), SizeIs(1));
+  broker().handle_not_persisted(store.fail_one(), now);
+  open_durable("other");
+  persist();
+  store_answers = true;
+  crash_and_join();
+  Client& again = neighbour("a");
+  bring(again, "a:7");
+  bring(again, "a:9000");
+  EXPECT_THAT(next.take(), ElementsAre("a:9000"));
+}
+
+TEST_F(Mesh, ThatIdsArePutAsideIsTriedAgain) {
+  store_answers = false;
+  join();
+  broker().handle_not_persisted(store.fail_one(), now);
+  settle();
+  while (!store.submitted().empty()) persist();
+  connect({.client_id = "sensor"}).publish("farm/1", "21");
+  EXPECT_THAT(next.take(), ElementsAre(testing::StartsWith("b:")));
+}
+
+// Of neighbours that leave no session, so that nothing else is written at the stop.
 TEST_F(Mesh, APlannedStopKeepsAllIds) {
   join();
-  bring(neighbour("a"), "a:7");
+  advance(2s);
+  const Properties properties = std::move(Properties().user("furrow-gateway", "a"));
+  Client& a = connect({.client_id = "a", .properties = properties});
+  bring(a, "a:7");
+  a.disconnect();
   leave();
   restart();
   join();
   next.ids.clear();
+  bring(neighbour("a"), "a:7");
+  EXPECT_THAT(next.take(), IsEmpty());
+}
+
+TEST_F(Mesh, AStopIsNotOverBeforeTheIdsAreWritten) {
+  store_answers = false;
+  join();
+  const Properties properties = std::move(Properties().user("furrow-gateway", "a"));
+  bring(connect({.client_id = "a", .properties = properties}), "a:7");
+  broker().shut_down(now);
+  settle();
+  broker().handle_persisted(store.complete(), now);
+  EXPECT_FALSE(broker().journal().idle());
+  leave();
+}
+
+TEST_F(Mesh, AnIdIsKnownOnceItsReadersHaveTheMessage) {
+  join();
+  Client& reader = connect_durable("reader");
+  reader.subscribe("farm/#", Qos::AtLeastOnce);
+  Client& a = neighbour("a");
+  bring(a, "a:7");
+  reader.acknowledge(PacketType::Puback, 1);
+  EXPECT_THAT(a.received(), ElementsAre("PUBACK id=1 reason=00"));
+  bring(a, "a:8", Qos::ExactlyOnce, "house/1");  // is written, and what is known with it
+  crash_and_join();
   bring(neighbour("a"), "a:7");
   EXPECT_THAT(next.take(), IsEmpty());
 }
