@@ -51,8 +51,9 @@ enum class Mutation : std::uint8_t {
   NumbersNotStored,
   LaneNotStored,
   QuarantineNotStored,
+  HeardNotStored,
 };
-inline constexpr std::size_t kMutations = 33;  // with None
+inline constexpr std::size_t kMutations = 34;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);

@@ -204,6 +204,7 @@ Options draw_options(std::uint64_t seed) {
   options.live_first = random.chance(10);
   options.keep_latest = !options.shared && !options.calm() && random.chance(12);
   options.poison = !options.calm() && !options.thins() && random.chance(15);
+  options.doubled = !options.limited() && !options.refuses() && !options.thins() && random.chance(60);
   return options;
 }
 
@@ -251,6 +252,7 @@ std::string describe(const Options& options) {
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
   if (options.thinned_every > Duration::zero()) line += " every=" + text(options.thinned_every);
   if (options.numbered) line += " numbered";
+  if (options.doubled) line += " doubled";
   if (options.priorities) line += " priorities";
   if (options.live_first) line += " live_first";
   if (options.keep_latest) line += " keep_latest";
