@@ -156,7 +156,7 @@ class MeshTest(TestCase):
         self.assert_each_once(0)
         self.switch("mesh: true", "mesh: false")
         self.client(self.ports[0], "sensor").publish("farm/last", "21", 2)
-        wait_for("it has come round", lambda: len(self.archives[0].payloads("farm/last")) == 2)
+        wait_for("it has come round", lambda: len(self.archives[0].payloads("farm/last")) > 1)
 
     def switch(self, before, after):
         for gateway in self.gateways:
