@@ -99,7 +99,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
            .stamp = options_.stamp,
            .gateway_id = options_.gateway_id,
            .notes_removed = options_.retain_sync,
-           .adds_path = options_.loop_guard.mode == LoopGuard::Mode::Always}),
+           .adds_path = options_.loop_guard.mode == LoopGuard::Mode::Always || options_.mesh}),
       down_(buffer, remote_, broker),
       retained_({.enabled = options_.retain_sync, .doubt = options_.ack_timeout}, buffer, up_, down_, broker),
       times_(options_.times),
@@ -110,6 +110,7 @@ Bridge::Bridge(Options options, Buffer& buffer, broker::Broker& broker, Log& log
   buffer_.set_limits(options_.buffer);
   buffer_.set_rules(options_.rules, options_.live_first, now);
   buffer_.set_loop_guard(options_.loop_guard, options_.gateway_id);
+  buffer_.set_meshed(options_.mesh);
   buffer_.set_taking(options_.enabled && !options_.addresses.empty());
   look_at_pause(now);
   if (std::string reason = rest_reason(); !reason.empty()) {

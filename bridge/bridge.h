@@ -74,6 +74,7 @@ struct Options {
   RemoteLimits known;      // of the far broker, where it does not say less
   std::string gateway_id;  // for stamps, and paths
   LoopGuard loop_guard;
+  bool mesh = false;                            // messages have ids, and say by which gateways they came
   StampOptions stamp;                           // of what goes up
   Duration coalesce{};                          // how long output waits for more, to fill a segment; 0: not at all
   broker::PublishRate drain;                    // how fast a backlog leaves

@@ -156,6 +156,12 @@ void Buffer::set_taking(bool taking) {
   const std::vector<std::string> had = local_filters();
   taking_ = taking;
   subscribe(had, local_filters());
+  broker_.handle_mesh_changed();
+}
+
+void Buffer::set_meshed(bool meshed) {
+  meshed_ = meshed;
+  broker_.handle_mesh_changed();
 }
 
 void Buffer::set_loop_guard(const LoopGuard& guard, const std::string& gateway_id) {

@@ -95,6 +95,8 @@ class Buffer final : private broker::Destination,
   // `gateway_id`: this gateway's, on the paths of messages.
   void set_loop_guard(const LoopGuard& guard, const std::string& gateway_id);
   const std::string& gateway_id() const { return gateway_id_; }
+  // Whether what it takes goes on to other gateways of a mesh (broker-core/mesh.h).
+  void set_meshed(bool meshed);
   // A message since the last call that was not passed on for the gateways that it came by.
   std::optional<Circling> poll_circling() { return std::exchange(circling_, std::nullopt); }
   // What we send and the far side sends back, where a rule lets down what another lets up; nullptr where none does.
@@ -212,6 +214,7 @@ class Buffer final : private broker::Destination,
   bool refuses(const broker::Publication& publication, const broker::RoutedDelivery& delivery) const override;
   bool may_refuse() const override { return limits_.when_full == broker::WhenFull::Refuse; }
   bool guards_path() const override { return loop_guard_.mode != LoopGuard::Mode::Off; }
+  bool is_meshed() const override { return meshed_ && taking_; }
 
   // SubscriptionWatch: everybody's, also that of another bridge
   void handle_subscribed(std::string_view filter, broker::SubscriberId subscriber) override;
@@ -260,6 +263,7 @@ class Buffer final : private broker::Destination,
   bool live_first_ = false;
   bool taking_ = false;
   LoopGuard loop_guard_;
+  bool meshed_ = false;
   std::string gateway_id_;
   std::optional<Circling> circling_;
   Echoes echoes_;

@@ -302,8 +302,11 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
   }
   retained_came_ = retained_came_ || fields.retain;
   const bool behind_others = publish.qos != Qos::AtMostOnce && held() > 0;
-  if (!behind_others && !broker_.publish(fields, buffer_.subscriber(), ticket, exchange, now).refused) {
-    count_routed(mapping.rule, exchange != nullptr ? std::optional(publish.packet_id) : std::nullopt);
+  const broker::Broker::Published published =
+      behind_others ? broker::Broker::Published{.refused = true}
+                    : broker_.publish(fields, buffer_.subscriber(), ticket, exchange, now);
+  if (!published.refused) {
+    count_routed(mapping.rule, exchange != nullptr ? std::optional(publish.packet_id) : std::nullopt, published.had);
     return;
   }
   if (publish.qos == Qos::AtMostOnce) {
@@ -315,13 +318,13 @@ void WayDown::route(const mqtt::Publish& publish, const TopicMap::Mapping& mappi
   held_->push(fields, std::move(ticket), exchange, publish.packet_id, buffer_.rules().key(mapping.rule));
 }
 
-void WayDown::handle_taken(const broker::HeldPublishes::Held& held) {
-  count_routed(buffer_.rules().find(held.rule), held.exchange ? std::optional(held.packet_id) : std::nullopt);
+void WayDown::handle_taken(const broker::HeldPublishes::Held& held, bool had) {
+  count_routed(buffer_.rules().find(held.rule), held.exchange ? std::optional(held.packet_id) : std::nullopt, had);
 }
 
-void WayDown::count_routed(std::optional<std::size_t> rule, std::optional<PacketId> exactly_once) {
+void WayDown::count_routed(std::optional<std::size_t> rule, std::optional<PacketId> exactly_once, bool had) {
   buffer_.count_received();
-  buffer_.count_routed(rule);
+  if (!had) buffer_.count_routed(rule);
   if (exactly_once) session_.note_received(*exactly_once);
 }
 

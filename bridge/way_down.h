@@ -97,9 +97,10 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   mqtt::PropertyView local_properties(const mqtt::Publish& publish);
   bool is_repeated(const mqtt::Publish& publish) const;
   void handle_exactly_once(const mqtt::Publish& publish, Instant now);
-  void handle_taken(const broker::HeldPublishes::Held& held) override;
+  void handle_taken(const broker::HeldPublishes::Held& held, bool had) override;
   // `exactly_once`: the identifier of a message of QoS 2, which is received until its PUBREL.
-  void count_routed(std::optional<std::size_t> rule, std::optional<PacketId> exactly_once);
+  // `had`: it had come by another way, and was not.
+  void count_routed(std::optional<std::size_t> rule, std::optional<PacketId> exactly_once, bool had);
   broker::AckTicket ticket(mqtt::PacketType type, PacketId packet_id);
 
   // Constant after construction.

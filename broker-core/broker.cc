@@ -11,7 +11,8 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
       access_(options.access_rules),
       limit_log_(log),
       journal_(options.journal, store, std::move(stamp), restored.last_segment),
-      router_(settings_.limits, conditions_, journal_, stats_, random_),
+      mesh_(journal_, random_),
+      router_(settings_.limits, conditions_, journal_, mesh_, stats_, random_),
       session_shared_{.journal = journal_,
                       .books = session_books_,
                       .limits = settings_.limits,
@@ -41,6 +42,7 @@ Broker::Broker(const Options& options, Store& store, Journal::StampClock stamp, 
       connections_(connection_shared_),
       visitors_(connection_shared_) {
   const ClockStamp at_start = journal_.stamp(now);
+  mesh_.restore(restored);
   router_.restore(std::exchange(restored.retained, {}), at_start, now);
   groups_.restore(restored.queues);
   sessions_.restore(restored, at_start, now);

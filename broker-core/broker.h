@@ -13,7 +13,7 @@
 // the Log, and the function that refreshes the status topics.
 //
 // This class is the contract. The work is done by its parts, each of which knows those before it and none behind it:
-// Journal, Router, Groups, Sessions, ConnectionTable.
+// Journal, Mesh, Router, Groups, Sessions, ConnectionTable.
 #pragma once
 
 #include <functional>
@@ -34,6 +34,7 @@
 #include "broker-core/held_publishes.h"
 #include "broker-core/identity.h"
 #include "broker-core/limit_log.h"
+#include "broker-core/mesh.h"
 #include "broker-core/router.h"
 #include "broker-core/session/journal.h"
 #include "broker-core/session/session.h"
@@ -123,6 +124,8 @@ class Broker final {
   void remove_destination(SubscriberId subscriber) { router_.remove(subscriber); }
   // Destinations refuse what they did not refuse before, or no longer.
   void handle_refusals_changed() { router_.handle_refusals_changed(); }
+  // Destinations have joined the mesh, or left it.
+  void handle_mesh_changed() { router_.handle_mesh_changed(); }
   void subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options) {
     router_.subscribe(subscriber, filter, options);
   }
@@ -142,8 +145,11 @@ class Broker final {
   // `refresh` is called from within handle_bytes() when a client subscribes to a `$` topic, before the retained
   // messages are sent. It may call nothing that changes this broker, except retain_status(). Empty: nobody refreshes.
   void set_status_refresh(std::function<void(Instant)> refresh) { router_.set_status_refresh(std::move(refresh)); }
-  // What this gateway is called on the paths of messages; empty, as at first: they say nothing of it.
-  void set_gateway_id(std::string id) { connection_shared_.gateway_id = std::move(id); }
+  // What this gateway is called on the paths of messages, and in their ids; empty, as at first: they say nothing of it.
+  void set_gateway_id(const std::string& id) {
+    connection_shared_.gateway_id = id;
+    mesh_.set_gateway(id);
+  }
   // The authenticator knows passwords, and must outlive the broker's connections. nullptr, as at first: nobody does.
   void set_authenticator(Authenticator* authenticator) { connection_shared_.authenticator = authenticator; }
   // From now on these settings hold: for everything, and as settings.h says. Call it in a turn, like handle_*.
@@ -195,6 +201,7 @@ class Broker final {
     sessions_.for_each(visit);
   }
   std::uint64_t session_changes() const { return sessions_.changes(); }
+  const Mesh& mesh() const { return mesh_; }
   const ContestedIds& contested_ids() const { return sessions_.contested_ids(); }
 
   // Whose the session of this client is.
@@ -226,6 +233,7 @@ class Broker final {
   SessionAccess access_;
   LimitLog limit_log_;
   Journal journal_;
+  Mesh mesh_;
   Router router_;
   Session::Shared session_shared_;
   Groups groups_;

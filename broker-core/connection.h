@@ -270,7 +270,7 @@ class Connection final : public AckSink, public PublishSink, private HeldPublish
   // False when the message was refused: then the publisher was told, or the message is held.
   bool publish_or_refuse(const mqtt::Publish& packet, const Message::Fields& fields, AckTicket ticket,
                          const ExchangeRow* exchange, Instant now);
-  void handle_taken(const HeldPublishes::Held& held) override;
+  void handle_taken(const HeldPublishes::Held& held, bool had) override;
   bool still_allowed(const HeldPublishes::Held& held) override;
   void publish_at_least_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);
   void publish_exactly_once(const mqtt::Publish& packet, const Message::Fields& fields, Instant now);

@@ -4,6 +4,7 @@
 
 #include "broker-core/connection.h"
 #include "broker-core/gateway_path.h"
+#include "broker-core/message_id.h"
 #include "broker-core/mqtt/encoder.h"
 #include "broker-core/mqtt/topic.h"
 #include "broker-core/reason_string.h"
@@ -82,7 +83,7 @@ mqtt::PropertyView forwarded_of(mqtt::PropertyView properties, ByteBuffer& scrat
 
 std::unique_ptr<Will> make_will(const mqtt::Will& will) {
   ByteBuffer scratch;
-  const ByteView forwarded = forwarded_of(will.properties, scratch).bytes();
+  const ByteView forwarded = without_id(forwarded_of(will.properties, scratch), scratch).bytes();
   auto message = std::make_unique<Will>();
   message->topic = will.topic;
   message->payload.assign(will.payload.begin(), will.payload.end());
@@ -375,11 +376,17 @@ void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) 
 
 mqtt::PropertyView Connection::noting_path(const Message::Fields& fields, ByteBuffer& scratch) {
   const std::string_view from = extras_ ? std::string_view(extras_->gateway) : std::string_view();
-  if (from.empty() && (fields.properties.empty() || path_of(fields.properties).empty())) return fields.properties;
-  if (shared_.gateway_id.empty() || !shared_.router.guards_path(fields.topic, session_->subscriber())) {
-    return fields.properties;
+  mqtt::PropertyView properties = fields.properties;
+  if (from.empty()) {
+    if (properties.empty()) return properties;
+    // Clients that send on what they have got, properties and all, mean another message.
+    if (shared_.router.in_mesh()) properties = without_id(properties, scratch);
+    if (path_of(properties).empty()) return properties;
   }
-  return passed_on(fields.properties, from, shared_.gateway_id, scratch);
+  if (shared_.gateway_id.empty() || !shared_.router.guards_path(fields.topic, session_->subscriber())) {
+    return properties;
+  }
+  return passed_on(properties, from, shared_.gateway_id, scratch);
 }
 
 void Connection::handle(const mqtt::Publish& packet, Instant now) {
@@ -479,7 +486,7 @@ bool Connection::still_allowed(const HeldPublishes::Held& held) {
   return false;
 }
 
-void Connection::handle_taken(const HeldPublishes::Held& held) {
+void Connection::handle_taken(const HeldPublishes::Held& held, bool) {
   if (held.message->qos() == Qos::ExactlyOnce) session_->received_insert(held.packet_id);
 }
 

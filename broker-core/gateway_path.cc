@@ -3,19 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker-core/message_id.h"
+
 namespace furrow::broker {
 
 namespace {
 
-constexpr std::size_t kGatewayBytesMax = 64;
 // Of as many gateways as a limit may allow, and then two more.
 constexpr std::size_t kPathBytesMax = 260 * (kGatewayBytesMax + 1);
 constexpr char kSeparator = '/';
-
-bool is_gateway_id(std::string_view text) {
-  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-  return !text.empty() && text.size() <= kGatewayBytesMax && text.find_first_not_of(kAllowed) == std::string_view::npos;
-}
 
 // The last gateway of the path.
 std::string_view last_of(std::string_view path) {

@@ -24,9 +24,10 @@ void HeldPublishes::retry(Instant now) {
       continue;
     }
     const ExchangeRow* exchange = first.exchange ? &*first.exchange : nullptr;
-    if (router_.publish(fields_of(*first.message), origin_, first.ticket, exchange, now).refused) return;
+    const auto published = router_.publish(fields_of(*first.message), origin_, first.ticket, exchange, now);
+    if (published.refused) return;
     bytes_ -= bytes_of(first);
-    owner_.handle_taken(held_.pop_front());
+    owner_.handle_taken(held_.pop_front(), published.had);
   }
 }
 

@@ -28,10 +28,10 @@ class HeldPublishes {
     PacketId packet_id;
     std::uint32_t rule = 0;  // a bridge's; means nothing to this class
   };
-  // Is told that a message was routed after all.
+  // Is told that a message was taken after all: it was routed, or had come by another way meanwhile (`had`).
   class Owner {
    public:
-    virtual void handle_taken(const Held& held) = 0;
+    virtual void handle_taken(const Held& held, bool had) = 0;
     // Whether the publisher may still publish the message. One that it may not is acknowledged and not routed: its
     // publisher cannot be told.
     virtual bool still_allowed(const Held&) { return true; }

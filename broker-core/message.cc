@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "broker-core/message_id.h"
+
 namespace furrow::broker {
 
 Message::Message(const Fields& fields)
@@ -36,7 +38,7 @@ void Message::destroy(const Message* message) {
 
 bool same_content(const Message& one, const Message& other) {
   return one.topic() == other.topic() && std::ranges::equal(one.payload(), other.payload()) &&
-         std::ranges::equal(one.properties().bytes(), other.properties().bytes());
+         same_but_for_id(one.properties(), other.properties());
 }
 
 }  // namespace furrow::broker

@@ -78,7 +78,8 @@ class Message {
 };
 static_assert(sizeof(Message) == 32);
 
-// Whether two messages say the same to a subscriber: topic, payload and forwarded properties.
+// Whether two messages say the same to a subscriber: topic, payload and forwarded properties, but for the id that tells
+// one sending from the next.
 bool same_content(const Message& one, const Message& other);
 
 }  // namespace furrow::broker

@@ -66,6 +66,9 @@ class Destination {
   virtual bool may_refuse() const { return false; }
   // Whether it passes messages on to another broker, and wants to know which gateways they came by (gateway_path.h).
   virtual bool guards_path() const { return false; }
+  // Whether it passes messages on to other gateways of a mesh, which know them by their ids (message_id.h). When that
+  // changes, Broker::handle_mesh_changed() must be told.
+  virtual bool is_meshed() const { return false; }
 
  protected:
   ~Destination() = default;

@@ -24,10 +24,12 @@ Message::Fields status_fields(std::string_view topic, std::string_view payload, 
 
 }  // namespace
 
-Router::Router(const Limits& limits, const Conditions& conditions, Journal& journal, Stats& stats, Random& random)
+Router::Router(const Limits& limits, const Conditions& conditions, Journal& journal, Mesh& mesh, Stats& stats,
+               Random& random)
     : limits_(limits),
       conditions_(conditions),
       journal_(journal),
+      mesh_(mesh),
       stats_(stats),
       tree_(random.next()),
       routes_(tree_),
@@ -45,7 +47,9 @@ SubscriberId Router::add(Destination& destination) {
 }
 
 void Router::remove(SubscriberId number) {
+  const bool was_meshed = subscribers_[number].is_meshed();
   subscribers_.remove(number);
+  if (was_meshed) handle_mesh_changed();
   journal_.condition().note_opening();
 }
 
@@ -77,12 +81,51 @@ bool Router::refuses(Publication& publication, std::span<const Route> routes, Su
 
 Router::Published Router::publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
                                   const ExchangeRow* exchange, Instant now) {
+  if (in_mesh()) return publish_in_mesh(fields, origin, std::move(ticket), exchange, now);
+  return route(fields, origin, std::move(ticket), exchange, nullptr, now);
+}
+
+Router::Published Router::publish_in_mesh(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
+                                          const ExchangeRow* exchange, Instant now) {
+  if (const std::optional<MessageId> id = id_of(fields.properties)) {
+    switch (mesh_.judge(*id)) {
+      case HeardIds::Verdict::Had:
+        ++stats_.mesh_had;
+        // At QoS 2 the first one is on disk soon, and then the order outlives a crash, too: whoever is answered sends
+        // the next message. At QoS 1 two gateways would wait for each other, and each message would be written.
+        if (exchange != nullptr && !journal_.idle()) {
+          journal_.complete_when_durable(std::move(ticket));
+        } else {
+          ticket.complete(mqtt::ReasonCode::Success);
+        }
+        return {.had = true};
+      case HeardIds::Verdict::Older:
+        ++stats_.mesh_older;
+        break;
+      case HeardIds::Verdict::New:
+        break;
+    }
+    return route(fields, origin, std::move(ticket), exchange, &*id, now);
+  }
+  const MessageId own = joins_mesh(fields.topic, origin) ? mesh_.give() : MessageId{};
+  if (own.sequence == 0) return route(fields, origin, std::move(ticket), exchange, nullptr, now);
+  ByteBuffer properties;
+  Message::Fields named = fields;
+  named.properties = with_id(fields.properties, own, properties);
+  const Published published = route(named, origin, std::move(ticket), exchange, nullptr, now);
+  if (published.refused) mesh_.take_back(own);
+  return published;
+}
+
+Router::Published Router::route(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
+                                const ExchangeRow* exchange, const MessageId* id, Instant now) {
   Publication publication(fields, journal_, forms_, now);
   const std::span<const Route> routes = routes_.lookup(fields.topic);
   if (refuses(publication, routes, origin, static_cast<bool>(ticket), exchange)) {
-    return {mqtt::ReasonCode::QuotaExceeded, true};
+    return {.reason = mqtt::ReasonCode::QuotaExceeded, .refused = true};
   }
   ++stats_.messages_received;
+  const HeardIds::Mark mark = id != nullptr ? mesh_.note_taken(*id) : HeardIds::Mark{};
   const char* const retained_limit = fields.retain ? retain(publication, static_cast<bool>(ticket), now) : nullptr;
   for (const Route& route : routes) {
     if (route.takes(origin)) subscribers_[route.subscriber].deliver(publication, delivery_of(route, fields));
@@ -90,11 +133,14 @@ Router::Published Router::publish(const Message::Fields& fields, SubscriberId or
   const mqtt::ReasonCode reason = routes.empty() ? mqtt::ReasonCode::NoMatchingSubscribers : mqtt::ReasonCode::Success;
   if (exchange != nullptr) journal_.add_exchange(publication.commitment(), *exchange, now);
   if (publication.has_commitment()) {
+    Journal::set_id(publication.commitment(), mark);
     journal_.seal(publication.commitment(), std::move(ticket), reason);
   } else {
+    // When a value is stored whose publisher does not wait for that, nobody tells: after a crash it may come again.
+    if (!fields.retain) mesh_.note_safe(mark);
     ticket.complete(reason);
   }
-  return {reason, false, retained_limit};
+  return {.reason = reason, .retained_limit = retained_limit};
 }
 
 void Router::deliver_again(SubscriberId receiver, const Message& value, Instant now) {
@@ -134,6 +180,12 @@ const char* Router::retain(Publication& publication, bool wait, Instant now) {
 bool Router::guards_path(std::string_view topic, SubscriberId origin) {
   return std::ranges::any_of(routes_.lookup(topic), [&](const Route& route) {
     return route.takes(origin) && subscribers_[route.subscriber].guards_path();
+  });
+}
+
+bool Router::joins_mesh(std::string_view topic, SubscriberId origin) {
+  return std::ranges::any_of(routes_.lookup(topic), [&](const Route& route) {
+    return route.takes(origin) && subscribers_[route.subscriber].is_meshed();
   });
 }
 

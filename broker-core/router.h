@@ -15,6 +15,7 @@
 #include "broker-core/base/random.h"
 #include "broker-core/conditions.h"
 #include "broker-core/limits.h"
+#include "broker-core/mesh.h"
 #include "broker-core/publication.h"
 #include "broker-core/routing/retained_store.h"
 #include "broker-core/routing/route_cache.h"
@@ -32,7 +33,8 @@ class HeldPublishes;
 class Router final {
  public:
   // The references must outlive it. `random` gives the secrets of its hash tables.
-  Router(const Limits& limits, const Conditions& conditions, Journal& journal, Stats& stats, Random& random);
+  Router(const Limits& limits, const Conditions& conditions, Journal& journal, Mesh& mesh, Stats& stats,
+         Random& random);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
@@ -46,6 +48,8 @@ class Router final {
   void remove(SubscriberId number);
   // Destinations refuse what they did not refuse before, or no longer.
   void handle_refusals_changed();
+  // Destinations have joined the mesh, or left it.
+  void handle_mesh_changed() { mesh_.set_joined(subscribers_.has_meshed()); }
   void subscribe(SubscriberId subscriber, std::string_view filter, const SubscriptionOptions& options) {
     if (!tree_.insert(filter, subscriber, options)) return;
     for (SubscriptionWatch* const watch : watches_) watch->handle_subscribed(filter, subscriber);
@@ -68,15 +72,20 @@ class Router final {
   struct Published {
     mqtt::ReasonCode reason = mqtt::ReasonCode::Success;  // success, no matching subscribers, or why it was not taken
     bool refused = false;  // no destination took it; `ticket` was not used: acknowledge it with `reason`, or hold it
+    bool had = false;      // it came by another way before: it goes no further, and `ticket` is completed
     const char* retained_limit = nullptr;  // the key of the limit for which the value is not retained
   };
   // All destinations of a message take it, or none does. `origin` is who published it (no-local). `ticket`, if any, is
   // completed once the message is safe. `exchange`, if any, is stored with it: the packet identifier of an inbound QoS
-  // 2 message.
+  // 2 message. In a mesh a message gets an id here that goes on by it and has none, and one whose id was had is not
+  // routed again. At QoS 1 it is answered at once, though the first may not be safe yet: whoever sent that one is not
+  // answered yet, and still has it.
   Published publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
                     Instant now);
   // Whether a message of this topic, published by `origin`, goes to a destination that guards its path.
   bool guards_path(std::string_view topic, SubscriberId origin);
+  // Whether ids of messages mean anything here.
+  bool in_mesh() const { return mesh_.is_on(); }
   // Delivers a retained value to one receiver as if it were published now; a removal is a message without payload.
   // REQUIRES: nothing is being published.
   void deliver_again(SubscriberId receiver, const Message& value, Instant now);
@@ -117,6 +126,13 @@ class Router final {
   bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
                const ExchangeRow* exchange) const;
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
+  Published publish_in_mesh(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
+                            const ExchangeRow* exchange, Instant now);
+  // `id`: what a message of a mesh came with, or nullptr.
+  Published route(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
+                  const MessageId* id, Instant now);
+  // Whether a message of this topic, published by `origin`, goes on by the mesh.
+  bool joins_mesh(std::string_view topic, SubscriberId origin);
   // Returns the key of the limit for which it is not retained; nullptr when it is.
   const char* retain(Publication& publication, bool wait, Instant now);
 
@@ -124,6 +140,7 @@ class Router final {
   const Limits& limits_;
   const Conditions& conditions_;
   Journal& journal_;
+  Mesh& mesh_;
   Stats& stats_;
 
   Subscribers subscribers_;

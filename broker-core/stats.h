@@ -60,6 +60,8 @@ struct Stats {
   std::uint64_t wills_not_stored = 0;     // kept in memory: the store took no writes, or memory was short
   std::uint64_t retained_overtaken = 0;   // live messages that may have come before the retained one of their topic
   std::uint64_t reading_paused = 0;       // times that `commit_waiting` was reached
+  std::uint64_t mesh_had = 0;             // messages that had come another way before, and were not routed again
+  std::uint64_t mesh_older = 0;           // routed, as their ids are older than what is known of their origin
   std::uint64_t queues_orphaned = 0;      // found in the store at start without their session
 
   std::uint64_t dropped() const {

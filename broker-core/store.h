@@ -103,6 +103,20 @@ struct RetainedRow {
   std::optional<Bytes> data;
 };
 
+// Some of the ids that messages of a mesh had which are safe here: those of one origin in one block of sequences.
+// session/heard_ids.h has the format. Without `data`, its removal.
+struct HeardRow {
+  std::string origin;
+  std::uint64_t block = 0;
+  std::optional<Bytes> data;
+};
+
+// Ids of a mesh that this gateway may give: none outside of them was given, or may be. 0: it has given none yet.
+struct OwnIds {
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+};
+
 struct Batch {
   BatchNumber number;
   // The queue file, one transaction:
@@ -110,6 +124,8 @@ struct Batch {
   std::vector<SegmentRow> segments;
   std::vector<CursorRow> cursors;  // at most one a queue
   std::vector<ExchangeRow> exchanges;
+  std::vector<HeardRow> heard;               // known not before their messages, nor after: they are in one transaction
+  std::optional<std::uint64_t> own_ids_end;  // ids below this may be given once the batch is durable
   // The file of sessions and retained messages, one transaction:
   std::vector<SessionRow> sessions;
   std::vector<RetainedRow> retained;
@@ -117,8 +133,8 @@ struct Batch {
   std::vector<QueueId> queues_removed;
 
   bool empty() const {
-    return queues_created.empty() && segments.empty() && cursors.empty() && exchanges.empty() && sessions.empty() &&
-           retained.empty() && queues_removed.empty();
+    return queues_created.empty() && segments.empty() && cursors.empty() && exchanges.empty() && heard.empty() &&
+           !own_ids_end && sessions.empty() && retained.empty() && queues_removed.empty();
   }
 };
 
@@ -167,6 +183,8 @@ struct Restored {
   std::vector<ExchangeRow> exchanges;
   std::vector<SessionRow> sessions;
   std::vector<RetainedRow> retained;
+  std::vector<HeardRow> heard;
+  OwnIds own_ids;          // behind all that were put aside
   SegmentId last_segment;  // ids given from now on are larger
   QueueId last_queue;
 };

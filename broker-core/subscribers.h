@@ -40,6 +40,11 @@ class Subscribers {
 
   // Whether any of them may refuse a message while the store takes writes.
   bool may_refuse() const { return refusing_ > 0; }
+  // Whether any of them passes messages on in a mesh. Looks at each.
+  bool has_meshed() const {
+    return std::ranges::any_of(destinations_,
+                               [](const Destination* one) { return one != nullptr && one->is_meshed(); });
+  }
   // Some may refuse what they could not refuse before, or no longer.
   void count_refusals() {
     refusing_ = static_cast<std::size_t>(std::ranges::count_if(

@@ -347,6 +347,7 @@ struct Bridge {
   std::vector<std::string> stamp;  // of received_at, gateway, sequence
   LoopGuard loop_guard = LoopGuard::Transit;
   std::uint8_t hop_limit = 4;
+  bool mesh = false;
   std::vector<TopicRule> topics;  // per direction, the first that matches decides
   Place place;
 

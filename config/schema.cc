@@ -951,7 +951,16 @@ const Key kKeys[] = {
      .most = "255",
      .doc = "A message that more gateways than this, with this one, have passed on does not leave, and is counted.",
      .slot = [](Objects& at) -> Slot { return &at.bridge->hop_limit; }},
-    planned("bridges[].mesh", "Message ids and a dedupe window, for rings of regions."),
+    {.path = "bridges[].mesh",
+     .kind = Kind::Flag,
+     .standard = "false",
+     .doc =
+         "true: for rings of furrow gateways, where a message comes by several ways: it gets an id where it comes in "
+         "(furrow-id, a user property of MQTT 5), and a gateway that has had it does not route it again. Exactly "
+         "once with QoS 2 in every rule, if all bridges of the ring have it.",
+     .danger = "Names must be the same on all ways: what comes under a second name has been had, too.",
+     .also = "ring | dedupe | deduplicate",
+     .slot = [](Objects& at) -> Slot { return &at.bridge->mesh; }},
     {.path = "bridges[].provider",
      .kind = Kind::Word,
      .standard = "none",

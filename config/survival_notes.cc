@@ -106,6 +106,22 @@ void note_session(const Bridge& written, const std::string& path, Report& report
                                             in_quotes(bridge.name));
 }
 
+void note_mesh(const Bridge& bridge, std::size_t index, Report& report) {
+  if (!bridge.mesh) return;
+  const auto repeats = std::ranges::find_if(bridge.topics, [](const TopicRule& rule) { return rule.qos < 2; });
+  if (repeats != bridge.topics.end()) {
+    report.note(
+        rule_path(index, static_cast<std::size_t>(repeats - bridge.topics.begin())),
+        "bridges[].mesh: messages that cross at QoS 0 or 1 come once while all goes well, and may come twice after "
+        "a crash; with qos: 2 they come once");
+  }
+  if (bridge.session_expiry == Duration::zero()) {
+    report.note(bridge_path(index) + ".session_expiry",
+                "bridges[].mesh with session_expiry: 0s: what comes down while the link is away has to come the other "
+                "way round");
+  }
+}
+
 void note_sessions(const Sessions& sessions, Report& report) {
   if (sessions.expiry_max == Duration::zero()) {
     return report.note("sessions.expiry_max", "clients that are away get nothing of what was published meanwhile");
@@ -137,6 +153,7 @@ void note_limits(const Config& config, Report& report) {
     note_buffer(bridge, bridge_path(i), report);
     note_rules(bridge, i, report);
     note_session(bridge, bridge_path(i), report);
+    note_mesh(bridge, i, report);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "config/messages.h"
+#include "config/provider_limits.h"
 #include "config/scalar.h"
 #include "config/validate_link.h"
 #include "config/validate_provider.h"
@@ -110,6 +111,21 @@ void check_properties(const Bridge& bridge, std::size_t index, Report& report) {
   }
 }
 
+// Ids and paths travel as user properties.
+void check_mesh(const Bridge& bridge, const std::string& path, Report& report) {
+  if (!bridge.mesh) return;
+  const auto fail = [&](const std::string& why) { report.error(path + ".mesh", "bridges[].mesh: true " + why); };
+  const bool is_spoiled = report.places().is_spoiled(path + ".mqtt_version");
+  if (bridge.mqtt_version == MqttVersion::V311 && !is_spoiled) {
+    fail("needs MQTT 5: 3.1.1 has no properties for the ids of messages");
+  }
+  if (bridge.loop_guard == LoopGuard::Off && !report.places().is_spoiled(path + ".loop_guard")) {
+    fail("needs loop_guard: transit or always, which says to the far side that this is a gateway");
+  } else if (within_provider(bridge).loop_guard == LoopGuard::Off) {
+    fail("has no use with this provider, which takes no user properties");
+  }
+}
+
 void check_bridge(const Config& config, std::size_t index, Report& report) {
   const Bridge& bridge = config.bridges[index];
   const std::string path = bridge_path(index);
@@ -119,6 +135,7 @@ void check_bridge(const Config& config, std::size_t index, Report& report) {
   check_times(bridge, path, report);
   check_stamp(bridge, path, report);
   check_properties(bridge, index, report);
+  check_mesh(bridge, path, report);
   if (bridge.topics.empty() && !report.places().is_spoiled(path + ".topics")) {
     report.warning(path, "bridge " + in_quotes(bridge.name) + " has no topics: nothing crosses it");
   }

@@ -273,6 +273,7 @@ bridge::Options bridge_options(const config::Bridge& written, const std::string&
   options.gateway_id = gateway_id;
   options.stamp = stamp(bridge.stamp);
   options.loop_guard = {.mode = loop_guard(bridge.loop_guard), .hop_limit = bridge.hop_limit};
+  options.mesh = bridge.mesh;
   options.drain = {.messages_per_second = clamp_to<std::uint32_t>(bridge.drain.messages_per_second),
                    .bytes_per_second = clamp_to<std::uint32_t>(bridge.drain.bytes_per_second),
                    .burst = std::chrono::seconds(1)};

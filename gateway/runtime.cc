@@ -65,6 +65,10 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const World& world, const config
   FURROW_TRY(opened.store, SqliteStore::open(store_options, world.log));
   FURROW_TRY_STATUS(note_wall_clock(world.clock, *opened.store));
   FURROW_TRY(opened.restored, opened.store->restore());
+  if (std::ranges::any_of(config.bridges, &config::Bridge::mesh)) {
+    // A full or failing disk says so by itself: until it takes writes, messages have no ids.
+    (void)opened.store->put_ids_aside(opened.restored.own_ids, broker::Mesh::kReserved);
+  }
   opened.passwords = std::make_unique<PasswordChecks>(world.loop.uv(), world.log);
   FURROW_TRY(PasswordChecks::Loaded users, load_users(config.access));
   opened.passwords->use(std::move(users));
@@ -188,9 +192,8 @@ void Runtime::apply_status_settings(Instant now) {
 void Runtime::make_link(bridge::Bridge& bridge) {
   const auto one = std::ranges::find(config_.bridges, bridge.bridge_name(), &config::Bridge::name);
   status_sources_.add(engine_.buffers().of(one->name), &bridge);
-  bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, traces_,
-                                                       bridge, config::within_provider(*one),
-                                                       [this] { flush_full(); }));
+  bridge_links_.push_back(std::make_unique<BridgeLink>(world_.loop.uv(), resolver_, world_.clock, traces_, bridge,
+                                                       config::within_provider(*one), [this] { flush_full(); }));
   if (bridge.has_window()) minute_at_ = world_.clock.now();
 }
 

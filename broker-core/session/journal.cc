@@ -164,6 +164,7 @@ void Journal::hasten(Commitment& commitment, Instant now) {
 // Every destination has settled the message, or it is durable: answers the publisher.
 void Journal::release(Commitment& commitment) {
   unlink(commitment);
+  heard_ids_.note_safe(commitment.id_);
   AckTicket ticket = std::move(commitment.ticket_);
   const mqtt::ReasonCode reason = commitment.reason_;
   if (commitment.at_writer_) {
@@ -239,6 +240,12 @@ void Journal::touch_books(Outbox& outbox, Instant now) {
 
 BatchNumber Journal::touch_now(Outbox& outbox) {
   mark_touched(outbox, kNever);
+  clock_.need_rows_now();
+  return gathering_.number;
+}
+
+BatchNumber Journal::reserve_ids(std::uint64_t end) {
+  gathering_.own_ids_end = end;
   clock_.need_rows_now();
   return gathering_.number;
 }
@@ -386,6 +393,7 @@ void Journal::handle_not_persisted(Batch batch, Instant now) {
       continue;
     }
     enter_clock(*commitment);
+    heard_ids_.note_unsafe(commitment->id_);
     commitment->due_ = Instant::min();  // with the next batch that has messages
     if (commitment->is_empty()) release(*commitment);
   }
@@ -398,6 +406,8 @@ void Journal::handle_not_persisted(Batch batch, Instant now) {
   batch.exchanges.resize(plan.exchanges);
   put_before(batch.queues_created, gathering_.queues_created);
   put_before(batch.exchanges, gathering_.exchanges);
+  heard_ids_.handle_not_written(batch.heard);
+  if (!gathering_.own_ids_end) gathering_.own_ids_end = batch.own_ids_end;
   for (SessionRow& row : batch.sessions) {
     if (!session_places_.contains(row.client_id)) gather(std::move(row));
   }
@@ -415,7 +425,8 @@ void Journal::handle_not_persisted(Batch batch, Instant now) {
 
 // Whether rows wait, beside messages.
 bool Journal::has_rows() const {
-  return !gathering_.empty() || !gathering_row_tickets_.empty() || !retained_.empty() || !touched_.empty();
+  return !gathering_.empty() || !gathering_row_tickets_.empty() || !retained_.empty() || !touched_.empty() ||
+         (draining_ && heard_ids_.has_changes());
 }
 
 CommitClock::Waiting Journal::waiting() const {
@@ -473,6 +484,9 @@ void Journal::submit(bool all_values, Instant now) {
   // Some of the tickets are for a PUBLISH that came again: they wait for the first one, which may be resting.
   if (complete && !resting) plan.tickets = std::exchange(gathering_tickets_, {});
   plan.row_tickets = std::exchange(gathering_row_tickets_, {});
+
+  const bool says_ids = draining_ || !says_nothing(batch, plan);
+  if (says_ids) heard_ids_.write(batch.heard);
 
   const bool more_retained = retained_.size() > plan.topics.size();
   clock_.handle_submitted(!complete, more_retained, now);
@@ -544,6 +558,7 @@ bool Journal::write_selected(Batch& batch, Submitted& plan, const ClockStamp& st
     plan.bytes += commitment->message_->bytes_size();
     write_message(*commitment, *writer);
     if (commitment->exchange_) batch.exchanges.push_back(*commitment->exchange_);
+    heard_ids_.note_safe(commitment->id_);
     if (writer->bytes() >= options_.segment_bytes_max) finish_segment();
   }
   finish_segment();

@@ -16,6 +16,9 @@
 // A batch is a plan: submitting one marks what is in it and changes nothing else. The store's yes makes true what it
 // says, its no clears the marks. Between the two nothing in memory says that the batch is durable.
 //
+// A message of a mesh (message_id.h) says its id here, so that the store knows with the message that it was had, and
+// not before. Where nothing is written for messages, the ids that are safe wait for the next batch.
+//
 // The messages of a queue are written in the order of their sequences: with one go all before it that are not yet
 // settled. One batch is at the writer at a time; while it syncs, the next gathers (group commit).
 // Thread: loop. Time: passed in. Owns commitments; refers to outboxes by registration, which an outbox ends in its
@@ -35,6 +38,7 @@
 #include "broker-core/message.h"
 #include "broker-core/session/ack_queue.h"
 #include "broker-core/session/commit_clock.h"
+#include "broker-core/session/heard_ids.h"
 #include "broker-core/session/store_condition.h"
 #include "broker-core/store.h"
 #include "tsl/robin_map.h"
@@ -91,6 +95,7 @@ class Commitment {
   bool gathers_ = false;         // a destination is away
   std::uint8_t inline_count_ = 0;
   std::optional<ExchangeRow> exchange_;  // the inbound packet identifier that must be durable with it
+  HeardIds::Mark id_;                    // becomes safe when it ends, or with the batch that has it
   std::array<Destination, kInline> inline_{};
   std::vector<Destination> more_;
   Commitment* previous_ = nullptr;
@@ -178,6 +183,8 @@ class Journal {
   // `first_of_topic`: the topic had no value before.
   void add_retained(Commitment& commitment, bool first_of_topic, Instant now);
   void add_exchange(Commitment& commitment, const ExchangeRow& row, Instant now);
+  // The message has this id among those of heard_ids().
+  static void set_id(Commitment& commitment, HeardIds::Mark id) { commitment.id_ = id; }
   // From now on the commitment may end at any time; `ticket` is then completed with `reason`.
   void seal(Commitment& commitment, AckTicket ticket, mqtt::ReasonCode reason);
 
@@ -186,6 +193,14 @@ class Journal {
   void settled(Commitment& commitment, Outbox& outbox, Sequence sequence);
   // `outbox` needs the message on disk now (QoS 2: before the PUBLISH leaves).
   void hasten(Commitment& commitment, Instant now);
+
+  // --- ids of a mesh ---
+  // Which messages were had. What changes there is written with the next batch that is written anyway, or by
+  // flush_all().
+  HeardIds& heard_ids() { return heard_ids_; }
+  const HeardIds& heard_ids() const { return heard_ids_; }
+  // Ids of our own below `end` may be given once the batch that is returned is durable.
+  BatchNumber reserve_ids(std::uint64_t end);
 
   // --- other rows: they go with the next batch, which is written as soon as the writer is idle ---
   BatchNumber put(QueueRow row);
@@ -343,6 +358,7 @@ class Journal {
   Instant corrected_until_ = Instant::min();
   std::uint64_t expired_by_correction_ = 0;
 
+  HeardIds heard_ids_;
   tsl::robin_map<std::string, Retained> retained_;  // changed topics that are not durable yet
 
   Batch gathering_;                                          // rows of the next batch

@@ -51,6 +51,7 @@ void Engine::renew_bridge(bridge::Options options, Instant now) {
   bridge::Buffer& buffer = buffers_.of(options.name);
   buffer.set_limits(options.buffer);
   buffer.set_rules(options.rules, options.live_first, now);
+  buffer.set_meshed(options.mesh);
   buffer.set_taking(options.enabled);
   leaving.successor = std::move(options);
 }

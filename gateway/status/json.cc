@@ -228,6 +228,7 @@ std::string gateway_json(const StatusModel& model) {
                           {"delivered", model.sessions.delivered},
                           {"expired", model.sessions.expired},
                           {"dropped", dropped_json(model.sessions)}};
+  document["mesh"] = {{"had", model.stats.mesh_had}, {"older", model.stats.mesh_older}};
   document["heap"] = {{"bytes", model.memory.heap_bytes}, {"bytes_maximum", model.memory.heap_bytes_maximum}};
   document["links"] = links_json(model.links);
   document["watch"] = {{"topics", model.silence.topics},

@@ -145,6 +145,10 @@ void add_clients(Exposition& all, const StatusModel& model) {
     const auto reason = static_cast<broker::DropReason>(i);
     all.sample({{"reason", broker::name(reason)}}, model.sessions.drops(reason));
   }
+  all.count("furrow_mesh_had_total", "Messages that had come another way before, and were not routed again.",
+            stats.mesh_had);
+  all.count("furrow_mesh_older_total", "Messages routed whose ids are older than what is known of their origin.",
+            stats.mesh_older);
   all.count("furrow_received_bytes_total", "Bytes that came from clients.", stats.bytes_received);
   all.count("furrow_sent_bytes_total", "Bytes that went to clients.", stats.bytes_sent);
   all.count("furrow_connections_total", "Network connections of clients.", stats.connections_offered);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker-core/session/plausible_rows.h"
+#include "gateway/store/crc32c.h"
 #include "gateway/store/schema.h"
 
 namespace furrow::gateway {
@@ -20,6 +21,8 @@ using broker::Restored;
 
 // Segments outlive queues that they name, so an id that came back would find messages that were never its own.
 constexpr std::string_view kLastQueue = "last_queue";
+// The note that ids below this number may be given.
+constexpr std::string_view kOwnIdsEnd = "own_ids_end";
 
 // The columns of exchange_of(), in their order.
 constexpr const char* kWriteExchange =
@@ -30,6 +33,24 @@ constexpr const char* kWriteExchange =
 template <typename T>
 T narrowed(std::uint64_t number) {
   return number <= std::numeric_limits<T>::max() ? static_cast<T>(number) : T{};
+}
+
+std::uint64_t heard_crc(const broker::HeardRow& row) {
+  const std::string key = row.origin + ' ' + std::to_string(row.block);
+  return crc32c(crc32c(0, as_bytes(key)), *row.data);
+}
+
+// The number and its checksum: a lower one would give ids again that others have had.
+std::string own_ids_text(std::uint64_t end) {
+  const std::string digits = std::to_string(end);
+  return digits + ' ' + std::to_string(crc32c(0, as_bytes(digits)));
+}
+
+// 0 for a note that is damaged: ids begin anew then, as others than before.
+std::uint64_t own_ids_of(std::string_view text) {
+  std::uint64_t end = 0;
+  std::from_chars(text.data(), text.data() + text.size(), end);
+  return text == own_ids_text(end) ? end : 0;
 }
 
 }  // namespace
@@ -47,6 +68,14 @@ ExchangeRow exchange_of(Statement& row) {
           .outbox = {row.number(5)},
           .subscription_id = narrowed<std::uint32_t>(row.number(6)),
           .retain = row.number(7) != 0};
+}
+
+std::optional<broker::HeardRow> heard_of(Statement& row, int first_column) {
+  broker::HeardRow heard{.origin = std::string(row.text(first_column)),
+                         .block = row.number(first_column + 1),
+                         .data = broker::copy_of(row.blob(first_column + 3))};
+  if (row.number(first_column + 2) != heard_crc(heard)) return std::nullopt;
+  return heard;
 }
 
 Result<std::unique_ptr<QueueFile>> QueueFile::open(const DatabaseOptions& options) {
@@ -75,6 +104,10 @@ Status QueueFile::prepare() {
            {&write_exchange_, kWriteExchange},
            {&delete_exchange_, "DELETE FROM exchange WHERE queue = ?1 AND direction = ?2 AND packet_id = ?3"},
            {&delete_exchanges_, "DELETE FROM exchange WHERE queue = ?1"},
+           {&write_heard_,
+            "INSERT INTO heard(origin, block, crc, ids) VALUES(?1, ?2, ?3, ?4) "
+            "ON CONFLICT(origin, block) DO UPDATE SET crc = excluded.crc, ids = excluded.ids"},
+           {&delete_heard_, "DELETE FROM heard WHERE origin = ?1 AND block = ?2"},
            {&delete_cursor_, "DELETE FROM cursor WHERE queue = ?1"},
            {&delete_queue_, "DELETE FROM queue WHERE id = ?1"},
            {&read_meta_, "SELECT value FROM meta WHERE key = ?1"},
@@ -154,6 +187,8 @@ Status QueueFile::write(const Batch& batch, std::span<const QueueId> removed) {
     if (!std::ranges::binary_search(written, queue)) FURROW_TRY_STATUS(write_marks(queue));
   }
   for (const ExchangeRow& row : batch.exchanges) FURROW_TRY_STATUS(write_exchange(row));
+  for (const broker::HeardRow& row : batch.heard) FURROW_TRY_STATUS(write_heard(row));
+  if (batch.own_ids_end) FURROW_TRY_STATUS(write_meta(kOwnIdsEnd, own_ids_text(*batch.own_ids_end)));
   for (const QueueId queue : removed) FURROW_TRY_STATUS(erase(queue));
   return transaction.commit();
 }
@@ -221,6 +256,17 @@ Status QueueFile::write_exchange(const ExchangeRow& row) {
   return statement.run();
 }
 
+Status QueueFile::write_heard(const broker::HeardRow& row) {
+  Statement& statement = row.data ? write_heard_ : delete_heard_;
+  statement.bind(1, std::string_view(row.origin));
+  statement.bind(2, row.block);
+  if (row.data) {
+    statement.bind(3, heard_crc(row));
+    statement.bind(4, ByteView(*row.data));
+  }
+  return statement.run();
+}
+
 Status QueueFile::erase(QueueId queue) {
   for (Statement* statement : {&delete_exchanges_, &delete_cursor_, &delete_queue_}) {
     statement->bind(1, queue.value);
@@ -237,6 +283,9 @@ Error QueueFile::implausible(const char* table, QueueId queue) const {
 Status QueueFile::restore(Restored& restored) {
   FURROW_TRY_STATUS(restore_queues(restored));
   FURROW_TRY_STATUS(restore_exchanges(restored));
+  FURROW_TRY_STATUS(restore_heard(restored));
+  FURROW_TRY(const std::optional<std::string> own_ids, meta(kOwnIdsEnd));
+  if (own_ids) restored.own_ids.first = restored.own_ids.end = own_ids_of(*own_ids);
   restored.last_segment = log_.last_segment();
   FURROW_TRY(const QueueId noted, last_queue());
   restored.last_queue = std::max(restored.last_queue, noted);
@@ -274,6 +323,18 @@ Status QueueFile::restore_exchanges(Restored& restored) {
     if (!row) return {};
     restored.exchanges.push_back(exchange_of(exchanges));
     if (!is_plausible(restored.exchanges.back())) return implausible("exchange", restored.exchanges.back().queue);
+  }
+}
+
+Status QueueFile::restore_heard(Restored& restored) {
+  FURROW_TRY(Statement heard,
+             database_->prepare("SELECT " + std::string(kHeardColumns) + " FROM heard ORDER BY origin, block"));
+  while (true) {
+    FURROW_TRY(const bool row, heard.step());
+    if (!row) return {};
+    std::optional<broker::HeardRow> found = heard_of(heard, 0);
+    if (!found) return Error(Errc::Corrupt, database_->path() + ": a row of the table heard is damaged");
+    restored.heard.push_back(*std::move(found));
   }
 }
 

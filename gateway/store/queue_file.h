@@ -1,4 +1,5 @@
-// queues.db: durable queues with their cursors, the log of segments, exchanges, and notes of the gateway.
+// queues.db: durable queues with their cursors, the log of segments, exchanges, the ids of messages that a mesh has
+// brought, and notes of the gateway.
 //
 // Each call that changes something is one transaction. Thread: any, one at a time.
 #pragma once
@@ -23,6 +24,9 @@ inline constexpr std::string_view kExchangeColumns =
 broker::ExchangeRow exchange_of(Statement& row);
 // The kind of a queue from its column.
 broker::QueueKind queue_kind(std::uint64_t number);
+// The columns of ids that messages of a mesh had, and the row that they stand for; nothing when it is damaged.
+inline constexpr std::string_view kHeardColumns = "origin, block, crc, ids";
+std::optional<broker::HeardRow> heard_of(Statement& row, int first_column);
 
 class QueueFile {
  public:
@@ -57,6 +61,7 @@ class QueueFile {
   Status load_marks();
   Status restore_queues(broker::Restored& restored);
   Status restore_exchanges(broker::Restored& restored);
+  Status restore_heard(broker::Restored& restored);
   Error implausible(const char* table, QueueId queue) const;
   Status write(const broker::Batch& batch, std::span<const QueueId> removed);
   // Or renames it, where it is there already.
@@ -66,6 +71,7 @@ class QueueFile {
   Status write_cursor(const broker::CursorRow& row);
   Status write_marks(QueueId queue);
   Status write_exchange(const broker::ExchangeRow& row);
+  Status write_heard(const broker::HeardRow& row);
   Status erase(QueueId queue);
   Status write_meta(std::string_view key, std::string_view value);
   Result<SegmentId> merge(const SegmentLog::Stretch& stretch);
@@ -80,6 +86,8 @@ class QueueFile {
   Statement write_exchange_;
   Statement delete_exchange_;
   Statement delete_exchanges_;
+  Statement write_heard_;
+  Statement delete_heard_;
   Statement delete_cursor_;
   Statement delete_queue_;
   Statement read_meta_;

@@ -89,6 +89,7 @@ class QueueSalvage {
     FURROW_TRY_STATUS(copy_queues());
     FURROW_TRY_STATUS(copy_segments());
     FURROW_TRY_STATUS(copy_exchanges());
+    FURROW_TRY_STATUS(copy_heard());
     return report_;
   }
 
@@ -176,6 +177,18 @@ class QueueSalvage {
                      const bool has_queue = std::ranges::binary_search(queues_, exchange.queue);
                      if (has_queue && is_plausible(exchange)) batch.exchanges.push_back(exchange);
                    });
+    return fresh_.commit(batch, {});
+  }
+
+  // Files of earlier schemas have none.
+  Status copy_heard() {
+    Batch batch;
+    walk_rows(damaged_, "heard", "rowid", std::string(kHeardColumns).c_str(), report_,
+              [&](std::uint64_t, Statement& row) {
+                std::optional<broker::HeardRow> heard = heard_of(row, 1);
+                if (heard) batch.heard.push_back(*std::move(heard));
+                return heard.has_value();
+              });
     return fresh_.commit(batch, {});
   }
 

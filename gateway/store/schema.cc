@@ -30,6 +30,11 @@ constexpr const char* kQueueSteps[] = {
       ALTER TABLE exchange ADD COLUMN retain INTEGER NOT NULL DEFAULT 1;
       UPDATE exchange SET outbox = queue;
     )sql",
+    // Which messages of a mesh have come, as blocks of their ids. crc: CRC32C of the key and the ids.
+    R"sql(
+      CREATE TABLE heard(origin TEXT NOT NULL, block INTEGER NOT NULL, crc INTEGER NOT NULL, ids BLOB NOT NULL,
+        PRIMARY KEY(origin, block));
+    )sql",
 };
 
 constexpr const char* kSessionSteps[] = {

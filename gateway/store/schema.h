@@ -1,6 +1,6 @@
 // The tables of the two files, and how a file of an earlier version becomes one of this version.
 //
-//   queues.db    meta, queue, cursor, segment, exchange
+//   queues.db    meta, queue, cursor, segment, exchange, heard
 //   sessions.db  session, retained
 //
 // The version of a file is its `user_version`. A step of the list in schema.cc brings a file from one version to the

@@ -40,7 +40,8 @@ bool is_io(const Status& status) {
 }
 
 bool has_queue_rows(const Batch& batch) {
-  return !batch.queues_created.empty() || !batch.segments.empty() || !batch.cursors.empty() || !batch.exchanges.empty();
+  return !batch.queues_created.empty() || !batch.segments.empty() || !batch.cursors.empty() ||
+         !batch.exchanges.empty() || !batch.heard.empty() || batch.own_ids_end;
 }
 
 // Retained messages must be durable before the rows of the queue file; without such rows they go with the sessions.
@@ -399,6 +400,15 @@ StoreHealth SqliteStore::health() const {
   look_at(SessionFile::kName, sessions_);
   if (room_.is_full()) report(StoreState::Full, room_.reason());
   return health;
+}
+
+Status SqliteStore::put_ids_aside(broker::OwnIds& ids, std::uint64_t count) {
+  if (ids.end == 0) return {};
+  Batch batch;
+  batch.own_ids_end = ids.end + count;
+  FURROW_TRY_STATUS(execute(queues_, [&](QueueFile& file) { return file.commit(batch, {}); }));
+  ids.end = *batch.own_ids_end;
+  return {};
 }
 
 Result<std::optional<std::string>> SqliteStore::meta(std::string_view key) {

@@ -77,6 +77,9 @@ class SqliteStore {
   broker::StoreHealth health() const;
 
   // Small notes of the gateway's own (its id), apart from batches.
+  // Puts ids aside at a start, for messages of the first moments: those of `ids` may be given when it succeeds. None
+  // where none were given before.
+  Status put_ids_aside(broker::OwnIds& ids, std::uint64_t count);
   Result<std::optional<std::string>> meta(std::string_view key);
   Status set_meta(std::string_view key, std::string_view value);
 

@@ -11,7 +11,7 @@ FOLDER = ROOT / "config/recipes"
 class RecipesTest(TestCase):
     def test_each_passes_the_check(self):
         recipes = sorted(FOLDER.glob("*.yaml"))
-        self.assertEqual(len(recipes), 10)
+        self.assertEqual(len(recipes), 11)
         for recipe in recipes:
             with self.subTest(recipe.name):
                 result = run_furrow("check", recipe)

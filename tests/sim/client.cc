@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker-core/gateway_path.h"
+#include "broker-core/message_id.h"
+
 namespace furrow::sim {
 
 namespace {
@@ -14,6 +17,8 @@ constexpr std::uint32_t kSessionExpiryS = 1'000'000;
 // SUBSCRIBE has an identifier of its own, beyond those of the messages of any run.
 constexpr PacketId kSubscribeId{60'000};
 constexpr PacketId kUnsubscribeId{60'001};
+// How often a client that copies another one looks for more.
+constexpr Duration kCopyAfter = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -52,6 +57,7 @@ void Client::connect(LinkRef link, Instant now) {
   ByteBuffer properties;
   mqtt::PropertyWriter writer(properties);
   if (!options_.clean) writer.number(mqtt::PropertyId::SessionExpiryInterval, kSessionExpiryS);
+  if (!options_.gateway.empty()) writer.user(broker::kGatewayProperty, options_.gateway);
   if (options_.receive_maximum > 0) writer.number(mqtt::PropertyId::ReceiveMaximum, options_.receive_maximum);
   if (options_.version == mqtt::Version::V5) connect.properties = mqtt::PropertyView::from_valid(properties.view());
   std::string last_words;
@@ -180,7 +186,12 @@ void Client::publish_due(Instant now) {
     while (progress.next_number < wanted.messages && progress.next_at <= now && outgoing_.window_open()) {
       const Ledger::Stream& stream = ledger_.stream(wanted.stream);
       const bool deletes = wanted.deletions > 0 && random_.chance(wanted.deletions);
-      const std::uint32_t number = ledger_.publish(wanted.stream, now, deletes);
+      const std::optional<std::uint32_t> due = next_number(wanted, progress, deletes, now);
+      if (!due) {
+        progress.next_at = now + kCopyAfter;
+        break;
+      }
+      const std::uint32_t number = *due;
       progress.next_number = number + 1;
       progress.next_at = now + wanted.interval;
       const Outgoing::Item item{.stream = wanted.stream,
@@ -189,12 +200,20 @@ void Client::publish_due(Instant now) {
                                 .payload = deletes ? "" : make_payload(wanted.stream, number, wanted.padding),
                                 .qos = stream.qos,
                                 .retain = stream.retain,
-                                .expiry_s = stream.expiry_s};
+                                .expiry_s = stream.expiry_s,
+                                .id = wanted.origin.empty() ? "" : broker::id_text({wanted.origin, number + 1U})};
       const unsigned copies = stream.qos == mqtt::Qos::AtMostOnce ? mutator_.copies_of_qos0() : 1;
       for (unsigned copy = 0; copy < copies; ++copy) outgoing_.push(item);
       outgoing_.pump(now);
     }
   }
+}
+
+std::optional<std::uint32_t> Client::next_number(const Publishing& wanted, const Progress& progress, bool deletes,
+                                                 Instant now) {
+  if (!wanted.copies) return ledger_.publish(wanted.stream, now, deletes);
+  if (progress.next_number >= ledger_.published(wanted.stream)) return std::nullopt;
+  return progress.next_number;
 }
 
 // --- what comes ---

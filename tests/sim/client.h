@@ -24,7 +24,9 @@ class Client {
     std::uint32_t messages = 0;
     Duration interval{};
     std::size_t padding = 0;
-    unsigned deletions = 0;  // percent
+    unsigned deletions = 0;   // percent
+    std::string origin = {};  // its messages have ids of this one in a mesh
+    bool copies = false;      // it publishes what another client does, once that has
   };
   struct Subscribing {
     std::string filter;
@@ -41,7 +43,8 @@ class Client {
   struct Options {
     std::string id;
     mqtt::Version version = mqtt::Version::V5;
-    bool clean = false;  // its session ends with its connection
+    bool clean = false;        // its session ends with its connection
+    std::string gateway = {};  // it is the bridge of this one (MQTT 5)
     std::size_t window = 8;
     std::uint16_t receive_maximum = 0;  // MQTT 5 only; 0 = none announced
     std::vector<Publishing> publishes;
@@ -87,6 +90,11 @@ class Client {
   std::optional<std::uint32_t> retained(StreamId stream) const;
 
  private:
+  struct Progress {
+    std::uint32_t next_number = 0;
+    Instant next_at{};
+  };
+
   bool subscribed() const { return granted_ == options_.subscribes.size(); }
   void handle(const mqtt::Packet& packet, Instant now);
   void handle_connack(const mqtt::Connack& connack, Instant now);
@@ -97,13 +105,11 @@ class Client {
   void send_unsubscribe(Instant now);
   ReceiverId receiver_of(const mqtt::Publish& publish) const;
   void publish_due(Instant now);
+  // The number of its next message; nothing when there is none to copy yet.
+  std::optional<std::uint32_t> next_number(const Publishing& wanted, const Progress& progress, bool deletes,
+                                           Instant now);
   Instant next_publish() const;
   Instant overdue() const;
-
-  struct Progress {
-    std::uint32_t next_number = 0;
-    Instant next_at{};
-  };
 
   const Options options_;
   Mutator mutator_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker-core/message_id.h"
+
 namespace furrow::sim {
 
 // --- who publishes ---
@@ -49,6 +51,7 @@ void Outgoing::publish(const Exchange& exchange, bool duplicate, Instant now) {
   mqtt::PropertyWriter writer(properties);
   if (item.expiry_s) writer.number(mqtt::PropertyId::MessageExpiryInterval, *item.expiry_s);
   if (item.subscription_id != 0) writer.number(mqtt::PropertyId::SubscriptionIdentifier, item.subscription_id);
+  if (!item.id.empty()) writer.user(broker::kIdProperty, item.id);
   mqtt::Publish packet;
   packet.topic = item.topic;
   packet.payload = as_bytes(item.payload);

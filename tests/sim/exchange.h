@@ -28,6 +28,7 @@ class Outgoing {
     bool retain = false;
     std::optional<std::uint32_t> expiry_s = std::nullopt;
     std::uint32_t subscription_id = 0;  // 0 = none
+    std::string id = {};                // of a mesh; empty: none
   };
 
   // `ledger` is told what is sent again.

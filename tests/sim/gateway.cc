@@ -117,6 +117,11 @@ Gateway::Process::Process(Gateway& gateway, broker::Restored restored, Instant n
   }
   if (gateway.options_.shared)
     options.rules.push_back(rule("shared/#", std::string(kSharedPrefix), bridge::Direction::Both));
+  if (gateway.options_.doubled) {
+    engine.broker().set_gateway_id(gateway.setup_.name);
+    options.gateway_id = gateway.setup_.name;
+    options.mesh = true;
+  }
   bridge_options.seed = gateway.random_.next();
   bridge = &engine.add_bridge(bridge_options, now);
 }

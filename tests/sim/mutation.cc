@@ -51,6 +51,7 @@ constexpr std::array<std::string_view, kMutations> kNames = {
     "lane-not-stored",
     "quarantine-not-stored",
     "wants-not-stored",
+    "heard-not-stored",
 };
 
 bool is_quarantine(const broker::QueueRow& row) {
@@ -155,6 +156,9 @@ std::optional<Mutation> mutation_from(std::string_view name) {
 
 void Mutator::change(broker::Batch& batch) {
   switch (mutation_) {
+    case Mutation::HeardNotStored:
+      batch.heard.clear();
+      break;
     case Mutation::DeleteBeforeSend:
       for (broker::CursorRow& cursor : batch.cursors) {
         const Sequence read = handed_out_[cursor.queue];

@@ -52,6 +52,7 @@ enum class Mutation : std::uint8_t {
   LaneNotStored,
   QuarantineNotStored,
   WantsNotStored,
+  HeardNotStored,
 };
 inline constexpr std::size_t kMutations = 34;  // with None
 // `ack-before-commit`.

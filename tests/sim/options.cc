@@ -206,6 +206,7 @@ Options draw_options(std::uint64_t seed) {
   options.poison = !options.calm() && !options.thins() && random.chance(15);
   if (!options.calm() && random.chance(12)) options.paced = static_cast<std::uint32_t>(20 + random.below(200));
   options.wanted = options.commands > 0 && !options.shared && random.chance(50);
+  options.doubled = !options.limited() && !options.refuses() && !options.thins() && random.chance(60);
   return options;
 }
 
@@ -253,6 +254,7 @@ std::string describe(const Options& options) {
   if (options.qos0_sensors > 0) line += options.buffer_qos0 ? " qos0=buffered" : " qos0";
   if (options.thinned_every > Duration::zero()) line += " every=" + text(options.thinned_every);
   if (options.numbered) line += " numbered";
+  if (options.doubled) line += " doubled";
   if (options.priorities) line += " priorities";
   if (options.live_first) line += " live_first";
   if (options.keep_latest) line += " keep_latest";

@@ -86,6 +86,7 @@ struct Options {
   std::size_t readers = 0;   // of those
   Duration thinned_every{};  // of each topic, no more than one message goes up in so long; 0 = all
   bool numbered = false;     // what goes up says its number
+  bool doubled = false;      // what sensors publish at QoS 2 comes a second way, too, under the same ids
   bool priorities = false;   // rules have different ones
   bool live_first = false;   // what comes while a backlog waits goes up before it
   bool keep_latest = false;  // of what waits only the newest of each topic goes up

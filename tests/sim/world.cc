@@ -194,9 +194,31 @@ void World::add_publishers(Site& site, std::size_t index) {
                                   .interval = milliseconds(random_.below(50)),
                                   .padding = options_.padding,
                                   .deletions = ledger_.stream(stream).retain ? options_.deletions : 0});
+      std::optional<Client::Options> twin;
+      if (options_.doubled && stream_is_doubled(stream)) twin = twin_of(sensor);
       site.clients.push_back(std::make_unique<Client>(std::move(sensor), options_.mutation, ledger_, random_));
+      if (!twin) continue;
+      site.clients.push_back(std::make_unique<Client>(*std::move(twin), options_.mutation, ledger_, random_));
     }
   }
+}
+
+bool World::stream_is_doubled(StreamId stream) const {
+  return ledger_.stream(stream).qos == mqtt::Qos::ExactlyOnce && !ledger_.stream(stream).retain;
+}
+
+// The bridges of two neighbours, which bring the same messages.
+Client::Options World::twin_of(Client::Options& sensor) {
+  sensor.version = mqtt::Version::V5;
+  sensor.gateway = "east";
+  sensor.publishes.front().origin = "field-" + std::to_string(sensor.publishes.front().stream);
+  Client::Options twin = sensor;
+  twin.id += "-twin";
+  twin.gateway = "west";
+  twin.window = 1 + random_.below(20);
+  twin.publishes.front().copies = true;
+  twin.publishes.front().interval = milliseconds(random_.below(200));
+  return twin;
 }
 
 void World::add_subscriber(Site& site, std::size_t index, std::size_t number) {

@@ -84,6 +84,9 @@ class World {
   bool mourned() const;
   Duration will_stored_after() const;
   void add_publishers(Site& site, std::size_t index);
+  bool stream_is_doubled(StreamId stream) const;
+  // The client that copies `sensor`, which is changed for it.
+  Client::Options twin_of(Client::Options& sensor);
   void add_subscriber(Site& site, std::size_t index, std::size_t number);
   void add_readers(Site& site, std::size_t index);
   void add_members(Site& site, std::size_t index);

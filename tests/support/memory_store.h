@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "broker-core/base/check.h"
@@ -81,6 +82,8 @@ class MemoryStore final : public broker::Store {
     for (const auto& [key, row] : exchanges_) restored.exchanges.push_back(row);
     for (const auto& [client_id, data] : sessions_) restored.sessions.push_back({client_id, data});
     for (const auto& [topic, data] : retained_) restored.retained.push_back({topic, data});
+    for (const auto& [key, data] : heard_) restored.heard.push_back({key.first, key.second, data});
+    restored.own_ids = {own_ids_end_, own_ids_end_};
     restored.last_segment = last_segment_;
     restored.last_queue = last_queue_;
     return restored;
@@ -90,6 +93,7 @@ class MemoryStore final : public broker::Store {
   std::size_t segments() const { return segments_.size(); }
   std::size_t queues() const { return queues_.size(); }
   std::size_t exchanges() const { return exchanges_.size(); }
+  std::size_t heard() const { return heard_.size(); }
   bool has_session(const std::string& client_id) const { return sessions_.contains(client_id); }
   bool has_retained(const std::string& topic) const { return retained_.contains(topic); }
 
@@ -139,6 +143,11 @@ class MemoryStore final : public broker::Store {
         exchanges_.insert_or_assign(key, row);
       }
     }
+    for (const broker::HeardRow& row : batch.heard) {
+      heard_.erase({row.origin, row.block});
+      if (row.data) heard_.emplace(std::pair(row.origin, row.block), *row.data);
+    }
+    if (batch.own_ids_end) own_ids_end_ = *batch.own_ids_end;
     sweep();
   }
 
@@ -220,6 +229,8 @@ class MemoryStore final : public broker::Store {
   std::map<ExchangeKey, broker::ExchangeRow> exchanges_;
   std::map<std::string, broker::Bytes> sessions_;
   std::map<std::string, broker::Bytes> retained_;
+  std::map<std::pair<std::string, std::uint64_t>, broker::Bytes> heard_;
+  std::uint64_t own_ids_end_ = 0;
   SegmentId last_segment_;
   QueueId last_queue_;
 };

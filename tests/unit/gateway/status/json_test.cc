@@ -227,7 +227,7 @@ TEST(GatewayDocument, HasTheFieldsOfTheContractInItsOrder) {
       R"("bytes_sent":0},"sessions":{"accepted":0,"delivered":0,"expired":0,"dropped":{"queue_full":2,"age":0,)"
       R"("replaced":0,"qos0_offline":0,"refused_qos0":0,"too_large":0,"loop":0,"hop_limit":0,"purged":0,)"
       R"("rule_removed":0,"store_failed":0,"salvage_lost":0,"refused_remote":0,"session_ended":0,)"
-      R"("not_authorized":0,"thinned":0}},)"
+      R"("not_authorized":0,"thinned":0}},"mesh":{"had":0,"older":0},)"
       R"("heap":{"bytes":8,"bytes_maximum":9},"links":{"strangers":4,"not_allowed":0,)"
       R"("openings_failed":3,"openings_timed_out":2,)"
       R"("openings_over_limit":1,"descriptors_short":9,"accepts_late":7,"control_over_limit":8,"questions":6},)"

@@ -57,7 +57,7 @@ TEST_F(MigrationTest, QueuesOfSchemaOneKeepTheirMessages) {
   EXPECT_EQ(found, stored);
   EXPECT_EQ(restored.retained.size(), 2U);
   EXPECT_TRUE(log_.events.empty()) << log_.events.front();
-  EXPECT_EQ(schema(), 2U);
+  EXPECT_EQ(schema(), 3U);
 }
 
 TEST_F(MigrationTest, ExchangesOfSchemaOneLieInTheirOwnQueue) {
@@ -90,7 +90,7 @@ TEST_F(MigrationTest, FileThatWasMigratedIsNotMigratedAgain) {
   (void)restore();
   restart();
   EXPECT_EQ(restore().queues.size(), 4U);
-  EXPECT_EQ(schema(), 2U);
+  EXPECT_EQ(schema(), 3U);
 }
 
 }  // namespace

@@ -112,6 +112,8 @@ TEST_F(SqliteStoreTest, SalvageBringsBackWhatLiesAroundABadPage) {
   ASSERT_EQ(restored.queues.size(), 2U);
   EXPECT_EQ(restored.queues[0].cursor.messages, 2U);
   EXPECT_TRUE(restored.exchanges.empty());
+  EXPECT_EQ(restored.heard.size(), 2U);
+  EXPECT_EQ(restored.own_ids.end, 4711U);
   EXPECT_EQ(*store_->meta("gateway_id"), "barn-7");
   const std::size_t segments = stored_segments().size();
   EXPECT_LT(segments, 302U);
@@ -238,6 +240,18 @@ TEST_F(SqliteStoreTest, ClientWithTwoRowsKeepsTheLater) {
   const Restored restored = restore();
   ASSERT_EQ(restored.sessions.size(), 1U);
   EXPECT_EQ(restored.sessions[0].data, bytes_of("new"));
+  EXPECT_EQ(log_.events, (std::vector<std::string>{"store.salvaged"}));
+}
+
+TEST_F(SqliteStoreTest, IdsThatAreDamagedAreForgotten) {
+  commit(one_of_everything());
+  stop();
+  execute(place_ / "data/queues.db", "UPDATE heard SET ids = x'00' WHERE origin = 'barn-7'");
+  start();
+  const Restored restored = restore();
+  ASSERT_EQ(restored.heard.size(), 1U);
+  EXPECT_EQ(restored.heard[0].origin, "barn-8");
+  EXPECT_EQ(restored.queues.size(), 2U);
   EXPECT_EQ(log_.events, (std::vector<std::string>{"store.salvaged"}));
 }
 

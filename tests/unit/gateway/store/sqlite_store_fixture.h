@@ -145,6 +145,9 @@ inline broker::Batch one_of_everything() {
                       .packet_id = PacketId{65'535},
                       .state = broker::ExchangeRow::State::Released,
                       .sequence = Sequence{2}}};
+  batch.heard = {{.origin = "barn-7", .block = 5, .data = bytes_of("ids")},
+                 {.origin = "barn-8", .block = 5, .data = bytes_of("other ids")}};
+  batch.own_ids_end = 4711;
   batch.sessions = {{.client_id = "sensor-4", .data = broker::Bytes{1, 2, 3}},
                     {.client_id = "empty", .data = broker::Bytes{}}};
   batch.retained = {{.topic = "farm/state", .data = bytes_of("on")}};
@@ -169,6 +172,12 @@ inline void expect_one_of_everything(const broker::Restored& restored) {
   EXPECT_EQ(restored.exchanges[0].packet_id, PacketId{65'535});
   EXPECT_EQ(restored.exchanges[0].state, broker::ExchangeRow::State::Released);
   EXPECT_EQ(restored.exchanges[0].sequence, Sequence{2});
+  ASSERT_EQ(restored.heard.size(), 2U);
+  EXPECT_EQ(restored.heard[0].origin, "barn-7");
+  EXPECT_EQ(restored.heard[0].block, 5U);
+  EXPECT_EQ(restored.heard[0].data, bytes_of("ids"));
+  EXPECT_EQ(restored.own_ids.first, 4711U);
+  EXPECT_EQ(restored.own_ids.end, 4711U);
   ASSERT_EQ(restored.sessions.size(), 2U);
   EXPECT_EQ(restored.sessions[0].client_id, "sensor-4");
   EXPECT_EQ(restored.sessions[0].data, (broker::Bytes{1, 2, 3}));

@@ -91,6 +91,8 @@ TEST_F(SqliteStoreTest, RowsAreReplacedAndRemoved) {
                        .packet_id = PacketId{65'535},
                        .state = ExchangeRow::State::Erased,
                        .sequence = {}}};
+  change.heard = {{.origin = "barn-7", .block = 5, .data = std::nullopt},
+                  {.origin = "barn-8", .block = 5, .data = bytes_of("more ids")}};
   change.sessions = {{.client_id = "sensor-4", .data = std::nullopt}, {.client_id = "empty", .data = broker::Bytes{9}}};
   change.retained = {{.topic = "farm/state", .data = std::nullopt}};
   commit(std::move(change));
@@ -98,9 +100,35 @@ TEST_F(SqliteStoreTest, RowsAreReplacedAndRemoved) {
   EXPECT_EQ(restored.queues[0].row.name, "renamed");
   EXPECT_EQ(restored.queues[0].cursor.messages, 2U);
   EXPECT_TRUE(restored.exchanges.empty());
+  ASSERT_EQ(restored.heard.size(), 1U);
+  EXPECT_EQ(restored.heard[0].origin, "barn-8");
+  EXPECT_EQ(restored.heard[0].data, bytes_of("more ids"));
+  EXPECT_EQ(restored.own_ids.end, 4711U) << "it stays where nothing is said of it";
   ASSERT_EQ(restored.sessions.size(), 1U);
   EXPECT_EQ(restored.sessions[0].data, broker::Bytes{9});
   EXPECT_TRUE(restored.retained.empty());
+}
+
+TEST_F(SqliteStoreTest, IdsArePutAsideBeforeTheFirstBatch) {
+  broker::OwnIds ids = restore().own_ids;
+  EXPECT_TRUE(store_->put_ids_aside(ids, 100));
+  EXPECT_EQ(ids.end, 0U) << "none were given before";
+  commit(one_of_everything());
+  restart();
+  ids = restore().own_ids;
+  EXPECT_TRUE(store_->put_ids_aside(ids, 100));
+  EXPECT_EQ(ids.first, 4711U);
+  EXPECT_EQ(ids.end, 4811U);
+  restart();
+  EXPECT_EQ(restore().own_ids.first, 4811U);
+}
+
+TEST_F(SqliteStoreTest, ANoteOfOwnIdsThatIsDamagedIsNone) {
+  commit(one_of_everything());
+  for (const std::string_view note : {"4700 1", "4711", "", "x"}) {
+    ASSERT_TRUE(store_->set_meta("own_ids_end", note));
+    EXPECT_EQ(restore().own_ids.end, 0U) << note;
+  }
 }
 
 // So a bridge's session at its far broker lies among those of clients.
@@ -382,7 +410,7 @@ TEST_F(SqliteStoreTest, AFileOfANewerVersionIsRefusedAndLeftAsItIs) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Errc::Unsupported);
   EXPECT_EQ(refused.error().message(), (place_ / "data/queues.db") +
-                                           ": written by a newer furrow (schema 99, this one knows 2): install that "
+                                           ": written by a newer furrow (schema 99, this one knows 3): install that "
                                            "version again, or move the file away to start empty");
   EXPECT_EQ(root_page(place_ / "data/queues.db", "segment") > 0, true);
 }
