@@ -65,7 +65,6 @@ bool is_part_of(std::string_view part, std::string_view whole) {
 // A key that is asked for by another name; `where` is empty or says which map it stands in.
 std::string introduced(const Key& key, const std::string& where) {
   const std::string name = "; furrow has '" + std::string(written_name(key.path)) + "'" + where;
-  if (key.stage == Stage::Planned) return name + " for it, which is not built yet in this version";
   return name + (key.kind == Kind::File && key.path.ends_with("_from") ? ", a file that holds it" : "");
 }
 
@@ -111,9 +110,7 @@ std::string advice_from_elsewhere(std::string_view path, std::string_view name) 
 std::string names_of(std::string_view path) {
   constexpr std::size_t kListedMax = 10;  // more names help nobody
   std::vector<std::string_view> names;
-  for (const Key* key : keys_in(path)) {
-    if (key->stage == Stage::Built) names.push_back(written_name(key->path));
-  }
+  for (const Key* key : keys_in(path)) names.push_back(written_name(key->path));
   if (names.size() > kListedMax) return "'furrow help config' shows the keys of " + in_words(path);
   std::string listed;
   for (const std::string_view one : names) listed += (listed.empty() ? "" : ", ") + std::string(one);

@@ -70,9 +70,6 @@ class Reader {
     if (key == nullptr || written_name(key->path) != name.text) {
       return say(name.place, explain_unknown(path.schema, name.text));
     }
-    if (key->stage == Stage::Planned) {
-      return say(name.place, std::string(key->path) + " is not built yet in this version");
-    }
     read_value(*key, value, path.child(key->path, name.text), at);
   }
 

@@ -137,7 +137,6 @@ std::string manual_entry(const Key& key) {
 std::string reference_yaml() {
   std::string text(kHeader);
   for (const Key& key : keys()) {
-    if (key.stage == Stage::Planned) continue;
     const std::string indent(2 * depth_of(key), ' ');
     if (key.path.find('.') == std::string_view::npos) text += "\n";
     text += explanation(key, indent) + written_lines(key, indent);
@@ -180,13 +179,7 @@ std::string manual_page() {
       "environment, $$ is a $. What YAML would take for something else stands in quotes: \"*:1883\", \"[::]:1883\", "
       "\"#\", and between { } also \"${NAME}\".\n"
       "Relative paths are relative to the file. A [] stands for the elements of a list.\n.SH KEYS\n";
-  for (const Key& key : keys()) {
-    if (key.stage == Stage::Built) page += manual_entry(key);
-  }
-  page += ".SH NOT BUILT YET\nThese keys are known, and refused in this version.\n";
-  for (const Key& key : keys()) {
-    if (key.stage == Stage::Planned) page += manual_entry(key);
-  }
+  for (const Key& key : keys()) page += manual_entry(key);
   return page + ".SH SEE ALSO\nfurrow(1)\n";
 }
 

@@ -3,11 +3,6 @@
 namespace furrow::config {
 namespace {
 
-// A key that the contract promises and this version refuses by name.
-constexpr Key planned(std::string_view path, std::string_view doc, std::string_view also = {}) {
-  return {.path = path, .doc = doc, .also = also, .stage = Stage::Planned};
-}
-
 const Key kKeys[] = {
     {.path = "gateway", .doc = "Who this gateway is, and where it keeps what must survive."},
     {.path = "gateway.id",

@@ -36,8 +36,6 @@ enum class Kind : std::uint8_t {
   Origins     // of web pages: a list, or one alone
 };
 
-enum class Stage : std::uint8_t { Built, Planned };
-
 // The objects that the keys of the current place in the file belong to. Inside a list, its element is set.
 struct Objects {
   Config& config;
@@ -76,8 +74,7 @@ struct Key {
   std::string_view also = {};     // "a | b": what other brokers call it, for advice only
   bool may_be_left_out = false;   // with an example
   bool needs_restart = false;
-  Stage stage = Stage::Built;
-  Slot (*slot)(Objects& objects) = nullptr;  // null for sections and for what is planned
+  Slot (*slot)(Objects& objects) = nullptr;  // null for sections
 
   bool is_required() const { return !example.empty() && !may_be_left_out; }
 };

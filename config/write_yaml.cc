@@ -135,7 +135,6 @@ class Writer {
 
   Lines lines_of(std::span<const Key> family, Objects at, Objects standard) {
     const Key& key = family.front();
-    if (key.stage == Stage::Planned) return {};
     const std::string name(written_name(key.path));
     if (key.kind == Kind::Section) return section(name, keys_of(family.subspan(1), at, standard));
     if (key.kind == Kind::List) return list(name, family, at);

@@ -138,12 +138,6 @@ class CliTest(TestCase):
         path = self.config("gateway: {idd: barn}\n")
         self.assertRegex(self.run_and_expect(2, "run", "-c", path), rf"{path}:1:11: .*\bid\b")
 
-    def test_planned_keys_are_refused_by_name(self):
-        path = self.config(GOOD + "        messages_per_second: 5\n")
-        for command in ("check", "run"):
-            self.assertIn(f"{path}:5:9: bridges[].topics[].messages_per_second is not built yet",
-                          self.run_and_expect(2, command, "-c", path))
-
     def test_a_missing_file(self):
         for command in ("check", "run"):
             said = self.run_and_expect(2, command, "-c", self.folder / "none.yaml")

@@ -54,7 +54,7 @@ enum class Mutation : std::uint8_t {
   WantsNotStored,
   HeardNotStored,
 };
-inline constexpr std::size_t kMutations = 34;  // with None
+inline constexpr std::size_t kMutations = 35;  // with None
 // `ack-before-commit`.
 std::string_view name(Mutation mutation);
 std::optional<Mutation> mutation_from(std::string_view name);

@@ -58,7 +58,7 @@ TEST(Reference, EveryDefaultWrittenOutIsTheDefaultOfItsMember) {
 TEST(Reference, ManualPageHasEveryKey) {
   const std::string page = manual_page();
   EXPECT_NE(page.find(".B bridges[].topics[].qos\n"), std::string::npos);
-  EXPECT_LT(page.find(".SH NOT BUILT YET"), page.find(".B bridges[].topics[].subscribe\n"));
+  EXPECT_NE(page.find(".B bridges[].topics[].subscribe\n"), std::string::npos);
   EXPECT_NE(page.find("Default: drop\\-oldest\n"), std::string::npos);
 }
 

@@ -30,12 +30,12 @@ struct Everything {
   Objects objects{.config = config};
 };
 
-std::vector<const Key*> built_scalars() {
+std::vector<const Key*> scalars_of_the_table() {
   std::vector<const Key*> scalars;
   for (const Key& key : keys()) {
     const bool is_map = key.kind == Kind::Section || key.kind == Kind::Groups || key.kind == Kind::Pairs;
     const bool is_scalar = !is_map && key.kind != Kind::List;
-    if (key.stage == Stage::Built && is_scalar) scalars.push_back(&key);
+    if (is_scalar) scalars.push_back(&key);
   }
   return scalars;
 }
@@ -58,7 +58,7 @@ TEST(Schema, EveryKeyIsExplainedInOneLine) {
 
 // What is shown of a value can be written, and means the same.
 TEST(Schema, EveryTextOfAValueGivesTheValueBack) {
-  for (const Key* key : built_scalars()) {
+  for (const Key* key : scalars_of_the_table()) {
     std::vector<std::string_view> texts = {key->standard, key->least, key->most};
     for (const std::string_view word : split_words(key->words)) texts.push_back(word);
     for (const std::string_view text : texts) {
@@ -76,7 +76,7 @@ TEST(Schema, EveryTextOfAValueGivesTheValueBack) {
 
 // Neither the range nor the words of a key go beyond its type, nor leave out what the type has.
 TEST(Schema, EveryValueThatIsAllowedCanBeAssigned) {
-  for (const Key* key : built_scalars()) {
+  for (const Key* key : scalars_of_the_table()) {
     Everything everything;
     for (const std::string_view text : {key->least, key->most}) {
       EXPECT_TRUE(text.empty() || everything.assign(*key, text).has_value()) << key->path << ": " << text;
@@ -88,7 +88,7 @@ TEST(Schema, EveryValueThatIsAllowedCanBeAssigned) {
 }
 
 TEST(Schema, RangesHoldTheirOwnDefault) {
-  for (const Key* key : built_scalars()) {
+  for (const Key* key : scalars_of_the_table()) {
     if (key->least.empty() || key->is_required()) continue;
     Everything everything;
     EXPECT_TRUE(everything.assign(*key, key->standard).has_value()) << key->path;
@@ -119,7 +119,7 @@ TEST(Schema, WordsStandInTheOrderOfTheirEnumeration) {
 TEST(Schema, EveryKeyHasASlotOfItsOwn) {
   Everything everything;
   std::set<const void*> slots;
-  for (const Key* key : built_scalars()) {
+  for (const Key* key : scalars_of_the_table()) {
     const void* slot = std::visit([](auto* member) -> const void* { return member; }, key->slot(everything.objects));
     EXPECT_TRUE(slots.insert(slot).second) << key->path;
   }
