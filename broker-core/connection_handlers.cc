@@ -376,9 +376,9 @@ void Connection::refuse_publish(const mqtt::Publish& packet, ReasonCode reason) 
 
 mqtt::PropertyView Connection::noting_path(const Message::Fields& fields, ByteBuffer& scratch) {
   const std::string_view from = extras_ ? std::string_view(extras_->gateway) : std::string_view();
+  if (from.empty() && fields.properties.empty()) return fields.properties;
   mqtt::PropertyView properties = fields.properties;
   if (from.empty()) {
-    if (properties.empty()) return properties;
     // Clients that send on what they have got, properties and all, mean another message.
     if (shared_.router.in_mesh()) properties = without_id(properties, scratch);
     if (path_of(properties).empty()) return properties;

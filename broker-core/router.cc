@@ -81,11 +81,11 @@ bool Router::refuses(Publication& publication, std::span<const Route> routes, Su
 
 Router::Published Router::publish(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
                                   const ExchangeRow* exchange, Instant now) {
-  if (in_mesh()) return publish_in_mesh(fields, origin, std::move(ticket), exchange, now);
-  return route(fields, origin, std::move(ticket), exchange, nullptr, now);
+  if (in_mesh()) return publish_in_mesh(fields, origin, ticket, exchange, now);
+  return route(fields, origin, ticket, exchange, nullptr, now);
 }
 
-Router::Published Router::publish_in_mesh(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
+Router::Published Router::publish_in_mesh(const Message::Fields& fields, SubscriberId origin, AckTicket& ticket,
                                           const ExchangeRow* exchange, Instant now) {
   if (const std::optional<MessageId> id = id_of(fields.properties)) {
     switch (mesh_.judge(*id)) {
@@ -105,19 +105,19 @@ Router::Published Router::publish_in_mesh(const Message::Fields& fields, Subscri
       case HeardIds::Verdict::New:
         break;
     }
-    return route(fields, origin, std::move(ticket), exchange, &*id, now);
+    return route(fields, origin, ticket, exchange, &*id, now);
   }
   const MessageId own = joins_mesh(fields.topic, origin) ? mesh_.give() : MessageId{};
-  if (own.sequence == 0) return route(fields, origin, std::move(ticket), exchange, nullptr, now);
+  if (own.sequence == 0) return route(fields, origin, ticket, exchange, nullptr, now);
   ByteBuffer properties;
   Message::Fields named = fields;
   named.properties = with_id(fields.properties, own, properties);
-  const Published published = route(named, origin, std::move(ticket), exchange, nullptr, now);
+  const Published published = route(named, origin, ticket, exchange, nullptr, now);
   if (published.refused) mesh_.take_back(own);
   return published;
 }
 
-Router::Published Router::route(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
+Router::Published Router::route(const Message::Fields& fields, SubscriberId origin, AckTicket& ticket,
                                 const ExchangeRow* exchange, const MessageId* id, Instant now) {
   Publication publication(fields, journal_, forms_, now);
   const std::span<const Route> routes = routes_.lookup(fields.topic);
@@ -137,7 +137,7 @@ Router::Published Router::route(const Message::Fields& fields, SubscriberId orig
     journal_.seal(publication.commitment(), std::move(ticket), reason);
   } else {
     // When a value is stored whose publisher does not wait for that, nobody tells: after a crash it may come again.
-    if (!fields.retain) mesh_.note_safe(mark);
+    if (mark && !fields.retain) mesh_.note_safe(mark);
     ticket.complete(reason);
   }
   return {.reason = reason, .retained_limit = retained_limit};

@@ -126,10 +126,10 @@ class Router final {
   bool refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin, bool waits,
                const ExchangeRow* exchange) const;
   bool any_refuses(Publication& publication, std::span<const Route> routes, SubscriberId origin) const;
-  Published publish_in_mesh(const Message::Fields& fields, SubscriberId origin, AckTicket ticket,
+  // `ticket` is taken, unless the message is refused. `id`: what a message of a mesh came with, or nullptr.
+  Published publish_in_mesh(const Message::Fields& fields, SubscriberId origin, AckTicket& ticket,
                             const ExchangeRow* exchange, Instant now);
-  // `id`: what a message of a mesh came with, or nullptr.
-  Published route(const Message::Fields& fields, SubscriberId origin, AckTicket ticket, const ExchangeRow* exchange,
+  Published route(const Message::Fields& fields, SubscriberId origin, AckTicket& ticket, const ExchangeRow* exchange,
                   const MessageId* id, Instant now);
   // Whether a message of this topic, published by `origin`, goes on by the mesh.
   bool joins_mesh(std::string_view topic, SubscriberId origin);
