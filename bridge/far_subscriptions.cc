@@ -71,6 +71,9 @@ void FarSubscriptions::want(const std::vector<Wish>& wishes, Instant now) {
         one.no_local = false;
         one.only_wanted = wish.only_wanted;
       }
+      // Found at a start: it may have been stored just before a crash, and the far broker has kept messages since that
+      // name the one which it was to take the place of.
+      if (wish.only_wanted && one.complete_from == Instant::min()) one.complete_from = now + kOldMessagesDrainIn;
       // A message that goes up by one of them must not come down by another.
       one.no_local = one.no_local || wish.goes_up;
     }

@@ -263,16 +263,18 @@ void World::add_readers(Site& site, std::size_t index) {
   }
 }
 
-// They make the bridge say something: all but the last one want what is never published, and that one wants all of it.
+// They make the bridge say something. Some want what is never published; the last one wants all that there is, or comes
+// just before everything is healed.
 void World::add_passers_by(Site& site, std::size_t index) {
   site.first_passer_by = site.clients.size();
+  if (options_.wanted && random_.chance(50)) site.latecomer = site.first_passer_by + kPassersBy - 1;
   for (std::size_t i = 0; options_.wanted && i < kPassersBy; ++i) {
     Client::Options passer_by;
     passer_by.id = site_name(index) + "-passer-by-" + std::to_string(i);
     passer_by.version = drawn_version(random_);
     passer_by.clean = true;
     passer_by.receiver = ledger_.add_receiver(passer_by.id, site.session_account);
-    const std::string topic = i + 1 < kPassersBy ? std::to_string(i) : "#";
+    const std::string topic = i + 1 < kPassersBy || site.latecomer ? std::to_string(i) : "#";
     passer_by.subscribes.push_back({.filter = "command/+/" + topic, .qos = drawn_qos(), .streams = {}});
     ledger_.allow(site.command, passer_by.receiver, mqtt::Qos::AtLeastOnce);
     ledger_.lift_order(passer_by.receiver);
@@ -330,6 +332,7 @@ void World::add_auditor(Site& site, std::size_t index) {
 
 bool World::is_early(const Site& site, std::size_t client) const {
   const bool reads = client >= site.first_reader && client < site.first_reader + options_.readers;
+  if (client == site.latecomer && !late_) return true;
   return reads && !site.clients[site.archivist]->done();
 }
 
@@ -445,6 +448,16 @@ void World::strike_faults() {
     if (next_strike_[i] <= now_) strike(static_cast<Fault>(i));
     if (next_strike_[i] == kNever || next_strike_[i] <= now_) next_strike_[i] = now_ + drawn(random_, mean);
   }
+}
+
+// What the region has been told of just before a crash, the gateway must know after it.
+void World::await_latecomers() {
+  late_ = true;
+  const auto has_come = [&](const Site& site) {
+    return site.latecomer &&
+           region_.filters_of(site.gateway->name()).find("/+/" + std::to_string(kPassersBy - 1)) != std::string::npos;
+  };
+  step_until([&] { return std::ranges::any_of(sites_, has_come); }, seconds(2));
 }
 
 void World::heal() {
@@ -708,6 +721,7 @@ bool World::run() {
   if (options_.warm_up) step_until([&] { return warm(); }, kWarmUpMax);
   publishing_ = faults_ = true;
   step_until([&] { return published(); }, kPhaseOneMax);
+  if (options_.wanted) await_latecomers();
   heal();
   // What comes down to nobody arrives nowhere, and takes its time, too.
   const auto progress = [&] { return std::pair(ledger_.arrivals(), region_.unfinished()); };

@@ -68,12 +68,13 @@ class World {
     std::uint32_t commands_sent = 0;
     Instant next_command{};
     std::vector<std::unique_ptr<Client>> clients;
-    std::size_t archivist = 0;        // of clients: publishes the values
-    std::size_t first_reader = 0;     // of clients; readers connect once the values are there
-    std::size_t first_member = 0;     // of clients: those with durable sessions, and behind them the passing ones
-    std::size_t first_passer_by = 0;  // of clients: those that want commands for a while, and do not come back
-    std::vector<Instant> retry;       // of each client
-    std::unique_ptr<Client> auditor;  // reads the retained values in the end
+    std::size_t archivist = 0;             // of clients: publishes the values
+    std::size_t first_reader = 0;          // of clients; readers connect once the values are there
+    std::size_t first_member = 0;          // of clients: those with durable sessions, and behind them the passing ones
+    std::size_t first_passer_by = 0;       // of clients: those that want commands for a while, and do not come back
+    std::optional<std::size_t> latecomer;  // of them
+    std::vector<Instant> retry;            // of each client
+    std::unique_ptr<Client> auditor;       // reads the retained values in the end
   };
 
   std::unique_ptr<Medium> make_medium();
@@ -104,6 +105,7 @@ class World {
   void strike(Fault fault);
   Client& random_client(Site& site);
   Client* spare_member(Site& site);
+  void await_latecomers();
   void heal();
   // Whether the region has those subscriptions alone that somebody wants.
   bool wants_converged(const Site& site, std::string* why) const;
@@ -147,6 +149,7 @@ class World {
   bool faults_ = false;
   bool publishing_ = false;
   bool healed_ = false;
+  bool late_ = false;  // latecomers come
   std::uint64_t steps_ = 0;
 };
 

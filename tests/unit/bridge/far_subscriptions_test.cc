@@ -220,6 +220,17 @@ TEST_F(FarSubscriptionsTest, WhatTheFarBrokerMayHaveIsSaidWithoutTheStore) {
   EXPECT_EQ(subscriptions_.next(false)->filter, "a/1");
 }
 
+// The crash came while one took the place of the other.
+TEST_F(FarSubscriptionsTest, MessageThatWaitedForAnotherFilterOverACrashIsNotTakenForACopy) {
+  subscriptions_.restore({{"a/7", {.qos = mqtt::Qos::AtLeastOnce, .subscription_id = 1}},
+                          {"a/#", {.qos = mqtt::Qos::AtLeastOnce, .subscription_id = 2}}});
+  want({wanted({"a/#"})});
+  subscriptions_.connect(true, true);
+  EXPECT_THAT(say(), ElementsAre("+a/# 2", "-a/7 1"));
+  EXPECT_FALSE(is_spare_copy("a/7", now_)) << "it names what has gone";
+  EXPECT_TRUE(is_spare_copy("a/7", Instant{std::chrono::minutes(10)}));
+}
+
 TEST_F(FarSubscriptionsTest, WhatIsBeingEndedCountsAsThereNoMore) {
   subscriptions_.restore({{"stored", {.qos = mqtt::Qos::AtLeastOnce, .subscription_id = 9}}});
   EXPECT_THAT(subscriptions_.filters(), ElementsAre("stored"));
