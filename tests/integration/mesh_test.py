@@ -81,7 +81,7 @@ class MeshTest(TestCase):
         self.publish(0, qos=1)
         self.assert_each_once(0)
         for had, has in zip(before, commits()):
-            self.assertLess(has - had, 50, "for as many messages")
+            self.assertLess(has - had, COUNT // 2, "a message is not written by itself")
 
     def test_links_that_break_all_the_time(self):
         self.ring()
@@ -111,7 +111,7 @@ class MeshTest(TestCase):
         self.wans[0].close()  # from a to b they pass c
         self.publish(0)
         for share in (8, 4, 2):
-            wait_for("a part has come to b", lambda: len(self.archives[1].payloads("farm/a")) >= COUNT // share, 5)
+            wait_for("a part has come to b", lambda: len(self.archives[1].payloads("farm/a")) >= COUNT // share)
             self.gateways[2].crash()
             self.gateways[2].start()
         self.wans[0].open()

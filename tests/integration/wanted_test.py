@@ -4,7 +4,7 @@ import re
 import signal
 import time
 
-from furrow_testing import TestCase, bridge, main, text, wait_for
+from furrow_testing import PATIENCE, TestCase, bridge, main, text, wait_for
 
 # What nobody wants any more stays subscribed to for so long.
 LINGERS = 60
@@ -34,10 +34,10 @@ class WantedTest(TestCase):
             (filters.add if one[0] == "+" else filters.discard)(one[1:])
         return filters
 
-    def wait_subscribed(self, *filters, seconds=20):
+    def wait_subscribed(self, *filters, seconds=PATIENCE):
         wait_for(f"subscriptions are {filters}", lambda: self.subscribed() == set(filters), seconds)
 
-    def wait_wanted(self, count, seconds=20):
+    def wait_wanted(self, count, seconds=PATIENCE):
         self.bridge_status.wait_until(f"{count} filters are wanted", lambda one: one["rules"][0]["wanted"] == count,
                                       seconds=seconds)
 
@@ -75,7 +75,7 @@ class WantedTest(TestCase):
         valve.close()
         pump.subscribe("setting/7", 1)
         self.reload("subscribe: always", "subscribe: wanted")
-        self.wait_subscribed("r/command/7/#", "setting/7", seconds=LINGERS + 20)
+        self.wait_subscribed("r/command/7/#", "setting/7", seconds=LINGERS + PATIENCE)
         # The last one goes, and another comes within the minute: nobody is told.
         told = self.told()
         pump.close()
@@ -112,7 +112,7 @@ class WantedTest(TestCase):
         self.assertEqual(durable.payloads(),
                          [f"while gateway {life} is off" for life in range(12)] + ["while its client is away"])
         # The others have not come back: what the region has for them goes.
-        self.wait_subscribed("command/7", seconds=LINGERS + 20)
+        self.wait_subscribed("command/7", seconds=LINGERS + PATIENCE)
         self.wait_wanted(1)
 
 
