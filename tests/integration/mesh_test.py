@@ -114,6 +114,9 @@ class MeshTest(TestCase):
             wait_for("a part has come to b", lambda: len(self.archives[1].payloads("farm/a")) >= COUNT // share)
             self.gateways[2].crash()
             self.gateways[2].start()
+        wait_for("all has come to b", lambda: len(self.archives[1].payloads("farm/a")) == COUNT)
+        self.gateways[1].crash()  # what it knows of them is on disk
+        self.gateways[1].start()
         self.wans[0].open()
         self.assert_each_once(0)
 
