@@ -497,6 +497,7 @@ LinkHistory::Verdict Bridge::end_connection(LinkHistory::End how, Instant now) {
 void Bridge::handle_ended(std::string reason, LinkHistory::End how, WayUp::Ending ending, Instant now) {
   const auto culprit = up_.handle_ended_by_far_broker(ending, now);
   if (culprit) {
+    how = LinkHistory::End::Other;  // it is known why: nobody asks for another client
     reports_.set_aside(*culprit);
     backoff_.reset();
     reason += "; it does not take a message on '" + printable(culprit->topic, kTopicBytesShown) + "'" +

@@ -19,6 +19,7 @@ using mqtt::ReasonCode;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using testing::IsEmpty;
 
 class QuarantineTest : public BridgeFixture {
@@ -82,6 +83,8 @@ TEST_P(CulpritTest, IsSetAsideAndTheRestArrives) {
   EXPECT_EQ(state(), "online");
   EXPECT_THAT(log.lines, Contains(AllOf(HasSubstr("bridge.set_aside name=region topic=farm/bad"),
                                         HasSubstr("furrow buffer show --quarantine"))));
+  EXPECT_THAT(log.lines, Not(Contains(HasSubstr("does another client use client id"))));
+  EXPECT_FALSE(snapshot().pushed_out) << "it is known why";
 }
 
 TEST_P(CulpritTest, IsInQuarantineStillAfterAPowerCut) {
