@@ -2,7 +2,8 @@
 # Both commands of the README on a bare Debian, as a newcomer has it. For each release that is named (else bookworm and
 # trixie) a minimal root is made, the committed sources are put into it, and there the demonstration and the tests have
 # to pass with nothing skipped. A package that happens to be on this machine can hide that packages.txt lacks it.
-# Needs root, debootstrap, and half an hour a release; Debian's mirror is $FURROW_MIRROR, if that is set.
+# Needs root, debootstrap, and half an hour a release; Debian's mirror is $FURROW_MIRROR, if that is set. Behind a proxy
+# with a certificate of its own, NODE_EXTRA_CA_CERTS names the file of its CA, as npm knows it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,7 +27,8 @@ within() {
     mount --rbind /dev "$0/dev"
     exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 \
       ${npm_config_registry:+npm_config_registry="$npm_config_registry"} ${http_proxy:+http_proxy="$http_proxy"} \
-      ${https_proxy:+https_proxy="$https_proxy"} bash -euc "$1"' "$1" "$2"
+      ${https_proxy:+https_proxy="$https_proxy"} ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/root/ca.crt} \
+      bash -euc "$1"' "$1" "$2"
 }
 
 status=0
@@ -35,6 +37,7 @@ for release in "${releases[@]}"; do
   debootstrap --variant=minbase "$release" "$root" "$mirror" >"$folder/debootstrap.log" 2>&1 ||
     { tail -n 20 "$folder/debootstrap.log" >&2; exit 1; }
   cp /etc/resolv.conf "$root/etc/resolv.conf"
+  if [[ -n "${NODE_EXTRA_CA_CERTS:-}" ]]; then cp "$NODE_EXTRA_CA_CERTS" "$root/root/ca.crt"; fi
   mkdir "$root/root/furrow"
   git archive HEAD | tar -x -C "$root/root/furrow"
   log="$folder/$release.log"
