@@ -395,7 +395,7 @@ std::uint16_t Bridge::exactly_once_window() const {
 
 void Bridge::handle_accepted(bool session_present, Instant now) {
   remember_dialect(now);
-  if (Echoes* const echoes = buffer_.echoes()) echoes->set_echoing(dialect_.lacks_bridge_bit());
+  buffer_.echoes().set_echoing(dialect_.lacks_bridge_bit());
   phase_ = Phase::Online;
   redirects_ = 0;
   addresses_.note_worked();
@@ -543,9 +543,7 @@ std::string Bridge::shortcoming() const {
 void Bridge::review(Instant now) {
   if (rates_due_ <= now && rates_move()) move_rates(now);
   if (const auto circling = buffer_.poll_circling()) reports_.circling(*circling, now);
-  if (Echoes* const echoes = buffer_.echoes()) {
-    if (const auto stopped = echoes->poll_stopped()) reports_.stopped(*stopped);
-  }
+  if (const auto stopped = buffer_.echoes().poll_stopped()) reports_.stopped(*stopped);
   if (phase_ != Phase::Online) return;
   review_times(now);
   if (phase_ != Phase::Online) return;
@@ -559,7 +557,7 @@ void Bridge::review(Instant now) {
   } else if (up_.refused()) {
     set_state(State::Stalled, "the far broker takes no more messages for now: " + describe(ReasonCode::QuotaExceeded),
               now);
-  } else if (std::string loop = buffer_.loop(now); !loop.empty()) {
+  } else if (std::string loop = buffer_.echoes().reason(now); !loop.empty()) {
     set_state(State::Stalled, std::move(loop), now);
   } else {
     review_well(now);

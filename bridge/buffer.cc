@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "bridge/content_hash.h"
 #include "broker-core/session/session_record.h"
 
 namespace furrow::bridge {
@@ -229,7 +230,7 @@ Lane& Buffer::lane_of(std::size_t rule, bool retain) const {
 }
 
 bool Buffer::circles(const broker::Publication& publication, const TopicMap::Mapping& mapping) {
-  if (may_come_back_ && echoes_.is_stopped(mapping, publication.fields().payload, publication.now())) {
+  if (echoes_.is_stopped(mapping, publication.fields().payload, publication.now())) {
     pass(Outbox::Outcome::Dropped, publication.now(), DropReason::Loop);
     return true;
   }
@@ -379,8 +380,7 @@ bool Buffer::has(QueueId queue, Sequence sequence) const {
 std::uint64_t Buffer::hash_of(QueueId queue, Sequence sequence) const {
   const Outbox::Entry* const entry = lanes_.find(queue)->outbox().find(sequence);
   if (entry == nullptr) return 0;
-  const std::hash<std::string_view> hash;
-  return hash(entry->message->topic()) * 31 + hash(as_text(entry->message->payload()));
+  return content_hash(entry->message->topic(), entry->message->payload());
 }
 
 // --- numbers ---

@@ -99,10 +99,9 @@ class Buffer final : private broker::Destination,
   void set_meshed(bool meshed);
   // A message since the last call that was not passed on for the gateways that it came by.
   std::optional<Circling> poll_circling() { return std::exchange(circling_, std::nullopt); }
-  // What we send and the far side sends back, where a rule lets down what another lets up; nullptr where none does.
-  Echoes* echoes() { return may_come_back_ ? &echoes_ : nullptr; }
-  // A message that circles, in words, while it is not sent; empty: there is none.
-  std::string loop(Instant now) const { return echoes_.reason(now); }
+  // Messages that we send and the far side sends back; and whether any can come back, by the rules.
+  Echoes& echoes() { return echoes_; }
+  bool may_come_back() const { return may_come_back_; }
   // Whether an operator wants the bridge to rest; the buffer takes messages as before. The row goes with the next
   // batch. The bridge is to be told: Bridge::handle_pause_changed().
   const std::optional<Pause>& pause() const { return pause_; }

@@ -1,23 +1,15 @@
 #include "bridge/echoes.h"
 
 #include <algorithm>
-#include <functional>
+
+#include "bridge/content_hash.h"
 
 namespace furrow::bridge {
-
-std::uint64_t Echoes::hash_of(std::string_view topic, ByteView payload) {
-  const std::hash<std::string_view> hash;
-  return hash(topic) * 31 + hash(as_text(payload));
-}
-
-void Echoes::set_echoing(bool echoing) {
-  echoing_ = echoing;
-}
 
 void Echoes::note_sent(std::string_view topic, ByteView payload, Instant now) {
   forget_old(now);
   if (sent_.size() >= kSentMax) return;
-  const std::uint64_t hash = hash_of(topic, payload);
+  const std::uint64_t hash = content_hash(topic, payload);
   sent_.push_back({hash, now + kEchoTime});
   ++kinds_[hash].sent;
 }
@@ -34,7 +26,7 @@ void Echoes::forget_old(Instant now) {
 bool Echoes::is_echo(std::string_view topic, ByteView payload, Instant now) {
   if (sent_.empty()) return false;
   forget_old(now);
-  const std::uint64_t hash = hash_of(topic, payload);
+  const std::uint64_t hash = content_hash(topic, payload);
   const auto found = kinds_.find(hash);
   if (found == kinds_.end()) return false;
   Kind& kind = found->second;
@@ -58,21 +50,19 @@ void Echoes::count_return(std::uint64_t hash, Kind& kind, std::string_view topic
 
 // A message that circled before, and begins again within an hour, is stopped for longer.
 void Echoes::stop(std::uint64_t hash, std::string_view topic, Instant now) {
-  if (const auto known = stopped_.find(hash); known != stopped_.end()) {
-    if (known->second.until > now) return;
-    known->second.time = std::min(2 * known->second.time, kStoppedMost);
-    known->second.until = now + known->second.time;
-  } else {
-    std::erase_if(stopped_, [now](const auto& one) { return one.second.until + kStoppedMost <= now; });
-    if (stopped_.size() >= kStoppedMax) return;
-    stopped_[hash] = {std::string(topic), now + kStoppedFirst, kStoppedFirst};
-  }
-  news_ = {std::string(topic), stopped_[hash].time};
+  std::erase_if(stopped_, [now](const auto& one) { return one.second.until + kStoppedMost <= now; });
+  if (stopped_.size() >= kStoppedMax && !stopped_.contains(hash)) return;
+  Circle& circle = stopped_[hash];
+  if (circle.until > now) return;
+  circle.topic = topic;
+  circle.time = std::clamp(2 * circle.time, kStoppedFirst, kStoppedMost);
+  circle.until = now + circle.time;
+  news_ = {circle.topic, circle.time};
 }
 
 bool Echoes::is_stopped(const TopicMap::Mapping& topic, ByteView payload, Instant now) const {
   if (stopped_.empty()) return false;
-  const auto found = stopped_.find(hash_of(topic.topic(), payload));
+  const auto found = stopped_.find(content_hash(topic.topic(), payload));
   return found != stopped_.end() && found->second.until > now;
 }
 

@@ -39,7 +39,7 @@ class Echoes {
   static constexpr std::size_t kStoppedMax = 100;
 
   // Whether the far broker of the connection that begins sends back what is published to it.
-  void set_echoing(bool echoing);
+  void set_echoing(bool echoing) { echoing_ = echoing; }
 
   // A message has left that a rule would let down again.
   void note_sent(std::string_view topic, ByteView payload, Instant now);
@@ -72,11 +72,10 @@ class Echoes {
   };
   struct Circle {
     std::string topic;
-    Instant until;
-    Duration time;
+    Instant until{};  // it is not sent before
+    Duration time{};  // for so long, the last time
   };
 
-  static std::uint64_t hash_of(std::string_view topic, ByteView payload);
   void forget_old(Instant now);
   void count_return(std::uint64_t hash, Kind& kind, std::string_view topic, Instant now);
   void stop(std::uint64_t hash, std::string_view topic, Instant now);

@@ -57,7 +57,7 @@ class FarSubscriptions {
   // True once after what record() says has changed.
   bool poll_change() { return std::exchange(changed_, false); }
 
-  // What a rule brings down.
+  // The filters of a rule that comes down; none where it does not.
   struct Wish {
     std::uint32_t key = 0;             // of the rule, for as long as it is there
     std::vector<std::string> filters;  // at the far side: no topic matches two of them

@@ -50,7 +50,7 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  // What its place among the others means to its messages.
+  // The place of the lane among the others, and what that means to its messages.
   struct Place {
     Priority priority = Priority::Normal;
     bool drained = false;      // those of a backlog leave at the pace of the drain; for others nobody would wait

@@ -163,11 +163,14 @@ std::optional<std::size_t> Lanes::find(const Key& key) const {
   return static_cast<std::size_t>(slot - slots_.begin());
 }
 
+const Lanes::Slot* Lanes::slot_of(QueueId queue) const {
+  const auto slot = std::ranges::find(slots_, queue, [](const Slot& one) { return one.lane->outbox().queue(); });
+  return slot == slots_.end() ? nullptr : &*slot;
+}
+
 Lane* Lanes::find(QueueId queue) const {
-  for (const Slot& slot : slots_) {
-    if (slot.lane->outbox().queue() == queue) return slot.lane.get();
-  }
-  return nullptr;
+  const Slot* const slot = slot_of(queue);
+  return slot == nullptr ? nullptr : slot->lane.get();
 }
 
 std::string_view Lanes::name(const Lane& lane) const {
@@ -176,10 +179,8 @@ std::string_view Lanes::name(const Lane& lane) const {
 }
 
 std::uint64_t Lanes::number(QueueId queue, Sequence sequence) const {
-  for (const Slot& slot : slots_) {
-    if (slot.lane->outbox().queue() == queue) return sequence.value + slot.number * kSequencesOfALane;
-  }
-  return sequence.value;
+  const Slot* const slot = slot_of(queue);
+  return sequence.value + (slot == nullptr ? 0 : slot->number * kSequencesOfALane);
 }
 
 void Lanes::begin_backlogs() {
@@ -237,8 +238,8 @@ bool Lanes::is_over(std::size_t more_bytes) const {
          (limits_.bytes_max > 0 && bytes() + more_bytes > limits_.bytes_max);
 }
 
-// What is of a lower priority makes room for it, the lowest first; then what is older in other lanes of its own; then
-// its lane does so itself, if it has anything.
+// Messages of a lower priority make room for it, the lowest first; then older ones in other lanes of its own; then its
+// lane does so itself, if it has anything.
 bool Lanes::make_room(Lane& lane, std::size_t bytes, Instant now) {
   if (slots_.size() == 1) return true;
   const Priority own = lane.place().priority;

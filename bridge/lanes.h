@@ -129,6 +129,7 @@ class Lanes {
   std::vector<Key> wanted_keys(bool live_first) const;
   static Key key_of(const Rule& rule) { return {kind_of(rule.priority), rule.is_paced() ? rule.names_hash() : 0}; }
   std::optional<std::size_t> find(const Key& key) const;
+  const Slot* slot_of(QueueId queue) const;
   std::uint64_t free_number(const Key& key) const;
   void add(Slot slot, const broker::CursorRow& cursor);
   // There is none with this key.

@@ -152,15 +152,11 @@ void WayDown::write_acknowledgement(PacketType type, PacketId packet_id, ReasonC
 // A copy that another subscription brings is no echo of its own, so its rule is looked for first.
 std::optional<TopicMap::Mapping> WayDown::map_topic(const mqtt::Publish& publish, Instant now) {
   auto mapping = find_rule(publish, now);
-  if (!mapping || mapping->size() > mqtt::kStringBytesMax || is_echo(publish, now)) return std::nullopt;
+  if (!mapping || mapping->size() > mqtt::kStringBytesMax) return std::nullopt;
+  if (buffer_.echoes().is_echo(publish.topic, publish.payload, now)) return std::nullopt;
   const std::uint32_t levels_max = broker_.limits().topic_levels;
   if (levels_max > 0 && mqtt::level_count(mapping->topic()) > levels_max) return std::nullopt;
   return mapping;
-}
-
-bool WayDown::is_echo(const mqtt::Publish& publish, Instant now) {
-  Echoes* const echoes = buffer_.echoes();
-  return echoes != nullptr && echoes->is_echo(publish.topic, publish.payload, now);
 }
 
 // The first rule that takes the topic, in the order of the file; nothing for a copy that another subscription brings.

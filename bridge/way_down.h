@@ -86,7 +86,6 @@ class WayDown final : private broker::AckSink, private broker::HeldPublishes::Ow
   void subscribe(const FarSubscriptions::One& one, PacketId packet_id);
   // How the message is called here; nothing for what is not taken.
   std::optional<TopicMap::Mapping> map_topic(const mqtt::Publish& publish, Instant now);
-  bool is_echo(const mqtt::Publish& publish, Instant now);
   std::optional<TopicMap::Mapping> find_rule(const mqtt::Publish& publish, Instant now) const;
   // Whether a retained value is neither what we have, nor older than that.
   bool is_news(const broker::Message::Fields& fields, const Rule& rule, Instant now);

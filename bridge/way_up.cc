@@ -112,8 +112,7 @@ broker::PublishSink::Outcome WayUp::write_publish(const broker::Message& message
 
 // The message that was written last may come back.
 void WayUp::note_echo(ByteView payload, Instant now) {
-  Echoes* const echoes = buffer_.echoes();
-  if (echoes != nullptr && buffer_.map().down(topic_)) echoes->note_sent(topic_, payload, now);
+  if (buffer_.may_come_back() && buffer_.map().down(topic_)) buffer_.echoes().note_sent(topic_, payload, now);
 }
 
 Qos WayUp::maximum_qos() const {

@@ -121,16 +121,7 @@ class FaultsTest(TestCase):
         self.look_at_the_page()
 
     def look_at_the_page(self):
-        if page_test.serves_page(self.web_port):
-            url = f"http://127.0.0.1:{self.web_port}/"
-        else:
-            site = page_test.Site(self.site_port, self.web_port)
-            self.addCleanup(site.close)
-            url = site.url
-        browser = page_test.Browser()
-        self.addCleanup(browser.close)
-        browser.look({"width": 1280, "height": 800, "scheme": "light"})
-        browser.open(url)
+        browser = page_test.open_page(self, self.web_port, self.site_port)
         for name, state, reason in FAULTS:
             def shows(name=name, state=state, reason=reason):
                 cards = browser.data(f"[data-bridge={name}]")

@@ -132,6 +132,21 @@ class Browser:
         self.process.stdout.close()
 
 
+def open_page(test, web_port, site_port):
+    """The page of the gateway that listens at `web_port`, or else, served at `site_port`, the one that was built."""
+    if serves_page(web_port):
+        url = f"http://127.0.0.1:{web_port}/"
+    else:
+        site = Site(site_port, web_port)
+        test.addCleanup(site.close)
+        url = site.url
+    browser = Browser()
+    test.addCleanup(browser.close)
+    browser.look({"width": 1280, "height": 800, "scheme": "light"})
+    browser.open(url)
+    return browser
+
+
 class SlowProxy(Proxy):
     """A WAN on which each turn takes a while, so that a drain can be watched."""
 
@@ -157,17 +172,7 @@ class PageTest(TestCase):
         self.barn.start()
 
     def open_page(self):
-        if serves_page(self.web_port):
-            url = f"http://127.0.0.1:{self.web_port}/"
-        else:
-            site = Site(self.site_port, self.web_port)
-            self.addCleanup(site.close)
-            url = site.url
-        browser = Browser()
-        self.addCleanup(browser.close)
-        browser.look({"width": 1280, "height": 800, "scheme": "light"})
-        browser.open(url)
-        return browser
+        return open_page(self, self.web_port, self.site_port)
 
     def card(self, browser):
         cards = browser.data("[data-bridge=region]")

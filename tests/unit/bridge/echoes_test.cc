@@ -93,6 +93,9 @@ TEST_F(EchoesAlone, MessageThatCirclesIsStoppedForLongerEachTime) {
     now += time;
     EXPECT_THAT(echoes.reason(now), IsEmpty());
   }
+  now += Echoes::kStoppedMost;
+  circle();
+  EXPECT_EQ(echoes.poll_stopped()->time, 1min) << "an hour of peace is enough";
 }
 
 TEST_F(EchoesAlone, WhatTheFarSideRepeatsByItselfDoesNotCircle) {
@@ -141,6 +144,15 @@ TEST_F(EchoesTest, EchoOfABrokerWithoutTheBridgeBitGoesNoFurther) {
   EXPECT_EQ(snapshot().received_dropped, 1U);
   far_publishes("farm/1", "21", Qos::AtLeastOnce, 8);
   EXPECT_THAT(reader.received(), SizeIs(1)) << "somebody else's";
+}
+
+TEST_F(EchoesTest, EchoIsKnownWhereRulesLetItDownOnlyNow) {
+  bridge_options.rules = {rule(Direction::Up, "farm/#"), rule(Direction::Down, "command/#")};
+  online_without_bridge_bit();
+  set_rules({rule(Direction::Both, "farm/#")});
+  publish("farm/1", "21", Qos::AtMostOnce);
+  far_publishes("farm/1", "21", Qos::AtMostOnce, 0);
+  EXPECT_EQ(snapshot().received_dropped, 1U);
 }
 
 TEST_F(EchoesTest, EchoAtQosTwoIsAnsweredToItsEnd) {
